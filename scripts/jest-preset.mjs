@@ -1,0 +1,21 @@
+/**
+ * The one jest configuration of the workspace: TypeScript as ES modules through ts-jest, and a
+ * reporter that leaves `test-results/jest.json`. Types are not checked here: `typecheck` does it.
+ */
+import { fileURLToPath } from 'node:url';
+
+const reporter = fileURLToPath(new URL('./jest-reporter.mjs', import.meta.url));
+
+export function jestConfig({ moduleNameMapper = {}, ...rest } = {}) {
+  return {
+    testEnvironment: 'node',
+    testMatch: ['<rootDir>/src/**/*.test.ts', '<rootDir>/test/**/*.test.ts'],
+    extensionsToTreatAsEsm: ['.ts'],
+    moduleNameMapper: { ...moduleNameMapper, '^(\\.{1,2}/.*)\\.js$': '$1' },
+    transform: { '^.+\\.ts$': ['ts-jest', { useESM: true, tsconfig: '<rootDir>/tsconfig.json' }] },
+    reporters: ['default', reporter],
+    maxWorkers: '50%',
+    passWithNoTests: true,
+    ...rest,
+  };
+}
