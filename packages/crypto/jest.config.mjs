@@ -1,5 +1,8 @@
 import { jestConfig } from '../../scripts/jest-preset.mjs';
 
 export default jestConfig({
-  moduleNameMapper: { '^#symmetric$': '<rootDir>/src/symmetric/node.ts' },
+  moduleNameMapper: {
+    '^#hash$': '<rootDir>/src/hash/node.ts',
+    '^#symmetric$': '<rootDir>/src/symmetric/node.ts',
+  },
 });
