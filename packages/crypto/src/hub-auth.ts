@@ -1,0 +1,142 @@
+/**
+ * Mutual authentication of agent and hub (protocol.md §2.15): what is signed, by whom, and the
+ * hub's own key. Owns the transcript; frames and connections are elsewhere.
+ */
+import { sha256 } from '#hash';
+import {
+  assertInteger,
+  assertLength,
+  concatBytes,
+  label,
+  lp8,
+  textBytes,
+  u32,
+  u8,
+} from './bytes.js';
+import { assertAgentName } from './identity.js';
+import { checkSigningKey } from './public-key.js';
+import { systemRandom } from './random.js';
+import type { RandomSource } from './random.js';
+import { Secret } from './secret.js';
+import { sign, signingKeyFromSeed, verifySignature } from './signature.js';
+import type { SigningKey } from './signature.js';
+
+/** 0 = no TLS, 1 = TLS exporter (RFC 9266), 2 = TLS ends in a proxy or in the browser. */
+export type ChannelBindingType = 0 | 1 | 2;
+
+/** Everything that both signatures cover; they differ in the role byte only. */
+export interface HubAuthTranscript {
+  readonly role: 'client' | 'hub';
+  readonly channelBindingType: ChannelBindingType;
+  /** 32 bytes; zeros unless the type is 1. */
+  readonly channelBinding: Uint8Array;
+  readonly hubKey: Uint8Array;
+  readonly serverNonce: Uint8Array;
+  readonly clientNonce: Uint8Array;
+  readonly aid: Uint8Array;
+  readonly name: string;
+  /** 16 random bytes of the agent's store. */
+  readonly instance: Uint8Array;
+  /** How often that store was opened. */
+  readonly boot: number;
+}
+
+const AUTH_LABEL = label('hub-auth');
+const HUB_LABEL = label('hub');
+const ROLES = { client: u8(1), hub: u8(2) } as const;
+
+/** The bytes that are signed. */
+export function hubAuthBytes(transcript: HubAuthTranscript): Uint8Array {
+  const { channelBinding, hubKey, serverNonce, clientNonce, aid, instance } = transcript;
+  for (const [field, bytes] of Object.entries({
+    channelBinding,
+    hubKey,
+    serverNonce,
+    clientNonce,
+    aid,
+  })) {
+    assertLength(bytes, 32, field);
+  }
+  assertLength(instance, 16, 'instance');
+  assertAgentName(transcript.name);
+  assertInteger(transcript.boot, 0, 0xffff_ffff, 'boot');
+  return concatBytes(
+    AUTH_LABEL,
+    ROLES[transcript.role],
+    u8(transcript.channelBindingType),
+    channelBinding,
+    hubKey,
+    serverNonce,
+    clientNonce,
+    aid,
+    lp8(textBytes(transcript.name)),
+    instance,
+    u32(transcript.boot),
+  );
+}
+
+/** Whether `publicKey` (IKs of the client, or the hub key) signed this transcript. */
+export function verifyHubAuth(
+  transcript: HubAuthTranscript,
+  signature: Uint8Array,
+  publicKey: Uint8Array,
+): boolean {
+  return verifySignature(publicKey, hubAuthBytes(transcript), signature);
+}
+
+/** hubId = H(L("hub") || hubPub). */
+export function hubIdOf(hubKey: Uint8Array): Uint8Array {
+  assertLength(hubKey, 32, 'hub key');
+  return sha256(concatBytes(HUB_LABEL, hubKey));
+}
+
+/** The checks of an Ed25519 public key (protocol.md §2.1); throws BAD_KEY. */
+export function importHubKey(bytes: Uint8Array): Uint8Array {
+  return checkSigningKey(bytes);
+}
+
+/** A hub's signing key. It proves which hub this is and decrypts nothing. */
+export class HubKeyPair {
+  readonly #seed: Secret<'hub seed'>;
+  readonly #key: SigningKey;
+
+  private constructor(seed: Uint8Array) {
+    this.#seed = new Secret('hub seed', seed.slice());
+    this.#key = signingKeyFromSeed(seed);
+  }
+
+  static generate(random: RandomSource = systemRandom): HubKeyPair {
+    return new HubKeyPair(random(32));
+  }
+
+  static fromSeed(seed: Uint8Array): HubKeyPair {
+    return new HubKeyPair(seed);
+  }
+
+  /** 32-byte Ed25519 key. */
+  get publicKey(): Uint8Array {
+    return this.#key.publicKey;
+  }
+
+  get hubId(): Uint8Array {
+    return hubIdOf(this.#key.publicKey);
+  }
+
+  /** Signs the hub's side of a transcript. */
+  sign(transcript: HubAuthTranscript): Uint8Array {
+    return sign(this.#key, hubAuthBytes(transcript));
+  }
+
+  /** Copy of the 32-byte seed, for the hub's own store only. */
+  exportSeed(): Uint8Array {
+    return this.#seed.reveal().slice();
+  }
+
+  toJSON(): string {
+    return 'HubKeyPair';
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return 'HubKeyPair';
+  }
+}
