@@ -1,0 +1,44 @@
+/**
+ * Encryption of one message (protocol.md §2.4, §2.5): message key and fresh salt give the AES key
+ * and nonce. Owns the AEAD call; what is encrypted is `padding`'s and `session`'s.
+ *
+ * The salt keeps two messages apart even when a restored snapshot uses a message key again.
+ */
+import { aes256GcmOpen, aes256GcmSeal, hkdfSha256 } from '#symmetric';
+import { concatBytes, label } from './bytes.js';
+import type { MessageKey } from './chain-key.js';
+
+/** What the AES key is derived from, besides the message key. */
+export interface MessageContext {
+  readonly sid: Uint8Array;
+  readonly salt: Uint8Array;
+  readonly associatedData: Uint8Array;
+}
+
+const INFO = label('message-key');
+
+function aesKey(messageKey: MessageKey, { sid, salt }: MessageContext) {
+  const ikm = messageKey.reveal();
+  const okm = hkdfSha256({ salt, ikm, info: concatBytes(INFO, sid), length: 44 });
+  return { key: okm.subarray(0, 32), nonce: okm.subarray(32, 44) };
+}
+
+/** Ciphertext with its 16-byte tag at the end. */
+export function encryptMessage(
+  messageKey: MessageKey,
+  context: MessageContext,
+  plaintext: Uint8Array,
+): Uint8Array {
+  const { associatedData } = context;
+  return aes256GcmSeal({ ...aesKey(messageKey, context), plaintext, associatedData });
+}
+
+/** The plaintext, or `null` when it does not authenticate. */
+export function decryptMessage(
+  messageKey: MessageKey,
+  context: MessageContext,
+  ciphertext: Uint8Array,
+): Uint8Array | null {
+  const { associatedData } = context;
+  return aes256GcmOpen({ ...aesKey(messageKey, context), ciphertext, associatedData });
+}

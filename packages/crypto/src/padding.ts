@@ -1,0 +1,35 @@
+/**
+ * Padding of plaintexts to Padmé lengths (protocol.md §2.5), so that a length tells at most a
+ * bucket (overhead at most 12 %). Owns the one valid encoding: anything else is BAD_PADDING.
+ *
+ *   plaintext = u32 len || inner || zero bytes, to Padmé(len + 4), at least 256 bytes
+ */
+import { isZero, Reader, u32 } from './bytes.js';
+import { LIMITS } from './limits.js';
+
+/** Padmé: rounds up so that only the leading bits of the length remain. */
+export function paddedLength(innerLength: number): number {
+  const length = innerLength + 4;
+  if (length <= LIMITS.minPaddedBytes) return LIMITS.minPaddedBytes;
+  const exponent = Math.floor(Math.log2(length));
+  const kept = Math.floor(Math.log2(exponent)) + 1;
+  const bucket = 2 ** (exponent - kept);
+  return Math.ceil(length / bucket) * bucket;
+}
+
+export function pad(inner: Uint8Array): Uint8Array {
+  const padded = new Uint8Array(paddedLength(inner.length));
+  padded.set(u32(inner.length));
+  padded.set(inner, 4);
+  return padded;
+}
+
+/** The inner bytes; throws BAD_PADDING for another length or a byte that is not zero. */
+export function unpad(padded: Uint8Array): Uint8Array {
+  const reader = new Reader(padded, 'BAD_PADDING');
+  const length = reader.u32();
+  if (padded.length !== paddedLength(length)) reader.fail();
+  const inner = reader.take(length);
+  if (!isZero(padded.subarray(reader.position))) reader.fail();
+  return inner;
+}

@@ -1,0 +1,150 @@
+/**
+ * The receiving half of the double ratchet as pure functions (protocol.md §2.4, §2.8 steps 5-6):
+ * which header key may speak for a message, and which message key then opens it.
+ * Owns the choice of chain, skipping and the Diffie-Hellman turns; encryption is elsewhere.
+ */
+import { equalBytes } from './bytes.js';
+import { stepChain } from './chain-key.js';
+import type { MessageKey, ReceiveChain, SendChain } from './chain-key.js';
+import { CryptoError } from './errors.js';
+import { LIMITS } from './limits.js';
+import { checkCanonicalDhKey } from './public-key.js';
+import { turnRootKey } from './root-key.js';
+import type { HeaderKey, RootKey } from './root-key.js';
+import type { OldChain, SkippedKey } from './session.js';
+import type { ParsedMessage } from './wire.js';
+import { dh, dhKeyPair } from './x25519.js';
+import type { DhKeyPair } from './x25519.js';
+
+/** What receiving needs of a session; a responder that has opened nothing has no chain yet. */
+export interface Receiver {
+  readonly rootKey: RootKey;
+  readonly ratchet: DhKeyPair;
+  readonly receiving: ReceiveChain | null;
+  readonly old: readonly OldChain[];
+  readonly skipped: readonly SkippedKey[];
+}
+
+/** The chain that a header belongs to. `turn` = a new ratchet key of the peer. */
+export type ChainChoice =
+  | { readonly kind: 'current'; readonly headerKey: HeaderKey; readonly chain: ReceiveChain }
+  | { readonly kind: 'old'; readonly headerKey: HeaderKey }
+  | {
+      readonly kind: 'turn';
+      readonly headerKey: HeaderKey;
+      readonly chain: ReceiveChain;
+      readonly rootKey: RootKey;
+    };
+
+type Header = Pick<ParsedMessage, 'ratchetKey' | 'number' | 'previousLength'>;
+
+/** Chooses by ratchet key; a new key is tried on the side and stores nothing. */
+export function chooseChain(receiver: Receiver, header: Header): ChainChoice {
+  const { receiving } = receiver;
+  if (receiving !== null && equalBytes(receiving.ratchetKey, header.ratchetKey)) {
+    return { kind: 'current', headerKey: receiving.headerKey, chain: receiving };
+  }
+  const old = receiver.old.find((chain) => equalBytes(chain.ratchetKey, header.ratchetKey));
+  if (old !== undefined) return { kind: 'old', headerKey: old.headerKey };
+  return candidate(receiver, header);
+}
+
+function candidate(receiver: Receiver, header: Header): ChainChoice {
+  // A genuine new chain never claims that less was sent than has arrived.
+  if (header.previousLength < (receiver.receiving?.next ?? 0)) throw new CryptoError('BAD_HEADER');
+  if (receiver.receiving === null && header.previousLength !== 0) {
+    throw new CryptoError('BAD_HEADER');
+  }
+  const ratchetKey = checkCanonicalDhKey(header.ratchetKey);
+  const shared = dh(receiver.ratchet.scalar, ratchetKey);
+  const { rootKey, chainKey, headerKey } = turnRootKey(receiver.rootKey, shared);
+  const chain = { direction: 'receive', ratchetKey, chainKey, headerKey, next: 0 } as const;
+  return { kind: 'turn', headerKey, chain, rootKey };
+}
+
+/** The key for an authenticated header, and the receiver as it is once that key is used. */
+export interface KeyChoice {
+  readonly messageKey: MessageKey;
+  readonly receiver: Receiver;
+}
+
+/**
+ * Derives forward on a copy; throws DUPLICATE for a number that was used, TOO_FAR for a jump over
+ * the limit. `receiver.ratchet` is not turned here: see {@link turnSending}.
+ */
+export function takeMessageKey(
+  receiver: Receiver,
+  choice: ChainChoice,
+  header: Header,
+  nowMs: number,
+): KeyChoice {
+  if (choice.kind === 'old') return takeSkipped(receiver, header);
+  if (header.number < choice.chain.next) return takeSkipped(receiver, header);
+  if (header.number >= LIMITS.maxMessageNumber) throw new CryptoError('TOO_FAR');
+  const left =
+    choice.kind === 'turn' ? leaveChain(receiver, header.previousLength, nowMs) : receiver;
+  const forward = skipTo(choice.chain, header.number, nowMs);
+  const { chain, messageKey } = stepChain(forward.chain);
+  return {
+    messageKey,
+    receiver: {
+      ...left,
+      rootKey: choice.kind === 'turn' ? choice.rootKey : receiver.rootKey,
+      receiving: chain,
+      skipped: [...left.skipped, ...forward.skipped],
+    },
+  };
+}
+
+function takeSkipped(receiver: Receiver, header: Header): KeyChoice {
+  const at = receiver.skipped.findIndex(
+    (entry) => entry.number === header.number && equalBytes(entry.ratchetKey, header.ratchetKey),
+  );
+  const entry = receiver.skipped[at];
+  if (entry === undefined) throw new CryptoError('DUPLICATE');
+  const skipped = receiver.skipped.filter((_, index) => index !== at);
+  return { messageKey: entry.key, receiver: { ...receiver, skipped } };
+}
+
+/** Keeps the keys of the current chain's missing messages and retires the chain. */
+function leaveChain(receiver: Receiver, previousLength: number, nowMs: number): Receiver {
+  const { receiving } = receiver;
+  if (receiving === null) return receiver;
+  const { skipped } = skipTo(receiving, previousLength, nowMs);
+  const { ratchetKey, headerKey } = receiving;
+  const old = [{ ratchetKey, headerKey }, ...receiver.old].slice(0, LIMITS.oldChains);
+  return { ...receiver, old, skipped: [...receiver.skipped, ...skipped] };
+}
+
+function skipTo(
+  chain: ReceiveChain,
+  number: number,
+  nowMs: number,
+): { readonly chain: ReceiveChain; readonly skipped: readonly SkippedKey[] } {
+  if (number - chain.next > LIMITS.maxSkip) throw new CryptoError('TOO_FAR');
+  const skipped: SkippedKey[] = [];
+  let current = chain;
+  while (current.next < number) {
+    const step = stepChain(current);
+    const { ratchetKey, next } = current;
+    skipped.push({ ratchetKey, number: next, key: step.messageKey, storedAtMs: nowMs });
+    current = step.chain;
+  }
+  return { chain: current, skipped };
+}
+
+/** Our answer to a new ratchet key: a fresh key of ours and a sending chain under both. */
+export function turnSending(
+  rootKey: RootKey,
+  scalar: Uint8Array,
+  theirRatchetKey: Uint8Array,
+): { readonly rootKey: RootKey; readonly ratchet: DhKeyPair; readonly sending: SendChain } {
+  const ratchet = dhKeyPair(scalar);
+  const turn = turnRootKey(rootKey, dh(ratchet.scalar, theirRatchetKey));
+  const { chainKey, headerKey } = turn;
+  return {
+    rootKey: turn.rootKey,
+    ratchet,
+    sending: { direction: 'send', chainKey, headerKey, next: 0 },
+  };
+}

@@ -1,0 +1,167 @@
+/**
+ * Opening: one message gives its content and the session's successor, or a refusal and nothing
+ * (protocol.md §2.8 steps 5-8). Owns the order of checks: header tag, message key, decryption,
+ * padding, signature, content. Works on values only, so a refusal cannot leave a trace.
+ */
+import { concatBytes, equalBytes } from './bytes.js';
+import { decodeContent } from './content.js';
+import type { Content } from './content.js';
+import { CryptoError } from './errors.js';
+import { aidOf } from './identity.js';
+import type { PublicIdentity } from './identity.js';
+import { decryptMessage } from './message-key.js';
+import { isMessageSignedBy, MESSAGE_SIGNATURE_BYTES } from './message-signature.js';
+import { unpad } from './padding.js';
+import type { RandomSource } from './random.js';
+import { chooseChain, takeMessageKey, turnSending } from './ratchet.js';
+import type { Receiver } from './ratchet.js';
+import { boundSkippedKeys } from './session.js';
+import type { CryptoSession, EstablishedSession } from './session.js';
+import { associatedData, isHeaderAuthentic, parseMessage } from './wire.js';
+import type { ParsedMessage } from './wire.js';
+import type { ReceiveChain } from './chain-key.js';
+
+/** Input of {@link unseal}. */
+export interface UnsealRequest {
+  readonly session: CryptoSession;
+  readonly wire: Uint8Array;
+  /** Milliseconds since the epoch; dates the keys of skipped messages. */
+  readonly nowMs: number;
+  /** Draws the next ratchet key (32 bytes) when the peer has turned his. */
+  readonly random: RandomSource;
+}
+
+/** An authentic message. The session must be stored before anything is acknowledged. */
+export interface Opened {
+  readonly ok: true;
+  readonly session: EstablishedSession;
+  readonly content: Content;
+  /** The content exactly as signed. */
+  readonly contentBytes: Uint8Array;
+  /** Skipped keys that fell to the cap or their lifetime: those messages are lost. */
+  readonly droppedKeys: number;
+}
+
+/** A refusal: nothing has changed. */
+export interface Refused {
+  readonly ok: false;
+  readonly error: CryptoError;
+}
+
+/** Opens a message of a known session. Refuses with a typed error; throws only on misuse. */
+export function unseal(request: UnsealRequest): Opened | Refused {
+  const { session, wire, nowMs, random } = request;
+  return refusable(() => {
+    const message = parseMessage(wire);
+    assertOfSession(session, message);
+    const parties = { sid: session.sid, ours: session.ours, theirs: session.theirs };
+    const opened = openMessage({ receiver: receiverOf(session), parties, message, nowMs });
+    return { ...opened, session: advance(session, opened.receiver, random), ok: true };
+  });
+}
+
+/** Runs an opening; a typed refusal becomes a value, anything else stays an exception. */
+export function refusable<Result extends Opened>(open: () => Result): Result | Refused {
+  try {
+    return open();
+  } catch (error) {
+    if (error instanceof CryptoError && error.code !== 'NOT_READY') return { ok: false, error };
+    throw error;
+  }
+}
+
+function assertOfSession(session: CryptoSession, message: ParsedMessage): void {
+  if (!equalBytes(session.sid, message.sid)) throw new CryptoError('UNKNOWN_SESSION');
+  const block = message.prekeyBlock;
+  if (block !== null && !equalBytes(aidOf(block.signing, block.dh), session.theirs.aid)) {
+    throw new CryptoError('SENDER_MISMATCH');
+  }
+}
+
+function receiverOf(session: CryptoSession): Receiver {
+  const { rootKey, ratchet, old, skipped } = session;
+  const receiving = session.phase === 'established' ? session.receiving : null;
+  return { rootKey, ratchet, receiving, old, skipped };
+}
+
+/** What {@link openMessage} opens, and with what. */
+export interface OpenRequest {
+  readonly receiver: Receiver;
+  readonly parties: {
+    readonly sid: Uint8Array;
+    readonly ours: Uint8Array;
+    readonly theirs: PublicIdentity;
+  };
+  readonly message: ParsedMessage;
+  readonly nowMs: number;
+}
+
+/** Result of {@link openMessage}: `receiver` always has a chain now. */
+export interface OpenedMessage {
+  readonly receiver: Receiver & { readonly receiving: ReceiveChain };
+  readonly content: Content;
+  readonly contentBytes: Uint8Array;
+  readonly droppedKeys: number;
+}
+
+/** Steps 5 to 8 of §2.8; throws the refusal. */
+export function openMessage(request: OpenRequest): OpenedMessage {
+  const { receiver, parties, message, nowMs } = request;
+  const ad = associatedData(parties.theirs.aid, parties.ours, message.header);
+  const choice = chooseChain(receiver, message);
+  if (!isHeaderAuthentic(choice.headerKey, ad, message.tag)) throw new CryptoError('BAD_HEADER');
+  const taken = takeMessageKey(receiver, choice, message, nowMs);
+  const plaintext = decryptMessage(
+    taken.messageKey,
+    { sid: parties.sid, salt: message.salt, associatedData: concatBytes(ad, message.tag) },
+    message.ciphertext,
+  );
+  if (plaintext === null) throw new CryptoError('BAD_CIPHERTEXT');
+  const contentBytes = verifiedContent(unpad(plaintext), ad, parties.theirs);
+  const content = decodeContent(contentBytes);
+  const { receiving } = taken.receiver;
+  if (receiving === null) throw new CryptoError('BAD_HEADER');
+  const { skipped, dropped } = boundSkippedKeys(taken.receiver.skipped, nowMs);
+  return {
+    receiver: { ...taken.receiver, receiving, skipped },
+    content,
+    contentBytes,
+    droppedKeys: dropped,
+  };
+}
+
+function verifiedContent(inner: Uint8Array, ad: Uint8Array, sender: PublicIdentity): Uint8Array {
+  const split = inner.length - MESSAGE_SIGNATURE_BYTES;
+  if (split < 0) throw new CryptoError('BAD_CONTENT');
+  const content = inner.slice(0, split);
+  const signature = inner.subarray(split);
+  if (!isMessageSignedBy(sender, ad, { content, signature })) {
+    throw new CryptoError('BAD_SIGNATURE');
+  }
+  return content;
+}
+
+/** The session after an authentic message: a new ratchet key of the peer turns ours too. */
+function advance(
+  session: CryptoSession,
+  receiver: OpenedMessage['receiver'],
+  random: RandomSource,
+): EstablishedSession {
+  const { receiving, rootKey, old, skipped } = receiver;
+  const base = { ...identityPart(session), phase: 'established', receiving, old, skipped } as const;
+  const turned =
+    session.phase === 'initiating' ||
+    !equalBytes(session.receiving.ratchetKey, receiving.ratchetKey);
+  if (!turned) {
+    const { ratchet, previousLength, sending } = session;
+    return { ...base, rootKey, ratchet, previousLength, sending };
+  }
+  const turn = turnSending(rootKey, random(32), receiving.ratchetKey);
+  return { ...base, ...turn, previousLength: session.sending.next };
+}
+
+/** The part of a session that never changes. */
+function identityPart(session: CryptoSession) {
+  const { sid, generation, role, ours, theirs, usedOneTimePrekey } = session;
+  return { sid, generation, role, ours, theirs, usedOneTimePrekey };
+}
