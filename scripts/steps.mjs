@@ -1,0 +1,63 @@
+/**
+ * One step of a longer run: a child process whose output is shown only when it fails, with its
+ * duration. What the steps are is not known here.
+ */
+import { spawn } from 'node:child_process';
+import { performance } from 'node:perf_hooks';
+import process from 'node:process';
+
+const children = new Set();
+for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
+  process.on(signal, () => {
+    for (const child of children) child.kill(signal);
+    process.exitCode = 130;
+    interrupted = true;
+  });
+}
+let interrupted = false;
+
+/** CI never changes the lockfile; a contributor who added a dependency gets it updated. */
+export function installArgs() {
+  return ['install', '--reporter=append-only', ...(process.env.CI ? ['--frozen-lockfile'] : [])];
+}
+
+/**
+ * Runs `command`; resolves to `{ ok, code, output }`. With `show` the output goes straight to the
+ * terminal, otherwise it appears only after a failure. With `quiet` there is no line of its own.
+ */
+export async function runStep({ name, command, show = false, quiet = false, hint }) {
+  const started = performance.now();
+  const live = !show && process.stdout.isTTY;
+  if (!quiet && live) process.stdout.write(`▶ ${name} …`);
+  if (!quiet && show) process.stdout.write(`▶ ${name}\n`);
+  const { code, output } = interrupted ? { code: 130, output: '' } : await run(command, show);
+  const ok = code === 0;
+  const seconds = ((performance.now() - started) / 1000).toFixed(1);
+  const line = `${ok ? '✓' : '✗'} ${name} (${seconds} s)`;
+  if (!quiet) process.stdout.write(`${live ? '\r' : ''}${line}\n`);
+  if (!ok && output) process.stdout.write(`${output.trimEnd()}\n`);
+  if (!ok && hint) process.stdout.write(`  → ${hint}\n`);
+  return { ok, code, output, interrupted };
+}
+
+function run([program, ...args], show) {
+  return new Promise((resolve) => {
+    const child = spawn(program, args, {
+      stdio: show ? 'inherit' : ['ignore', 'pipe', 'pipe'],
+      // On Windows pnpm is a command file, which only a shell can start.
+      shell: process.platform === 'win32',
+    });
+    let output = '';
+    children.add(child);
+    child.stdout?.on('data', (chunk) => (output += chunk));
+    child.stderr?.on('data', (chunk) => (output += chunk));
+    child.on('error', (error) => {
+      children.delete(child);
+      resolve({ code: 127, output: `${program}: ${error.message}` });
+    });
+    child.on('close', (code) => {
+      children.delete(child);
+      resolve({ code: code ?? 130, output });
+    });
+  });
+}
