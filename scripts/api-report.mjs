@@ -1,0 +1,101 @@
+/**
+ * Compares the public names of the current package with its committed API reports, one per door
+ * (`api/index.api.md`, …), so that a change of the surface shows in review. `--update` rewrites
+ * them. Reads the built declarations: build first.
+ */
+import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { basename, join, resolve } from 'node:path';
+import process from 'node:process';
+
+import { Extractor, ExtractorConfig, ExtractorLogLevel } from '@microsoft/api-extractor';
+
+const update = process.argv.includes('--update');
+const folder = process.cwd();
+const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
+const reportFolder = join(folder, 'api');
+
+/** The report of one door: false when it differs from the committed one. */
+function report(name, types) {
+  const problems = [];
+  const config = ExtractorConfig.prepare({
+    packageJsonFullPath: join(folder, 'package.json'),
+    configObjectFullPath: undefined,
+    configObject: {
+      projectFolder: folder,
+      mainEntryPointFilePath: resolve(folder, types),
+      // The compiler options of the build, without its files: only the declarations are read.
+      compiler: { overrideTsconfig: declarationOptions },
+      apiReport: {
+        enabled: true,
+        reportFileName: name,
+        reportFolder,
+        reportTempFolder: join(folder, '.cache', 'api'),
+      },
+      docModel: { enabled: false },
+      dtsRollup: { enabled: false },
+      newlineKind: 'lf',
+      messages: {
+        compilerMessageReporting: { default: { logLevel: 'error' } },
+        extractorMessageReporting: {
+          default: { logLevel: 'error' },
+          // Everything exported is public here: no release tags, no package-wide comment.
+          'ae-missing-release-tag': { logLevel: 'none' },
+          'ae-undocumented': { logLevel: 'none' },
+        },
+        tsdocMessageReporting: { default: { logLevel: 'none' } },
+      },
+    },
+  });
+  const { apiReportChanged } = Extractor.invoke(config, {
+    localBuild: update,
+    messageCallback(message) {
+      message.handled = true;
+      if (message.logLevel !== ExtractorLogLevel.Error) return;
+      problems.push(message.formatMessageWithLocation(folder));
+    },
+  });
+  for (const problem of problems) console.error(`${manifest.name}: ${problem}`);
+  return { changed: apiReportChanged, broken: problems.length > 0 };
+}
+
+const declarationOptions = {
+  compilerOptions: {
+    target: 'ES2023',
+    lib: ['ES2023', 'ESNext.Disposable', 'DOM', 'DOM.Iterable'],
+    types: ['node'],
+    module: 'NodeNext',
+    moduleResolution: 'NodeNext',
+    strict: true,
+    exactOptionalPropertyTypes: true,
+    skipLibCheck: true,
+  },
+};
+
+const doors = Object.values(manifest.exports)
+  .map((door) => door.types)
+  .filter((types) => types !== undefined);
+const names = doors.map((types) => basename(types, '.d.ts'));
+mkdirSync(reportFolder, { recursive: true });
+let failed = false;
+for (const [index, types] of doors.entries()) {
+  const { changed, broken } = report(names[index], types);
+  if (broken || (changed && !update)) failed = true;
+  if (changed) {
+    const file = `api/${names[index]}.api.md`;
+    console.error(
+      update
+        ? `${manifest.name}: ${file} updated`
+        : `${manifest.name}: the public API differs from ${file}. If that is meant, run ` +
+            '`pnpm api:update`, commit the report and add a changeset.',
+    );
+  }
+}
+for (const file of readdirSync(reportFolder)) {
+  if (names.includes(file.replace(/\.api\.md$/, ''))) continue;
+  if (update) rmSync(join(reportFolder, file));
+  else {
+    console.error(`${manifest.name}: api/${file} belongs to no door: run \`pnpm api:update\``);
+    failed = true;
+  }
+}
+process.exit(failed ? 1 : 0);
