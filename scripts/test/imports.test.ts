@@ -1,0 +1,178 @@
+/**
+ * The layers, checked: who may depend on whom, that a hub cannot reach anything that decrypts, and
+ * that browser-capable packages stay free of Node.
+ */
+import { readFileSync } from 'node:fs';
+import { isBuiltin } from 'node:module';
+import { join, relative, resolve, sep } from 'node:path';
+
+import { describe, expect, test } from '@jest/globals';
+import ts from 'typescript';
+
+import { reach } from './module-graph.js';
+import type { Package } from './workspace.js';
+import {
+  importsOf,
+  nodesOf,
+  parse,
+  publishedSources,
+  relativePath,
+  workspacePackages,
+} from './workspace.js';
+
+const packages = workspacePackages();
+const names = new Set(packages.map((pkg) => pkg.name));
+const publicNames = packages.filter((pkg) => pkg.manifest.private !== true).map((pkg) => pkg.name);
+
+/** The table of the architecture: the only run-time dependencies inside the workspace. */
+const allowed: Readonly<Record<string, readonly string[]>> = {
+  '@agentmesh/crypto': [],
+  '@agentmesh/protocol': ['@agentmesh/crypto'],
+  '@agentmesh/hub-local': ['@agentmesh/protocol'],
+  '@agentmesh/hub-client': ['@agentmesh/protocol'],
+  '@agentmesh/agent': ['@agentmesh/protocol', '@agentmesh/crypto'],
+  '@agentmesh/hub-server': ['@agentmesh/hub-local', '@agentmesh/protocol'],
+  '@agentmesh/hub-compliance': ['@agentmesh/protocol', '@agentmesh/crypto'],
+  agentmesh: publicNames.filter((name) => name !== 'agentmesh'),
+  '@agentmesh/demo': publicNames,
+  '@agentmesh/bench': publicNames,
+};
+
+/** All that a hub may reach of `crypto`: checking signatures and records with public keys. */
+const verifyOnly = ['verify'];
+
+const hubs = ['@agentmesh/hub-local', '@agentmesh/hub-client', '@agentmesh/hub-server'];
+const inBrowsers = [
+  '@agentmesh/crypto',
+  '@agentmesh/protocol',
+  '@agentmesh/agent',
+  '@agentmesh/hub-client',
+];
+
+const isWorkspaceName = (name: string): boolean => names.has(name);
+const present = (list: readonly string[]): Package[] =>
+  packages.filter((pkg) => list.includes(pkg.name));
+
+/** `@scope/name/door` → `@scope/name`, `name/door` → `name`. */
+function packageOf(specifier: string): string {
+  const parts = specifier.split('/');
+  return parts.slice(0, specifier.startsWith('@') ? 2 : 1).join('/');
+}
+
+/** What is wrong with one import of one source file; empty if nothing. */
+function judgeImport(pkg: Package, file: string, specifier: string): string[] {
+  const where = `${relativePath(file)} imports ${specifier}`;
+  if (specifier.startsWith('.')) {
+    const target = resolve(file, '..', specifier);
+    return target.startsWith(join(pkg.folder, 'src') + sep) ? [] : [`${where}: outside its src`];
+  }
+  if (specifier.startsWith('#')) {
+    return pkg.manifest.imports?.[specifier] ? [] : [`${where}: not in its package.json imports`];
+  }
+  if (isBuiltin(specifier)) return [];
+  const name = packageOf(specifier);
+  if (pkg.manifest.dependencies?.[name] === undefined) return [`${where}: not a dependency`];
+  if (!isWorkspaceName(name)) return [];
+  if (!allowed[pkg.name]?.includes(name)) return [`${where}: not in the table`];
+  const door = `.${specifier.slice(name.length)}`;
+  const target = packages.find((candidate) => candidate.name === name);
+  return target?.manifest.exports?.[door] ? [] : [`${where}: no such door`];
+}
+
+describe('import table', () => {
+  test('every package has a row', () => {
+    expect(packages.map((pkg) => pkg.name).filter((name) => !(name in allowed))).toEqual([]);
+  });
+
+  test('no package.json depends on a package that its row does not name', () => {
+    const wrong = packages.flatMap((pkg) =>
+      Object.keys(pkg.manifest.dependencies ?? {})
+        .filter((name) => isWorkspaceName(name) && !allowed[pkg.name]?.includes(name))
+        .map((name) => `${pkg.name} → ${name}`),
+    );
+    expect(wrong).toEqual([]);
+  });
+
+  test('every import in a source file is a declared, allowed, public door', () => {
+    const wrong = packages.flatMap((pkg) =>
+      publishedSources(pkg).flatMap((file) =>
+        importsOf(readFileSync(file, 'utf8')).flatMap((name) => judgeImport(pkg, file, name)),
+      ),
+    );
+    expect(wrong).toEqual([]);
+  });
+});
+
+describe('a hub cannot read', () => {
+  const crypto = packages.find((pkg) => pkg.name === '@agentmesh/crypto');
+  const conditionSets = [['node'], ['browser']];
+
+  /** The modules of crypto's build, by name, that a door reaches. */
+  function cryptoModules(pkg: Package, door: string, conditions: readonly string[]): string[] {
+    const dist = join(crypto?.folder ?? '', 'dist');
+    return [...reach(packages, pkg, door, conditions).files]
+      .filter((file) => file.startsWith(dist + sep))
+      .map((file) => relative(dist, file).replace(/\.js$/, ''));
+  }
+
+  test.each(hubs.filter((name) => names.has(name)))(
+    'no built module of %s reaches anything of crypto but public-key checks',
+    (name) => {
+      const wrong = present([name]).flatMap((pkg) =>
+        conditionSets.flatMap((conditions) => {
+          const reached = cryptoModules(pkg, '.', conditions);
+          return reached.filter((module) => !verifyOnly.includes(module));
+        }),
+      );
+      expect(wrong).toEqual([]);
+    },
+  );
+
+  test('the list of public-key checks is exactly what the verify door reaches', () => {
+    const reached = crypto === undefined ? [] : cryptoModules(crypto, './verify', ['node']);
+    expect(reached.toSorted()).toEqual(verifyOnly.toSorted());
+  });
+
+  test.each(hubs.filter((name) => names.has(name)))('%s carries no cipher library', (name) => {
+    const outside = present([name]).flatMap((pkg) =>
+      conditionSets.flatMap((set) => [...reach(packages, pkg, '.', set).outside.keys()]),
+    );
+    expect(outside.filter((specifier) => specifier.startsWith('@noble/ciphers'))).toEqual([]);
+  });
+});
+
+describe('browser-capable packages', () => {
+  const nodeGlobals = new Set(['Buffer', 'process', 'global', 'setImmediate', 'require']);
+  nodeGlobals.add('__dirname').add('__filename');
+
+  /** The names of Node's globals that a module uses and does not define itself. */
+  function nodeGlobalsIn(file: string): string[] {
+    const nodes = [...nodesOf(parse(file, readFileSync(file, 'utf8')))].filter(ts.isIdentifier);
+    const used = nodes.filter((node) => nodeGlobals.has(node.text) && isFreeName(node));
+    return [...new Set(used.map((node) => `${relativePath(file)}: ${node.text}`))];
+  }
+
+  function isFreeName(node: ts.Identifier): boolean {
+    const { parent } = node;
+    if (ts.isPropertyAccessExpression(parent)) return parent.expression === node;
+    if (ts.isPropertyAssignment(parent)) return parent.initializer === node;
+    return !ts.isMethodDeclaration(parent) && !ts.isPropertyDeclaration(parent);
+  }
+
+  const doors = present(inBrowsers).flatMap((pkg) =>
+    Object.keys(pkg.manifest.exports ?? {})
+      .filter((door) => door !== './node' && door !== './package.json')
+      .map((door) => [pkg.name + door.slice(1), pkg, door] as const),
+  );
+
+  test.each(doors)('%s reaches no module of Node in a browser', (_name, pkg, door) => {
+    const { builtins } = reach(packages, pkg, door, ['browser', 'import']);
+    const wrong = [...builtins].map(([name, file]) => `${relativePath(file)} imports ${name}`);
+    expect(wrong).toEqual([]);
+  });
+
+  test.each(doors)('%s uses no global of Node in a browser', (_name, pkg, door) => {
+    const { files } = reach(packages, pkg, door, ['browser', 'import']);
+    expect([...files].flatMap(nodeGlobalsIn)).toEqual([]);
+  });
+});
