@@ -61,7 +61,7 @@ function report(name, types) {
 const declarationOptions = {
   compilerOptions: {
     target: 'ES2023',
-    lib: ['ES2023', 'ESNext.Disposable', 'DOM', 'DOM.Iterable'],
+    lib: ['ES2024', 'ESNext.Disposable', 'DOM', 'DOM.Iterable'],
     types: ['node'],
     module: 'NodeNext',
     moduleResolution: 'NodeNext',
