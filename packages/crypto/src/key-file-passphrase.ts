@@ -1,0 +1,33 @@
+/**
+ * What scrypt makes of a passphrase (RFC 7914; protocol.md §2.11). Owns the call, off the main
+ * thread, and which passphrases are taken. The cost is the file's business (`key-file`).
+ */
+import { scrypt } from 'node:crypto';
+import { textBytes } from './bytes.js';
+import { CryptoError } from './errors.js';
+import type { ScryptParameters } from './key-file.js';
+
+const MEBIBYTE = 1_048_576;
+/** UTF-8 cannot write it: two different passphrases would become one. */
+const LONE_SURROGATE = /\p{Surrogate}/u;
+
+/** Refuses an empty passphrase (an unset variable, most likely) and one that is not Unicode. */
+export function assertPassphrase(passphrase: string): void {
+  if (typeof passphrase !== 'string' || passphrase === '' || LONE_SURROGATE.test(passphrase)) {
+    throw new CryptoError('INVALID_ARGUMENT', 'a passphrase is a non-empty text');
+  }
+}
+
+/** 32 bytes. The text is normalised (NFC): one passphrase, however the keyboard composes it. */
+export function passphraseKey(passphrase: string, cost: ScryptParameters): Promise<Uint8Array> {
+  const { N, r, p, salt } = cost;
+  const text = textBytes(passphrase.normalize('NFC'));
+  const memory = 128 * r * (N + p);
+  return new Promise((resolve, reject) => {
+    scrypt(text, salt, 32, { N, r, p, maxmem: memory + MEBIBYTE }, (error, key) => {
+      if (error === null) return resolve(new Uint8Array(key));
+      const need = `scrypt needs ${Math.ceil(memory / MEBIBYTE)} MiB of memory`;
+      reject(new CryptoError('KEY_FILE_IO', need, error));
+    });
+  });
+}

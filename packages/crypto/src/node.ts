@@ -1,0 +1,7 @@
+/**
+ * The door `@agentmesh/crypto/node`: what needs a disk. Owns the list of names and nothing else.
+ * Not exported on purpose: the file's format, and reading or writing of arbitrary private files.
+ */
+export { createKeyFile, loadKeyFile, loadOrCreateKeyFile } from './keys-at-rest.js';
+export type { CreateKeyFileOptions, LoadedKeys, LoadKeyFileOptions } from './keys-at-rest.js';
+export type { StoredKeys } from './key-file.js';
