@@ -28,6 +28,8 @@ function report(name, types) {
       apiReport: {
         enabled: true,
         reportFileName: name,
+        // A type that is reachable but has no door of its own is part of the surface all the same.
+        includeForgottenExports: true,
         reportFolder,
         reportTempFolder: join(folder, '.cache', 'api'),
       },
@@ -41,6 +43,8 @@ function report(name, types) {
           // Everything exported is public here: no release tags, no package-wide comment.
           'ae-missing-release-tag': { logLevel: 'none' },
           'ae-undocumented': { logLevel: 'none' },
+          'ae-forgotten-export': { logLevel: 'none' },
+          'ae-unresolved-link': { logLevel: 'none' },
         },
         tsdocMessageReporting: { default: { logLevel: 'none' } },
       },
