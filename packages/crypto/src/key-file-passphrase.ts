@@ -8,12 +8,10 @@ import { CryptoError } from './errors.js';
 import type { ScryptParameters } from './key-file.js';
 
 const MEBIBYTE = 1_048_576;
-/** UTF-8 cannot write it: two different passphrases would become one. */
-const LONE_SURROGATE = /\p{Surrogate}/u;
 
-/** Refuses an empty passphrase (an unset variable, most likely) and one that is not Unicode. */
+/** Refuses an empty passphrase (an unset variable, most likely) and one that UTF-8 cannot write. */
 export function assertPassphrase(passphrase: string): void {
-  if (typeof passphrase !== 'string' || passphrase === '' || LONE_SURROGATE.test(passphrase)) {
+  if (typeof passphrase !== 'string' || passphrase === '' || !passphrase.isWellFormed()) {
     throw new CryptoError('INVALID_ARGUMENT', 'a passphrase is a non-empty text');
   }
 }

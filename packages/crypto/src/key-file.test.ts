@@ -170,6 +170,19 @@ describe('one encoding only', () => {
     }
   });
 
+  test('every flipped bit is refused', () => {
+    for (const text of texts()) {
+      const bytes = new TextEncoder().encode(text);
+      for (let bit = 0; bit < bytes.length * 8; bit++) {
+        const flipped = bytes.slice();
+        flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
+        // Without `fatal` the top bit of a byte gives U+FFFD: the format must refuse that too.
+        const damaged = new TextDecoder().decode(flipped);
+        expect(() => decodeKeyFile(damaged)).toThrow(MALFORMED);
+      }
+    }
+  }, 20_000);
+
   test('other white space, another order, doubled, added and polluting fields are refused', () => {
     for (const text of texts()) {
       const fields = parse(text);
