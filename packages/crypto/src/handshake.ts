@@ -7,7 +7,7 @@ import { sha256 } from '#hash';
 import { hkdfSha256 } from '#symmetric';
 import { concatBytes, label, u16, u32, u8 } from './bytes.js';
 import type { PeerBundle } from './bundle.js';
-import { aidOf, identityOf } from './identity.js';
+import { aidOf } from './identity.js';
 import type { AgentKeyPair } from './key-pair.js';
 import { decapsulate, encapsulate } from './ml-kem.js';
 import type { PrekeyPair } from './prekey-pair.js';
@@ -160,9 +160,4 @@ export function acceptHandshake(request: {
     kemCiphertext: block.ciphertext,
   };
   return conclude(transcript, [...shared, decapsulate(kem.seed, block.ciphertext)]);
-}
-
-/** The identity that a prekey block claims, its keys not yet checked. */
-export function claimedIdentity(block: PrekeyBlock) {
-  return identityOf(block.signing, block.dh);
 }

@@ -10,6 +10,7 @@ import {
   assertInteger,
   assertLength,
   concatBytes,
+  equalBytes,
   isZero,
   label,
   lp8,
@@ -18,7 +19,6 @@ import {
   u32,
   u64,
 } from './bytes.js';
-import { equalBytes } from './bytes.js';
 import { CryptoError } from './errors.js';
 import { assertAgentName, importIdentity, isAgentName } from './identity.js';
 import type { PublicIdentity } from './identity.js';
@@ -57,7 +57,7 @@ export interface IdentityRecordRequest {
 }
 
 /** hubId of a record that was made without a hub. */
-export const NO_HUB_ID: Uint8Array = new Uint8Array(32);
+const NO_HUB_ID: Uint8Array = new Uint8Array(32);
 
 const MAGIC = concatBytes(textBytes('AMIR'), Uint8Array.of(2));
 const NO_AID = new Uint8Array(32);

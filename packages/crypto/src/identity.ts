@@ -3,7 +3,7 @@
  * Owns aid, address and name; does not own private keys (`key-pair`) nor the published record.
  */
 import { sha256 } from '#hash';
-import { concatBytes, equalBytes, label } from './bytes.js';
+import { concatBytes, label } from './bytes.js';
 import { CryptoError } from './errors.js';
 import { LIMITS } from './limits.js';
 import { checkDhKey, checkSigningKey } from './public-key.js';
@@ -39,10 +39,6 @@ export function identityOf(signing: Uint8Array, dh: Uint8Array): PublicIdentity 
 /** aid = H(L("aid") || IKs || IKd). */
 export function aidOf(signing: Uint8Array, dh: Uint8Array): Uint8Array {
   return sha256(concatBytes(AID_LABEL, signing, dh));
-}
-
-export function sameIdentity(a: PublicIdentity, b: PublicIdentity): boolean {
-  return equalBytes(a.aid, b.aid);
 }
 
 /** Whether a text is an agent name: a label within one hub, never a proof. */

@@ -4,10 +4,10 @@
  * somewhere could carry a wrong hash, which libsodium does not check.
  */
 import { assertLength } from './bytes.js';
+import { KEM_PUBLIC_BYTES } from './public-key.js';
 import { Secret } from './secret.js';
 import { sodium } from './sodium.js';
 
-export const KEM_PUBLIC_BYTES = 1184;
 export const KEM_CIPHERTEXT_BYTES = 1088;
 export const KEM_SEED_BYTES = 64;
 

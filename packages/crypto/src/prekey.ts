@@ -19,8 +19,7 @@ import {
 } from './bytes.js';
 import { CryptoError } from './errors.js';
 import type { PublicIdentity } from './identity.js';
-import { KEM_PUBLIC_BYTES } from './ml-kem.js';
-import { checkDhKey, checkKemKey } from './public-key.js';
+import { checkDhKey, checkKemKey, KEM_PUBLIC_BYTES } from './public-key.js';
 import { verifySignature } from './signature.js';
 
 /** Signed prekeys are reusable until they expire; one-time prekeys serve one handshake. */

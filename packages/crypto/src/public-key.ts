@@ -4,8 +4,10 @@
  */
 import { isZero } from './bytes.js';
 import { CryptoError } from './errors.js';
-import { KEM_PUBLIC_BYTES } from './ml-kem.js';
 import { sodium } from './sodium.js';
+
+/** Bytes of an ML-KEM-768 encapsulation key. */
+export const KEM_PUBLIC_BYTES = 1184;
 
 /** Refuses an Ed25519 public key that is not canonical, of small order or outside the group. */
 export function checkSigningKey(key: Uint8Array): Uint8Array {
