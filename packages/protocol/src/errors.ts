@@ -1,0 +1,166 @@
+/**
+ * The errors that agents and hubs show each other: one table of stable codes, the close codes of a
+ * connection, and the one error class of this package. Owns codes, texts and whether a call may be
+ * repeated; does not own the `error` frame (`frame-codec`) nor the errors of decryption (crypto).
+ */
+import { AgentMeshError } from '@agentmesh/crypto/verify';
+
+/**
+ * WebSocket close codes of hub.md §2; on TCP the connection ends after the same `error` or `bye`.
+ * `protocol` follows the third frame of one connection that could not be decoded.
+ */
+export const CLOSE_CODES = {
+  protocol: 4400,
+  authentication: 4401,
+  idle: 4408,
+  displaced: 4409,
+  flood: 4429,
+} as const;
+
+/** Why a connection is closed. */
+export type CloseReason = keyof typeof CLOSE_CODES;
+
+/** What a code means to the one who receives it. */
+export interface ErrorRule {
+  /** Whether the same call can succeed later without the caller changing anything. */
+  readonly retryable: boolean;
+  /** Default text: what happened, and what to do. */
+  readonly message: string;
+  /** Set when the hub closes the connection after it, and with which close code. */
+  readonly closes?: CloseReason;
+}
+
+const TABLE = {
+  BAD_JSON: {
+    retryable: false,
+    message: 'Text is not one JSON object within the limits: correct the sender',
+  },
+  BAD_FRAME: {
+    retryable: false,
+    message: 'Frame has a missing, unknown or wrong field: correct or upgrade the sender',
+  },
+  BAD_ENCODING: {
+    retryable: false,
+    message: 'Binary field is not canonical base64url without padding: correct the encoder',
+  },
+  UNKNOWN_TYPE: {
+    retryable: false,
+    message: 'Frame type is not known in this protocol version: upgrade the older side',
+  },
+  NOT_AUTHENTICATED: { retryable: false, message: 'Authenticate before any other request' },
+  BAD_AUTH: {
+    retryable: false,
+    message: 'Authentication refused: check the keys, the hub key and the kind of connection',
+    closes: 'authentication',
+  },
+  NAME_TAKEN: {
+    retryable: false,
+    message: 'Another key owns this name on the hub: choose another name or use its key file',
+    closes: 'authentication',
+  },
+  REGISTRATION_REFUSED: {
+    retryable: false,
+    message: 'The hub does not register this name: ask its operator for a token or an entry',
+    closes: 'authentication',
+  },
+  BAD_RECORD: { retryable: false, message: 'Identity record refused: sign a new one' },
+  BAD_PREKEY: { retryable: false, message: 'Prekey refused: make and sign new prekeys' },
+  BAD_BUNDLE: {
+    retryable: false,
+    message: 'Bundle is not { record, signed, oneTime? } of base64url texts: ask for it again',
+  },
+  BAD_PAYLOAD: {
+    retryable: false,
+    message: 'Payload is not plain JSON data: send objects, arrays, texts, numbers, booleans, null',
+  },
+  NOT_OWNER: { retryable: false, message: 'This belongs to another identity: publish your own' },
+  LIMIT: { retryable: false, message: 'Limit of stored keys reached: replace them all instead' },
+  UNKNOWN_RECIPIENT: {
+    retryable: false,
+    message: 'The hub does not know the recipient: check the address',
+  },
+  PEER_NOT_FOUND: { retryable: false, message: 'Peer not found on hub' },
+  QUEUE_FULL: { retryable: true, message: 'The queue of the recipient is full: try again later' },
+  TOO_LARGE: { retryable: false, message: 'Message is too large: send less or split it' },
+  RATE_LIMITED: { retryable: true, message: 'Too many requests: wait before the next one' },
+  STORAGE: { retryable: true, message: 'Storage failed or is full: nothing was kept, try later' },
+  BLOCKED: { retryable: false, message: 'The recipient or the hub blocks this sender' },
+  CONFLICT: {
+    retryable: false,
+    message: 'This envelope id was used for other content: use a fresh random id',
+  },
+  VERSION: {
+    retryable: false,
+    message: 'No protocol version in common with the hub: upgrade the older side',
+  },
+  DISPLACED: {
+    retryable: false,
+    message: 'Another process connected with this identity: give each process its own',
+    closes: 'displaced',
+  },
+  IDLE: { retryable: true, message: 'Connection was silent for too long', closes: 'idle' },
+  FLOOD: {
+    retryable: true,
+    message: 'Connection closed because of far too many requests: send more slowly',
+    closes: 'flood',
+  },
+  SHUTTING_DOWN: { retryable: true, message: 'The hub is shutting down: connect again later' },
+  CONNECTION_LOST: { retryable: true, message: 'Connection to the hub was lost' },
+  HUB_KEY_CHANGED: {
+    retryable: false,
+    message: 'The hub shows another key than before: ask its operator before trusting it',
+  },
+  PLAINTEXT_REFUSED: {
+    retryable: false,
+    message: 'Unencrypted connection refused: use TLS, or allow plaintext on both sides',
+  },
+  TIMEOUT: { retryable: true, message: 'No answer in time' },
+  INTERNAL: { retryable: true, message: 'The hub failed to handle the request' },
+} as const satisfies Readonly<Record<string, ErrorRule>>;
+
+/** Stable codes of {@link ProtocolError}. */
+export type ErrorCode = keyof typeof TABLE;
+
+/** The one table of codes. */
+export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRule>> = TABLE;
+
+/** Whether a text from outside is a code of the table. */
+export function isErrorCode(text: string): text is ErrorCode {
+  return Object.hasOwn(ERROR_CODES, text);
+}
+
+/** What may be said beside the code. */
+export interface ProtocolErrorOptions {
+  /** Where the fault is, appended to the default text. Never a value from outside. */
+  readonly detail?: string | undefined;
+  /** Replaces the default text. */
+  readonly message?: string | undefined;
+  /** Earliest time, from now, at which repeating makes sense. */
+  readonly retryAfterMs?: number | undefined;
+  readonly cause?: unknown;
+}
+
+/** Refusal by a codec, by a check of this package, or by a hub (its `error` frame). */
+export class ProtocolError extends AgentMeshError {
+  readonly code: ErrorCode;
+  readonly retryAfterMs?: number;
+
+  constructor(code: ErrorCode, options: ProtocolErrorOptions = {}) {
+    const { detail, message = ERROR_CODES[code].message, retryAfterMs, cause } = options;
+    super(detail === undefined ? message : `${message} (${detail})`, {
+      retryable: ERROR_CODES[code].retryable,
+      cause,
+    });
+    this.code = code;
+    if (retryAfterMs !== undefined) this.retryAfterMs = retryAfterMs;
+  }
+}
+
+/** The documented answer to a name or address that nobody has registered. */
+export function peerNotFound(peer: string): ProtocolError {
+  return new ProtocolError('PEER_NOT_FOUND', { message: `Peer '${peer}' not found on hub` });
+}
+
+/** Outcome of a check: a refusal is a value, so that no caller can forget to catch it. */
+export type Checked<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ProtocolError };
