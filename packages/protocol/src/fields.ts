@@ -1,0 +1,106 @@
+/**
+ * The fields that frames are made of, as zod schemas: binary values, numbers, names and codes.
+ * Owns their ranges; which frame has which field is in `client-frames` and `hub-frames`.
+ *
+ * A binary field is base64url text on the wire and a Uint8Array in TypeScript; the schema converts
+ * both ways. Lengths are judged on the text, before anything is decoded.
+ */
+import * as z from 'zod';
+import { fromBase64Url, toBase64Url } from './base64url.js';
+import type { ErrorCode } from './errors.js';
+import { PROTOCOL_LIMITS } from './limits.js';
+import { isRegistrableName, parsePeer } from './peer.js';
+
+const MAX_U32 = 0xffff_ffff;
+
+/** Characters of base64url text for so many bytes. */
+function textLength(bytes: number): number {
+  return Math.ceil((bytes * 4) / 3);
+}
+
+/** An issue that carries its error code to `frame-codec`. */
+function issue(input: string, code: ErrorCode) {
+  return { code: 'custom' as const, input, params: { code } };
+}
+
+/** Between `min` and `max` bytes; a text that is too long is refused with `tooLong`. */
+function bytesBetween(min: number, max: number, tooLong: ErrorCode) {
+  const fits = (value: unknown): boolean =>
+    value instanceof Uint8Array && value.length >= min && value.length <= max;
+  return z.codec(z.string(), z.custom<Uint8Array>(fits), {
+    decode(text, context) {
+      if (text.length > textLength(max)) {
+        context.issues.push(issue(text, tooLong));
+        return z.NEVER;
+      }
+      try {
+        return fromBase64Url(text);
+      } catch {
+        context.issues.push(issue(text, 'BAD_ENCODING'));
+        return z.NEVER;
+      }
+    },
+    encode: toBase64Url,
+  });
+}
+
+/** Exactly so many bytes. */
+export function bytesOf(length: number) {
+  return bytesBetween(length, length, 'BAD_FRAME');
+}
+
+/** An opaque end-to-end message. */
+export const blob = bytesBetween(1, PROTOCOL_LIMITS.blobBytes, 'TOO_LARGE');
+
+/** A signed identity record; its layout is judged by `publication`. */
+export const identityRecord = bytesBetween(1, PROTOCOL_LIMITS.identityRecordBytes, 'BAD_FRAME');
+
+/** A signed or one-time prekey record. */
+export const prekeyRecord = bytesOf(1337);
+
+/** aid of an agent, a hub key, a nonce or a digest. */
+export const bytes32 = bytesOf(32);
+/** An instance or envelope id. */
+export const bytes16 = bytesOf(16);
+/** An Ed25519 signature. */
+export const signature = bytesOf(64);
+
+/** Integer from 0, or `min`, to `max`. */
+export function integer(max: number, min = 0) {
+  return z.int().min(min).max(max);
+}
+
+export const u32 = integer(MAX_U32);
+/** Milliseconds since the epoch. */
+export const timeMs = integer(Number.MAX_SAFE_INTEGER);
+/** Position in a recipient's queue. */
+export const seq = integer(Number.MAX_SAFE_INTEGER, 1);
+
+/** A name that an agent may claim. */
+export const agentName = z.custom<string>(isRegistrableName);
+
+/** A name or an address. */
+export const peer = z.custom<string>(
+  (text) => typeof text === 'string' && parsePeer(text) !== null,
+);
+
+/** Beginning of names; empty for all. */
+export const namePrefix = z.string().regex(/^[a-z0-9._-]{0,64}$/);
+
+/** Where a listing goes on: opaque to clients, made by the hub. */
+export const cursor = z.string().regex(/^[\w.-]{1,128}$/);
+
+/** Registration token as an operator hands it out. */
+export const token = z
+  .string()
+  .max(PROTOCOL_LIMITS.tokenLength)
+  .regex(/^[\x21-\x7e]+$/);
+
+/** Stable code of an error or a reason. Newer hubs may use codes that this version has not. */
+export const code = z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/);
+
+/** One line of printable ASCII: safe in any log. */
+export const line = z
+  .string()
+  .max(PROTOCOL_LIMITS.errorMessageLength)
+  .regex(/^[\x20-\x7e]*$/);

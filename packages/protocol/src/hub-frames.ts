@@ -1,0 +1,165 @@
+/**
+ * Frames from hub to client (hub.md §2): shapes only, strict, one zod schema per frame.
+ * Owns their fields; the text around them is `frame-codec`, when they are sent is the hub's core.
+ *
+ * `auth_ok`, `ok`, `bundle`, `sent`, `agents`, `pong` and `error` are replies: `re` repeats the
+ * request's `id` (`error` has none when no request could be read). `hello`, `deliver`, `notice` and
+ * `bye` are pushes: the `id` of a `notice` is that of an envelope. Times and `retryAfter` are in
+ * milliseconds.
+ */
+import * as z from 'zod';
+import {
+  agentName,
+  blob,
+  bytes16,
+  bytes32,
+  code,
+  cursor,
+  identityRecord,
+  integer,
+  line,
+  prekeyRecord,
+  seq,
+  signature,
+  timeMs,
+  u32,
+} from './fields.js';
+import { PROTOCOL_LIMITS } from './limits.js';
+import { PROTOCOL_VERSION } from './version.js';
+
+/** What this hub allows; never more than PROTOCOL_LIMITS. */
+const hubLimits = z.strictObject({
+  blobBytes: integer(PROTOCOL_LIMITS.blobBytes, 1),
+  ttlSeconds: integer(PROTOCOL_LIMITS.maxTtlSeconds, 1),
+  inFlight: integer(PROTOCOL_LIMITS.inFlight, 1),
+  signedPrekeys: integer(PROTOCOL_LIMITS.signedPrekeys, 1),
+  oneTimePrekeys: integer(PROTOCOL_LIMITS.oneTimePrekeys),
+});
+
+/** Sent by the hub as soon as a client connects. No version of the protocol changes its shape. */
+const hello = z.strictObject({
+  type: z.literal('hello'),
+  versions: z.array(integer(255, 1)).min(1).max(16),
+  hubKey: bytes32,
+  /** Single use, valid for 10 s. */
+  serverNonce: bytes32,
+  time: timeMs,
+  limits: hubLimits,
+});
+
+const authOk = z
+  .strictObject({
+    type: z.literal('auth_ok'),
+    re: u32,
+    signature,
+    /** Instance and boot of this identity's authentication before; `null` on its first. */
+    lastInstance: bytes16.nullable(),
+    lastBoot: u32.nullable(),
+    /** Digest of the stored prekeys (§2.2); `null` while no signed prekey is stored. */
+    keyDigest: bytes32.nullable(),
+    oneTimePrekeys: integer(PROTOCOL_LIMITS.oneTimePrekeys),
+    /** Envelopes waiting. */
+    queued: u32,
+  })
+  .refine((frame) => (frame.lastInstance === null) === (frame.lastBoot === null), {
+    path: ['lastBoot'],
+  });
+
+const ok = z.strictObject({
+  type: z.literal('ok'),
+  re: u32,
+  oneTimePrekeys: integer(PROTOCOL_LIMITS.oneTimePrekeys),
+  keyDigest: bytes32.nullable(),
+});
+
+const bundle = z.strictObject({
+  type: z.literal('bundle'),
+  re: u32,
+  record: identityRecord,
+  signed: prekeyRecord,
+  oneTime: prekeyRecord.optional(),
+});
+
+/** The envelope is durable. */
+const sent = z.strictObject({
+  type: z.literal('sent'),
+  re: u32,
+  seq,
+  duplicate: z.boolean(),
+});
+
+const agents = z.strictObject({
+  type: z.literal('agents'),
+  re: u32,
+  names: z.array(agentName).max(PROTOCOL_LIMITS.listNames),
+  next: cursor.nullable(),
+});
+
+const pong = z.strictObject({ type: z.literal('pong'), re: u32 });
+
+const deliver = z.strictObject({
+  type: z.literal('deliver'),
+  seq,
+  /** 1 for the first delivery. */
+  attempt: integer(PROTOCOL_LIMITS.deliveryAttempts, 1),
+  envelope: z.strictObject({
+    v: z.literal(PROTOCOL_VERSION),
+    id: bytes16,
+    /** Stamped by the hub from the sender's authenticated connection. */
+    from: bytes32,
+    to: bytes32,
+    ts: timeMs,
+    blob,
+  }),
+});
+
+/** What became of an envelope that this client sent and the hub had accepted. */
+const notice = z.strictObject({
+  type: z.literal('notice'),
+  id: bytes16,
+  what: z.literal(['expired', 'dead_lettered']),
+});
+
+/** The hub closes this connection; `code` is of the table in `errors`. */
+const bye = z.strictObject({ type: z.literal('bye'), code });
+
+const error = z.strictObject({
+  type: z.literal('error'),
+  re: u32.optional(),
+  code,
+  message: line,
+  retryAfter: integer(PROTOCOL_LIMITS.retryAfterMs).optional(),
+});
+
+/** Every frame that a hub may send. */
+export const hubFrame = z.discriminatedUnion('type', [
+  hello,
+  authOk,
+  ok,
+  bundle,
+  sent,
+  agents,
+  pong,
+  deliver,
+  notice,
+  bye,
+  error,
+]);
+
+export type HubLimits = z.output<typeof hubLimits>;
+export type HelloFrame = z.output<typeof hello>;
+export type AuthOkFrame = z.output<typeof authOk>;
+export type OkFrame = z.output<typeof ok>;
+export type BundleFrame = z.output<typeof bundle>;
+export type SentFrame = z.output<typeof sent>;
+export type AgentsFrame = z.output<typeof agents>;
+export type PongFrame = z.output<typeof pong>;
+export type DeliverFrame = z.output<typeof deliver>;
+export type NoticeFrame = z.output<typeof notice>;
+export type ByeFrame = z.output<typeof bye>;
+export type ErrorFrame = z.output<typeof error>;
+
+/** Any frame from hub to client. */
+export type HubFrame = z.output<typeof hubFrame>;
+/** Those that answer a request; `error` only when its `re` is set. */
+export type ReplyFrame = Exclude<HubFrame, HelloFrame | DeliverFrame | NoticeFrame | ByeFrame>;
