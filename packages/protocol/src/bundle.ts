@@ -1,0 +1,41 @@
+/**
+ * A bundle as JSON: what an agent hands to a peer without a hub (protocol.md §2.1), the same fields
+ * that a hub serves. Owns the conversion; whether a bundle can be trusted is crypto's judgement.
+ */
+import type { Bundle } from '@agentmesh/crypto/verify';
+import * as z from 'zod';
+import { ProtocolError } from './errors.js';
+import { identityRecord, prekeyRecord } from './fields.js';
+
+/** A bundle in a file or a mail: base64url texts. */
+export interface BundleJson {
+  readonly record: string;
+  readonly signed: string;
+  readonly oneTime?: string | undefined;
+}
+
+const bundleJson = z.strictObject({
+  record: identityRecord,
+  signed: prekeyRecord,
+  oneTime: prekeyRecord.optional(),
+});
+
+/** JSON form of a bundle; throws BAD_BUNDLE when a part has an impossible length. */
+export function encodeBundle(bundle: Bundle): BundleJson {
+  const { record, signed, oneTime } = bundle;
+  const parts = oneTime === undefined ? { record, signed } : { record, signed, oneTime };
+  const result = z.safeEncode(bundleJson, parts);
+  if (!result.success) throw refusal(result.error);
+  return result.data;
+}
+
+/** Bytes of a bundle, unverified; throws BAD_BUNDLE for anything but its exact JSON form. */
+export function decodeBundle(value: unknown): Bundle {
+  const result = bundleJson.safeParse(value);
+  if (!result.success) throw refusal(result.error);
+  return result.data;
+}
+
+function refusal(error: z.ZodError): ProtocolError {
+  return new ProtocolError('BAD_BUNDLE', { detail: error.issues[0]?.path.join('.') || 'bundle' });
+}
