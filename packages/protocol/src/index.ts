@@ -1,5 +1,134 @@
 /**
- * The public door of `@agentmesh/protocol`: records, envelopes, hub frames and the Hub interface.
- * It does not know sockets, storage or agents.
+ * The public door of `@agentmesh/protocol`: the Hub interface, hub frames, their codecs, error codes
+ * and limits, and what a hub verifies. It does not know sockets, storage or agents.
+ *
+ * Left inside: the zod schemas of single fields and frames, and the JSON scanner.
  */
-export {};
+
+// The hub, as agents see it.
+export type {
+  AgentPage,
+  Delivery,
+  DeliveryNotice,
+  DeliveryRefusal,
+  Envelope,
+  Hub,
+  HubConnection,
+  HubCredentials,
+  HubEvents,
+  HubSession,
+  KeyState,
+  OutgoingEnvelope,
+  PrekeyUpload,
+} from './hub.js';
+
+// Errors, limits, versions.
+export { CLOSE_CODES, ERROR_CODES, isErrorCode, peerNotFound, ProtocolError } from './errors.js';
+export type { Checked, CloseReason, ErrorCode, ErrorRule, ProtocolErrorOptions } from './errors.js';
+export { PROTOCOL_LIMITS } from './limits.js';
+export type { Clock } from './clock.js';
+export { negotiateVersion, PROTOCOL_VERSION, SUPPORTED_VERSIONS } from './version.js';
+
+// Frames and their text.
+export {
+  decodeClientFrame,
+  decodeHubFrame,
+  encodeFrame,
+  errorFrame,
+  errorOfFrame,
+  parseClientFrame,
+  parseHubFrame,
+} from './frame-codec.js';
+export type { Decoded } from './frame-codec.js';
+export { clientFrame } from './client-frames.js';
+export type {
+  AckFrame,
+  AuthFrame,
+  ClientFrame,
+  CreditFrame,
+  GetBundleFrame,
+  ListFrame,
+  NackFrame,
+  PingFrame,
+  PutIdentityFrame,
+  PutPrekeysFrame,
+  RequestFrame,
+  SendFrame,
+} from './client-frames.js';
+export { hubFrame } from './hub-frames.js';
+export type {
+  AgentsFrame,
+  AuthOkFrame,
+  BundleFrame,
+  ByeFrame,
+  DeliverFrame,
+  ErrorFrame,
+  HelloFrame,
+  HubFrame,
+  HubLimits,
+  NoticeFrame,
+  OkFrame,
+  PongFrame,
+  ReplyFrame,
+  SentFrame,
+} from './hub-frames.js';
+
+// Payloads, bundles, names, binary text.
+export { decodePayload, encodePayload, FORBIDDEN_KEYS } from './payload.js';
+export type { JsonObject, JsonValue } from './json-text.js';
+export { decodeBundle, encodeBundle } from './bundle.js';
+export type { BundleJson } from './bundle.js';
+export { isRegistrableName, parsePeer } from './peer.js';
+export type { PeerReference } from './peer.js';
+export { fromBase64Url, toBase64Url } from './base64url.js';
+
+// Authentication of both sides, and what a hub checks before it stores keys.
+export {
+  acceptHello,
+  createAuth,
+  NO_CHANNEL_BINDING,
+  verifyAuthOk,
+  verifyClientAuth,
+} from './authentication.js';
+export type {
+  AcceptedHub,
+  AuthenticatedClient,
+  AuthRequest,
+  ChannelBinding,
+  ClientAuthCheck,
+} from './authentication.js';
+export { verifyPublishedPrekeys, verifyPublishedRecord } from './publication.js';
+export type {
+  PrekeyPublication,
+  PublishedPrekeys,
+  PublishedRecord,
+  RecordPublication,
+} from './publication.js';
+
+// What hubs need of the cryptographic layer; they may import it from nowhere else.
+export {
+  addressOf,
+  AgentMeshError,
+  aidOfAddress,
+  assertAgentName,
+  concatBytes,
+  equalBytes,
+  fromHex,
+  hubIdOf,
+  HubKeyPair,
+  isAgentName,
+  keyDigest,
+  ready,
+  sha256,
+  systemRandom,
+  toHex,
+} from '@agentmesh/crypto/verify';
+export type {
+  Bundle,
+  ChannelBindingType,
+  HubAuthTranscript,
+  IdentityRecord,
+  PrekeyRecord,
+  PublicIdentity,
+  RandomSource,
+} from '@agentmesh/crypto/verify';
