@@ -72,7 +72,7 @@ function pathWith(packages, task) {
   const { status, stdout } = npm([
     'exec',
     '--yes',
-    '--silent',
+    '--loglevel=error',
     // npm 11 refuses pnpm's install script unless it is named; older versions ignore this.
     '--allow-scripts=pnpm',
     ...packages.map((name) => `--package=${name}`),

@@ -20,8 +20,8 @@ const steps = [
 ];
 
 for (const step of steps) {
-  const { ok } = await runStep(step);
-  if (!ok) process.exit(1);
+  const { ok, code } = await runStep(step);
+  if (!ok) process.exit(code);
 }
 const start = [
   'pnpm',
@@ -31,5 +31,5 @@ const start = [
   'start',
   ...process.argv.slice(2),
 ];
-const { ok, code } = await runStep({ name: 'demo', command: start, show: true, quiet: true });
-process.exit(ok ? 0 : code);
+const { code } = await runStep({ name: 'demo', command: start, show: true, quiet: true });
+process.exit(code);

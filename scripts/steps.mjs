@@ -3,18 +3,19 @@
  * duration. What the steps are is not known here.
  */
 import { spawn } from 'node:child_process';
+import { constants } from 'node:os';
 import { performance } from 'node:perf_hooks';
 import process from 'node:process';
 
 const children = new Set();
+/** 128 + the number of the signal that came, as shells count it; undefined while none has. */
+let interruption;
 for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP']) {
   process.on(signal, () => {
+    interruption = 128 + constants.signals[signal];
     for (const child of children) child.kill(signal);
-    process.exitCode = 130;
-    interrupted = true;
   });
 }
-let interrupted = false;
 
 /** CI never changes the lockfile; a contributor who added a dependency gets it updated. */
 export function installArgs() {
@@ -22,22 +23,23 @@ export function installArgs() {
 }
 
 /**
- * Runs `command`; resolves to `{ ok, code, output }`. With `show` the output goes straight to the
- * terminal, otherwise it appears only after a failure. With `quiet` there is no line of its own.
+ * Runs `command`; resolves to `{ ok, code, interrupted }`. With `show` the output goes straight to
+ * the terminal, otherwise it appears only after a failure. With `quiet` there is no line of its own.
  */
 export async function runStep({ name, command, show = false, quiet = false, hint }) {
   const started = performance.now();
   const live = !show && process.stdout.isTTY;
   if (!quiet && live) process.stdout.write(`▶ ${name} …`);
   if (!quiet && show) process.stdout.write(`▶ ${name}\n`);
-  const { code, output } = interrupted ? { code: 130, output: '' } : await run(command, show);
+  const result = interruption === undefined ? await run(command, show) : { output: '' };
+  const { code, output } = { ...result, code: interruption ?? result.code };
   const ok = code === 0;
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const line = `${ok ? '✓' : '✗'} ${name} (${seconds} s)`;
   if (!quiet) process.stdout.write(`${live ? '\r' : ''}${line}\n`);
   if (!ok && output) process.stdout.write(`${output.trimEnd()}\n`);
   if (!ok && hint) process.stdout.write(`  → ${hint}\n`);
-  return { ok, code, output, interrupted };
+  return { ok, code, interrupted: interruption !== undefined };
 }
 
 function run([program, ...args], show) {
@@ -57,7 +59,7 @@ function run([program, ...args], show) {
     });
     child.on('close', (code) => {
       children.delete(child);
-      resolve({ code: code ?? 130, output });
+      resolve({ code: code ?? 1, output });
     });
   });
 }
