@@ -4,7 +4,15 @@
  * workspace, and imports every door from an ES module and from CommonJS.
  */
 import { spawnSync } from 'node:child_process';
-import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  readdirSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -89,10 +97,10 @@ function installAsUser(tarballs) {
   check('require from CommonJS', process.execPath, ['user.cjs'], user);
 }
 
-const workspace = readdirSync(packagesFolder).map((name) => {
-  const path = join(packagesFolder, name);
-  return { folder: path, manifest: readManifest(path) };
-});
+const workspace = readdirSync(packagesFolder)
+  .map((name) => join(packagesFolder, name))
+  .filter((path) => existsSync(join(path, 'package.json')))
+  .map((path) => ({ folder: path, manifest: readManifest(path) }));
 try {
   const tarballs = new Map();
   for (const [name, source] of closure(manifest.name)) tarballs.set(name, pack(source));
