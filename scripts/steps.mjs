@@ -24,7 +24,7 @@ export function installArgs() {
 
 /**
  * Runs `command`; resolves to `{ ok, code, interrupted }`. With `show` the output goes straight to
- * the terminal, otherwise it appears only after a failure. With `quiet` there is no line of its own.
+ * the terminal, otherwise it appears only after a failure. With `quiet` there is no line for it.
  */
 export async function runStep({ name, command, show = false, quiet = false, hint }) {
   const started = performance.now();
