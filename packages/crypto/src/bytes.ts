@@ -21,6 +21,16 @@ export function concatBytes(...parts: readonly Uint8Array[]): Uint8Array {
   return joined;
 }
 
+/**
+ * A copy with memory of its own. Everything kept from a caller passes here: `slice` of a Node
+ * Buffer is a view, so what was checked could change with the socket's next packet.
+ */
+export function copyBytes(bytes: Uint8Array): Uint8Array {
+  const copy = new Uint8Array(bytes.length);
+  copy.set(bytes);
+  return copy;
+}
+
 /** UTF-8 bytes of a text. */
 export function textBytes(text: string): Uint8Array {
   return utf8.encode(text);
@@ -114,7 +124,7 @@ export function assertInteger(value: number, min: number, max: number, field: st
 
 /**
  * Reads a fixed layout front to back. Every shortage, every excess and every integer that does not
- * fit throws {@link CryptoError} with the code given at construction. Slices are copies.
+ * fit throws {@link CryptoError} with the code given at construction. Parts are copies.
  */
 export class Reader {
   readonly #bytes: Uint8Array;
@@ -123,7 +133,8 @@ export class Reader {
 
   constructor(bytes: Uint8Array, code: CryptoErrorCode) {
     if (!(bytes instanceof Uint8Array)) throw new CryptoError(code);
-    this.#bytes = bytes;
+    // A plain view: the `slice` of a subclass (Node's Buffer) need not copy.
+    this.#bytes = new Uint8Array(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#code = code;
   }
 
@@ -143,6 +154,13 @@ export class Reader {
     if (length > this.remaining) this.fail();
     this.#at += length;
     return this.#bytes.slice(this.#at - length, this.#at);
+  }
+
+  /** The rest as a view of the input: for large parts that are not kept. */
+  takeRest(): Uint8Array {
+    const from = this.#at;
+    this.#at = this.#bytes.length;
+    return this.#bytes.subarray(from);
   }
 
   u8(): number {

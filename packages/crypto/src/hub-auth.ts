@@ -7,6 +7,7 @@ import {
   assertInteger,
   assertLength,
   concatBytes,
+  copyBytes,
   label,
   lp8,
   textBytes,
@@ -92,7 +93,7 @@ export function hubIdOf(hubKey: Uint8Array): Uint8Array {
 
 /** The checks of an Ed25519 public key (protocol.md §2.1); throws BAD_KEY. */
 export function importHubKey(bytes: Uint8Array): Uint8Array {
-  return checkSigningKey(bytes);
+  return copyBytes(checkSigningKey(bytes));
 }
 
 /** A hub's signing key. It proves which hub this is and decrypts nothing. */
@@ -101,7 +102,7 @@ export class HubKeyPair {
   readonly #key: SigningKey;
 
   private constructor(seed: Uint8Array) {
-    this.#seed = new Secret('hub seed', seed.slice());
+    this.#seed = new Secret('hub seed', seed);
     this.#key = signingKeyFromSeed(seed);
   }
 
@@ -129,7 +130,7 @@ export class HubKeyPair {
 
   /** Copy of the 32-byte seed, for the hub's own store only. */
   exportSeed(): Uint8Array {
-    return this.#seed.reveal().slice();
+    return this.#seed.reveal();
   }
 
   toJSON(): string {

@@ -10,6 +10,7 @@ import {
   assertInteger,
   assertLength,
   concatBytes,
+  copyBytes,
   equalBytes,
   isZero,
   label,
@@ -102,7 +103,7 @@ export function parseIdentityRecord(bytes: Uint8Array): IdentityRecord {
   const validUntilMs = reader.u64();
   const revision = reader.u32();
   const previous = reader.take(32);
-  const body = bytes.slice(0, reader.position);
+  const body = bytes.subarray(0, reader.position);
   const signature = reader.take(SIGNATURE_BYTES);
   const previousAid = isZero(previous) ? null : previous;
   const successorSignature = previousAid === null ? null : reader.take(SIGNATURE_BYTES);
@@ -119,7 +120,7 @@ export function parseIdentityRecord(bytes: Uint8Array): IdentityRecord {
     revision,
     previousAid,
     successorSignature,
-    bytes: bytes.slice(),
+    bytes: copyBytes(bytes),
   };
 }
 
@@ -128,7 +129,7 @@ export function verifySuccessor(record: IdentityRecord, previous: PublicIdentity
   const { previousAid, successorSignature } = record;
   if (previousAid === null || successorSignature === null) return false;
   if (!equalBytes(previousAid, previous.aid)) return false;
-  const body = record.bytes.slice(0, record.bytes.length - 2 * SIGNATURE_BYTES);
+  const body = record.bytes.subarray(0, record.bytes.length - 2 * SIGNATURE_BYTES);
   return verifySignature(previous.signing, concatBytes(SUCCESSOR_LABEL, body), successorSignature);
 }
 

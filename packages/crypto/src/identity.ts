@@ -3,7 +3,7 @@
  * Owns aid, address and name; does not own private keys (`key-pair`) nor the published record.
  */
 import { sha256 } from '#hash';
-import { concatBytes, label } from './bytes.js';
+import { concatBytes, copyBytes, label } from './bytes.js';
 import { CryptoError } from './errors.js';
 import { LIMITS } from './limits.js';
 import { checkDhKey, checkSigningKey } from './public-key.js';
@@ -26,9 +26,7 @@ const AID_LABEL = label('aid');
 
 /** Checks both keys (protocol.md §2.1) and names them; throws BAD_KEY. */
 export function importIdentity(signing: Uint8Array, dh: Uint8Array): PublicIdentity {
-  checkSigningKey(signing);
-  checkDhKey(dh);
-  return identityOf(signing, dh);
+  return identityOf(copyBytes(checkSigningKey(signing)), copyBytes(checkDhKey(dh)));
 }
 
 /** The identity of keys that are known to be good: our own, or read back from our own store. */

@@ -2,7 +2,7 @@
  * An agent's own identity keys (protocol.md §2.1): an Ed25519 and an independent X25519 pair.
  * Owns signing and the long-term Diffie-Hellman; the file they rest in is `key-file`'s.
  */
-import { assertLength } from './bytes.js';
+import { assertLength, copyBytes } from './bytes.js';
 import { fingerprintOf, legacyFingerprintOf } from './fingerprint.js';
 import { addressOf, identityOf } from './identity.js';
 import type { PublicIdentity } from './identity.js';
@@ -30,15 +30,15 @@ export class AgentKeyPair {
   private constructor(secrets: AgentSecrets) {
     assertLength(secrets.signingSeed, 32, 'signing seed');
     assertLength(secrets.dhScalar, 32, 'X25519 scalar');
-    this.#signingSeed = new Secret('signing seed', secrets.signingSeed.slice());
+    this.#signingSeed = new Secret('signing seed', secrets.signingSeed);
     this.#signing = signingKeyFromSeed(secrets.signingSeed);
-    this.#dh = dhKeyPair(secrets.dhScalar.slice());
+    this.#dh = dhKeyPair(secrets.dhScalar);
     this.identity = identityOf(this.#signing.publicKey, this.#dh.publicKey);
   }
 
   /** A new identity: 32 random bytes for the signing key, then 32 for the exchange key. */
   static generate(random: RandomSource = systemRandom): AgentKeyPair {
-    const signingSeed = random(32);
+    const signingSeed = copyBytes(random(32));
     return new AgentKeyPair({ signingSeed, dhScalar: random(32) });
   }
 
@@ -75,8 +75,8 @@ export class AgentKeyPair {
   /** Copies of the private keys, for the key file only. */
   exportSecrets(): AgentSecrets {
     return {
-      signingSeed: this.#signingSeed.reveal().slice(),
-      dhScalar: this.#dh.scalar.reveal().slice(),
+      signingSeed: this.#signingSeed.reveal(),
+      dhScalar: this.#dh.scalar.reveal(),
     };
   }
 

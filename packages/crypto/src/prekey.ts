@@ -11,6 +11,7 @@ import {
   assertInteger,
   compareBytes,
   concatBytes,
+  copyBytes,
   label,
   Reader,
   textBytes,
@@ -97,7 +98,7 @@ export function parsePrekeyRecord(bytes: Uint8Array, owner: PublicIdentity): Pre
   if (!verifySignature(owner.signing, signed, signature)) reader.fail();
   checkDhKey(dh);
   checkKemKey(kem);
-  return { kind, aid, id, dh, kem, createdMs, expiresMs, bytes: bytes.slice() };
+  return { kind, aid, id, dh, kem, createdMs, expiresMs, bytes: copyBytes(bytes) };
 }
 
 function kindOf(reader: Reader): PrekeyKind {
@@ -115,7 +116,7 @@ export function keyDigest(
   newestSignedRecord: Uint8Array,
   oneTimeIds: readonly number[],
 ): Uint8Array {
-  const ascending = [...oneTimeIds].sort((a, b) => a - b);
+  const ascending = oneTimeIds.toSorted((a, b) => a - b);
   return sha256(
     concatBytes(DIGEST_LABEL, newestSignedRecord, u32(ascending.length), ...ascending.map(u32)),
   );

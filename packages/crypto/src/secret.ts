@@ -3,6 +3,7 @@
  * template string shows them. Owns the wrapping only; does not promise that JavaScript forgets
  * them (it cannot).
  */
+import { copyBytes } from './bytes.js';
 
 /** A secret of one kind. The kind keeps a root key from being used as a chain key. */
 export class Secret<Kind extends string> {
@@ -11,12 +12,12 @@ export class Secret<Kind extends string> {
 
   constructor(kind: Kind, bytes: Uint8Array) {
     this.kind = kind;
-    this.#bytes = bytes;
+    this.#bytes = copyBytes(bytes);
   }
 
-  /** The bytes themselves, not a copy: use at once, never store or log. */
+  /** A copy of the bytes, so that no state changes with it: use at once, never store or log. */
   reveal(): Uint8Array {
-    return this.#bytes;
+    return copyBytes(this.#bytes);
   }
 
   toString(): string {

@@ -56,7 +56,14 @@ export function unseal(request: UnsealRequest): Opened | Refused {
     assertOfSession(session, message);
     const parties = { sid: session.sid, ours: session.ours, theirs: session.theirs };
     const opened = openMessage({ receiver: receiverOf(session), parties, message, nowMs });
-    return { ...opened, session: advance(session, opened.receiver, random), ok: true };
+    const { receiver, content, contentBytes, droppedKeys } = opened;
+    return {
+      ok: true,
+      session: advance(session, receiver, random),
+      content,
+      contentBytes,
+      droppedKeys,
+    };
   });
 }
 

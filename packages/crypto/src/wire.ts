@@ -3,7 +3,7 @@
  * and ciphertext. Owns the layout and what is authenticated with it; opens nothing.
  */
 import { hmacSha256 } from '#symmetric';
-import { concatBytes, equalBytes, label, Reader, u16, u32, u8 } from './bytes.js';
+import { concatBytes, copyBytes, equalBytes, label, Reader, u16, u32, u8 } from './bytes.js';
 import { LIMITS } from './limits.js';
 import { KEM_CIPHERTEXT_BYTES } from './ml-kem.js';
 import type { HeaderKey } from './root-key.js';
@@ -49,6 +49,7 @@ export interface ParsedMessage extends Omit<HeaderFields, 'prekeyBlock'> {
   /** Header bytes exactly as received. */
   readonly header: Uint8Array;
   readonly tag: Uint8Array;
+  /** A view of the input, not a copy: forged messages should cost no more than their headers. */
   readonly ciphertext: Uint8Array;
 }
 
@@ -93,10 +94,10 @@ export function parseMessage(wire: Uint8Array): ParsedMessage {
     salt: reader.take(16),
   };
   const prekeyBlock = type === 'initial' ? readPrekeyBlock(reader) : null;
-  const header = wire.slice(0, reader.position);
+  const header = copyBytes(wire.subarray(0, reader.position));
   const tag = reader.take(TAG_BYTES);
   if (reader.remaining < LIMITS.minPaddedBytes + TAG_BYTES) reader.fail();
-  const ciphertext = reader.take(reader.remaining);
+  const ciphertext = reader.takeRest();
   return { type, ...fields, prekeyBlock, header, tag, ciphertext };
 }
 
