@@ -66,6 +66,8 @@ function candidate(receiver: Receiver, header: Header): ChainChoice {
 export interface KeyChoice {
   readonly messageKey: MessageKey;
   readonly receiver: Receiver;
+  /** Skipped keys that went with a forgotten chain. */
+  readonly dropped: number;
 }
 
 /**
@@ -81,12 +83,15 @@ export function takeMessageKey(
   if (choice.kind === 'old') return takeSkipped(receiver, header);
   if (header.number < choice.chain.next) return takeSkipped(receiver, header);
   if (header.number >= LIMITS.maxMessageNumber) throw new CryptoError('TOO_FAR');
-  const left =
-    choice.kind === 'turn' ? leaveChain(receiver, header.previousLength, nowMs) : receiver;
+  const { receiver: left, dropped } =
+    choice.kind === 'turn'
+      ? leaveChain(receiver, header.previousLength, nowMs)
+      : { receiver, dropped: 0 };
   const forward = skipTo(choice.chain, header.number, nowMs);
   const { chain, messageKey } = stepChain(forward.chain);
   return {
     messageKey,
+    dropped,
     receiver: {
       ...left,
       rootKey: choice.kind === 'turn' ? choice.rootKey : receiver.rootKey,
@@ -103,17 +108,30 @@ function takeSkipped(receiver: Receiver, header: Header): KeyChoice {
   const entry = receiver.skipped[at];
   if (entry === undefined) throw new CryptoError('DUPLICATE');
   const skipped = receiver.skipped.filter((_, index) => index !== at);
-  return { messageKey: entry.key, receiver: { ...receiver, skipped } };
+  return { messageKey: entry.key, receiver: { ...receiver, skipped }, dropped: 0 };
 }
 
-/** Keeps the keys of the current chain's missing messages and retires the chain. */
-function leaveChain(receiver: Receiver, previousLength: number, nowMs: number): Receiver {
+/**
+ * Keeps the keys of the current chain's missing messages and retires the chain. The oldest chain
+ * beyond the limit goes with its skipped keys: without its header key nothing could use them.
+ */
+function leaveChain(
+  receiver: Receiver,
+  previousLength: number,
+  nowMs: number,
+): Pick<KeyChoice, 'receiver' | 'dropped'> {
   const { receiving } = receiver;
-  if (receiving === null) return receiver;
-  const { skipped } = skipTo(receiving, previousLength, nowMs);
+  if (receiving === null) return { receiver, dropped: 0 };
+  const left = skipTo(receiving, previousLength, nowMs);
   const { ratchetKey, headerKey } = receiving;
-  const old = [{ ratchetKey, headerKey }, ...receiver.old].slice(0, LIMITS.oldChains);
-  return { ...receiver, old, skipped: [...receiver.skipped, ...skipped] };
+  const old = [{ ratchetKey, headerKey }, ...receiver.old];
+  const forgotten = old.slice(LIMITS.oldChains);
+  const kept = receiver.skipped.filter(
+    (entry) => !forgotten.some((chain) => equalBytes(chain.ratchetKey, entry.ratchetKey)),
+  );
+  const dropped = receiver.skipped.length - kept.length;
+  const skipped = [...kept, ...left.skipped];
+  return { receiver: { ...receiver, old: old.slice(0, LIMITS.oldChains), skipped }, dropped };
 }
 
 function skipTo(

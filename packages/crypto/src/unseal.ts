@@ -38,7 +38,7 @@ export interface Opened {
   readonly content: Content;
   /** The content exactly as signed. */
   readonly contentBytes: Uint8Array;
-  /** Skipped keys that fell to the cap or their lifetime: those messages are lost. */
+  /** Skipped keys that fell to the cap, their lifetime or with their chain: messages lost. */
   readonly droppedKeys: number;
 }
 
@@ -117,7 +117,10 @@ export function openMessage(request: OpenRequest): OpenedMessage {
   const ad = associatedData(parties.theirs.aid, parties.ours, message.header);
   const choice = chooseChain(receiver, message);
   if (!isHeaderAuthentic(choice.headerKey, ad, message.tag)) throw new CryptoError('BAD_HEADER');
-  const taken = takeMessageKey(receiver, choice, message, nowMs);
+  // First of all the expired keys go, so that none of them opens anything.
+  const alive = boundSkippedKeys(receiver.skipped, nowMs);
+  const current = { ...receiver, skipped: alive.skipped };
+  const taken = takeMessageKey(current, choice, message, nowMs);
   const plaintext = decryptMessage(
     taken.messageKey,
     { sid: parties.sid, salt: message.salt, associatedData: concatBytes(ad, message.tag) },
@@ -133,7 +136,7 @@ export function openMessage(request: OpenRequest): OpenedMessage {
     receiver: { ...taken.receiver, receiving, skipped },
     content,
     contentBytes,
-    droppedKeys: dropped,
+    droppedKeys: alive.dropped + taken.dropped + dropped,
   };
 }
 

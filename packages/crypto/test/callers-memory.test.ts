@@ -54,8 +54,8 @@ describe('overwriting an input leaves', () => {
 
   test('an imported identity and an imported hub key as they were', () => {
     const { signing, dh } = bob().keyPair.identity;
-    expect(changesAfterReuse([signing, dh], (s, d) => importIdentity(s!, d!))).toEqual([]);
-    expect(changesAfterReuse([signing], (s) => [importHubKey(s!)])).toEqual([]);
+    expect(changesAfterReuse([signing, dh], (s, d) => importIdentity(s, d))).toEqual([]);
+    expect(changesAfterReuse([signing], (s) => [importHubKey(s)])).toEqual([]);
   });
 
   test('key pairs of agents and hubs as they were', () => {
@@ -72,19 +72,21 @@ describe('overwriting an input leaves', () => {
     const { record, signed, oneTime, keyPair } = bob();
     const owner = keyPair.identity;
     const bundle = bundleOf(bob());
-    expect(changesAfterReuse([record], (r) => parseIdentityRecord(r!))).toEqual([]);
-    expect(changesAfterReuse([signed.record.bytes], (r) => parsePrekeyRecord(r!, owner))).toEqual(
+    expect(changesAfterReuse([record], (r) => parseIdentityRecord(r))).toEqual([]);
+    expect(changesAfterReuse([signed.record.bytes], (r) => parsePrekeyRecord(r, owner))).toEqual(
       [],
     );
     expect(
-      changesAfterReuse([encodePrekeyPair(oneTime)], (stored) => decodePrekeyPair(stored!, owner)),
+      changesAfterReuse([encodePrekeyPair(oneTime)], (stored) => decodePrekeyPair(stored, owner)),
     ).toEqual([]);
     expect(
-      changesAfterReuse([bundle.record, bundle.signed, bundle.oneTime!], (r, s, o) =>
-        verifyBundle(
-          { record: r!, signed: s!, oneTime: o! },
-          { name: 'bob', hubId: HUB_ID, nowMs: NOW },
-        ),
+      changesAfterReuse(
+        [bundle.record, bundle.signed, bundle.oneTime ?? new Uint8Array(0)],
+        (r, s, o) =>
+          verifyBundle(
+            { record: r, signed: s, oneTime: o },
+            { name: 'bob', hubId: HUB_ID, nowMs: NOW },
+          ),
       ),
     ).toEqual([]);
   });
@@ -92,18 +94,18 @@ describe('overwriting an input leaves', () => {
   test('sessions and contents as they were', () => {
     const alice = makeAgent('alice');
     const wire = say(initiate(alice, bob()), 'hello');
-    expect(changesAfterReuse([wire], (w) => tryHearFirst(bob(), w!))).toEqual([]);
+    expect(changesAfterReuse([wire], (w) => tryHearFirst(bob(), w))).toEqual([]);
     const { side } = hearFirst(bob(), alice, wire);
-    expect(changesAfterReuse([encodeSession(side.session)], (s) => decodeSession(s!))).toEqual([]);
+    expect(changesAfterReuse([encodeSession(side.session)], (s) => decodeSession(s))).toEqual([]);
     const later = initiate(alice, bob());
     const other = hearFirst(bob(), alice, say(later, 'one')).side;
     const second = say(later, 'two');
-    expect(changesAfterReuse([second], (w) => tryHear(other, w!))).toEqual([]);
+    expect(changesAfterReuse([second], (w) => tryHear(other, w))).toEqual([]);
   });
 
   test('header and tag of a parsed message as they were; its ciphertext is a view', () => {
     const wire = say(initiate(makeAgent('alice'), bob()), 'hello');
-    const changes = changesAfterReuse([wire], (w) => parseMessage(w!));
+    const changes = changesAfterReuse([wire], (w) => parseMessage(w));
     expect(changes).toEqual(['.ciphertext']);
   });
 

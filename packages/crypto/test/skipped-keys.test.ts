@@ -1,0 +1,193 @@
+/** How far a message may jump, how many keys of missing messages are kept, and for how long. */
+import { beforeAll, describe, expect, test } from '@jest/globals';
+import { expireSkippedKeys, LIMITS, parseMessage, ready } from '../src/index.js';
+import type { EstablishedSession } from '../src/index.js';
+import { expectRefused } from './refusal.js';
+import { DAY, established, hear, makeAgent, NOW, say, textOf, tryHear } from './two-agents.js';
+import type { Side } from './two-agents.js';
+
+beforeAll(ready);
+
+const pair = () => established(makeAgent('alice'), makeAgent('bob'));
+
+/** Alice seals `count` messages that Bob does not hear. */
+function lose(side: Side, count: number): Uint8Array[] {
+  return Array.from({ length: count }, (_, i) => say(side, `lost ${i}`));
+}
+
+function establishedSession({ session }: Side): EstablishedSession {
+  if (session.phase !== 'established') throw new TypeError('established session expected');
+  return session;
+}
+
+/** Both turn their ratchet keys once. */
+function turn(alice: Side, bob: Side): void {
+  hear(alice, say(bob, 'turn'));
+  hear(bob, say(alice, 'turn back'));
+}
+
+/** The header with other counters: what a forger without keys can send. */
+function withCounters(wire: Uint8Array, counters: { number?: number; previous?: number }) {
+  const forged = new Uint8Array(wire);
+  const view = new DataView(forged.buffer);
+  if (counters.previous !== undefined) view.setUint32(52, counters.previous);
+  if (counters.number !== undefined) view.setUint32(56, counters.number);
+  return forged;
+}
+
+function medianMs(runs: number, action: () => void): number {
+  const times = Array.from({ length: runs }, () => {
+    const start = performance.now();
+    action();
+    return performance.now() - start;
+  });
+  return times.toSorted((a, b) => a - b)[runs >> 1] ?? Infinity;
+}
+
+describe('how far a message may jump', () => {
+  test('T-R5 skip limits: N may be Nr + 2,000 in one chain, not Nr + 2,001', () => {
+    const { alice, bob } = pair();
+    hear(bob, say(alice, 'first of the chain'));
+    const start = establishedSession(bob);
+    const wires = lose(alice, 2002);
+    expect(parseMessage(wires[2000]!).number).toBe(start.receiving.next + 2000);
+    expect(textOf(hear(bob, wires[2000]!))).toBe('lost 2000');
+    expect(bob.session.skipped).toHaveLength(2000);
+    for (const at of [0, 1, 999, 1999]) expect(textOf(hear(bob, wires[at]!))).toBe(`lost ${at}`);
+    bob.session = start;
+    expectRefused(bob, wires[2001]!, 'TOO_FAR');
+    expect(textOf(hear(bob, wires[2000]!))).toBe('lost 2000');
+  });
+
+  test('T-R5 skip limits: in a new chain N may be 2,000, not 2,001', () => {
+    const { alice, bob } = pair();
+    hear(bob, say(alice, 'heard'));
+    hear(alice, say(bob, 'turn'));
+    const wires = lose(alice, 2002);
+    expectRefused(bob, wires[2001]!, 'TOO_FAR');
+    expect(textOf(hear(bob, wires[2000]!))).toBe('lost 2000');
+  });
+
+  test.each([
+    [2000, 'is heard'],
+    [2001, 'is TOO_FAR'],
+  ])('T-R5 skip limits: PN - Nr = %d %s', (missing, outcome) => {
+    const { alice, bob } = pair();
+    hear(bob, say(alice, 'heard'));
+    const wires = lose(alice, missing);
+    hear(alice, say(bob, 'turn'));
+    const next = say(alice, 'in the next chain');
+    expect(parseMessage(next).previousLength).toBe(missing + 1);
+    if (outcome === 'is TOO_FAR') return expectRefused(bob, next, 'TOO_FAR');
+    expect(textOf(hear(bob, next))).toBe('in the next chain');
+    expect(textOf(hear(bob, wires[missing - 1]!))).toBe(`lost ${missing - 1}`);
+  });
+
+  test('T-R5 skip limits: both jumps of one message may be 2,000; the newest 2,000 keys stay', () => {
+    const { alice, bob } = pair();
+    hear(bob, say(alice, 'heard'));
+    const before = lose(alice, 2000);
+    hear(alice, say(bob, 'turn'));
+    const after = lose(alice, 2001);
+    const opened = hear(bob, after[2000]!);
+    expect(opened.droppedKeys).toBe(2000);
+    expect(bob.session.skipped).toHaveLength(2000);
+    expectRefused(bob, before[1999]!, 'DUPLICATE');
+    expect(textOf(hear(bob, after[0]!))).toBe('lost 0');
+  });
+
+  test.each([2000, 2001, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff])(
+    'T-R5 skip limits: forged counters of %d are refused by the header tag alone',
+    (counter) => {
+      const { alice, bob } = pair();
+      hear(bob, say(alice, 'first of the chain'));
+      const known = say(alice, 'known chain');
+      expectRefused(bob, withCounters(known, { number: counter }), 'BAD_HEADER');
+      expectRefused(bob, withCounters(known, { previous: counter }), 'BAD_HEADER');
+      hear(alice, say(bob, 'turn'));
+      const fresh = say(alice, 'new chain');
+      expectRefused(bob, withCounters(fresh, { number: counter }), 'BAD_HEADER');
+      expectRefused(bob, withCounters(fresh, { previous: counter }), 'BAD_HEADER');
+      expect(textOf(hear(bob, known))).toBe('known chain');
+      expect(textOf(hear(bob, fresh))).toBe('new chain');
+    },
+  );
+
+  // Bounds of the threat model with room for a busy machine: the medians here are 0.04, 0.03, 0.2
+  // and 20 ms. What they exclude is work in proportion to a forged counter, or to a forged size.
+  test('T-R5 skip limits: a forged message costs less than 0.3 ms, a jump of 2,000 less than 100 ms', () => {
+    const { alice, bob } = pair();
+    hear(bob, say(alice, 'first of the chain'));
+    const far = lose(alice, 2001)[2000]!;
+    const forged = withCounters(far, { number: 1999 });
+    const large = new Uint8Array(LIMITS.envelopeBytes);
+    large.set(forged);
+    const newKey = new Uint8Array(far);
+    newKey.set(alice.me.random(31), 20);
+    expect(medianMs(500, () => tryHear(bob, forged))).toBeLessThan(0.3);
+    expect(medianMs(500, () => tryHear(bob, large))).toBeLessThan(0.3);
+    expect(medianMs(500, () => tryHear(bob, newKey))).toBeLessThan(2);
+    expect(medianMs(5, () => hear({ ...bob }, far))).toBeLessThan(100);
+  });
+});
+
+describe('what is kept of a jump', () => {
+  test('T-R6 skipped cap and TTL: after 5 x 2,000 holes 2,000 keys are left, the oldest gone, each counted', () => {
+    const { alice, bob } = pair();
+    hear(bob, say(alice, 'first of the chain'));
+    let dropped = 0;
+    const rounds = Array.from({ length: 5 }, () => {
+      const lost = lose(alice, 2000);
+      dropped += hear(bob, say(alice, 'after the hole')).droppedKeys;
+      return lost;
+    });
+    expect(bob.session.skipped).toHaveLength(LIMITS.skippedKeysPerSession);
+    expect(dropped).toBe(4 * 2000);
+    for (const lost of rounds.slice(0, 4)) expectRefused(bob, lost[1999]!, 'DUPLICATE');
+    expect(textOf(hear(bob, rounds[4]![0]!))).toBe('lost 0');
+    expect(textOf(hear(bob, rounds[4]![1999]!))).toBe('lost 1999');
+  });
+
+  test('T-R6 skipped cap and TTL: a key of exactly 14 days opens its message, one of a millisecond more does not', () => {
+    const { alice, bob } = pair();
+    const [late] = lose(alice, 1);
+    hear(bob, say(alice, 'after the hole'));
+    expectRefused(bob, late!, 'DUPLICATE', NOW + 14 * DAY + 1);
+    expect(textOf(hear(bob, late!, NOW + 14 * DAY))).toBe('lost 0');
+  });
+
+  test('T-R6 skipped cap and TTL: any message heard 15 days later drops the expired keys and counts them', () => {
+    const { alice, bob } = pair();
+    lose(alice, 3);
+    expect(hear(bob, say(alice, 'after the hole')).droppedKeys).toBe(0);
+    expect(hear(bob, say(alice, 'later'), NOW + 15 * DAY).droppedKeys).toBe(3);
+    expect(bob.session.skipped).toEqual([]);
+  });
+
+  test('T-R6 skipped cap and TTL: expireSkippedKeys drops them without any message', () => {
+    const { alice, bob } = pair();
+    lose(alice, 3);
+    hear(bob, say(alice, 'after the hole'));
+    const kept = expireSkippedKeys(bob.session, NOW + 14 * DAY);
+    expect(kept).toEqual({ session: bob.session, dropped: 0 });
+    const expired = expireSkippedKeys(bob.session, NOW + 14 * DAY + 1);
+    expect(expired.dropped).toBe(3);
+    expect(expired.session.skipped).toEqual([]);
+    expect(bob.session.skipped).toHaveLength(3);
+  });
+
+  test('T-R6 skipped cap and TTL: keys of a chain that is forgotten go with it, and are counted', () => {
+    const { alice, bob } = pair();
+    const lost = lose(alice, 3);
+    hear(bob, say(alice, 'after the hole'));
+    for (let i = 0; i < LIMITS.oldChains; i++) turn(alice, bob);
+    expect(bob.session.old).toHaveLength(LIMITS.oldChains);
+    expect(bob.session.skipped).toHaveLength(3);
+    expect(textOf(hear(bob, lost[0]!))).toBe('lost 0');
+    hear(alice, say(bob, 'turn'));
+    expect(hear(bob, say(alice, 'sixth chain')).droppedKeys).toBe(2);
+    expect(bob.session.old).toHaveLength(LIMITS.oldChains);
+    expect(bob.session.skipped).toEqual([]);
+    expectRefused(bob, lost[1]!, 'BAD_HEADER');
+  });
+});
