@@ -17,6 +17,7 @@ import {
   parse,
   publishedSources,
   relativePath,
+  root,
   workspacePackages,
 } from './workspace.js';
 
@@ -99,6 +100,12 @@ function judgeImport(pkg: Package, file: string, specifier: string): string[] {
 describe('import table', () => {
   test('every package has a row', () => {
     expect(packages.map((pkg) => pkg.name).filter((name) => !(name in allowed))).toEqual([]);
+  });
+
+  test('these tests wait for the build of every public package', () => {
+    const text = readFileSync(join(root, 'scripts', 'package.json'), 'utf8');
+    const { devDependencies } = JSON.parse(text) as { devDependencies: Record<string, string> };
+    expect(publicNames.filter((name) => !(name in devDependencies))).toEqual([]);
   });
 
   test('no package.json depends on a package that its row does not name', () => {
