@@ -32,6 +32,8 @@ export interface HubCredentials {
   sign(bytes: Uint8Array): Uint8Array;
   /** Registration token, where the hub asks for one. */
   readonly token?: string | undefined;
+  /** Hub key that was pinned earlier: another one in `hello` is refused with HUB_KEY_CHANGED. */
+  readonly hubKey?: Uint8Array | undefined;
 }
 
 /** What the latest authentication said. */

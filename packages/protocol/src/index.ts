@@ -22,11 +22,16 @@ export type {
   PrekeyUpload,
 } from './hub.js';
 
+// The client's end of one connection, without a socket.
+export { HubChannel } from './hub-channel.js';
+export type { ChannelTransport, HubChannelOptions } from './hub-channel.js';
+
 // Errors, limits, versions.
 export { CLOSE_CODES, ERROR_CODES, isErrorCode, peerNotFound, ProtocolError } from './errors.js';
 export type { Checked, CloseReason, ErrorCode, ErrorRule, ProtocolErrorOptions } from './errors.js';
 export { PROTOCOL_LIMITS } from './limits.js';
 export type { Clock } from './clock.js';
+export { SteadyClock } from './steady-clock.js';
 export { negotiateVersion, PROTOCOL_VERSION, SUPPORTED_VERSIONS } from './version.js';
 
 // Frames and their text.

@@ -1,0 +1,304 @@
+/**
+ * The client's end of one connection to a hub, without a socket: frames' text in, frames' text out.
+ * Owns authentication of the hub, matching of replies to requests, heartbeat and time limits. Does
+ * not own the transport, nor trying again: whoever makes a channel makes the next one.
+ */
+import { acceptHello, createAuth, verifyAuthOk } from './authentication.js';
+import type { ChannelBinding } from './authentication.js';
+import type { Bundle, HubAuthTranscript, RandomSource } from '@agentmesh/crypto/verify';
+import type { ClientFrame, RequestFrame } from './client-frames.js';
+import type { Clock } from './clock.js';
+import { ProtocolError } from './errors.js';
+import { encodeFrame, errorOfFrame, parseHubFrame } from './frame-codec.js';
+import type { HubFrame, ReplyFrame } from './hub-frames.js';
+import type {
+  AgentPage,
+  DeliveryRefusal,
+  HubConnection,
+  HubCredentials,
+  HubEvents,
+  HubSession,
+  KeyState,
+  OutgoingEnvelope,
+  PrekeyUpload,
+} from './hub.js';
+import { PROTOCOL_LIMITS } from './limits.js';
+import { PendingReplies } from './pending-replies.js';
+import { SteadyClock } from './steady-clock.js';
+
+/** What a channel needs. */
+export interface HubChannelOptions {
+  readonly credentials: HubCredentials;
+  /** News of an opened connection, from {@link HubChannel.start} on; `closed` is the last. */
+  readonly events: Pick<HubEvents, 'deliver' | 'notice' | 'closed'>;
+  /** This end's view of the connection (protocol.md §2.15). */
+  readonly channelBinding: ChannelBinding;
+  readonly clock: Clock;
+  readonly random: RandomSource;
+  readonly transport: ChannelTransport;
+  /** How long a request waits for its reply. */
+  readonly requestTimeoutMs?: number | undefined;
+}
+
+/** What carries the frames. Neither method may throw or call back at once. */
+export interface ChannelTransport {
+  /** Takes the text of one frame, without a newline. */
+  send(text: string): void;
+  /** Ends the connection after what was sent. */
+  close(): void;
+}
+
+const REQUEST_TIMEOUT_MS = 30_000;
+
+/** A request, all but its number. */
+type Numbered = RequestFrame extends infer F
+  ? F extends { id: number }
+    ? Omit<F, 'id'>
+    : never
+  : never;
+type ReplyOf<T extends ReplyFrame['type']> = Extract<ReplyFrame, { type: T }>;
+type Push = Extract<HubFrame, { type: 'deliver' | 'notice' }>;
+
+/** One connection: waits for `hello`, authenticates, then serves. It is not used again. */
+export class HubChannel implements HubConnection {
+  /** Resolves once both sides are authenticated; rejects with why that failed. */
+  readonly opened: Promise<HubSession>;
+  readonly #options: HubChannelOptions;
+  readonly #steady: SteadyClock;
+  readonly #pending: PendingReplies;
+  readonly #opening = Promise.withResolvers<HubSession>();
+  readonly #gone = Promise.withResolvers<void>();
+  /** News that came before {@link start}; bounded by the first credit. */
+  #held: (() => void)[] | null = [];
+  #session: HubSession | null = null;
+  #greeted = false;
+  #closed = false;
+  /** Why the hub is about to close, as far as it said. */
+  #farewell: ProtocolError | null = null;
+  #heardMs = 0;
+  #pingedMs = 0;
+
+  constructor(options: HubChannelOptions) {
+    this.#options = options;
+    this.#steady = new SteadyClock(options.clock);
+    this.#pending = new PendingReplies(options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS);
+    this.opened = this.#opening.promise;
+  }
+
+  get session(): HubSession {
+    if (this.#session === null) throw new ProtocolError('NOT_AUTHENTICATED');
+    return this.#session;
+  }
+
+  /** Hands out news from now on, those that came before first: call it once opened. */
+  start(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const news of held) news();
+  }
+
+  /** The transport read one frame's text. */
+  receive(text: string): void {
+    if (this.#closed) return;
+    this.#heardMs = this.#steady.now();
+    const decoded = parseHubFrame(text);
+    if (decoded.ok) this.#dispatch(decoded.frame);
+    else this.#fail(violation('unreadable frame', decoded.error));
+  }
+
+  /** The transport is gone: what waits fails with CONNECTION_LOST, or what the hub said before. */
+  lost(error: ProtocolError = new ProtocolError('CONNECTION_LOST')): void {
+    this.#end(this.#farewell ?? error);
+  }
+
+  /** Time passes: to be called about once a second. Sends pings and gives up on silence. */
+  tick(): void {
+    if (this.#closed) return;
+    const nowMs = this.#steady.now();
+    this.#pending.expire(nowMs);
+    const limit = this.#session === null ? 'authenticationMs' : 'silenceMs';
+    if (nowMs - this.#heardMs > PROTOCOL_LIMITS[limit]) {
+      return this.#fail(new ProtocolError(this.#session === null ? 'TIMEOUT' : 'IDLE'));
+    }
+    if (this.#session === null || nowMs - this.#pingedMs < PROTOCOL_LIMITS.heartbeatMs) return;
+    this.#pingedMs = nowMs;
+    this.#tell({ type: 'ping', id: this.#pending.nextId() });
+  }
+
+  async putIdentity(record: Uint8Array): Promise<KeyState> {
+    return keyStateOf(await this.#request({ type: 'put_identity', record }, 'ok'));
+  }
+
+  async putPrekeys({ signed, oneTime, replaceAll }: PrekeyUpload): Promise<KeyState> {
+    const keys = { signed: [...signed], oneTime: [...oneTime] };
+    const all = replaceAll === undefined ? {} : { replaceAll };
+    return keyStateOf(await this.#request({ type: 'put_prekeys', ...keys, ...all }, 'ok'));
+  }
+
+  async getBundle(peer: string, { oneTime }: { readonly oneTime: boolean }): Promise<Bundle> {
+    const reply = await this.#request({ type: 'get_bundle', peer, oneTime }, 'bundle');
+    const { record, signed } = reply;
+    return reply.oneTime === undefined
+      ? { record, signed }
+      : { record, signed, oneTime: reply.oneTime };
+  }
+
+  async send(outgoing: OutgoingEnvelope): Promise<{ seq: number; duplicate: boolean }> {
+    const { id, to, ttlSeconds: ttl, blob } = outgoing;
+    const reply = await this.#request({ type: 'send', envelope: { id, to, ttl, blob } }, 'sent');
+    return { seq: reply.seq, duplicate: reply.duplicate };
+  }
+
+  ack(seqs: readonly number[]): void {
+    for (let at = 0; at < seqs.length; at += PROTOCOL_LIMITS.ackSeqs) {
+      this.#tell({ type: 'ack', seqs: seqs.slice(at, at + PROTOCOL_LIMITS.ackSeqs) });
+    }
+  }
+
+  nack({ seq, delayMs: delay, reason }: DeliveryRefusal): void {
+    this.#tell({ type: 'nack', seq, delay, reason });
+  }
+
+  credit({ messages, bytes }: { readonly messages: number; readonly bytes: number }): void {
+    this.#tell({ type: 'credit', messages, bytes });
+  }
+
+  async list(query: {
+    readonly prefix?: string | undefined;
+    readonly cursor?: string | undefined;
+    readonly max?: number | undefined;
+  }): Promise<AgentPage> {
+    const { prefix, cursor, max } = query;
+    const { names, next } = await this.#request(
+      {
+        type: 'list',
+        ...(prefix === undefined ? {} : { prefix }),
+        ...(cursor === undefined ? {} : { cursor }),
+        ...(max === undefined ? {} : { max }),
+      },
+      'agents',
+    );
+    return { names, next };
+  }
+
+  close(): Promise<void> {
+    this.#end(null);
+    return this.#gone.promise;
+  }
+
+  #dispatch(frame: HubFrame): void {
+    switch (frame.type) {
+      case 'hello':
+        return this.#authenticate(frame);
+      case 'deliver':
+      case 'notice':
+        return this.#push(frame);
+      case 'bye':
+        this.#farewell = errorOfFrame({ type: 'error', code: frame.code, message: '' });
+        return;
+      default:
+        return this.#reply(frame);
+    }
+  }
+
+  #push(push: Push): void {
+    if (this.#session === null) return this.#fail(violation('push before authentication'));
+    const { events } = this.#options;
+    if (push.type === 'notice') {
+      return this.#tellUs(() => events.notice({ id: push.id, what: push.what }));
+    }
+    const { seq, attempt, envelope } = push;
+    const { id, from, to, ts, blob } = envelope;
+    this.#tellUs(() => events.deliver({ seq, attempt, envelope: { id, from, to, ts, blob } }));
+  }
+
+  #tellUs(news: () => void): void {
+    if (this.#held === null) news();
+    else this.#held.push(news);
+  }
+
+  #reply(reply: ReplyFrame): void {
+    if (reply.type === 'error') {
+      const error = errorOfFrame(reply);
+      if (reply.re === undefined) this.#farewell = error;
+      else this.#pending.refuse(reply.re, error);
+      return;
+    }
+    // A reply that nobody waits for any more came too late: its request has already failed.
+    if (!this.#pending.settle(reply)) this.#fail(violation('reply of another kind'));
+  }
+
+  #authenticate(hello: Extract<HubFrame, { type: 'hello' }>): void {
+    if (this.#greeted) return this.#fail(violation('second greeting'));
+    this.#greeted = true;
+    const { credentials, channelBinding, random } = this.#options;
+    const hub = acceptHello(hello, credentials.hubKey ?? null);
+    if (!hub.ok) return this.#fail(hub.error);
+    const clientNonce = random(32);
+    const id = this.#pending.nextId();
+    const auth = createAuth({ id, hello, credentials, clientNonce, channelBinding });
+    const { hubKey, hubId } = hub.value;
+    this.#ask(auth.frame, 'auth_ok').then(
+      (reply) => this.#open(reply, auth.expected, { hubKey, hubId }),
+      (error: ProtocolError) => this.#fail(error),
+    );
+  }
+
+  #open(
+    reply: ReplyOf<'auth_ok'>,
+    expected: HubAuthTranscript,
+    hub: Pick<HubSession, 'hubKey' | 'hubId'>,
+  ): void {
+    if (this.#closed) return;
+    const proved = verifyAuthOk(reply, expected);
+    if (!proved.ok) return this.#fail(proved.error);
+    const { lastInstance, lastBoot, keyDigest, oneTimePrekeys, queued } = reply;
+    this.#session = { ...hub, lastInstance, lastBoot, keyDigest, oneTimePrekeys, queued };
+    this.#pingedMs = this.#heardMs;
+    this.#opening.resolve(this.#session);
+  }
+
+  async #request<T extends ReplyFrame['type']>(frame: Numbered, type: T): Promise<ReplyOf<T>> {
+    if (this.#closed || this.#session === null) throw new ProtocolError('CONNECTION_LOST');
+    return this.#ask({ ...frame, id: this.#pending.nextId() } as RequestFrame, type);
+  }
+
+  /** Registers before sending, so that no reply can be missed; rejects what cannot be encoded. */
+  async #ask<T extends ReplyFrame['type']>(frame: RequestFrame, type: T): Promise<ReplyOf<T>> {
+    const text = encodeFrame(frame);
+    const reply = this.#pending.add({ id: frame.id, type, nowMs: this.#steady.now() });
+    this.#options.transport.send(text);
+    return (await reply) as ReplyOf<T>;
+  }
+
+  /** Sends what has no reply; without a connection it is lost, as the contract says. */
+  #tell(frame: ClientFrame): void {
+    const text = encodeFrame(frame);
+    if (!this.#closed) this.#options.transport.send(text);
+  }
+
+  #fail(error: ProtocolError): void {
+    this.#end(error);
+  }
+
+  #end(error: ProtocolError | null): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    const reason = error ?? new ProtocolError('CONNECTION_LOST', { detail: 'closed by us' });
+    // Whoever closes before the opening need not wait for it.
+    this.#opening.promise.catch(() => undefined);
+    this.#opening.reject(reason);
+    this.#pending.refuseAll(reason);
+    this.#options.transport.close();
+    if (this.#session !== null) this.#tellUs(() => this.#options.events.closed(error));
+    this.#gone.resolve();
+  }
+}
+
+function keyStateOf({ oneTimePrekeys, keyDigest }: ReplyOf<'ok'>): KeyState {
+  return { oneTimePrekeys, keyDigest };
+}
+
+function violation(detail: string, cause?: unknown): ProtocolError {
+  return new ProtocolError('CONNECTION_LOST', { detail, cause });
+}
