@@ -1,5 +1,64 @@
 /**
- * The public door of `@agentmesh/hub-local`: the hub's router, its memory store and `LocalHub`.
- * It cannot decrypt: nothing of the secret side of `@agentmesh/crypto` is reachable from here.
+ * The public door of `@agentmesh/hub-local`: the hub for one process, the router that every hub is
+ * made of, and the contract of its storage. It cannot decrypt: nothing of the secret side of
+ * `@agentmesh/crypto` is reachable from here.
  */
-export {};
+
+// A hub in this process.
+export { LocalHub } from './local-hub.js';
+export type { HandedEnvelope, LocalHubOptions } from './local-hub.js';
+export type { LoopbackClient } from './loopback.js';
+export type { HubTraffic } from './hub-context.js';
+
+// The router, for those who bring connections to it.
+export { HubCore } from './hub-core.js';
+export type { HubCoreOptions } from './hub-core.js';
+export type { HubObserver } from './hub-context.js';
+export type { ServedConnection } from './connection.js';
+export type { Link, Peer } from './link.js';
+export type { HubHost } from './hub-host.js';
+export { systemHost } from './hub-host.js';
+export type { Registration } from './registration.js';
+export { CORE_LIMITS, coreLimits } from './core-limits.js';
+export type { CoreLimits } from './core-limits.js';
+export { HubError } from './errors.js';
+export type { HubErrorCode } from './errors.js';
+
+// Storage.
+export { MemoryHubStore } from './memory-hub-store.js';
+export type { MemoryHubStoreOptions } from './memory-hub-store.js';
+export type {
+  AppendOutcome,
+  BundleRequest,
+  ClaimResult,
+  CommitResult,
+  DelayedEnvelope,
+  DueEnvelope,
+  ExpireRequest,
+  ExpireResult,
+  HubDirectoryStore,
+  HubQueueStore,
+  HubStore,
+  IdentityUpdate,
+  KeyInventory,
+  NameClaim,
+  NameQuery,
+  NewEnvelope,
+  NoticeQuery,
+  PrekeyUpdate,
+  PutPrekeysResult,
+  QueueAcknowledgement,
+  QueueChanges,
+  QueueEntry,
+  QueuePage,
+  QueueQuery,
+  QueueQuota,
+  QueueReference,
+  QueueReschedule,
+  StoreCounts,
+  StoredBundle,
+  StoredNotice,
+  StoredOneTimePrekey,
+  StoredSignedPrekey,
+  StoreOpening,
+} from './hub-store.js';

@@ -1,0 +1,81 @@
+/**
+ * The limits one hub works with: those of protocol.md §2.16, which an operator may lower but not
+ * raise, and the few that are this implementation's own. Owns the numbers; each is enforced where
+ * the thing it bounds is kept.
+ */
+import { PROTOCOL_LIMITS } from '@agentmesh/protocol';
+import { HubError } from './errors.js';
+
+const KIB = 1024;
+const MIB = 1024 * KIB;
+const DAY_MS = 86_400_000;
+
+/** Upper bounds and defaults. Bytes, milliseconds and counts unless the name says else. */
+export const CORE_LIMITS = {
+  frameBytes: PROTOCOL_LIMITS.frameBytes,
+  preAuthFrameBytes: PROTOCOL_LIMITS.preAuthFrameBytes,
+  blobBytes: PROTOCOL_LIMITS.blobBytes,
+  signedPrekeys: PROTOCOL_LIMITS.signedPrekeys,
+  oneTimePrekeys: PROTOCOL_LIMITS.oneTimePrekeys,
+  oneTimeFetchesPerRequesterPerMinute: PROTOCOL_LIMITS.oneTimeFetchesPerRequesterPerMinute,
+  oneTimeFetchesPerTargetPerMinute: PROTOCOL_LIMITS.oneTimeFetchesPerTargetPerMinute,
+  /** One requester may take this many of one target: several resets, but not the whole stock. */
+  oneTimeFetchesPerPairPerMinute: 5,
+  maxTtlSeconds: PROTOCOL_LIMITS.maxTtlSeconds,
+  dedupExtraSeconds: PROTOCOL_LIMITS.dedupExtraSeconds,
+  inFlight: PROTOCOL_LIMITS.inFlight,
+  sendsPerSecond: PROTOCOL_LIMITS.sendsPerSecond,
+  sendBurst: PROTOCOL_LIMITS.sendBurst,
+  sendBytesPerSecond: PROTOCOL_LIMITS.sendBytesPerSecond,
+  queueMessages: PROTOCOL_LIMITS.queueMessages,
+  queueBytes: PROTOCOL_LIMITS.queueBytes,
+  queueShareOfOneSender: PROTOCOL_LIMITS.queueShareOfOneSender,
+  deliveryAttempts: PROTOCOL_LIMITS.deliveryAttempts,
+  initialCreditMessages: PROTOCOL_LIMITS.initialCreditMessages,
+  initialCreditBytes: PROTOCOL_LIMITS.initialCreditBytes,
+  listNames: PROTOCOL_LIMITS.listNames,
+  authenticationMs: PROTOCOL_LIMITS.authenticationMs,
+  silenceMs: PROTOCOL_LIMITS.silenceMs,
+  connections: PROTOCOL_LIMITS.connections,
+  preAuthConnectionsPerAddress: PROTOCOL_LIMITS.preAuthConnectionsPerAddress,
+  newConnectionsPerSecond: PROTOCOL_LIMITS.newConnectionsPerSecond,
+  /** Bad frames of one connection; the last of them closes it (hub.md §2). */
+  badFrames: 3,
+  /** Refused requests that one sender may pile up before the connection is closed as a flood. */
+  refusedBurst: 1_000,
+  /** Unanswered `put_*`, `get_bundle` and `list` of one connection; they are done one by one. */
+  pendingRequests: 64,
+  /** Blob bytes of all senders that wait for their commit: bounds the hub's memory. */
+  uncommittedBytes: 64 * MIB,
+  /** Envelopes that make a commit start before the turn of the loop ends (hub.md §4). */
+  commitEnvelopes: 512,
+  /** Envelopes and bytes read at once from a queue that is caught up with. */
+  pageMessages: 128,
+  pageBytes: 256 * KIB,
+  /** Unsent bytes of a connection above which nothing more is pushed to it. */
+  backlogBytes: 256 * KIB,
+  /** Notices pushed at once. */
+  noticePage: 100,
+  /** Envelopes and ids removed in one sweep, so that a sweep does not stop the loop. */
+  sweepSize: 1_000,
+  /** How long a retired identity may still receive (protocol.md §2.13). */
+  retiredMs: 7 * DAY_MS,
+  /** How long a notice waits for its sender: as long as the longest envelope. */
+  keepNoticesMs: 30 * DAY_MS,
+} as const;
+
+/** One hub's limits. */
+export type CoreLimits = Readonly<Record<keyof typeof CORE_LIMITS, number>>;
+
+/** The default limits with some lowered; BAD_OPTION for an unknown name, a raise or a zero. */
+export function coreLimits(lowered: Partial<CoreLimits> = {}): CoreLimits {
+  for (const [name, value] of Object.entries(lowered)) {
+    if (!Object.hasOwn(CORE_LIMITS, name)) throw new HubError('BAD_OPTION', `no limit ${name}`);
+    const highest = CORE_LIMITS[name as keyof CoreLimits];
+    const isCount = Number.isInteger(value) || name === 'queueShareOfOneSender';
+    if (!isCount || !(value > 0) || value > highest) {
+      throw new HubError('BAD_OPTION', `limit ${name} must be above 0 and at most ${highest}`);
+    }
+  }
+  return { ...CORE_LIMITS, ...lowered };
+}

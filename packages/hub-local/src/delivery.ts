@@ -1,0 +1,215 @@
+/**
+ * Pushes one queue to one connection: in order, within the client's credit, never faster than the
+ * connection takes it (hub.md §2). Owns what is in flight and when it comes again; the queue itself
+ * is the store's, the connection the transport's.
+ *
+ * An envelope that was stored a moment ago is pushed from memory when nothing before it is missing;
+ * otherwise the queue is read page by page, so a long queue is never held in memory.
+ */
+import type { Link } from './link.js';
+import type { DueEnvelope, HubStore, QueueEntry, QueuePage, QueueQuery } from './hub-store.js';
+import type { CoreLimits } from './core-limits.js';
+import type { QueueWriter } from './queue-writer.js';
+
+/** What a delivery needs of the hub. */
+export interface DeliveryOptions {
+  readonly recipient: Uint8Array;
+  readonly link: Link;
+  readonly store: Pick<HubStore, 'read'>;
+  readonly writer: QueueWriter;
+  readonly limits: CoreLimits;
+  readonly clock: () => number;
+  /** A read failed; it is tried again at the next tick. */
+  readonly onFailure: (error: unknown) => void;
+}
+
+/** An envelope as its recipient gets it. */
+export type Deliverable = Omit<DueEnvelope, 'due' | 'attempt'>;
+
+const VERSION = 2;
+const LONGEST_CREDIT = Number.MAX_SAFE_INTEGER;
+
+/** From authentication to the end of the connection. */
+export class Delivery {
+  readonly #options: DeliveryOptions;
+  readonly #credit: { messages: number; bytes: number };
+  /** Attempt of each envelope that was pushed and not yet answered. */
+  readonly #inFlight = new Map<number, number>();
+  /** When each envelope that was refused or delayed is due again. */
+  readonly #retries = new Map<number, number>();
+  /** Highest `seq` that was pushed or put among the retries. */
+  #cursor = 0;
+  /** Whether something may wait beyond the cursor. */
+  #behind = true;
+  #reading = false;
+  /** Bytes of credit that the next envelope needs: do not read it again before they are there. */
+  #needed = 1;
+  #open = true;
+
+  constructor(options: DeliveryOptions) {
+    this.#options = options;
+    const { initialCreditMessages, initialCreditBytes } = options.limits;
+    this.#credit = { messages: initialCreditMessages, bytes: initialCreditBytes };
+  }
+
+  get inFlight(): number {
+    return this.#inFlight.size;
+  }
+
+  /** An envelope was stored: pushes it at once if it is the next one and there is room. */
+  offer(envelope: Deliverable, follows: number | null): void {
+    const isNext = follows !== null && follows <= this.#cursor;
+    if (isNext && !this.#behind && !this.#reading && this.#fits(envelope.blob.length)) {
+      this.#push(envelope, 1);
+    } else {
+      this.#behind = true;
+      this.pump();
+    }
+  }
+
+  grant(credit: { readonly messages: number; readonly bytes: number }): void {
+    this.#credit.messages = Math.min(this.#credit.messages + credit.messages, LONGEST_CREDIT);
+    this.#credit.bytes = Math.min(this.#credit.bytes + credit.bytes, LONGEST_CREDIT);
+    this.pump();
+  }
+
+  /** Only what is in flight can be acknowledged: nothing unread is ever deleted. */
+  acknowledge(seqs: readonly number[]): void {
+    for (const seq of seqs) {
+      if (this.#inFlight.delete(seq)) {
+        this.#options.writer.acknowledge(this.#options.recipient, seq);
+      }
+    }
+  }
+
+  refuse(seq: number, delayMs: number): void {
+    const attempt = this.#inFlight.get(seq);
+    if (attempt === undefined) return;
+    this.#inFlight.delete(seq);
+    const dueMs = this.#options.clock() + delayMs;
+    if (this.#putBack(seq, attempt, dueMs)) this.#retries.set(seq, dueMs);
+    this.pump();
+  }
+
+  /** Continues after time has passed, or after the connection has taken what was sent. */
+  pump(): void {
+    if (!this.#open || this.#reading || !this.#hasRoom()) return;
+    const { store, writer, recipient, clock, onFailure } = this.#options;
+    const retry = this.#dueRetry();
+    if (retry === null && !this.#behind) return;
+    if (retry === null) this.#behind = false;
+    this.#reading = true;
+    // What was changed before is committed before it is read.
+    writer.whenSettled(() => {
+      const query = this.#query(recipient, retry, clock());
+      store.read(query).then(
+        (page) => this.#take(page, retry),
+        (error: unknown) => {
+          this.#reading = false;
+          this.#behind = true;
+          onFailure(error);
+        },
+      );
+    });
+  }
+
+  /**
+   * The connection is gone: what was in flight goes back to the queue. It counts as an attempt
+   * unless the hub itself ended the connection in order to stop.
+   */
+  end(counts: boolean): void {
+    if (!this.#open) return;
+    this.#open = false;
+    if (!counts) return;
+    for (const [seq, attempt] of this.#inFlight) this.#putBack(seq, attempt, 0);
+    this.#inFlight.clear();
+  }
+
+  /** Next attempt, or the dead letter office after the last one. */
+  #putBack(seq: number, attempt: number, notBeforeMs: number): boolean {
+    const { writer, recipient, limits } = this.#options;
+    const again = attempt < limits.deliveryAttempts;
+    if (again) writer.reschedule({ recipient, seq, attempt: attempt + 1, notBeforeMs });
+    else writer.deadLetter({ recipient, seq });
+    return again;
+  }
+
+  #query(recipient: Uint8Array, retry: number | null, nowMs: number): QueueQuery {
+    const { limits } = this.#options;
+    const bytes = Math.min(this.#credit.bytes, limits.pageBytes);
+    if (retry !== null) return { recipient, after: retry - 1, messages: 1, bytes, nowMs };
+    const messages = Math.min(this.#credit.messages, limits.pageMessages);
+    return { recipient, after: this.#cursor, messages, bytes, nowMs };
+  }
+
+  #take(page: QueuePage, retry: number | null): void {
+    this.#reading = false;
+    if (!this.#open) return;
+    if (retry === null) this.#takeNew(page);
+    else this.#takeRetry(retry, page.entries[0]);
+    this.pump();
+  }
+
+  #takeNew(page: QueuePage): void {
+    for (const entry of page.entries) {
+      if (entry.due && !this.#fits(entry.blob.length)) {
+        this.#behind = true;
+        return;
+      }
+      if (entry.due) this.#push(entry, entry.attempt);
+      else this.#delay(entry.seq, entry.notBeforeMs);
+    }
+    if (!page.end) this.#behind = true;
+  }
+
+  /** The envelope asked for comes first in the page, unless it is gone. */
+  #takeRetry(seq: number, entry: QueueEntry | undefined): void {
+    if (entry?.seq !== seq) this.#retries.delete(seq);
+    else if (!entry.due) this.#delay(seq, entry.notBeforeMs);
+    else if (this.#fits(entry.blob.length)) {
+      this.#retries.delete(seq);
+      this.#push(entry, entry.attempt);
+    }
+  }
+
+  #delay(seq: number, dueMs: number): void {
+    this.#retries.set(seq, dueMs);
+    this.#cursor = Math.max(this.#cursor, seq);
+  }
+
+  #push(envelope: Deliverable, attempt: number): void {
+    const { seq, id, from, tsMs, blob } = envelope;
+    const { link, recipient } = this.#options;
+    this.#credit.messages -= 1;
+    this.#credit.bytes -= blob.length;
+    this.#cursor = Math.max(this.#cursor, seq);
+    this.#inFlight.set(seq, attempt);
+    const content = { v: VERSION, id, from, to: recipient, ts: tsMs, blob } as const;
+    link.send({ type: 'deliver', seq, attempt, envelope: content });
+  }
+
+  #hasRoom(): boolean {
+    const { link, limits } = this.#options;
+    const hasCredit = this.#credit.messages > 0 && this.#credit.bytes >= this.#needed;
+    return hasCredit && link.backlog <= limits.backlogBytes;
+  }
+
+  /** Whether an envelope may be pushed now; remembers what is missing if not. */
+  #fits(bytes: number): boolean {
+    this.#needed = 1;
+    if (!this.#hasRoom()) return false;
+    if (this.#credit.bytes >= bytes) return true;
+    this.#needed = bytes;
+    return false;
+  }
+
+  #dueRetry(): number | null {
+    if (this.#retries.size === 0) return null;
+    const nowMs = this.#options.clock();
+    let earliest: number | null = null;
+    for (const [seq, dueMs] of this.#retries) {
+      if (dueMs <= nowMs && (earliest === null || seq < earliest)) earliest = seq;
+    }
+    return earliest;
+  }
+}

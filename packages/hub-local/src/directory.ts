@@ -1,0 +1,151 @@
+/**
+ * The verbs about public keys and names (hub.md §2): what may be published by whom, and what is
+ * handed out. Owns the judgement; storing is the store's, shapes and signatures the protocol's.
+ * Every function answers with a frame or throws the `ProtocolError` to answer with.
+ */
+import {
+  hubIdOf,
+  parsePeer,
+  peerNotFound,
+  ProtocolError,
+  verifyPublishedPrekeys,
+  verifyPublishedRecord,
+} from '@agentmesh/protocol';
+import type {
+  AgentsFrame,
+  BundleFrame,
+  GetBundleFrame,
+  ListFrame,
+  OkFrame,
+  PrekeyUpload,
+  PublicIdentity,
+  PutIdentityFrame,
+  PutPrekeysFrame,
+} from '@agentmesh/protocol';
+import { keyStateOf } from './authentication.js';
+import { byteKey } from './byte-key.js';
+import type { HubContext } from './hub-context.js';
+import type { KeyInventory, PutPrekeysResult } from './hub-store.js';
+import type { Session } from './session.js';
+
+const DEFAULT_PAGE = 100;
+
+/** Stores the caller's own record, or that of the successor which the caller itself signed. */
+export async function putIdentity(
+  hub: HubContext,
+  session: Session,
+  frame: PutIdentityFrame,
+): Promise<OkFrame> {
+  const { identity: owner, name } = session;
+  if (session.retired) throw new ProtocolError('NOT_OWNER');
+  const nowMs = hub.host.clock();
+  const hubId = hubIdOf(hub.hubKey.publicKey);
+  // What is stored already is compared by the store, in the transaction that replaces it.
+  const stored = null;
+  const publication = { record: frame.record, owner, name, hubId, nowMs, stored };
+  const verified = verifyPublishedRecord(publication);
+  if (!verified.ok) throw verified.error;
+  const { record, change } = verified.value;
+  const { identity, revision, bytes } = record;
+  const subject = identity.aid;
+  const update = { owner: owner.aid, subject, name, revision, record: bytes, nowMs };
+  const result = await hub.store.putIdentity(update);
+  if (result === 'not_owner') throw new ProtocolError('NOT_OWNER');
+  if (result === 'stale')
+    throw new ProtocolError('BAD_RECORD', { detail: 'revision is not newer' });
+  if (change === 'successor') session.retire();
+  return { type: 'ok', re: frame.id, ...keyStateOf(await hub.store.keys(owner.aid)) };
+}
+
+/** Stores prekeys that the caller signed. */
+export async function putPrekeys(
+  hub: HubContext,
+  session: Session,
+  frame: PutPrekeysFrame,
+): Promise<OkFrame> {
+  if (session.retired) throw new ProtocolError('NOT_OWNER');
+  const result = await storePrekeys(hub, session.identity, frame);
+  return { type: 'ok', re: frame.id, ...keyStateOf(result) };
+}
+
+/** Verifies and stores prekeys; merging with those stored is the store's, in one transaction. */
+export async function storePrekeys(
+  hub: Pick<HubContext, 'store' | 'host' | 'limits'>,
+  owner: PublicIdentity,
+  upload: PrekeyUpload,
+): Promise<KeyInventory> {
+  const { signed, oneTime, replaceAll = false } = upload;
+  const verified = verifyPublishedPrekeys({
+    signed,
+    oneTime,
+    replaceAll,
+    owner,
+    nowMs: hub.host.clock(),
+    stored: { signed: [], oneTimeIds: [] },
+    limits: hub.limits,
+  });
+  if (!verified.ok) throw verified.error;
+  const result = await hub.store.putPrekeys({
+    aid: owner.aid,
+    signed: verified.value.signed,
+    oneTime: verified.value.oneTime,
+    replaceAll,
+    keepSigned: hub.limits.signedPrekeys,
+    maxOneTime: hub.limits.oneTimePrekeys,
+  });
+  return storedKeys(result);
+}
+
+/** The inventory after storing, or the refusal of the whole request. */
+function storedKeys(result: PutPrekeysResult): KeyInventory {
+  switch (result.status) {
+    case 'ok':
+      return result.keys;
+    case 'limit':
+      throw new ProtocolError('LIMIT');
+    case 'conflict':
+      throw new ProtocolError('BAD_PREKEY', { detail: 'an id is in use with other keys' });
+  }
+}
+
+/**
+ * A peer's record and prekeys. A one-time prekey is handed out only within the fetch limits of
+ * requester, target and pair; beyond them the bundle comes without one.
+ */
+export async function getBundle(
+  hub: HubContext,
+  session: Session,
+  frame: GetBundleFrame,
+): Promise<BundleFrame> {
+  const peer = parsePeer(frame.peer);
+  const aid = peer?.kind === 'name' ? await hub.store.aidOfName(peer.name) : peer?.aid;
+  if (aid === undefined || aid === null) throw peerNotFound(frame.peer);
+  const oneTime = frame.oneTime && mayTakeOneTime(hub, session.key, byteKey(aid));
+  const bundle = await hub.store.takeBundle({ aid, oneTime, nowMs: hub.host.clock() });
+  if (bundle === null) throw peerNotFound(frame.peer);
+  const { record, signed } = bundle;
+  const taken = bundle.oneTime === null ? {} : { oneTime: bundle.oneTime };
+  return { type: 'bundle', re: frame.id, record, signed, ...taken };
+}
+
+/** One page of names. */
+export async function list(hub: HubContext, frame: ListFrame): Promise<AgentsFrame> {
+  const max = Math.min(frame.max ?? DEFAULT_PAGE, hub.limits.listNames);
+  const query = { prefix: frame.prefix ?? '', after: frame.cursor ?? '', max };
+  const names = await hub.store.names(query);
+  const next = names.length < max ? null : (names.at(-1) ?? null);
+  return { type: 'agents', re: frame.id, names: [...names], next };
+}
+
+function mayTakeOneTime(hub: HubContext, requester: string, target: string): boolean {
+  const nowMs = hub.steady.now();
+  const { bundlesOfRequester, bundlesOfTarget, bundlesOfPair } = hub.rates;
+  const buckets = [
+    [bundlesOfRequester, requester],
+    [bundlesOfTarget, target],
+    [bundlesOfPair, requester + target],
+  ] as const;
+  if (buckets.some(([bucket, key]) => bucket.waitMs(key, 1, nowMs) > 0)) return false;
+  for (const [bucket, key] of buckets) bucket.spend(key, 1, nowMs);
+  return true;
+}

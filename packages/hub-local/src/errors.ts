@@ -1,0 +1,25 @@
+/**
+ * Mistakes of whoever sets up a hub. Owns their codes; refusals that travel in frames are
+ * `ProtocolError`s of the protocol package.
+ */
+import { AgentMeshError } from '@agentmesh/protocol';
+
+const MESSAGES = {
+  BAD_OPTION: 'Hub option refused',
+  HUB_CLOSED: 'This hub is closed',
+} as const;
+
+/** Stable codes of {@link HubError}. */
+export type HubErrorCode = keyof typeof MESSAGES;
+
+/** A hub that cannot be set up or used as asked; never retryable. */
+export class HubError extends AgentMeshError {
+  readonly code: HubErrorCode;
+
+  constructor(code: HubErrorCode, detail?: string) {
+    super(detail === undefined ? MESSAGES[code] : `${MESSAGES[code]} (${detail})`, {
+      retryable: false,
+    });
+    this.code = code;
+  }
+}

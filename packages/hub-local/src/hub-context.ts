@@ -1,0 +1,74 @@
+/**
+ * What the parts of one hub share. Owns no behaviour: `hub-core` makes one context and hands it to
+ * its connections and sessions.
+ */
+import type { HubKeyPair, ProtocolError, SteadyClock } from '@agentmesh/protocol';
+import type { CoreLimits } from './core-limits.js';
+import type { HubHost } from './hub-host.js';
+import type { HubStore, NewEnvelope } from './hub-store.js';
+import type { QueueWriter } from './queue-writer.js';
+import type { Registration } from './registration.js';
+import type { Session } from './session.js';
+
+import type { TokenBuckets } from './token-buckets.js';
+
+/** What a hub knows of one envelope: all of it, and nothing of the content. */
+export interface HubTraffic {
+  readonly id: Uint8Array;
+  /** aids (32 bytes). */
+  readonly from: Uint8Array;
+  readonly to: Uint8Array;
+  readonly fromName: string;
+  /** Name of the recipient if it is connected, else its address. */
+  readonly toName: string;
+  /** Place in the recipient's queue. */
+  readonly seq: number;
+  readonly tsMs: number;
+  /** As opaque to the hub as to anyone without the keys. */
+  readonly blob: Uint8Array;
+}
+
+/** Told what happens, for logs and metrics; must not throw. */
+export interface HubObserver {
+  /** An envelope became durable. */
+  routed?(traffic: HubTraffic): void;
+  /** A frame was answered with an error. */
+  refused?(error: ProtocolError): void;
+  /** The store failed; the affected requests were answered `STORAGE`. */
+  failed?(error: unknown): void;
+}
+
+/** Per agent, over all its connections. */
+export interface HubRates {
+  readonly sends: TokenBuckets;
+  readonly sendBytes: TokenBuckets;
+  readonly requests: TokenBuckets;
+  /** Refusals that are tolerated before the connection is closed. */
+  readonly refusals: TokenBuckets;
+  readonly bundlesOfRequester: TokenBuckets;
+  readonly bundlesOfTarget: TokenBuckets;
+  readonly bundlesOfPair: TokenBuckets;
+}
+
+/** One hub. */
+export interface HubContext {
+  readonly store: HubStore;
+  readonly host: HubHost;
+  readonly steady: SteadyClock;
+  readonly limits: CoreLimits;
+  readonly hubKey: HubKeyPair;
+  readonly registration: Registration;
+  readonly isBlocked: (aid: Uint8Array) => boolean;
+  readonly writer: QueueWriter;
+  readonly rates: HubRates;
+  readonly observer: HubObserver;
+  /** The one live session of each agent, by byte key of its aid. */
+  readonly sessions: Map<string, Session>;
+  /** An envelope became durable: counts it and pushes it to its recipient if connected. */
+  routed(routed: {
+    readonly envelope: NewEnvelope;
+    readonly fromName: string;
+    readonly seq: number;
+    readonly follows: number | null;
+  }): void;
+}

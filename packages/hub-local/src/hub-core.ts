@@ -1,0 +1,226 @@
+/**
+ * `HubCore`: the one router. Connection events, time and the store's answers go in; frames and
+ * closings come out through the links (hub.md §1). Owns the connections and the periodic work;
+ * touches no socket, no timer and no clock but those handed in: same inputs, same outputs.
+ */
+import { addressOf, CLOSE_CODES, HubKeyPair, hubIdOf, SteadyClock } from '@agentmesh/protocol';
+import { byteKey } from './byte-key.js';
+import { Connection } from './connection.js';
+import type { ServedConnection } from './connection.js';
+import type { CoreLimits } from './core-limits.js';
+import type { HubContext, HubObserver, HubRates } from './hub-context.js';
+import type { HubHost } from './hub-host.js';
+import type { AppendOutcome, HubStore, NewEnvelope, QueueQuota } from './hub-store.js';
+import type { Link, Peer } from './link.js';
+import { QueueWriter } from './queue-writer.js';
+import type { Registration } from './registration.js';
+
+import { TokenBuckets } from './token-buckets.js';
+
+/** Everything a hub is made of. */
+export interface HubCoreOptions {
+  readonly store: HubStore;
+  readonly host: HubHost;
+  readonly limits: CoreLimits;
+  readonly registration: Registration;
+  /** Agents that the operator shut out: they neither connect nor receive. */
+  readonly isBlocked?: ((aid: Uint8Array) => boolean) | undefined;
+  readonly observer?: HubObserver | undefined;
+}
+
+const SWEEP_MS = 1_000;
+const FORGET_MS = 60_000;
+
+/** One hub. The store may outlive it: a new core over the same store is a restart. */
+export class HubCore {
+  readonly #hub: HubContext;
+  readonly #connections = new Set<Connection>();
+  readonly #newConnections: TokenBuckets;
+  #sweeping = false;
+  #sweptMs = 0;
+  #forgotMs = 0;
+  #routed = 0;
+
+  private constructor(options: HubCoreOptions, hubKey: HubKeyPair) {
+    const { store, host, limits, registration, isBlocked = () => false, observer = {} } = options;
+    const writer = new QueueWriter({
+      store,
+      quota: quotaOf(limits),
+      commitEnvelopes: limits.commitEnvelopes,
+      clock: host.clock,
+      defer: (task) => host.defer(task),
+      onNotified: (senders) => this.#wake(senders),
+      onFailure: (error) => observer.failed?.(error),
+    });
+    this.#newConnections = new TokenBuckets(burstOf(limits.newConnectionsPerSecond));
+    this.#hub = {
+      store,
+      host,
+      steady: new SteadyClock(host.clock),
+      limits,
+      hubKey,
+      registration,
+      isBlocked,
+      writer,
+      rates: ratesOf(limits),
+      observer,
+      sessions: new Map(),
+      routed: (routed) => this.#route(routed),
+    };
+  }
+
+  /** Takes the hub's key from the store, or makes one there at the very first start. */
+  static async create(options: HubCoreOptions): Promise<HubCore> {
+    const { store, host } = options;
+    const seed = await store.hubSeed(() => HubKeyPair.generate(host.random).exportSeed());
+    return new HubCore(options, HubKeyPair.fromSeed(seed));
+  }
+
+  get hubKey(): Uint8Array {
+    return this.#hub.hubKey.publicKey;
+  }
+
+  get hubId(): Uint8Array {
+    return hubIdOf(this.hubKey);
+  }
+
+  /** Envelopes that became durable since this core was made; a repeated sending counts once. */
+  get routed(): number {
+    return this.#routed;
+  }
+
+  get connections(): number {
+    return this.#connections.size;
+  }
+
+  /** A transport accepted a connection: greets it, or turns it away at once. */
+  connect(peer: Peer): ServedConnection {
+    if (!this.#hasRoomFor(peer)) return turnedAway(peer.link);
+    const connection = new Connection(this.#hub, peer, (gone) => this.#connections.delete(gone));
+    this.#connections.add(connection);
+    return connection;
+  }
+
+  /** Time passes: to be called about four times a second. */
+  tick(): void {
+    const nowMs = this.#hub.steady.now();
+    for (const connection of this.#connections) connection.tick(nowMs);
+    this.#hub.writer.flush();
+    if (nowMs - this.#sweptMs >= SWEEP_MS) void this.#sweep(nowMs);
+    if (nowMs - this.#forgotMs < FORGET_MS) return;
+    this.#forgotMs = nowMs;
+    for (const buckets of Object.values<TokenBuckets>({ ...this.#hub.rates })) {
+      buckets.forgetFull(nowMs);
+    }
+    this.#newConnections.forgetFull(nowMs);
+  }
+
+  /** Puts an envelope into its recipient's queue on the owner's word, as if `from` had sent it. */
+  deliver(envelope: NewEnvelope): Promise<AppendOutcome> {
+    return new Promise((resolve) => {
+      this.#hub.writer.append({
+        envelope,
+        settle: (outcome) => {
+          if (outcome.status === 'stored') {
+            this.#route({ envelope, fromName: addressOf(envelope.from), ...outcome });
+          }
+          resolve(outcome);
+        },
+      });
+    });
+  }
+
+  /** Says goodbye to everybody; resolves when all that was accepted is stored. */
+  async stop(): Promise<void> {
+    for (const connection of this.#connections) connection.shutDown();
+    await new Promise<void>((resolve) => {
+      this.#hub.writer.whenSettled(resolve);
+    });
+  }
+
+  #hasRoomFor({ remote }: Peer): boolean {
+    const { limits, steady } = this.#hub;
+    if (this.#connections.size >= limits.connections) return false;
+    if (remote === null) return true;
+    let strangers = 0;
+    for (const other of this.#connections) {
+      if (other.peer.remote === remote && !other.isReady) strangers += 1;
+    }
+    if (strangers >= limits.preAuthConnectionsPerAddress) return false;
+    return this.#newConnections.take(remote, 1, steady.now());
+  }
+
+  #route({ envelope, fromName, seq, follows }: Parameters<HubContext['routed']>[0]): void {
+    const { id, from, to, tsMs, blob } = envelope;
+    const recipient = this.#hub.sessions.get(byteKey(to));
+    this.#routed += 1;
+    const { observer } = this.#hub;
+    if (observer.routed !== undefined) {
+      const toName = recipient?.name ?? addressOf(to);
+      observer.routed({ id, from, to, fromName, toName, seq, tsMs, blob });
+    }
+    recipient?.delivery.offer({ seq, id, from, tsMs, blob }, follows);
+  }
+
+  #wake(senders: readonly Uint8Array[]): void {
+    const nowMs = this.#hub.steady.now();
+    for (const sender of senders) this.#hub.sessions.get(byteKey(sender))?.notices.wake(nowMs);
+  }
+
+  /** Removes what is over, a portion at a time; one sweep runs at once. */
+  async #sweep(startedMs: number): Promise<void> {
+    if (this.#sweeping) return;
+    this.#sweeping = true;
+    const { store, host, limits, observer } = this.#hub;
+    const { sweepSize: max, keepNoticesMs } = limits;
+    try {
+      const { notified, more } = await store.expire({ nowMs: host.clock(), max, keepNoticesMs });
+      if (!more) this.#sweptMs = startedMs;
+      this.#wake(notified);
+    } catch (error) {
+      this.#sweptMs = startedMs;
+      observer.failed?.(error);
+    } finally {
+      this.#sweeping = false;
+    }
+  }
+}
+
+/** A connection that never was: whatever its transport calls has no effect. */
+function turnedAway(link: Link): ServedConnection {
+  link.send({ type: 'bye', code: 'FLOOD' });
+  link.close(CLOSE_CODES.flood, 'FLOOD');
+  return { maxFrameLength: 0, receive() {}, drained() {}, closed() {} };
+}
+
+function quotaOf(limits: CoreLimits): QueueQuota {
+  const { queueMessages, queueBytes, queueShareOfOneSender: share, retiredMs } = limits;
+  return {
+    messages: queueMessages,
+    bytes: queueBytes,
+    senderMessages: Math.max(1, Math.floor(queueMessages * share)),
+    senderBytes: Math.floor(queueBytes * share),
+    retiredMs,
+  };
+}
+
+function ratesOf(limits: CoreLimits): HubRates {
+  const { sendsPerSecond: perSecond, sendBurst: burst } = limits;
+  return {
+    sends: new TokenBuckets({ perSecond, burst }),
+    sendBytes: new TokenBuckets(burstOf(limits.sendBytesPerSecond)),
+    requests: new TokenBuckets({ perSecond, burst }),
+    refusals: new TokenBuckets({ perSecond, burst: limits.refusedBurst }),
+    bundlesOfRequester: new TokenBuckets(perMinute(limits.oneTimeFetchesPerRequesterPerMinute)),
+    bundlesOfTarget: new TokenBuckets(perMinute(limits.oneTimeFetchesPerTargetPerMinute)),
+    bundlesOfPair: new TokenBuckets(perMinute(limits.oneTimeFetchesPerPairPerMinute)),
+  };
+}
+
+function burstOf(perSecond: number): { perSecond: number; burst: number } {
+  return { perSecond, burst: perSecond };
+}
+
+function perMinute(count: number): { perSecond: number; burst: number } {
+  return { perSecond: count / 60, burst: count };
+}

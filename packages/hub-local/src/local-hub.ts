@@ -1,0 +1,250 @@
+/**
+ * `LocalHub`: a whole hub in one process, for one program's agents, tests and first steps. Same
+ * core, frames, limits and acknowledgements as the networked hub (hub.md §1); only the connection is
+ * inside the process. Owns the running of the core; owns no rule.
+ */
+import {
+  aidOfAddress,
+  assertAgentName,
+  encodeBundle,
+  HubChannel,
+  NO_CHANNEL_BINDING,
+  parsePeer,
+  peerNotFound,
+  PROTOCOL_LIMITS,
+  ProtocolError,
+  ready,
+} from '@agentmesh/protocol';
+import type {
+  BundleJson,
+  ChannelTransport,
+  Hub,
+  HubConnection,
+  HubCredentials,
+  HubEvents,
+} from '@agentmesh/protocol';
+import { claimRefusal } from './authentication.js';
+import { coreLimits } from './core-limits.js';
+import type { CoreLimits } from './core-limits.js';
+import { HubError } from './errors.js';
+import type { HubTraffic } from './hub-context.js';
+import { HubCore } from './hub-core.js';
+import { systemHost } from './hub-host.js';
+import type { HubHost } from './hub-host.js';
+import type { HubStore } from './hub-store.js';
+import { Loopback } from './loopback.js';
+import type { LoopbackClient } from './loopback.js';
+import { MemoryHubStore } from './memory-hub-store.js';
+import type { Registration } from './registration.js';
+import { sendRefusal } from './session.js';
+
+/** All optional: `new LocalHub()` is a hub. */
+export interface LocalHubOptions {
+  /** Default: a new `MemoryHubStore`. A store that was used before makes this a restarted hub. */
+  readonly store?: HubStore | undefined;
+  /** Default: `open`. */
+  readonly registration?: Registration | undefined;
+  /** Limits to lower; BAD_OPTION for a raise. */
+  readonly limits?: Partial<CoreLimits> | undefined;
+  /** Agents that are shut out. */
+  readonly isBlocked?: ((aid: Uint8Array) => boolean) | undefined;
+  /** Called for each envelope that became durable, with all that the hub knows of it. */
+  readonly onTraffic?: ((traffic: HubTraffic) => void) | undefined;
+  /** Called when the store failed; the requests concerned were answered `STORAGE`. */
+  readonly onFailure?: ((error: unknown) => void) | undefined;
+  /** Clock, randomness and turns of the event loop; the machine's by default. */
+  readonly host?: Partial<HubHost> | undefined;
+}
+
+/** An envelope that the owner of the hub puts in by hand. */
+export interface HandedEnvelope {
+  readonly id: Uint8Array;
+  readonly from: Uint8Array;
+  readonly to: Uint8Array;
+  readonly blob: Uint8Array;
+  readonly ttlSeconds?: number | undefined;
+}
+
+const TICK_MS = 250;
+const NAMES_PER_PAGE = 1_000;
+
+/** The hub of the quick start. */
+export class LocalHub implements Hub {
+  readonly #options: LocalHubOptions;
+  readonly #store: HubStore;
+  readonly #host: HubHost;
+  readonly #limits: CoreLimits;
+  readonly #clients = new Set<LoopbackClient>();
+  #starting: Promise<HubCore> | null = null;
+  #core: HubCore | null = null;
+  #stopTicking: (() => void) | null = null;
+  #closed = false;
+
+  constructor(options: LocalHubOptions = {}) {
+    this.#options = options;
+    this.#store = options.store ?? new MemoryHubStore();
+    this.#host = { ...systemHost, ...options.host };
+    this.#limits = coreLimits(options.limits);
+  }
+
+  /** Envelopes that this hub has routed: accepted and made durable, each counted once. */
+  get messageCount(): number {
+    return this.#core?.routed ?? 0;
+  }
+
+  async connect(credentials: HubCredentials, events: HubEvents): Promise<HubConnection> {
+    const { clock, random } = this.#host;
+    const core = await this.#start();
+    const loopback = this.#loopback();
+    const { transport } = loopback;
+    const channelBinding = NO_CHANNEL_BINDING;
+    const options = { credentials, events, channelBinding, clock, random, transport };
+    const channel = new HubChannel(options);
+    this.#join(core, loopback, channel);
+    await channel.opened;
+    // News come only after our caller has the connection.
+    this.#host.defer(() => channel.start());
+    return channel;
+  }
+
+  /** A bare connection, texts of frames in and out: for whoever brings a client of his own. */
+  async open(client: LoopbackClient): Promise<ChannelTransport> {
+    const core = await this.#start();
+    const loopback = this.#loopback();
+    this.#join(core, loopback, client);
+    return loopback.transport;
+  }
+
+  /**
+   * Reserves an agent's name for its address on the owner's word, before it has ever connected:
+   * messages for it are queued from now on, and nobody else can take the name. Takes an `Agent` or
+   * anything with its `id` and `address`. Agents that connect register themselves: NAME_TAKEN,
+   * REGISTRATION_REFUSED (the address has another name).
+   */
+  async register(agent: { readonly id: string; readonly address: string }): Promise<void> {
+    assertAgentName(agent.id);
+    const aid = aidOfAddress(agent.address);
+    await this.#start();
+    const claim = await this.#store.claim({
+      name: agent.id,
+      aid,
+      opening: null,
+      mayRegister: true,
+      nowMs: this.#host.clock(),
+      retiredMs: this.#limits.retiredMs,
+    });
+    if (claim.status !== 'ok') throw claimRefusal(claim.status);
+  }
+
+  /**
+   * Puts an envelope into its recipient's queue and pushes it if the recipient is connected, as if
+   * `from` had sent it: for messages that came over another channel. Resolves once it is stored;
+   * rejects like `send` of a connection.
+   */
+  async deliver(envelope: HandedEnvelope): Promise<{ seq: number; duplicate: boolean }> {
+    const core = await this.#start();
+    const { id, from, to, blob, ttlSeconds = PROTOCOL_LIMITS.defaultTtlSeconds } = envelope;
+    assertEnvelope(envelope, this.#limits);
+    const tsMs = this.#host.clock();
+    const expiresMs = tsMs + ttlSeconds * 1000;
+    const rememberUntilMs = expiresMs + this.#limits.dedupExtraSeconds * 1000;
+    const outcome = await core.deliver({ id, from, to, blob, tsMs, expiresMs, rememberUntilMs });
+    if (outcome.status === 'stored') return { seq: outcome.seq, duplicate: false };
+    if (outcome.status === 'duplicate') return { seq: outcome.seq, duplicate: true };
+    throw sendRefusal(outcome.status);
+  }
+
+  /** Keys of an agent, by name or address, in the form that can be handed over: PEER_NOT_FOUND. */
+  async getBundle(peer: string): Promise<BundleJson> {
+    await this.#start();
+    const reference = parsePeer(peer);
+    const aid =
+      reference?.kind === 'name' ? await this.#store.aidOfName(reference.name) : reference?.aid;
+    const nowMs = this.#host.clock();
+    const request = aid && { aid, oneTime: false, nowMs };
+    const bundle = request ? await this.#store.takeBundle(request) : null;
+    if (bundle === null) throw peerNotFound(peer);
+    return encodeBundle({ record: bundle.record, signed: bundle.signed });
+  }
+
+  /** All registered names, in alphabetical order. */
+  async listAgents(): Promise<string[]> {
+    await this.#start();
+    const all: string[] = [];
+    for (;;) {
+      const query = { prefix: '', after: all.at(-1) ?? '', max: NAMES_PER_PAGE };
+      const page = await this.#store.names(query);
+      all.push(...page);
+      if (page.length < NAMES_PER_PAGE) return all;
+    }
+  }
+
+  /** Ends every connection. The store stays open: it belongs to whoever made it. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    const core = await this.#starting;
+    await core?.stop();
+  }
+
+  #start(): Promise<HubCore> {
+    if (this.#closed) return Promise.reject(new HubError('HUB_CLOSED'));
+    this.#starting ??= this.#create();
+    return this.#starting;
+  }
+
+  async #create(): Promise<HubCore> {
+    await ready();
+    const { registration = { mode: 'open' }, isBlocked, onTraffic, onFailure } = this.#options;
+    this.#core = await HubCore.create({
+      store: this.#store,
+      host: this.#host,
+      limits: this.#limits,
+      registration,
+      isBlocked,
+      observer: {
+        ...(onTraffic === undefined ? {} : { routed: onTraffic }),
+        ...(onFailure === undefined ? {} : { failed: onFailure }),
+      },
+    });
+    return this.#core;
+  }
+
+  #loopback(): Loopback {
+    return new Loopback((task) => this.#host.defer(task));
+  }
+
+  /** Joins a client to the core, and keeps time for it while it is connected. */
+  #join(core: HubCore, loopback: Loopback, client: LoopbackClient): void {
+    this.#clients.add(client);
+    this.#stopTicking ??= this.#host.every(TICK_MS, () => this.#tick());
+    const lost = (): void => {
+      this.#forget(client);
+      client.lost();
+    };
+    const end = { receive: (text: string) => client.receive(text), lost };
+    loopback.join(end, (peer) => core.connect(peer));
+  }
+
+  /** Clients first: what they send in this turn counts before the hub judges their silence. */
+  #tick(): void {
+    for (const client of this.#clients) client.tick?.();
+    this.#core?.tick();
+  }
+
+  #forget(client: LoopbackClient): void {
+    this.#clients.delete(client);
+    if (this.#clients.size > 0) return;
+    this.#stopTicking?.();
+    this.#stopTicking = null;
+  }
+}
+
+function assertEnvelope({ id, from, to, blob, ttlSeconds }: HandedEnvelope, limits: CoreLimits) {
+  const lengths = id.length === 16 && from.length === 32 && to.length === 32 && blob.length > 0;
+  if (!lengths) throw new ProtocolError('BAD_FRAME', { detail: 'envelope' });
+  if (blob.length > limits.blobBytes) throw new ProtocolError('TOO_LARGE');
+  const ttl = ttlSeconds ?? 1;
+  if (!Number.isInteger(ttl) || ttl < 1 || ttl > limits.maxTtlSeconds) {
+    throw new ProtocolError('BAD_FRAME', { detail: 'ttlSeconds' });
+  }
+}

@@ -1,0 +1,202 @@
+/**
+ * Names, identity records and prekeys in memory: the directory half of `MemoryHubStore`.
+ * Owns their bookkeeping; every method is synchronous and therefore atomic.
+ */
+import { byteKey } from './byte-key.js';
+import type {
+  BundleRequest,
+  ClaimResult,
+  IdentityUpdate,
+  KeyInventory,
+  NameClaim,
+  NameQuery,
+  PrekeyUpdate,
+  PutPrekeysResult,
+  StoredBundle,
+  StoredOneTimePrekey,
+  StoredSignedPrekey,
+  StoreOpening,
+} from './hub-store.js';
+
+interface Agent {
+  readonly name: string;
+  readonly aid: Uint8Array;
+  opening: StoreOpening | null;
+  /** When a successor took the name; null while this identity holds it. */
+  retiredAtMs: number | null;
+  record: { readonly revision: number; readonly bytes: Uint8Array } | null;
+  /** Newest first. */
+  signed: readonly StoredSignedPrekey[];
+  oneTime: ReadonlyMap<number, StoredOneTimePrekey>;
+}
+
+/** The synchronous directory; see `HubDirectoryStore` for what each method promises. */
+export class MemoryDirectory {
+  readonly #agents = new Map<string, Agent>();
+  readonly #holders = new Map<string, Agent>();
+  /** All names, ascending. */
+  readonly #names: string[] = [];
+
+  get agents(): number {
+    return this.#names.length;
+  }
+
+  /** Whether envelopes for this aid are taken: registered, and not retired for too long. */
+  receives(aid: Uint8Array, nowMs: number, retiredMs: number): boolean {
+    const agent = this.#agents.get(byteKey(aid));
+    return agent !== undefined && !isGone(agent, nowMs, retiredMs);
+  }
+
+  claim(claim: NameClaim): ClaimResult {
+    const known = this.#agents.get(byteKey(claim.aid));
+    if (known === undefined) {
+      if (this.#holders.has(claim.name)) return { status: 'name_taken' };
+      if (!claim.mayRegister) return { status: 'not_registered' };
+    } else {
+      if (known.name !== claim.name) return { status: 'other_name' };
+      if (isGone(known, claim.nowMs, claim.retiredMs)) return { status: 'name_taken' };
+    }
+    const agent = known ?? this.#bind(claim.name, claim.aid);
+    const lastOpening = agent.opening;
+    if (claim.opening !== null) agent.opening = claim.opening;
+    const retired = agent.retiredAtMs !== null;
+    return { status: 'ok', registered: known === undefined, retired, lastOpening };
+  }
+
+  aidOfName(name: string): Uint8Array | null {
+    return this.#holders.get(name)?.aid ?? null;
+  }
+
+  putIdentity(update: IdentityUpdate): 'stored' | 'stale' | 'not_owner' {
+    const owner = this.#agents.get(byteKey(update.owner));
+    if (owner === undefined || this.#holders.get(update.name) !== owner) return 'not_owner';
+    const next = { revision: update.revision, bytes: update.record };
+    const subject = byteKey(update.subject);
+    if (subject === byteKey(owner.aid)) {
+      if (owner.record !== null && isStale(owner.record, next)) return 'stale';
+      owner.record = next;
+      return 'stored';
+    }
+    if (this.#agents.has(subject)) return 'not_owner';
+    owner.retiredAtMs = update.nowMs;
+    this.#bind(update.name, update.subject).record = next;
+    return 'stored';
+  }
+
+  putPrekeys(update: PrekeyUpdate): PutPrekeysResult {
+    const agent = this.#agents.get(byteKey(update.aid));
+    if (agent === undefined) return { status: 'conflict' };
+    const oneTime = merged(update.replaceAll ? [] : [...agent.oneTime.values()], update.oneTime);
+    const signed = merged(update.replaceAll ? [] : agent.signed, update.signed);
+    if (oneTime === null || signed === null) return { status: 'conflict' };
+    if (oneTime.size > update.maxOneTime) return { status: 'limit' };
+    agent.signed = [...signed.values()]
+      .toSorted((a, b) => b.createdMs - a.createdMs || b.id - a.id)
+      .slice(0, update.keepSigned);
+    agent.oneTime = oneTime;
+    return { status: 'ok', keys: inventoryOf(agent) };
+  }
+
+  keys(aid: Uint8Array): KeyInventory {
+    return inventoryOf(this.#agents.get(byteKey(aid)));
+  }
+
+  takeBundle({ aid, oneTime, nowMs }: BundleRequest): StoredBundle | null {
+    const agent = this.#agents.get(byteKey(aid));
+    const signed = agent?.signed[0];
+    if (agent === undefined || signed === undefined || agent.record === null) return null;
+    return {
+      record: agent.record.bytes,
+      signed: signed.bytes,
+      oneTime: oneTime ? takeOneTime(agent, nowMs) : null,
+    };
+  }
+
+  names({ prefix, after, max }: NameQuery): readonly string[] {
+    const first = after >= prefix ? this.#indexAfter(after) : this.#indexOf(prefix);
+    const found: string[] = [];
+    for (let at = first; at < this.#names.length && found.length < max; at++) {
+      const name = this.#names[at] ?? '';
+      if (!name.startsWith(prefix)) break;
+      found.push(name);
+    }
+    return found;
+  }
+
+  #bind(name: string, aid: Uint8Array): Agent {
+    const agent: Agent = {
+      name,
+      aid,
+      opening: null,
+      retiredAtMs: null,
+      record: null,
+      signed: [],
+      oneTime: new Map(),
+    };
+    this.#agents.set(byteKey(aid), agent);
+    if (!this.#holders.has(name)) this.#names.splice(this.#indexOf(name), 0, name);
+    this.#holders.set(name, agent);
+    return agent;
+  }
+
+  /** Index of the first name that is not below `text`. */
+  #indexOf(text: string): number {
+    let low = 0;
+    let high = this.#names.length;
+    while (low < high) {
+      const middle = (low + high) >> 1;
+      if ((this.#names[middle] ?? '') < text) low = middle + 1;
+      else high = middle;
+    }
+    return low;
+  }
+
+  #indexAfter(text: string): number {
+    const at = this.#indexOf(text);
+    return this.#names[at] === text ? at + 1 : at;
+  }
+}
+
+function isGone(agent: Agent, nowMs: number, retiredMs: number): boolean {
+  return agent.retiredAtMs !== null && nowMs - agent.retiredAtMs >= retiredMs;
+}
+
+function isStale(
+  stored: { readonly revision: number; readonly bytes: Uint8Array },
+  next: { readonly revision: number; readonly bytes: Uint8Array },
+): boolean {
+  if (next.revision !== stored.revision) return next.revision < stored.revision;
+  return byteKey(next.bytes) !== byteKey(stored.bytes);
+}
+
+/** Prekeys by id, or null if an id stands for two. */
+function merged<T extends { readonly id: number; readonly bytes: Uint8Array }>(
+  held: readonly T[],
+  added: readonly T[],
+): Map<number, T> | null {
+  const all = new Map<number, T>();
+  for (const key of [...held, ...added]) {
+    const same = all.get(key.id);
+    if (same !== undefined && byteKey(same.bytes) !== byteKey(key.bytes)) return null;
+    all.set(key.id, key);
+  }
+  return all;
+}
+
+function inventoryOf(agent: Agent | undefined): KeyInventory {
+  return {
+    newestSigned: agent?.signed[0]?.bytes ?? null,
+    oneTimeIds: [...(agent?.oneTime.keys() ?? [])],
+  };
+}
+
+/** Lowest id first; expired ones are dropped on the way. */
+function takeOneTime(agent: Agent, nowMs: number): Uint8Array | null {
+  const left = new Map(
+    [...agent.oneTime].filter(([, key]) => key.expiresMs > nowMs).toSorted(([a], [b]) => a - b),
+  );
+  const [first] = left.values();
+  if (first !== undefined) left.delete(first.id);
+  agent.oneTime = left;
+  return first?.bytes ?? null;
+}

@@ -1,0 +1,280 @@
+/**
+ * Envelopes waiting for recipients and notices waiting for senders, in memory: the queue half of
+ * `MemoryHubStore`. Owns quotas, deduplication and expiry; every method is synchronous and
+ * therefore atomic. Who may receive is asked of the directory.
+ */
+import { concatBytes, sha256 } from '@agentmesh/protocol';
+import { byteKey } from './byte-key.js';
+import { ExpiryAgenda } from './expiry-agenda.js';
+import type {
+  AppendOutcome,
+  CommitResult,
+  ExpireRequest,
+  ExpireResult,
+  NewEnvelope,
+  NoticeQuery,
+  QueueChanges,
+  QueueEntry,
+  QueuePage,
+  QueueQuery,
+  QueueQuota,
+  QueueReference,
+  QueueReschedule,
+  StoredNotice,
+} from './hub-store.js';
+
+interface Waiting extends NewEnvelope {
+  readonly seq: number;
+  /** Key of (from, id). */
+  readonly key: string;
+  attempt: number;
+  notBeforeMs: number;
+}
+
+interface Share {
+  messages: number;
+  bytes: number;
+}
+
+interface Queue {
+  /** Insertion order is the order of `seq`. */
+  readonly waiting: Map<number, Waiting>;
+  readonly total: Share;
+  readonly shares: Map<string, Share>;
+  lastSeq: number;
+}
+
+/** What an id was first used for. */
+interface Remembered {
+  readonly to: string;
+  readonly seq: number;
+  /** Of recipient and blob: the blob itself may be gone by now. */
+  readonly digest: string;
+  readonly rememberUntilMs: number;
+}
+
+interface NoticeBoard {
+  readonly notices: (StoredNotice & { readonly writtenMs: number })[];
+  lastSeq: number;
+}
+
+/** The synchronous queues; see `HubQueueStore` for what each method promises. */
+export class MemoryQueues {
+  readonly #receives: (aid: Uint8Array, nowMs: number, retiredMs: number) => boolean;
+  readonly #maxSettled: number;
+  readonly #queues = new Map<string, Queue>();
+  readonly #remembered = new Map<string, Remembered>();
+  /** Keys of remembered envelopes that left their queue, oldest first. */
+  readonly #settled = new Set<string>();
+  readonly #boards = new Map<string, NoticeBoard>();
+  /** First the envelope's own end, then the end of remembering its id: one entry per id. */
+  readonly #agenda = new ExpiryAgenda();
+  readonly #total: Share = { messages: 0, bytes: 0 };
+  #deadLettered = 0;
+
+  constructor(options: {
+    readonly receives: (aid: Uint8Array, nowMs: number, retiredMs: number) => boolean;
+    readonly maxSettled: number;
+  }) {
+    this.#receives = options.receives;
+    this.#maxSettled = options.maxSettled;
+  }
+
+  get counts(): { envelopes: number; bytes: number; deadLettered: number } {
+    const { messages, bytes } = this.#total;
+    return { envelopes: messages, bytes, deadLettered: this.#deadLettered };
+  }
+
+  commit(changes: QueueChanges): CommitResult {
+    for (const { recipient, seqs } of changes.acknowledge) {
+      for (const seq of seqs) this.#remove({ recipient, seq });
+    }
+    for (const change of changes.reschedule) this.#reschedule(change);
+    const notified = new Map<string, Uint8Array>();
+    for (const reference of changes.deadLetter) {
+      const envelope = this.#remove(reference);
+      if (envelope === null) continue;
+      this.#deadLettered += 1;
+      this.#notify(envelope, 'dead_lettered', changes.nowMs, notified);
+    }
+    const appended = changes.append.map((envelope) => this.#append(envelope, changes));
+    return { appended, notified: [...notified.values()] };
+  }
+
+  read({ recipient, after, messages, bytes, nowMs }: QueueQuery): QueuePage {
+    const queue = this.#queues.get(byteKey(recipient));
+    const entries: QueueEntry[] = [];
+    let size = 0;
+    // The skipping is bounded by the queue's quota.
+    for (const envelope of queue?.waiting.values() ?? []) {
+      if (envelope.seq <= after || envelope.expiresMs <= nowMs) continue;
+      const entry = entryOf(envelope, nowMs);
+      if (entry.due) size += entry.blob.length;
+      if (entries.length > 0 && (entries.length >= messages || size > bytes)) {
+        return { entries, end: false };
+      }
+      entries.push(entry);
+    }
+    return { entries, end: true };
+  }
+
+  queued(recipient: Uint8Array): number {
+    return this.#queues.get(byteKey(recipient))?.waiting.size ?? 0;
+  }
+
+  expire({ nowMs, max, keepNoticesMs }: ExpireRequest): ExpireResult {
+    const notified = new Map<string, Uint8Array>();
+    for (let done = 0; done < max; done++) {
+      const id = this.#agenda.take(nowMs);
+      if (id === null) break;
+      this.#expireOne(id, nowMs, notified);
+    }
+    for (const board of this.#boards.values()) {
+      const kept = board.notices.findIndex((n) => n.writtenMs + keepNoticesMs > nowMs);
+      dropFirst(board, kept < 0 ? board.notices.length : kept);
+    }
+    return { notified: [...notified.values()], more: this.#agenda.isDue(nowMs) };
+  }
+
+  notices({ sender, after, max }: NoticeQuery): readonly StoredNotice[] {
+    const notices = this.#boards.get(byteKey(sender))?.notices ?? [];
+    const first = notices.findIndex((notice) => notice.seq > after);
+    return first < 0 ? [] : notices.slice(first, first + max);
+  }
+
+  dropNotices(sender: Uint8Array, upTo: number): void {
+    const board = this.#boards.get(byteKey(sender));
+    if (board === undefined) return;
+    const kept = board.notices.findIndex((notice) => notice.seq > upTo);
+    dropFirst(board, kept < 0 ? board.notices.length : kept);
+  }
+
+  #append(envelope: NewEnvelope, { nowMs, quota }: QueueChanges): AppendOutcome {
+    const key = byteKey(envelope.from) + byteKey(envelope.id);
+    const digest = byteKey(sha256(concatBytes(envelope.to, envelope.blob)));
+    const earlier = this.#remembered.get(key);
+    if (earlier !== undefined && earlier.rememberUntilMs > nowMs) {
+      if (earlier.digest !== digest) return { status: 'conflict' };
+      return { status: 'duplicate', seq: earlier.seq };
+    }
+    if (!this.#receives(envelope.to, nowMs, quota.retiredMs)) {
+      return { status: 'unknown_recipient' };
+    }
+    const queue = this.#queueOf(envelope.to);
+    const from = byteKey(envelope.from);
+    const share = queue.shares.get(from) ?? { messages: 0, bytes: 0 };
+    if (!fits({ queue, share, quota, bytes: envelope.blob.length })) {
+      return { status: 'queue_full' };
+    }
+    const follows = queue.lastSeq;
+    const seq = follows + 1;
+    queue.lastSeq = seq;
+    queue.shares.set(from, share);
+    queue.waiting.set(seq, { ...envelope, key, seq, attempt: 1, notBeforeMs: 0 });
+    for (const sum of [share, queue.total, this.#total]) add(sum, 1, envelope.blob.length);
+    const { to, expiresMs, rememberUntilMs } = envelope;
+    this.#remembered.set(key, { to: byteKey(to), seq, digest, rememberUntilMs });
+    this.#agenda.set(key, expiresMs);
+    return { status: 'stored', seq, follows };
+  }
+
+  #expireOne(id: string, nowMs: number, notified: Map<string, Uint8Array>): void {
+    const entry = this.#remembered.get(id);
+    if (entry === undefined) return;
+    const envelope = this.#queues.get(entry.to)?.waiting.get(entry.seq);
+    if (envelope !== undefined) {
+      this.#remove({ recipient: envelope.to, seq: entry.seq });
+      this.#notify(envelope, 'expired', nowMs, notified);
+    }
+    if (entry.rememberUntilMs > nowMs) this.#agenda.set(id, entry.rememberUntilMs);
+    else this.#forget(id);
+  }
+
+  #forgetOldest(): void {
+    for (const key of this.#settled) {
+      this.#forget(key);
+      return;
+    }
+  }
+
+  #forget(key: string): void {
+    this.#remembered.delete(key);
+    this.#settled.delete(key);
+    this.#agenda.delete(key);
+  }
+
+  #remove({ recipient, seq }: QueueReference): Waiting | null {
+    const queue = this.#queues.get(byteKey(recipient));
+    const envelope = queue?.waiting.get(seq);
+    if (queue === undefined || envelope === undefined) return null;
+    queue.waiting.delete(seq);
+    const from = byteKey(envelope.from);
+    const share = queue.shares.get(from);
+    for (const sum of [queue.total, this.#total]) add(sum, -1, -envelope.blob.length);
+    if (share !== undefined) add(share, -1, -envelope.blob.length);
+    if (share?.messages === 0) queue.shares.delete(from);
+    this.#settled.add(envelope.key);
+    if (this.#settled.size > this.#maxSettled) this.#forgetOldest();
+    return envelope;
+  }
+
+  #reschedule({ recipient, seq, attempt, notBeforeMs }: QueueReschedule): void {
+    const envelope = this.#queues.get(byteKey(recipient))?.waiting.get(seq);
+    if (envelope === undefined) return;
+    envelope.attempt = attempt;
+    envelope.notBeforeMs = notBeforeMs;
+  }
+
+  #notify(
+    { id, from }: Waiting,
+    what: StoredNotice['what'],
+    writtenMs: number,
+    notified: Map<string, Uint8Array>,
+  ): void {
+    const sender = byteKey(from);
+    const board = this.#boards.get(sender) ?? { notices: [], lastSeq: 0 };
+    this.#boards.set(sender, board);
+    board.lastSeq += 1;
+    board.notices.push({ seq: board.lastSeq, id, what, writtenMs });
+    notified.set(sender, from);
+  }
+
+  #queueOf(recipient: Uint8Array): Queue {
+    const key = byteKey(recipient);
+    const known = this.#queues.get(key);
+    if (known !== undefined) return known;
+    const queue: Queue = {
+      waiting: new Map(),
+      total: { messages: 0, bytes: 0 },
+      shares: new Map(),
+      lastSeq: 0,
+    };
+    this.#queues.set(key, queue);
+    return queue;
+  }
+}
+
+function entryOf(envelope: Waiting, nowMs: number): QueueEntry {
+  const { seq, attempt, id, from, tsMs, blob, notBeforeMs } = envelope;
+  if (notBeforeMs > nowMs) return { due: false, seq, notBeforeMs };
+  return { due: true, seq, attempt, id, from, tsMs, blob };
+}
+
+function fits(request: { queue: Queue; share: Share; quota: QueueQuota; bytes: number }): boolean {
+  const { queue, share, quota, bytes } = request;
+  return (
+    queue.total.messages < quota.messages &&
+    queue.total.bytes + bytes <= quota.bytes &&
+    share.messages < quota.senderMessages &&
+    share.bytes + bytes <= quota.senderBytes
+  );
+}
+
+function add(share: Share, messages: number, bytes: number): void {
+  share.messages += messages;
+  share.bytes += bytes;
+}
+
+function dropFirst(board: NoticeBoard, count: number): void {
+  if (count > 0) board.notices.splice(0, count);
+}

@@ -1,0 +1,205 @@
+/**
+ * One authenticated agent on one connection: what each verb does (hub.md §2).
+ * Owns the sender's limits and the order of its requests; pushing is `delivery` and `notice-feed`,
+ * publishing is `directory`, the connection's life is `connection`.
+ */
+import { errorFrame, ProtocolError } from '@agentmesh/protocol';
+import type { ClientFrame, HubFrame, PublicIdentity, SendFrame } from '@agentmesh/protocol';
+import type { Admission } from './authentication.js';
+import { byteKey } from './byte-key.js';
+import { Delivery } from './delivery.js';
+import { getBundle, list, putIdentity, putPrekeys } from './directory.js';
+import type { HubContext } from './hub-context.js';
+import type { AppendOutcome, NewEnvelope } from './hub-store.js';
+import type { Link } from './link.js';
+import { NoticeFeed } from './notice-feed.js';
+import { SerialTasks } from './serial-tasks.js';
+
+/** Frames of an authenticated agent. */
+export type VerbFrame = Exclude<ClientFrame, { type: 'auth' | 'ping' }>;
+type RequestFrame = Exclude<VerbFrame, { type: 'send' | 'ack' | 'nack' | 'credit' }>;
+
+const BUSY_MS = 100;
+
+const REFUSALS = {
+  conflict: 'CONFLICT',
+  unknown_recipient: 'UNKNOWN_RECIPIENT',
+  queue_full: 'QUEUE_FULL',
+  storage: 'STORAGE',
+} as const;
+
+/** From `auth_ok` to the end of the connection. */
+export class Session {
+  readonly identity: PublicIdentity;
+  readonly name: string;
+  /** Byte key of the aid. */
+  readonly key: string;
+  readonly delivery: Delivery;
+  readonly notices: NoticeFeed;
+  /** Ends the connection, saying why. */
+  readonly close: (code: 'DISPLACED' | 'FLOOD') => void;
+  readonly #hub: HubContext;
+  readonly #link: Link;
+  readonly #requests = new SerialTasks();
+  #retired: boolean;
+  #unanswered = 0;
+
+  constructor(
+    hub: HubContext,
+    admission: Admission,
+    connection: { readonly link: Link; readonly close: (code: 'DISPLACED' | 'FLOOD') => void },
+  ) {
+    const { store, writer, limits, host, observer } = hub;
+    const { link } = connection;
+    const onFailure = (error: unknown): void => observer.failed?.(error);
+    const { aid } = admission.identity;
+    this.#hub = hub;
+    this.#link = link;
+    this.#retired = admission.retired;
+    this.identity = admission.identity;
+    this.name = admission.name;
+    this.key = byteKey(aid);
+    this.close = connection.close;
+    const common = { link, store, limits, onFailure };
+    this.delivery = new Delivery({ ...common, writer, recipient: aid, clock: host.clock });
+    this.notices = new NoticeFeed({ ...common, sender: aid });
+  }
+
+  /** Whether a successor holds the name: then this identity may only receive. */
+  get retired(): boolean {
+    return this.#retired;
+  }
+
+  retire(): void {
+    this.#retired = true;
+  }
+
+  /** Begins to push what waits. */
+  start(nowMs: number): void {
+    this.delivery.pump();
+    this.notices.wake(nowMs);
+  }
+
+  handle(frame: VerbFrame): void {
+    switch (frame.type) {
+      case 'send':
+        return this.#send(frame);
+      case 'ack':
+        return this.delivery.acknowledge(frame.seqs);
+      case 'nack':
+        return this.delivery.refuse(frame.seq, frame.delay);
+      case 'credit':
+        return this.delivery.grant(frame);
+      case 'put_identity':
+        return this.#request(frame, 2, () => putIdentity(this.#hub, this, frame));
+      case 'put_prekeys': {
+        const cost = 1 + frame.signed.length + frame.oneTime.length;
+        return this.#request(frame, cost, () => putPrekeys(this.#hub, this, frame));
+      }
+      case 'get_bundle':
+        return this.#request(frame, 1, () => getBundle(this.#hub, this, frame));
+      case 'list':
+        return this.#request(frame, 1, () => list(this.#hub, frame));
+    }
+  }
+
+  /** Continues pushing after time has passed or the connection has room again. */
+  pump(nowMs: number): void {
+    this.delivery.pump();
+    this.notices.pump(nowMs);
+  }
+
+  /** The connection is gone; `counts` whether what was in flight counts as an attempt. */
+  end(counts: boolean): void {
+    this.delivery.end(counts);
+    this.notices.end();
+  }
+
+  #send({ id, envelope: { id: envelopeId, to, ttl, blob } }: SendFrame): void {
+    const hub = this.#hub;
+    const refusal = this.#sendRefusal(to, ttl, blob.length);
+    if (refusal !== null) return this.#refuse(id, refusal);
+    const tsMs = hub.host.clock();
+    const expiresMs = tsMs + ttl * 1000;
+    const rememberUntilMs = expiresMs + hub.limits.dedupExtraSeconds * 1000;
+    const from = this.identity.aid;
+    const envelope = { id: envelopeId, from, to, tsMs, expiresMs, rememberUntilMs, blob };
+    this.#unanswered += 1;
+    hub.writer.append({ envelope, settle: (outcome) => this.#settle(id, envelope, outcome) });
+  }
+
+  #settle(re: number, envelope: NewEnvelope, outcome: AppendOutcome): void {
+    this.#unanswered -= 1;
+    switch (outcome.status) {
+      case 'stored':
+        this.#link.send({ type: 'sent', re, seq: outcome.seq, duplicate: false });
+        return this.#hub.routed({ envelope, fromName: this.name, ...outcome });
+      case 'duplicate':
+        return this.#link.send({ type: 'sent', re, seq: outcome.seq, duplicate: true });
+      default:
+        return this.#refuse(re, sendRefusal(outcome.status));
+    }
+  }
+
+  /** Why an envelope is not even tried to be stored; null if it is, and then its rate is spent. */
+  #sendRefusal(to: Uint8Array, ttl: number, bytes: number): ProtocolError | null {
+    const { limits, rates, steady, writer, isBlocked } = this.#hub;
+    if (this.#retired) return new ProtocolError('NOT_OWNER');
+    if (isBlocked(to)) return new ProtocolError('BLOCKED');
+    if (bytes > limits.blobBytes) return new ProtocolError('TOO_LARGE');
+    if (ttl > limits.maxTtlSeconds) return new ProtocolError('BAD_FRAME', { detail: 'ttl' });
+    if (this.#unanswered >= limits.inFlight) return tooMany(BUSY_MS);
+    if (writer.uncommittedBytes + bytes > limits.uncommittedBytes) return tooMany(BUSY_MS);
+    const nowMs = steady.now();
+    const waitMs = Math.max(
+      rates.sends.waitMs(this.key, 1, nowMs),
+      rates.sendBytes.waitMs(this.key, bytes, nowMs),
+    );
+    if (waitMs > 0) return tooMany(waitMs);
+    rates.sends.spend(this.key, 1, nowMs);
+    rates.sendBytes.spend(this.key, bytes, nowMs);
+    return null;
+  }
+
+  /** One after the other, so that what was published first is stored first. */
+  #request(frame: RequestFrame, cost: number, answer: () => Promise<HubFrame>): void {
+    const { rates, steady, limits } = this.#hub;
+    const nowMs = steady.now();
+    const waitMs = rates.requests.waitMs(this.key, cost, nowMs);
+    if (waitMs > 0) return this.#refuse(frame.id, tooMany(waitMs));
+    if (this.#requests.size >= limits.pendingRequests) {
+      return this.#refuse(frame.id, tooMany(BUSY_MS));
+    }
+    rates.requests.spend(this.key, cost, nowMs);
+    this.#requests.add(async () => {
+      try {
+        this.#link.send(await answer());
+      } catch (error) {
+        this.#refuse(frame.id, this.#refusalOf(error));
+      }
+    });
+  }
+
+  /** Everything that is not a refusal of ours is a failure of the store. */
+  #refusalOf(error: unknown): ProtocolError {
+    if (error instanceof ProtocolError) return error;
+    this.#hub.observer.failed?.(error);
+    return new ProtocolError('STORAGE');
+  }
+
+  #refuse(re: number, error: ProtocolError): void {
+    const { observer, rates, steady } = this.#hub;
+    observer.refused?.(error);
+    this.#link.send(errorFrame(error, re));
+    if (!rates.refusals.take(this.key, 1, steady.now())) this.close('FLOOD');
+  }
+}
+
+/** The answer to an envelope that was not stored. */
+export function sendRefusal(status: keyof typeof REFUSALS): ProtocolError {
+  return new ProtocolError(REFUSALS[status]);
+}
+
+function tooMany(retryAfterMs: number): ProtocolError {
+  return new ProtocolError('RATE_LIMITED', { retryAfterMs });
+}
