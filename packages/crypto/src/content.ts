@@ -74,6 +74,11 @@ export function encodeContent(content: Content): Uint8Array {
   }
   assertAgentName(content.fromName);
   assertAgentName(content.toName);
+  if (!KINDS.has(content.kind)) throw new CryptoError('INVALID_ARGUMENT', 'unknown kind');
+  if (!(content.body instanceof Uint8Array)) {
+    throw new CryptoError('INVALID_ARGUMENT', 'body must be bytes');
+  }
+  if (content.kind === CONTENT_KIND.nudge) assertLength(content.body, 0, 'body of a nudge');
   if (content.body.length > LIMITS.bodyBytes) {
     throw new CryptoError('TOO_LARGE', `body is over ${LIMITS.bodyBytes} bytes`);
   }
@@ -114,6 +119,7 @@ export function decodeContent(bytes: Uint8Array): Content {
   };
   reader.end();
   if (content.body.length > LIMITS.bodyBytes) reader.fail();
+  if (content.kind === CONTENT_KIND.nudge && content.body.length > 0) reader.fail();
   return content;
 }
 

@@ -59,6 +59,7 @@ export function hubAuthBytes(transcript: HubAuthTranscript): Uint8Array {
     assertLength(bytes, 32, field);
   }
   assertLength(instance, 16, 'instance');
+  assertInteger(transcript.channelBindingType, 0, 2, 'channelBindingType');
   assertAgentName(transcript.name);
   assertInteger(transcript.boot, 0, 0xffff_ffff, 'boot');
   return concatBytes(

@@ -3,7 +3,7 @@
  * Owns aid, address and name; does not own private keys (`key-pair`) nor the published record.
  */
 import { sha256 } from '#hash';
-import { concatBytes, copyBytes, label } from './bytes.js';
+import { assertLength, concatBytes, copyBytes, label } from './bytes.js';
 import { CryptoError } from './errors.js';
 import { LIMITS } from './limits.js';
 import { checkDhKey, checkSigningKey } from './public-key.js';
@@ -36,6 +36,8 @@ export function identityOf(signing: Uint8Array, dh: Uint8Array): PublicIdentity 
 
 /** aid = H(L("aid") || IKs || IKd). */
 export function aidOf(signing: Uint8Array, dh: Uint8Array): Uint8Array {
+  assertLength(signing, 32, 'signing key');
+  assertLength(dh, 32, 'X25519 key');
   return sha256(concatBytes(AID_LABEL, signing, dh));
 }
 
@@ -55,6 +57,7 @@ export function assertAgentName(text: unknown): asserts text is string {
 
 /** `am2` and the base32 of the aid: 55 characters that name an agent without any hub. */
 export function addressOf(aid: Uint8Array): string {
+  assertLength(aid, 32, 'aid');
   let text = ADDRESS_PREFIX;
   let held = 0;
   let bits = 0;

@@ -6,7 +6,7 @@
 const DAY_MS = 86_400_000;
 
 /** Bounds of records, prekeys, messages and ratchet state. */
-export const LIMITS = {
+export const LIMITS = Object.freeze({
   /** Bytes of one application body: a NATS message is 1 MB, and the hub adds an envelope. */
   bodyBytes: 1_000_000,
   /** Bytes of one whole message on the wire. */
@@ -41,4 +41,4 @@ export const LIMITS = {
   oneTimePrekeyLifetimeMs: 30 * DAY_MS,
   /** Ranges in one retry request. */
   retryRanges: 64,
-} as const;
+} as const);

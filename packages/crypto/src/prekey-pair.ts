@@ -2,7 +2,7 @@
  * A prekey with its private half, as its owner keeps it (protocol.md §2.2).
  * Owns creation and the storage form; publication and deletion are the agent's.
  */
-import { concatBytes, Reader, u8 } from './bytes.js';
+import { compareBytes, concatBytes, Reader, u8 } from './bytes.js';
 import type { PublicIdentity } from './identity.js';
 import type { AgentKeyPair } from './key-pair.js';
 import { KEM_SEED_BYTES, kemKeyPair } from './ml-kem.js';
@@ -54,7 +54,10 @@ export function encodePrekeyPair(pair: PrekeyPair): Uint8Array {
   );
 }
 
-/** Reads the storage form back; throws MALFORMED, BAD_RECORD or BAD_KEY on damage. */
+/**
+ * Reads the storage form back; throws MALFORMED, BAD_RECORD or BAD_KEY on damage, and MALFORMED when
+ * the halves do not belong together.
+ */
 export function decodePrekeyPair(bytes: Uint8Array, owner: PublicIdentity): PrekeyPair {
   const reader = new Reader(bytes, 'MALFORMED');
   reader.expect(u8(STORAGE_VERSION));
@@ -62,5 +65,7 @@ export function decodePrekeyPair(bytes: Uint8Array, owner: PublicIdentity): Prek
   const kem = kemKeyPair(reader.take(KEM_SEED_BYTES));
   const record = parsePrekeyRecord(reader.take(PREKEY_RECORD_BYTES), owner);
   reader.end();
+  if (compareBytes(dh.publicKey, record.dh) !== 0) reader.fail();
+  if (compareBytes(kem.publicKey, record.kem) !== 0) reader.fail();
   return { record, dh, kem };
 }

@@ -9,6 +9,7 @@
 import { sha256 } from '#hash';
 import {
   assertInteger,
+  assertLength,
   compareBytes,
   concatBytes,
   copyBytes,
@@ -116,6 +117,8 @@ export function keyDigest(
   newestSignedRecord: Uint8Array,
   oneTimeIds: readonly number[],
 ): Uint8Array {
+  assertLength(newestSignedRecord, PREKEY_RECORD_BYTES, 'signed prekey record');
+  for (const id of oneTimeIds) assertInteger(id, 1, 0xffff_ffff, 'prekey id');
   const ascending = oneTimeIds.toSorted((a, b) => a - b);
   return sha256(
     concatBytes(DIGEST_LABEL, newestSignedRecord, u32(ascending.length), ...ascending.map(u32)),

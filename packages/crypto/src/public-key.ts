@@ -11,7 +11,7 @@ export const KEM_PUBLIC_BYTES = 1184;
 
 /** Refuses an Ed25519 public key that is not canonical, of small order or outside the group. */
 export function checkSigningKey(key: Uint8Array): Uint8Array {
-  if (key.length !== 32 || !isBelowFieldPrime(key, 0x7f)) throw new CryptoError('BAD_KEY');
+  if (!isBytes(key, 32) || !isBelowFieldPrime(key, 0x7f)) throw new CryptoError('BAD_KEY');
   const library = sodium();
   try {
     // Refuses points off the curve, of small order and outside the prime-order subgroup.
@@ -33,13 +33,13 @@ export function checkDhKey(key: Uint8Array): Uint8Array {
  * result that a point of small order gives.
  */
 export function checkCanonicalDhKey(key: Uint8Array): Uint8Array {
-  if (key.length !== 32 || !isBelowFieldPrime(key, 0xff)) throw new CryptoError('BAD_KEY');
+  if (!isBytes(key, 32) || !isBelowFieldPrime(key, 0xff)) throw new CryptoError('BAD_KEY');
   return key;
 }
 
 /** Refuses an ML-KEM-768 encapsulation key with a coefficient over the modulus (FIPS 203 §7.2). */
 export function checkKemKey(key: Uint8Array): Uint8Array {
-  if (key.length !== KEM_PUBLIC_BYTES) throw new CryptoError('BAD_KEY');
+  if (!isBytes(key, KEM_PUBLIC_BYTES)) throw new CryptoError('BAD_KEY');
   const coefficientBytes = KEM_PUBLIC_BYTES - 32;
   for (let at = 0; at < coefficientBytes; at += 3) {
     const [a = 0, b = 0, c = 0] = key.subarray(at, at + 3);
@@ -48,6 +48,11 @@ export function checkKemKey(key: Uint8Array): Uint8Array {
     if (first >= 3329 || second >= 3329) throw new CryptoError('BAD_KEY');
   }
   return key;
+}
+
+/** libsodium would take a string for its UTF-8 bytes. */
+function isBytes(key: Uint8Array, length: number): boolean {
+  return key instanceof Uint8Array && key.length === length;
 }
 
 /** value < 2^255 - 19 of a little-endian field element; `topMask` hides Ed25519's sign bit. */
