@@ -3,7 +3,7 @@
  * and perhaps a one-time prekey. Owns the judgement whether it may be used to write to that peer
  * (protocol.md §2.1, §2.2): this is where a hub that swaps a key is refused.
  */
-import { equalBytes, isZero } from './bytes.js';
+import { assertTime, equalBytes, isZero } from './bytes.js';
 import { CryptoError } from './errors.js';
 import { fingerprintOf, fingerprintsEqual } from './fingerprint.js';
 import { assertNotExpired, parseIdentityRecord } from './identity-record.js';
@@ -30,7 +30,7 @@ export interface KnownPeer {
 
 /** What the bundle must agree with. */
 export interface BundleExpectation {
-  /** The name that was asked for; `null` when the peer was named by its address alone. */
+  /** The name that was asked for; `null` when the peer is named by `aid`, or handed over. */
   readonly name: string | null;
   /** The hub's pinned id; `null` for a bundle handed over without a hub. */
   readonly hubId: Uint8Array | null;
@@ -55,6 +55,10 @@ export interface PeerBundle {
  * BAD_FINGERPRINT, EXPIRED, or ROLLED_BACK (older record or prekey than one already seen).
  */
 export function verifyBundle(bundle: Bundle, expected: BundleExpectation): PeerBundle {
+  assertTime(expected.nowMs);
+  if (expected.name === null && expected.aid === undefined && expected.hubId !== null) {
+    throw new CryptoError('INVALID_ARGUMENT', 'a bundle from a hub needs a name or an aid');
+  }
   const record = parseIdentityRecord(bundle.record);
   assertWanted(record, expected);
   assertNotExpired(record.validUntilMs, expected.nowMs, 0);

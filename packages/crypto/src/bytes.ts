@@ -122,6 +122,11 @@ export function assertInteger(value: number, min: number, max: number, field: st
   }
 }
 
+/** Refuses what is not a time: a comparison with NaN would let every expiry pass. */
+export function assertTime(nowMs: number): void {
+  assertInteger(nowMs, 0, Number.MAX_SAFE_INTEGER, 'nowMs');
+}
+
 /**
  * Reads a fixed layout front to back. Every shortage, every excess and every integer that does not
  * fit throws {@link CryptoError} with the code given at construction. Parts are copies.

@@ -5,8 +5,9 @@
  */
 import { sha256 } from '#hash';
 import { hkdfSha256 } from '#symmetric';
-import { concatBytes, label, u16, u32, u8 } from './bytes.js';
+import { concatBytes, equalBytes, label, u16, u32, u8 } from './bytes.js';
 import type { PeerBundle } from './bundle.js';
+import { CryptoError } from './errors.js';
 import { aidOf } from './identity.js';
 import type { AgentKeyPair } from './key-pair.js';
 import { decapsulate, encapsulate } from './ml-kem.js';
@@ -47,9 +48,16 @@ const TRANSCRIPT_LABEL = label('handshake');
 const KEY_LABEL = label('handshake-key');
 const SID_LABEL = label('sid');
 
-/** th = H(T). */
-function transcriptHash(t: Transcript): Uint8Array {
-  return sha256(
+/** What both sides can hash before any private key is used. */
+interface Agreement {
+  /** th = H(T). */
+  readonly transcriptHash: Uint8Array;
+  /** First 16 bytes of H(L("sid") || th), public. */
+  readonly sid: Uint8Array;
+}
+
+function agreementOf(t: Transcript): Agreement {
+  const transcriptHash = sha256(
     concatBytes(
       TRANSCRIPT_LABEL,
       u8(PROTOCOL_VERSION),
@@ -66,21 +74,18 @@ function transcriptHash(t: Transcript): Uint8Array {
       t.kemCiphertext,
     ),
   );
+  return { transcriptHash, sid: sha256(concatBytes(SID_LABEL, transcriptHash)).slice(0, 16) };
 }
 
 /** SK = HKDF(0^32, 0xFF^32 || DH1 || DH2 || DH3 [|| DH4] || ss, L("handshake-key") || th, 32). */
-function conclude(transcript: Transcript, shared: readonly Uint8Array[]): HandshakeSecret {
-  const th = transcriptHash(transcript);
+function conclude(agreement: Agreement, shared: readonly Uint8Array[]): HandshakeSecret {
   const key = hkdfSha256({
     salt: ZERO_SALT,
     ikm: concatBytes(PREFIX, ...shared),
-    info: concatBytes(KEY_LABEL, th),
+    info: concatBytes(KEY_LABEL, agreement.transcriptHash),
     length: 32,
   });
-  return {
-    rootKey: new Secret('root key', key),
-    sid: sha256(concatBytes(SID_LABEL, th)).slice(0, 16),
-  };
+  return { rootKey: new Secret('root key', key), sid: agreement.sid };
 }
 
 /**
@@ -125,29 +130,26 @@ export function initiateHandshake(request: {
     kemKey,
     kemCiphertext: kem.ciphertext,
   };
-  return { message, secret: conclude(transcript, [...shared, kem.shared]) };
+  return { message, secret: conclude(agreementOf(transcript), [...shared, kem.shared]) };
 }
 
 /**
- * Responder: the same secret from the prekeys' private halves; throws BAD_KEY for a bad ephemeral
- * key. A wrong ciphertext or header gives another sid, which the caller must compare.
+ * Responder: the same secret from the prekeys' private halves. Throws BAD_KEY for a bad ephemeral
+ * key, and BAD_SID when the transcript gives another sid than the header's: one hash, before any
+ * private key is used.
  */
 export function acceptHandshake(request: {
   readonly keyPair: AgentKeyPair;
   readonly block: PrekeyBlock;
+  /** From the header of the message. */
+  readonly sid: Uint8Array;
   readonly signed: PrekeyPair;
   readonly oneTime: PrekeyPair | null;
 }): HandshakeSecret {
   const { keyPair, block, signed, oneTime } = request;
   const ephemeral = checkCanonicalDhKey(block.ephemeral);
-  const shared = [
-    dh(signed.dh.scalar, block.dh), // DH1
-    keyPair.dh(ephemeral), // DH2
-    dh(signed.dh.scalar, ephemeral), // DH3
-  ];
-  if (oneTime !== null) shared.push(dh(oneTime.dh.scalar, ephemeral)); // DH4
   const { kem } = oneTime ?? signed;
-  const transcript = {
+  const agreement = agreementOf({
     initiator: aidOf(block.signing, block.dh),
     responder: keyPair.identity.aid,
     generation: block.generation,
@@ -158,6 +160,13 @@ export function acceptHandshake(request: {
     oneTimePrekey: oneTime?.record.dh ?? NO_PREKEY,
     kemKey: kem.publicKey,
     kemCiphertext: block.ciphertext,
-  };
-  return conclude(transcript, [...shared, decapsulate(kem.seed, block.ciphertext)]);
+  });
+  if (!equalBytes(agreement.sid, request.sid)) throw new CryptoError('BAD_SID');
+  const shared = [
+    dh(signed.dh.scalar, block.dh), // DH1
+    keyPair.dh(ephemeral), // DH2
+    dh(signed.dh.scalar, ephemeral), // DH3
+  ];
+  if (oneTime !== null) shared.push(dh(oneTime.dh.scalar, ephemeral)); // DH4
+  return conclude(agreement, [...shared, decapsulate(kem.seed, block.ciphertext)]);
 }

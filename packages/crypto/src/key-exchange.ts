@@ -3,14 +3,16 @@
  * bundle, and the responder's from a first message. Owns the start of the ratchet on both sides;
  * which prekeys exist and which sids were used is the caller's knowledge, handed in.
  */
-import { equalBytes } from './bytes.js';
+import { assertInteger, assertTime, equalBytes } from './bytes.js';
 import type { PeerBundle } from './bundle.js';
 import { CryptoError } from './errors.js';
+import type { CryptoErrorCode } from './errors.js';
 import { acceptHandshake, initiateHandshake } from './handshake.js';
 import { importIdentity } from './identity.js';
 import type { PublicIdentity } from './identity.js';
 import type { AgentKeyPair } from './key-pair.js';
 import { LIMITS } from './limits.js';
+import type { PrekeyRecord } from './prekey.js';
 import type { PrekeyPair } from './prekey-pair.js';
 import type { RandomSource } from './random.js';
 import { turnSending } from './ratchet.js';
@@ -18,14 +20,14 @@ import type { InitiatingSession } from './session.js';
 import { openMessage, refusable } from './unseal.js';
 import type { Opened, Refused } from './unseal.js';
 import { encodePrekeyBlock, parseMessage } from './wire.js';
-import type { PrekeyBlock } from './wire.js';
+import type { ParsedMessage, PrekeyBlock } from './wire.js';
 
 /** Input of {@link performKeyExchange}. */
 export interface KeyExchangeRequest {
   readonly keyPair: AgentKeyPair;
   /** Result of `verifyBundle`. */
   readonly bundle: PeerBundle;
-  /** 1 + the highest generation known for this peer. */
+  /** 1 + the highest generation known for this peer; at most 2^32 - 1. */
   readonly generation: number;
   readonly random: RandomSource;
 }
@@ -38,6 +40,7 @@ export interface KeyExchangeRequest {
 export function performKeyExchange(request: KeyExchangeRequest): InitiatingSession {
   const { keyPair, bundle, generation, random } = request;
   const theirs = bundle.record.identity;
+  assertInteger(generation, 1, 0xffff_ffff, 'generation');
   if (equalBytes(theirs.aid, keyPair.identity.aid)) {
     throw new CryptoError('INVALID_ARGUMENT', 'a session with oneself');
   }
@@ -89,21 +92,42 @@ export interface OpenedInitial extends Opened {
  * used), UNKNOWN_PREKEY, BAD_KEY, BAD_SID, SENDER_MISMATCH (our own message) or a code of `unseal`.
  */
 export function unsealInitial(request: UnsealInitialRequest): OpenedInitial | Refused {
-  return refusable(() => openInitial(request));
+  assertTime(request.nowMs);
+  const parsed = refusable(() => parseInitial(request.wire));
+  if (!parsed.ok) return parsed;
+  // The caller's store is asked outside of `refusable`: its errors are no refusal of the message.
+  if (request.isKnownSid(parsed.message.sid)) return refusal('DUPLICATE');
+  const prekeys = livePrekeys(request.prekeys, parsed.block, request.nowMs);
+  if (prekeys === null) return refusal('UNKNOWN_PREKEY');
+  return refusable(() => openInitial(request, { ...parsed, ...prekeys }));
 }
 
-function openInitial(request: UnsealInitialRequest): OpenedInitial {
-  const { keyPair, wire, nowMs, random } = request;
+function refusal(code: CryptoErrorCode): Refused {
+  return { ok: false, error: new CryptoError(code) };
+}
+
+function parseInitial(wire: Uint8Array) {
   const message = parseMessage(wire);
   const block = message.prekeyBlock;
   if (block === null) throw new CryptoError('UNKNOWN_SESSION');
-  if (request.isKnownSid(message.sid)) throw new CryptoError('DUPLICATE');
-  const { signed, oneTime } = livePrekeys(request.prekeys, block, nowMs);
+  return { ok: true, message, block } as const;
+}
+
+interface LivePrekeys {
+  readonly signed: PrekeyPair;
+  readonly oneTime: PrekeyPair | null;
+}
+
+function openInitial(
+  { keyPair, nowMs, random }: UnsealInitialRequest,
+  found: { readonly message: ParsedMessage; readonly block: PrekeyBlock } & LivePrekeys,
+): OpenedInitial {
+  const { message, block, signed, oneTime } = found;
   const peer = importIdentity(block.signing, block.dh);
   const ours = keyPair.identity.aid;
   if (equalBytes(peer.aid, ours)) throw new CryptoError('SENDER_MISMATCH');
-  const { rootKey, sid } = acceptHandshake({ keyPair, block, signed, oneTime });
-  if (!equalBytes(sid, message.sid)) throw new CryptoError('BAD_SID');
+  const { sid } = message;
+  const { rootKey } = acceptHandshake({ keyPair, block, sid, signed, oneTime });
   const receiver = { rootKey, ratchet: signed.dh, receiving: null, old: [], skipped: [] };
   const opened = openMessage({ receiver, parties: { sid, ours, theirs: peer }, message, nowMs });
   const { receiving } = opened.receiver;
@@ -127,16 +151,27 @@ function openInitial(request: UnsealInitialRequest): OpenedInitial {
   return { ok: true, session, content, contentBytes, droppedKeys, peer, ...prekeyIds };
 }
 
-function livePrekeys(prekeys: PrekeyLookup, block: PrekeyBlock, nowMs: number) {
-  const signed = live(prekeys.signed(block.signedPrekeyId), nowMs);
-  if (signed === null) throw new CryptoError('UNKNOWN_PREKEY');
-  if (block.oneTimePrekeyId === 0) return { signed, oneTime: null };
-  const oneTime = live(prekeys.oneTime(block.oneTimePrekeyId), nowMs);
-  if (oneTime === null) throw new CryptoError('UNKNOWN_PREKEY');
+function livePrekeys(
+  prekeys: PrekeyLookup,
+  { signedPrekeyId, oneTimePrekeyId }: PrekeyBlock,
+  nowMs: number,
+): LivePrekeys | null {
+  const signed = prekeys.signed(signedPrekeyId);
+  if (!isLive(signed, { kind: 'signed', id: signedPrekeyId }, nowMs)) return null;
+  if (oneTimePrekeyId === 0) return { signed, oneTime: null };
+  const oneTime = prekeys.oneTime(oneTimePrekeyId);
+  if (!isLive(oneTime, { kind: 'one-time', id: oneTimePrekeyId }, nowMs)) return null;
   return { signed, oneTime };
 }
 
-function live(pair: PrekeyPair | null, nowMs: number): PrekeyPair | null {
-  if (pair === null) return null;
-  return nowMs > pair.record.expiresMs + LIMITS.clockToleranceMs ? null : pair;
+/** Found, not expired, and what was asked for: both kinds may share a store and its counter. */
+function isLive(
+  pair: PrekeyPair | null,
+  wanted: Pick<PrekeyRecord, 'kind' | 'id'>,
+  nowMs: number,
+): pair is PrekeyPair {
+  if (pair === null) return false;
+  const { kind, id, expiresMs } = pair.record;
+  if (kind !== wanted.kind || id !== wanted.id) return false;
+  return nowMs <= expiresMs + LIMITS.clockToleranceMs;
 }

@@ -3,7 +3,7 @@
  * Owns the order of steps. The caller commits the new session and the finished bytes together
  * before anything is sent (§2.11 rule P1).
  */
-import { concatBytes, equalBytes } from './bytes.js';
+import { assertLength, concatBytes, equalBytes } from './bytes.js';
 import { stepChain } from './chain-key.js';
 import { CryptoError } from './errors.js';
 import type { AgentKeyPair } from './key-pair.js';
@@ -31,6 +31,7 @@ export interface Sealed<Session extends CryptoSession = CryptoSession> {
   readonly wire: Uint8Array;
 }
 
+const SALT_BYTES = 16;
 const TAGS_BYTES = 32;
 
 /**
@@ -42,13 +43,15 @@ export function seal<Session extends CryptoSession>(
   request: SealRequest<Session>,
 ): Sealed<Session> {
   const { session, keyPair, content, random } = request;
-  assertSealable(session, keyPair);
+  assertSealable(request);
+  const salt = random(SALT_BYTES);
+  assertLength(salt, SALT_BYTES, 'salt');
   const header = encodeHeader({
     sid: session.sid,
     ratchetKey: session.ratchet.publicKey,
     previousLength: session.previousLength,
     number: session.sending.next,
-    salt: random(16),
+    salt,
     prekeyBlock: session.phase === 'initiating' ? session.prekeyBlock : null,
   });
   assertFits(header.length, content.length);
@@ -58,7 +61,7 @@ export function seal<Session extends CryptoSession>(
   const plaintext = pad(concatBytes(content, signMessage(keyPair, ad, content)));
   const ciphertext = encryptMessage(
     messageKey,
-    { sid: session.sid, salt: header.subarray(60, 76), associatedData: concatBytes(ad, tag) },
+    { sid: session.sid, salt, associatedData: concatBytes(ad, tag) },
     plaintext,
   );
   return {
@@ -67,7 +70,10 @@ export function seal<Session extends CryptoSession>(
   };
 }
 
-function assertSealable(session: CryptoSession, keyPair: AgentKeyPair): void {
+function assertSealable({ session, keyPair, content }: SealRequest): void {
+  if (!(content instanceof Uint8Array)) {
+    throw new CryptoError('INVALID_ARGUMENT', 'content must be bytes');
+  }
   if (!equalBytes(keyPair.identity.aid, session.ours)) {
     throw new CryptoError('INVALID_ARGUMENT', 'this key pair does not own the session');
   }

@@ -3,7 +3,7 @@
  * shapes, order among sessions of a pair, expiry of skipped keys. Owns readonly state only; sealing
  * is in `seal`, opening in `unseal`. Does not know agents, storage, clocks or JSON.
  */
-import { compareBytes } from './bytes.js';
+import { assertTime, compareBytes } from './bytes.js';
 import type { MessageKey, ReceiveChain, SendChain } from './chain-key.js';
 import type { PublicIdentity } from './identity.js';
 import { LIMITS } from './limits.js';
@@ -90,6 +90,7 @@ export function expireSkippedKeys<Session extends CryptoSession>(
   session: Session,
   nowMs: number,
 ): { readonly session: Session; readonly dropped: number } {
+  assertTime(nowMs);
   const { skipped, dropped } = boundSkippedKeys(session.skipped, nowMs);
   return { session: dropped === 0 ? session : { ...session, skipped }, dropped };
 }

@@ -3,10 +3,11 @@
  * (protocol.md §2.8 steps 5-8). Owns the order of checks: header tag, message key, decryption,
  * padding, signature, content. Works on values only, so a refusal cannot leave a trace.
  */
-import { concatBytes, equalBytes } from './bytes.js';
+import { assertTime, concatBytes, equalBytes } from './bytes.js';
 import { decodeContent } from './content.js';
 import type { Content } from './content.js';
 import { CryptoError } from './errors.js';
+import type { CryptoErrorCode } from './errors.js';
 import { aidOf } from './identity.js';
 import type { PublicIdentity } from './identity.js';
 import { decryptMessage } from './message-key.js';
@@ -51,6 +52,7 @@ export interface Refused {
 /** Opens a message of a known session. Refuses with a typed error; throws only on misuse. */
 export function unseal(request: UnsealRequest): Opened | Refused {
   const { session, wire, nowMs, random } = request;
+  assertTime(nowMs);
   return refusable(() => {
     const message = parseMessage(wire);
     assertOfSession(session, message);
@@ -67,12 +69,15 @@ export function unseal(request: UnsealRequest): Opened | Refused {
   });
 }
 
+/** Codes that no message can cause: a caller who took them for refusals would lose the message. */
+const MISUSE: ReadonlySet<CryptoErrorCode> = new Set(['NOT_READY', 'INVALID_ARGUMENT']);
+
 /** Runs an opening; a typed refusal becomes a value, anything else stays an exception. */
-export function refusable<Result extends Opened>(open: () => Result): Result | Refused {
+export function refusable<Result>(open: () => Result): Result | Refused {
   try {
     return open();
   } catch (error) {
-    if (error instanceof CryptoError && error.code !== 'NOT_READY') return { ok: false, error };
+    if (error instanceof CryptoError && !MISUSE.has(error.code)) return { ok: false, error };
     throw error;
   }
 }
