@@ -11,10 +11,15 @@ import { LIMITS } from './limits.js';
 export function paddedLength(innerLength: number): number {
   const length = innerLength + 4;
   if (length <= LIMITS.minPaddedBytes) return LIMITS.minPaddedBytes;
-  const exponent = Math.floor(Math.log2(length));
-  const kept = Math.floor(Math.log2(exponent)) + 1;
+  const exponent = floorLog2(length);
+  const kept = floorLog2(exponent) + 1;
   const bucket = 2 ** (exponent - kept);
   return Math.ceil(length / bucket) * bucket;
+}
+
+/** In integers: Math.log2 may differ in the last bit from one engine to the next. */
+function floorLog2(value: number): number {
+  return 31 - Math.clz32(value);
 }
 
 export function pad(inner: Uint8Array): Uint8Array {
