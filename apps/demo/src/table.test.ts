@@ -1,0 +1,79 @@
+import { describe, expect, test } from '@jest/globals';
+import type { HubTraffic } from 'agentmesh';
+import { ciphertextOf, rowsOf, tableLines } from './table.js';
+
+function traffic(type: 1 | 2, length: number, change: Partial<HubTraffic> = {}): HubTraffic {
+  const blob = Uint8Array.from({ length }, (_, index) => index & 0xff);
+  blob[1] = type;
+  const aid = new Uint8Array(32);
+  const names = { fromName: 'alice', toName: 'bob' };
+  const places = { id: new Uint8Array(16), from: aid, to: aid, seq: 1, tsMs: 0, blob };
+  return { ...names, ...places, ...change };
+}
+
+const hello = { key: 'a', from: 'alice', to: 'bob', text: 'Hello\n  Bob' };
+
+test('the ciphertext begins behind header and header tag of either type', () => {
+  expect(ciphertextOf(traffic(1, 1560).blob)).toHaveLength(272);
+  expect(ciphertextOf(traffic(2, 364).blob)).toHaveLength(272);
+});
+
+describe('rows', () => {
+  test('an envelope is paired with the message of the same key', () => {
+    const rows = rowsOf(
+      [
+        { key: 'b', envelope: traffic(2, 364, { fromName: 'bob', toName: 'alice' }) },
+        { key: 'a', envelope: traffic(1, 1560) },
+      ],
+      [hello],
+    );
+    expect(rows).toEqual([
+      {
+        agents: null,
+        hub: { from: 'bob', to: 'alice', bytes: 364 },
+        ciphertext: '5c 5d 5e 5f 60 61',
+      },
+      {
+        agents: { from: 'alice', to: 'bob', text: 'Hello\n  Bob' },
+        hub: { from: 'alice', to: 'bob', bytes: 1560 },
+        ciphertext: '08 09 0a 0b 0c 0d',
+      },
+    ]);
+  });
+
+  test('a long name and an address are cut', () => {
+    const envelope = traffic(2, 364, { toName: `am2${'a'.repeat(52)}` });
+    expect(rowsOf([{ key: 'a', envelope }], [])[0]?.hub.to).toBe('am2aaaaaaaa…');
+  });
+});
+
+describe('lines', () => {
+  const rows = rowsOf([{ key: 'a', envelope: traffic(1, 1560) }], [hello]);
+
+  test('both views of a message stand in one line, white space made single', () => {
+    const [head, rule, line, ...rest] = tableLines(rows, 100);
+    expect(head).toMatch(/^what the agents saw +│ what the hub saw$/);
+    expect(rule).toMatch(/^─+┼─+$/);
+    expect(line).toMatch(
+      /^alice → bob {2}Hello Bob +│ alice → bob +1,560 B {2}08 09 0a 0b 0c 0d …$/,
+    );
+    expect(rest).toEqual([]);
+  });
+
+  test('no line is wider than the screen, however long a message is', () => {
+    const long = rowsOf(
+      [{ key: 'a', envelope: traffic(1, 1_048_576) }],
+      [{ ...hello, text: 'word '.repeat(100) }],
+    );
+    for (const width of [80, 100, 120]) {
+      const lengths = tableLines(long, width).map((line) => line.length);
+      expect(Math.max(...lengths)).toBeLessThanOrEqual(width);
+    }
+    expect(tableLines(long, 80)[2]).toMatch(/word wor… │ alice/);
+  });
+
+  test('what no application sees is said to be that', () => {
+    const receipts = rowsOf([{ key: 'b', envelope: traffic(2, 364) }], []);
+    expect(tableLines(receipts, 100)[2]).toMatch(/^\(nothing: not for the application\)/);
+  });
+});

@@ -1,0 +1,99 @@
+/**
+ * Two views of the same messages, side by side: what the agents saw and what the hub saw. Owns the
+ * layout as text; colours and the terminal are `show`'s.
+ */
+import type { HubTraffic } from 'agentmesh';
+
+/** A message as an agent's handler got it. */
+export interface Seen {
+  /** Id of the message, by which it is found among the envelopes. */
+  readonly key: string;
+  readonly from: string;
+  readonly to: string;
+  readonly text: string;
+}
+
+/** One line of the comparison. `agents` is null for what no application sees, such as receipts. */
+export interface Row {
+  readonly agents: Omit<Seen, 'key'> | null;
+  readonly hub: { readonly from: string; readonly to: string; readonly bytes: number };
+  /** First bytes of the encrypted part, in hex. */
+  readonly ciphertext: string;
+}
+
+const INITIAL = 1;
+/** Where the ciphertext begins (docs/protocol.md, section 2.5), by type of message. */
+const CIPHERTEXT_AT = { initial: 1288, ratchet: 92 } as const;
+const SHOWN_BYTES = 6;
+/** ` 1,048,576 B` */
+const BYTES_WIDTH = 12;
+const NAME_WIDTH = 12;
+
+/** The encrypted part of a message, its clear header left out. */
+export function ciphertextOf(blob: Uint8Array): Uint8Array {
+  return blob.subarray(blob[1] === INITIAL ? CIPHERTEXT_AT.initial : CIPHERTEXT_AT.ratchet);
+}
+
+/** Pairs each envelope with the message that an agent got out of it. */
+export function rowsOf(
+  traffic: readonly { readonly key: string; readonly envelope: HubTraffic }[],
+  seen: readonly Seen[],
+): Row[] {
+  const messages = new Map(seen.map((message) => [message.key, message]));
+  return traffic.map(({ key, envelope }) => {
+    const message = messages.get(key);
+    const { fromName: from, toName: to, blob } = envelope;
+    const head = ciphertextOf(blob).subarray(0, SHOWN_BYTES);
+    return {
+      agents: message === undefined ? null : { ...pick(message) },
+      hub: { from: short(from), to: short(to), bytes: blob.length },
+      ciphertext: [...head].map((byte) => byte.toString(16).padStart(2, '0')).join(' '),
+    };
+  });
+}
+
+function pick({ from, to, text }: Seen): Omit<Seen, 'key'> {
+  return { from, to, text };
+}
+
+/** Long names are cut; so are addresses, which stand for names that the hub does not know. */
+function short(name: string): string {
+  return name.length <= NAME_WIDTH ? name : `${name.slice(0, NAME_WIDTH - 1)}…`;
+}
+
+/** Widths of the columns that hold the widest entry. */
+interface Widths {
+  readonly agents: number;
+  readonly route: number;
+}
+
+/** Lines of the table, at most `width` columns wide; the first two are its head. */
+export function tableLines(rows: readonly Row[], width: number): string[] {
+  const route = Math.max(12, ...rows.map((row) => routeOf(row.hub).length));
+  const hubWidth = route + BYTES_WIDTH + 2 + SHOWN_BYTES * 3 + 1;
+  const widths = { route, agents: Math.max(16, width - hubWidth - 3) };
+  const head = line('what the agents saw', 'what the hub saw', widths);
+  const rule = `${'─'.repeat(widths.agents)}─┼─${'─'.repeat(hubWidth)}`;
+  return [head, rule, ...rows.map((row) => rowLine(row, widths))];
+}
+
+function rowLine(row: Row, widths: Widths): string {
+  const { agents, hub, ciphertext } = row;
+  const left = agents === null ? '(nothing: not for the application)' : agentsCell(agents);
+  const bytes = `${hub.bytes.toLocaleString('en')} B`.padStart(BYTES_WIDTH);
+  return line(left, `${routeOf(hub).padEnd(widths.route)}${bytes}  ${ciphertext} …`, widths);
+}
+
+function agentsCell({ from, to, text }: Omit<Seen, 'key'>): string {
+  return `${from} → ${to}  ${text.replaceAll(/\s+/g, ' ')}`;
+}
+
+function routeOf({ from, to }: Row['hub']): string {
+  return `${from} → ${to}`;
+}
+
+function line(left: string, right: string, { agents }: Widths): string {
+  const fits = left.length <= agents;
+  const cell = fits ? left.padEnd(agents) : `${left.slice(0, agents - 1)}…`;
+  return `${cell} │ ${right}`;
+}
