@@ -80,7 +80,7 @@ export function multiply(scalar: bigint, { x, y }: Point): Point {
   return affine(result);
 }
 
-export const samePoint = (a: Point, b: Point) => a.x === b.x && a.y === b.y;
+const samePoint = (a: Point, b: Point) => a.x === b.x && a.y === b.y;
 
 export function orderOf(point: Point): '1' | '2' | '4' | '8' | 'L' | '8L' {
   for (const order of ['1', '2', '4', '8'] as const) {
@@ -96,7 +96,7 @@ function pointOf(bytes: Uint8Array): Point {
 }
 
 /** The base point. */
-export const B = pointOf(Buffer.from(`58${'66'.repeat(31)}`, 'hex'));
+const B = pointOf(Buffer.from(`58${'66'.repeat(31)}`, 'hex'));
 
 /** The eight points of small order: multiples of one of order 8. */
 const generator = pointOf(
