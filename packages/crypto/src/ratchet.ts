@@ -82,7 +82,9 @@ export function takeMessageKey(
 ): KeyChoice {
   if (choice.kind === 'old') return takeSkipped(receiver, header);
   if (header.number < choice.chain.next) return takeSkipped(receiver, header);
-  if (header.number >= LIMITS.maxMessageNumber) throw new CryptoError('TOO_FAR');
+  if (Math.max(header.number, header.previousLength) >= LIMITS.maxMessageNumber) {
+    throw new CryptoError('TOO_FAR');
+  }
   const { receiver: left, dropped } =
     choice.kind === 'turn'
       ? leaveChain(receiver, header.previousLength, nowMs)
