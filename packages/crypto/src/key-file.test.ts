@@ -141,7 +141,7 @@ describe('protected', () => {
     }
   });
 
-  test('the checksum is over every field, as docs/protocol.md §2.11 has it', () => {
+  test('the checksum is over every field', () => {
     const file = closed();
     const head = [label('key-file'), u8(2), u8(1), file.signing, file.dh];
     const cost = [u32(2 ** 17), u32(8), u32(1), scrypt.salt];

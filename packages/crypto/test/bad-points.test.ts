@@ -168,7 +168,7 @@ describe('T-K11 bad-points: ML-KEM-768', () => {
     return key;
   }
 
-  test('T-K11 bad-points: every coefficient at the modulus is refused, below it is accepted', () => {
+  test('T-K11 bad-points: each coefficient at the modulus is refused, below it not', () => {
     for (let index = 0; index < 768; index++) {
       expect(() => checkKemKey(withCoefficient(index, 3329))).toThrow(BAD_KEY);
       expect(() => checkKemKey(withCoefficient(index, 3328))).not.toThrow();

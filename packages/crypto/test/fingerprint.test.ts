@@ -22,7 +22,7 @@ describe('T-K12 fingerprint-compare', () => {
     }
   });
 
-  test('T-K12 fingerprint-compare: shorter and longer never match, nor two equal short ones', () => {
+  test('T-K12 fingerprint-compare: no other length matches, nor two equal short ones', () => {
     for (let length = 0; length < fingerprint.length; length++) {
       const short = fingerprint.slice(0, length);
       expect(fingerprintsEqual(short, fingerprint)).toBe(false);
