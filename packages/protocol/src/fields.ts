@@ -13,47 +13,73 @@ import { isRegistrableName, parsePeer } from './peer.js';
 
 const MAX_U32 = 0xffff_ffff;
 
+interface ByteRange {
+  readonly min: number;
+  readonly max: number;
+  /** Code for more than `max` bytes. */
+  readonly tooLong: ErrorCode;
+}
+
 /** Characters of base64url text for so many bytes. */
 function textLength(bytes: number): number {
   return Math.ceil((bytes * 4) / 3);
 }
 
 /** An issue that carries its error code to `frame-codec`. */
-function issue(input: string, code: ErrorCode) {
+function issue(input: unknown, code: ErrorCode) {
   return { code: 'custom' as const, input, params: { code } };
 }
 
-/** Between `min` and `max` bytes; a text that is too long is refused with `tooLong`. */
-function bytesBetween(min: number, max: number, tooLong: ErrorCode) {
-  const fits = (value: unknown): boolean =>
-    value instanceof Uint8Array && value.length >= min && value.length <= max;
-  return z.codec(z.string(), z.custom<Uint8Array>(fits), {
+/** Bytes of a field's text, or the code of its fault. */
+function decodeBytes(text: string, { min, max, tooLong }: ByteRange): Uint8Array | ErrorCode {
+  if (text.length > textLength(max)) return tooLong;
+  if (text.length < textLength(min)) return 'BAD_FRAME';
+  try {
+    return fromBase64Url(text);
+  } catch {
+    return 'BAD_ENCODING';
+  }
+}
+
+/** What is wrong with a value that should be encoded; `null` when it fits. */
+function faultOf(bytes: unknown, { min, max, tooLong }: ByteRange): ErrorCode | null {
+  if (!(bytes instanceof Uint8Array) || bytes.length < min) return 'BAD_FRAME';
+  return bytes.length > max ? tooLong : null;
+}
+
+function bytesIn(range: ByteRange) {
+  // Both directions judge for themselves: zod skips the checks of a field while it tries out
+  // whether a frame with a rule of its own can be encoded.
+  return z.codec(z.string(), z.custom<Uint8Array>(), {
     decode(text, context) {
-      if (text.length > textLength(max)) {
-        context.issues.push(issue(text, tooLong));
-        return z.NEVER;
-      }
-      try {
-        return fromBase64Url(text);
-      } catch {
-        context.issues.push(issue(text, 'BAD_ENCODING'));
-        return z.NEVER;
-      }
+      const bytes = decodeBytes(text, range);
+      if (typeof bytes !== 'string') return bytes;
+      context.issues.push(issue(text, bytes));
+      return z.NEVER;
     },
-    encode: toBase64Url,
+    encode(bytes, context) {
+      const fault = faultOf(bytes, range);
+      if (fault === null) return toBase64Url(bytes);
+      context.issues.push(issue(bytes, fault));
+      return z.NEVER;
+    },
   });
 }
 
 /** Exactly so many bytes. */
 export function bytesOf(length: number) {
-  return bytesBetween(length, length, 'BAD_FRAME');
+  return bytesIn({ min: length, max: length, tooLong: 'BAD_FRAME' });
 }
 
 /** An opaque end-to-end message. */
-export const blob = bytesBetween(1, PROTOCOL_LIMITS.blobBytes, 'TOO_LARGE');
+export const blob = bytesIn({ min: 1, max: PROTOCOL_LIMITS.blobBytes, tooLong: 'TOO_LARGE' });
 
 /** A signed identity record; its layout is judged by `publication`. */
-export const identityRecord = bytesBetween(1, PROTOCOL_LIMITS.identityRecordBytes, 'BAD_FRAME');
+export const identityRecord = bytesIn({
+  min: 1,
+  max: PROTOCOL_LIMITS.identityRecordBytes,
+  tooLong: 'BAD_FRAME',
+});
 
 /** A signed or one-time prekey record. */
 export const prekeyRecord = bytesOf(1337);

@@ -122,7 +122,7 @@ function requestNumber(value: unknown, key: 'id' | 're'): number | undefined {
 /** The first issue decides. Only names of the schema get into the text, nothing from outside. */
 function errorOf(issues: readonly z.core.$ZodIssue[], value: unknown): ProtocolError {
   const [issue] = issues;
-  if (issue?.code === 'invalid_union' && issue.path[0] === 'type') {
+  if (issue?.code === 'invalid_union') {
     const hasType = typeof ownValue(value, 'type') === 'string';
     return hasType
       ? new ProtocolError('UNKNOWN_TYPE')
