@@ -143,7 +143,8 @@ export interface ProtocolErrorOptions {
 /** Refusal by a codec, by a check of this package, or by a hub (its `error` frame). */
 export class ProtocolError extends AgentMeshError {
   readonly code: ErrorCode;
-  readonly retryAfterMs?: number;
+  /** Only set when the refusal says when to come back. */
+  declare readonly retryAfterMs?: number;
 
   constructor(code: ErrorCode, options: ProtocolErrorOptions = {}) {
     const { detail, message = ERROR_CODES[code].message, retryAfterMs, cause } = options;

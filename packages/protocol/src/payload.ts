@@ -97,6 +97,7 @@ class PayloadCopy {
   #array(source: readonly unknown[], parent: Trail): JsonValue[] {
     const trail = enter(source, parent);
     this.#count(source.length);
+    if (!isPlain(Object.getPrototypeOf(source) as object)) refuse(parent, 'not plain data');
     // Holes and named properties would vanish in JSON; a hole is found below as `undefined`.
     if (Object.keys(source).length > source.length) refuse(parent, 'array with named properties');
     const copy: JsonValue[] = [];
