@@ -9,9 +9,9 @@ import { ProtocolError } from './errors.js';
 
 /** Both directions of the codec. */
 export interface Base64Url {
-  toBase64Url(bytes: Uint8Array): string;
+  readonly toBase64Url: (bytes: Uint8Array) => string;
   /** Throws BAD_ENCODING for padding, white space, `+`, `/` and non-zero trailing bits. */
-  fromBase64Url(text: string): Uint8Array;
+  readonly fromBase64Url: (text: string) => Uint8Array;
 }
 
 /** The part of the engine's Uint8Array that newer engines have (ECMAScript 2026). */
@@ -32,7 +32,8 @@ CHARACTERS.forEach((code, sextet) => (SEXTETS[code] = sextet));
 const SHORT_TEXT = 128;
 const ascii = new TextDecoder();
 
-const characters = (codes: Uint8Array): string => Reflect.apply(String.fromCharCode, null, codes);
+const characters = (codes: Uint8Array): string =>
+  Reflect.apply(String.fromCharCode, null, codes) as string;
 
 function refuse(): never {
   throw new ProtocolError('BAD_ENCODING');
@@ -122,7 +123,7 @@ export function nativeBase64Url(engine: NativeBase64): Base64Url | null {
   if (encode === undefined || decode === undefined) return null;
   return {
     toBase64Url: (bytes) => encode.call(bytes, { alphabet: 'base64url', omitPadding: true }),
-    fromBase64Url(text) {
+    fromBase64Url: (text) => {
       const length = decodedLength(text.length);
       let bytes: Uint8Array;
       try {
