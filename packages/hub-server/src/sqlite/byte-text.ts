@@ -1,0 +1,8 @@
+/**
+ * Byte strings as keys of a `Map` and as SQLite gives them. Owns the mapping only.
+ */
+
+/** One character per byte: equal exactly for equal bytes; not for showing to anyone. */
+export function keyOf(bytes: Uint8Array): string {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).toString('latin1');
+}

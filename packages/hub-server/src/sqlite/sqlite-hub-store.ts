@@ -1,0 +1,285 @@
+/**
+ * `SqliteHubStore`: the durable store of one hub process, in one SQLite file (hub.md §4).
+ * Owns the order of the parts and their common life; tables are owned by `directory`, `prekeys`,
+ * `queues`, `notices` and `remembered-ids`, transactions by `group-commit`.
+ */
+import type {
+  BundleRequest,
+  ClaimResult,
+  CommitResult,
+  ExpireRequest,
+  ExpireResult,
+  HubStore,
+  IdentityUpdate,
+  KeyInventory,
+  NameClaim,
+  NameQuery,
+  NoticeQuery,
+  PrekeyUpdate,
+  PutPrekeysResult,
+  QueueChanges,
+  QueuePage,
+  QueueQuery,
+  StoreCounts,
+  StoredBundle,
+  StoredNotice,
+} from '@agentmesh/hub-local';
+import { systemHost } from '@agentmesh/hub-local';
+import type { RandomSource } from '@agentmesh/protocol';
+import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
+import { Directory } from './directory.js';
+import { DiskSpace } from './disk-space.js';
+import { noFailpoint } from './failpoint.js';
+import type { Failpoint } from './failpoint.js';
+import { GroupCommit } from './group-commit.js';
+import { HASH_KEY_BYTES, IdHasher } from './id-hash.js';
+import { LogKeeper } from './log-keeper.js';
+import { monotonicMs } from '../monotonic.js';
+import { Notices } from './notices.js';
+import { DATABASE_FILE, openDatabase } from './open-database.js';
+import { Parties } from './parties.js';
+import { Prekeys } from './prekeys.js';
+import { Queues } from './queues.js';
+import { RememberedIds } from './remembered-ids.js';
+import { HubStoreError, storeErrorOf } from './store-error.js';
+
+const DEFAULT_MEMORY_IDS = 1_000_000;
+/** What a change of the directory adds to the log: a few pages. */
+const DIRECTORY_BYTES = 16_384;
+const ROW_BYTES = 400;
+
+/** How to open a store. Only `folder` has no default. */
+export interface SqliteHubStoreOptions {
+  /** Holds `hub.db` and its log; made if missing. Nobody else may read it: the hub's seed is there. */
+  readonly folder: string;
+  /** Sending is refused at 90 % of it; without it only the file system is the bound. */
+  readonly quotaBytes?: number | undefined;
+  /** Envelope ids whose index is kept in memory, 16 to 32 bytes each; older ones are on disk. */
+  readonly memoryIds?: number | undefined;
+  /** Told how long each commit took, its fsync included. */
+  readonly onCommitTime?: ((milliseconds: number) => void) | undefined;
+  /** The store can no longer be used; every call is refused from now on. */
+  readonly onFatal?: ((error: HubStoreError) => void) | undefined;
+  readonly monotonic?: (() => number) | undefined;
+  readonly defer?: ((task: () => void) => void) | undefined;
+  readonly random?: RandomSource | undefined;
+  /** For crash tests. */
+  readonly failpoint?: Failpoint | undefined;
+}
+
+/** A `HubStore` in a file. One process at a time: a second one gets STORE_LOCKED. */
+export class SqliteHubStore implements HubStore {
+  readonly #database: DatabaseSync;
+  readonly #failpoint: Failpoint;
+  readonly #log: LogKeeper;
+  readonly #space: DiskSpace;
+  readonly #group: GroupCommit;
+  readonly #directory: Directory;
+  readonly #prekeys: Prekeys;
+  readonly #notices: Notices;
+  readonly #queues: Queues;
+  readonly #parties: Parties;
+
+  private constructor(database: DatabaseSync, options: SqliteHubStoreOptions) {
+    const { monotonic = monotonicMs, failpoint = noFailpoint } = options;
+    const { random = systemHost.random, quotaBytes = null } = options;
+    this.#database = database;
+    this.#failpoint = failpoint;
+    this.#log = new LogKeeper(database, join(options.folder, DATABASE_FILE), failpoint);
+    this.#space = new DiskSpace({ read: () => this.#log.read(), quotaBytes, monotonic });
+    const remembered = new RememberedIds({
+      database,
+      hasher: new IdHasher(storedBytes(database, 'id_hash_key', () => random(HASH_KEY_BYTES))),
+      memoryIds: options.memoryIds ?? DEFAULT_MEMORY_IDS,
+    });
+    this.#parties = new Parties(database);
+    const parties = this.#parties;
+    this.#group = new GroupCommit({
+      database,
+      followers: [parties, remembered],
+      defer: options.defer ?? ((task) => systemHost.defer(task)),
+      confirmFiles: () => this.#log.confirmFiles(),
+      onCommit: () => this.#checkpoint(),
+      onFatal: (error) => options.onFatal?.(error),
+      monotonic,
+      onCommitTime: options.onCommitTime ?? (() => undefined),
+    });
+    this.#directory = new Directory(database, parties);
+    this.#prekeys = new Prekeys(database, parties);
+    this.#notices = new Notices(database, parties);
+    this.#queues = new Queues({
+      database,
+      parties,
+      remembered,
+      notices: this.#notices,
+      hasRoom: (bytes) => this.#space.take(bytes),
+      failpoint,
+    });
+  }
+
+  /** Opens, checks, and if need be makes or migrates the file. Rejects with HubStoreError. */
+  static async open(options: SqliteHubStoreOptions): Promise<SqliteHubStore> {
+    const { folder, failpoint = noFailpoint } = options;
+    const database = openDatabase({ folder, failpoint });
+    try {
+      return await Promise.resolve(new SqliteHubStore(database, options));
+    } catch (error) {
+      database.close();
+      throw storeErrorOf(error);
+    }
+  }
+
+  /** Why every call is refused; null while the store works. */
+  get failure(): HubStoreError | null {
+    return this.#group.failure;
+  }
+
+  hubSeed(create: () => Uint8Array): Promise<Uint8Array> {
+    return this.#write(() => storedBytes(this.#database, 'hub_seed', create));
+  }
+
+  counts(): Promise<StoreCounts> {
+    return this.#read(() => {
+      const { messages: envelopes, bytes } = this.#parties.totals;
+      const { deadLettered } = this.#queues;
+      return { agents: this.#directory.agents, envelopes, bytes, deadLettered };
+    });
+  }
+
+  close(): Promise<void> {
+    if (this.#group.failure?.code === 'STORE_CLOSED') return Promise.resolve();
+    this.#group.close();
+    return attempt(() => this.#database.close());
+  }
+
+  claim(claim: NameClaim): Promise<ClaimResult> {
+    return this.#write(() => this.#directory.claim(claim));
+  }
+
+  aidOfName(name: string): Promise<Uint8Array | null> {
+    return this.#read(() => this.#directory.aidOfName(name));
+  }
+
+  putIdentity(update: IdentityUpdate): Promise<'stored' | 'stale' | 'not_owner'> {
+    return this.#write(() => this.#directory.putIdentity(update));
+  }
+
+  putPrekeys(update: PrekeyUpdate): Promise<PutPrekeysResult> {
+    return this.#write(() => this.#prekeys.put(update));
+  }
+
+  keys(aid: Uint8Array): Promise<KeyInventory> {
+    return this.#read(() => this.#prekeys.keys(aid));
+  }
+
+  takeBundle(request: BundleRequest): Promise<StoredBundle | null> {
+    const take = (): StoredBundle | null => {
+      const record = this.#directory.record(request.aid);
+      const signed = this.#prekeys.newestSigned(request.aid);
+      if (record === null || signed === null) return null;
+      const oneTime = request.oneTime ? this.#prekeys.takeOneTime(request) : null;
+      return { record, signed, oneTime };
+    };
+    if (!request.oneTime) return this.#read(take);
+    return this.#write(take, { afterCommit: () => this.#failpoint('prekey-taken') });
+  }
+
+  names(query: NameQuery): Promise<readonly string[]> {
+    return this.#read(() => this.#directory.names(query));
+  }
+
+  async commit(changes: QueueChanges): Promise<CommitResult> {
+    try {
+      return await this.#commit(changes);
+    } catch (error) {
+      if (!(error instanceof HubStoreError) || error.code !== 'STORE_FULL') throw error;
+      // Deletions need the log only, and moving it into the database makes room in it. With the
+      // doubt every append is answered `storage`.
+      this.#space.doubt();
+      this.#checkpoint(true);
+      return this.#commit(changes);
+    }
+  }
+
+  read(query: QueueQuery): Promise<QueuePage> {
+    return this.#read(() => this.#queues.read(query));
+  }
+
+  queued(recipient: Uint8Array): Promise<number> {
+    return this.#read(() => this.#queues.queued(recipient));
+  }
+
+  expire(request: ExpireRequest): Promise<ExpireResult> {
+    return this.#write(() => this.#queues.expire(request));
+  }
+
+  notices(query: NoticeQuery): Promise<readonly StoredNotice[]> {
+    return this.#read(() => this.#notices.read(query));
+  }
+
+  dropNotices({ sender, upTo }: { sender: Uint8Array; upTo: number }): Promise<void> {
+    return this.#write(() => this.#notices.drop(sender, upTo));
+  }
+
+  #commit(changes: QueueChanges): Promise<CommitResult> {
+    const { append, acknowledge, reschedule, deadLetter } = changes;
+    let bytes = 0;
+    for (const { blob } of append) bytes += blob.length + ROW_BYTES;
+    const others = acknowledge.length + reschedule.length + deadLetter.length;
+    const run = (): CommitResult => {
+      if (append.length > 0) this.#failpoint('frame-read');
+      const result = this.#queues.commit(changes);
+      if (acknowledge.length > 0) this.#failpoint('acknowledging');
+      return result;
+    };
+    return this.#write(run, {
+      weight: append.length + others,
+      bytes: bytes + others * ROW_BYTES,
+      afterCommit: () => this.#failpoint('committed'),
+    });
+  }
+
+  #write<T>(
+    run: () => T,
+    options: { weight?: number; bytes?: number; afterCommit?: () => void } = {},
+  ): Promise<T> {
+    const { weight = 1, bytes = DIRECTORY_BYTES, afterCommit = () => undefined } = options;
+    this.#log.wrote(bytes);
+    return this.#group.add({ run, weight, afterCommit });
+  }
+
+  #read<T>(run: () => T): Promise<T> {
+    if (this.#group.failure !== null) return Promise.reject(this.#group.failure);
+    return attempt(run, (error) => this.#group.fail(error));
+  }
+
+  #checkpoint(now = false): void {
+    try {
+      if (now) this.#log.checkpoint();
+      else this.#log.checkpointIfDue();
+    } catch (error) {
+      this.#group.fail(storeErrorOf(error));
+    }
+  }
+}
+
+/** Runs what may throw something of SQLite's as a promise that rejects with a typed error. */
+function attempt<T>(run: () => T, onFatal?: (error: HubStoreError) => void): Promise<T> {
+  try {
+    return Promise.resolve(run());
+  } catch (thrown) {
+    const error = storeErrorOf(thrown);
+    if (error.fatal) onFatal?.(error);
+    return Promise.reject(error);
+  }
+}
+
+/** The bytes stored under a key, or what `create` gives, then stored. */
+function storedBytes(database: DatabaseSync, key: string, create: () => Uint8Array): Uint8Array {
+  const row = database.prepare('SELECT value FROM meta WHERE key = ?').get(key);
+  if (row?.['value'] instanceof Uint8Array) return row['value'];
+  const bytes = create();
+  database.prepare('INSERT INTO meta VALUES (?, ?)').run(key, bytes);
+  return bytes;
+}
