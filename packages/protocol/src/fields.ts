@@ -67,7 +67,7 @@ function bytesIn(range: ByteRange) {
 }
 
 /** Exactly so many bytes. */
-export function bytesOf(length: number) {
+function bytesOf(length: number) {
   return bytesIn({ min: length, max: length, tooLong: 'BAD_FRAME' });
 }
 
