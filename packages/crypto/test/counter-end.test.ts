@@ -31,7 +31,7 @@ function longChain(next: number): { alice: Side; bob: Side<EstablishedSession> }
   return { alice, bob: { ...bob, session: { ...session, receiving } } };
 }
 
-function stored<Session extends CryptoSession>(session: Session): CryptoSession {
+function stored(session: CryptoSession): CryptoSession {
   return decodeSession(encodeSession(session));
 }
 
