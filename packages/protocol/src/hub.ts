@@ -62,7 +62,7 @@ export interface HubEvents {
   deliver(delivery: Delivery): void;
   /** An envelope that the hub had accepted from us will not arrive. */
   notice(notice: DeliveryNotice): void;
-  /** Connection lost; it is being restored. Requests meanwhile wait or fail with CONNECTION_LOST. */
+  /** Connection lost and being restored. Requests meanwhile wait or fail: CONNECTION_LOST. */
   down(error: AgentMeshError): void;
   /** Last call: `null` after our own `close`, else why no new connection is tried. */
   closed(error: AgentMeshError | null): void;

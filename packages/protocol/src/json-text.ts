@@ -1,7 +1,7 @@
 /**
  * JSON text from outside, read strictly: one object and nothing around it, bounded nesting, no key
- * twice, no lone surrogate, no number beyond a double. Owns what JSON.parse lets pass or cannot see;
- * leaves the grammar itself to JSON.parse. Does not know frames or payloads.
+ * twice, no lone surrogate, no number beyond a double. Owns what JSON.parse lets pass or cannot
+ * see; leaves the grammar itself to JSON.parse. Does not know frames or payloads.
  *
  * One pass over the characters, without recursion: strings are skipped with indexOf, so that the
  * long text of a blob costs next to nothing.

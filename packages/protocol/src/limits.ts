@@ -7,7 +7,7 @@
 const KIB = 1024;
 const MIB = 1024 * KIB;
 
-/** Hard upper bounds and default times. Bytes, milliseconds and counts unless the name says else. */
+/** Hard upper bounds and default times. Bytes, milliseconds and counts unless named else. */
 export const PROTOCOL_LIMITS = {
   /** One frame's text: the largest blob in base64url (1,398,102 characters) and room for fields. */
   frameBytes: 1_400_000,

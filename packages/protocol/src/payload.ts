@@ -20,7 +20,7 @@ export const FORBIDDEN_KEYS: ReadonlySet<string> = new Set([
 ]);
 
 const utf8 = new TextEncoder();
-// ignoreBOM keeps a byte order mark in the text, where it is refused as something before the object.
+// ignoreBOM keeps a byte order mark in the text, where it is refused: it stands before the object.
 const utf8Strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
@@ -146,7 +146,7 @@ function enter(container: object, parent: Trail | null): Trail {
   return { parent, container, depth, step: '' };
 }
 
-/** Object literals and null-prototype objects, of any realm: nothing stands above their prototype. */
+/** Object literals and null-prototype objects of any realm: nothing is above their prototype. */
 function isPlain(value: object): boolean {
   const prototype: unknown = Object.getPrototypeOf(value);
   return prototype === null || Object.getPrototypeOf(prototype) === null;

@@ -1,6 +1,6 @@
 /**
  * How a refusal of the cryptographic layer becomes one of this layer. Owns the mapping: a key or
- * record that crypto refuses is bad input, everything else is a fault of this process and passes on.
+ * record that crypto refuses is bad input; anything else is a fault of this process and passes on.
  */
 import { CryptoError } from '@agentmesh/crypto/verify';
 import { ProtocolError } from './errors.js';

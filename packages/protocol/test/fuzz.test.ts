@@ -1,4 +1,4 @@
-/** Hostile input at every decoder: only typed refusals, in bounded time, never a throw elsewhere. */
+/** Hostile input at every decoder: typed refusals only, in bounded time, never another throw. */
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { decodeBundle } from '../src/bundle.js';
