@@ -57,6 +57,13 @@ type Numbered = RequestFrame extends infer F
     : never
   : never;
 type ReplyOf<T extends ReplyFrame['type']> = Extract<ReplyFrame, { type: T }>;
+/** Our `auth`, until it is answered. */
+interface Handshake {
+  readonly id: number;
+  readonly expected: HubAuthTranscript;
+  readonly hub: Pick<HubSession, 'hubKey' | 'hubId'>;
+}
+
 type Push = Extract<HubFrame, { type: 'deliver' | 'notice' }>;
 
 /** One connection: waits for `hello`, authenticates, then serves. It is not used again. */
@@ -72,6 +79,7 @@ export class HubChannel implements HubConnection {
   #held: (() => void)[] | null = [];
   #session: HubSession | null = null;
   #greeted = false;
+  #handshake: Handshake | null = null;
   #closed = false;
   /** Why the hub is about to close, as far as it said. */
   #farewell: ProtocolError | null = null;
@@ -194,7 +202,7 @@ export class HubChannel implements HubConnection {
       case 'notice':
         return this.#push(frame);
       case 'bye':
-        this.#farewell = errorOfFrame({ type: 'error', code: frame.code, message: '' });
+        this.#farewell = errorOfFrame(frame);
         return;
       default:
         return this.#reply(frame);
@@ -218,6 +226,9 @@ export class HubChannel implements HubConnection {
   }
 
   #reply(reply: ReplyFrame): void {
+    if (reply.re !== undefined && reply.re === this.#handshake?.id) {
+      return this.#finishHandshake(this.#handshake, reply);
+    }
     if (reply.type === 'error') {
       const error = errorOfFrame(reply);
       if (reply.re === undefined) this.#farewell = error;
@@ -231,29 +242,31 @@ export class HubChannel implements HubConnection {
   #authenticate(hello: Extract<HubFrame, { type: 'hello' }>): void {
     if (this.#greeted) return this.#fail(violation('second greeting'));
     this.#greeted = true;
-    const { credentials, channelBinding, random } = this.#options;
+    const { credentials, channelBinding, random, transport } = this.#options;
     const hub = acceptHello(hello, credentials.hubKey ?? null);
     if (!hub.ok) return this.#fail(hub.error);
-    const clientNonce = random(32);
     const id = this.#pending.nextId();
-    const auth = createAuth({ id, hello, credentials, clientNonce, channelBinding });
-    const { hubKey, hubId } = hub.value;
-    this.#ask(auth.frame, 'auth_ok').then(
-      (reply) => this.#open(reply, auth.expected, { hubKey, hubId }),
-      (error: ProtocolError) => this.#fail(error),
-    );
+    try {
+      const clientNonce = random(32);
+      const auth = createAuth({ id, hello, credentials, clientNonce, channelBinding });
+      this.#handshake = { id, expected: auth.expected, hub: hub.value };
+      transport.send(encodeFrame(auth.frame));
+    } catch (cause) {
+      this.#fail(new ProtocolError('BAD_AUTH', { detail: 'credentials', cause }));
+    }
   }
 
-  #open(
-    reply: ReplyOf<'auth_ok'>,
-    expected: HubAuthTranscript,
-    hub: Pick<HubSession, 'hubKey' | 'hubId'>,
-  ): void {
-    if (this.#closed) return;
+  /** At once, not by a promise: pushes may follow in the same turn. */
+  #finishHandshake({ expected, hub }: Handshake, reply: ReplyFrame): void {
+    this.#handshake = null;
+    if (reply.type === 'error') return this.#fail(errorOfFrame(reply));
+    if (reply.type !== 'auth_ok') return this.#fail(violation('reply of another kind'));
     const proved = verifyAuthOk(reply, expected);
     if (!proved.ok) return this.#fail(proved.error);
     const { lastInstance, lastBoot, keyDigest, oneTimePrekeys, queued } = reply;
-    this.#session = { ...hub, lastInstance, lastBoot, keyDigest, oneTimePrekeys, queued };
+    const { hubKey, hubId } = hub;
+    const answers = { lastInstance, lastBoot, keyDigest, oneTimePrekeys, queued };
+    this.#session = { hubKey, hubId, ...answers };
     this.#pingedMs = this.#heardMs;
     this.#opening.resolve(this.#session);
   }

@@ -1,7 +1,7 @@
 /**
  * Time as timeouts and rates see it. Owns one correction to the clock that is handed in: steps back
- * and long steps forward do not count. A clock that is set, a suspended machine or a stopped process
- * would otherwise make every connection look silent, although nobody could be heard meanwhile.
+ * and long steps forward do not count. A clock that is set, a suspended machine or a stopped
+ * process would otherwise make every connection look silent, although nobody could be heard.
  */
 import type { Clock } from './clock.js';
 
