@@ -34,8 +34,8 @@ export interface HubStore extends HubDirectoryStore, HubQueueStore {
 export interface HubDirectoryStore {
   /**
    * Compare-and-set of a name, and the record of the agent's store opening, in one transaction.
-   * A free name is bound to the identity if `mayRegister`; a bound one is only compared. On `ok` the
-   * new opening replaces the previous one, which is returned.
+   * A free name is bound to the identity if `mayRegister`; a bound one is only compared. On `ok`
+   * the new opening replaces the previous one, which is returned.
    */
   claim(claim: NameClaim): Promise<ClaimResult>;
 
@@ -53,7 +53,8 @@ export interface HubDirectoryStore {
   /**
    * Adds prekeys, or replaces all of them. Of the signed ones the `keepSigned` newest by
    * `createdMs` stay. All or nothing: `limit` when more than `maxOneTime` one-time keys would be
-   * held, `conflict` when an id is held with other bytes (of the same kind of prekey). Adding what is there already is `ok`.
+   * held, `conflict` when an id is held with other bytes (of the same kind of prekey). Adding what
+   * is there already is `ok`.
    */
   putPrekeys(update: PrekeyUpdate): Promise<PutPrekeysResult>;
 
@@ -88,9 +89,9 @@ export interface HubQueueStore {
   commit(changes: QueueChanges): Promise<CommitResult>;
 
   /**
-   * Envelopes of one queue with `seq` above `after`, ascending, not expired at `nowMs`. Stops before
-   * the entry that would exceed `messages` or `bytes`, but gives one entry if there is one. Entries
-   * whose `notBeforeMs` lies ahead come without their content and count as no bytes.
+   * Envelopes of one queue with `seq` above `after`, ascending, not expired at `nowMs`. Stops
+   * before the entry that would exceed `messages` or `bytes`, but gives one entry if there is one.
+   * Entries whose `notBeforeMs` lies ahead come without their content and count as no bytes.
    */
   read(query: QueueQuery): Promise<QueuePage>;
 
@@ -98,8 +99,8 @@ export interface HubQueueStore {
   queued(recipient: Uint8Array): Promise<number>;
 
   /**
-   * Removes up to `max` envelopes whose time is over at `nowMs`, writing a notice for each sender in
-   * the same transaction, and forgets as many ids and notices whose own time is over.
+   * Removes up to `max` envelopes whose time is over at `nowMs`, writing a notice for each sender
+   * in the same transaction, and forgets as many ids and notices whose own time is over.
    */
   expire(request: ExpireRequest): Promise<ExpireResult>;
 

@@ -1,7 +1,7 @@
 /**
- * `LocalHub`: a whole hub in one process, for one program's agents, tests and first steps. Same
- * core, frames, limits and acknowledgements as the networked hub (hub.md §1); only the connection is
- * inside the process. Owns the running of the core; owns no rule.
+ * `LocalHub`: a whole hub in one process, for one program's agents, tests and first steps. Core,
+ * frames, limits and acknowledgements are those of the networked hub (hub.md §1); only the
+ * connection is inside the process. Owns the running of the core; owns no rule.
  */
 import {
   aidOfAddress,
@@ -53,7 +53,7 @@ export interface LocalHubOptions {
   /** Called when the store failed; the requests concerned were answered `STORAGE`. */
   readonly onFailure?: ((error: unknown) => void) | undefined;
   /** Clock, randomness and turns of the event loop; the machine's by default. */
-  readonly host?: Partial<HubHost> | undefined;
+  readonly host?: HubHost | undefined;
 }
 
 /** An envelope that the owner of the hub puts in by hand. */
@@ -83,7 +83,7 @@ export class LocalHub implements Hub {
   constructor(options: LocalHubOptions = {}) {
     this.#options = options;
     this.#store = options.store ?? new MemoryHubStore();
-    this.#host = { ...systemHost, ...options.host };
+    this.#host = options.host ?? systemHost;
     this.#limits = coreLimits(options.limits);
   }
 

@@ -174,6 +174,7 @@ export class MemoryQueues {
     for (const sum of [share, queue.total, this.#total]) add(sum, 1, envelope.blob.length);
     const { to, expiresMs, rememberUntilMs } = envelope;
     this.#remembered.set(key, { to: byteKey(to), seq, digest, rememberUntilMs });
+    this.#settled.delete(key);
     this.#agenda.set(key, expiresMs);
     return { status: 'stored', seq, follows };
   }

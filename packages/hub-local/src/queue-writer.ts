@@ -139,6 +139,8 @@ export class QueueWriter {
     this.#gathering.deadLetter.unshift(...batch.deadLetter);
     for (const pending of batch.append) this.#settle(pending, { status: 'storage' });
     for (const task of batch.after) task();
+    // New envelopes are tried again at once; what was kept alone waits for the hub's next tick.
+    if (this.#gathering.append.length > 0) this.#flushLater();
   }
 
   #settle(pending: PendingEnvelope, outcome: AppendOutcome): void {

@@ -145,7 +145,7 @@ export class Session {
   #sendRefusal(to: Uint8Array, ttl: number, bytes: number): ProtocolError | null {
     const { limits, rates, steady, writer, isBlocked } = this.#hub;
     if (this.#retired) return new ProtocolError('NOT_OWNER');
-    if (isBlocked(to)) return new ProtocolError('BLOCKED');
+    if (isBlocked(to) || isBlocked(this.identity.aid)) return new ProtocolError('BLOCKED');
     if (bytes > limits.blobBytes) return new ProtocolError('TOO_LARGE');
     if (ttl > limits.maxTtlSeconds) return new ProtocolError('BAD_FRAME', { detail: 'ttl' });
     if (this.#unanswered >= limits.inFlight) return tooMany(BUSY_MS);
