@@ -1,0 +1,159 @@
+/**
+ * A client without manners: sends any text or frame and shows every frame that comes back. Owns the
+ * waiting for frames; judges nothing.
+ */
+import { createAuth, encodeFrame, NO_CHANNEL_BINDING, parseHubFrame } from '@agentmesh/protocol';
+import type {
+  AuthFrame,
+  ChannelTransport,
+  ClientFrame,
+  HelloFrame,
+  HubCredentials,
+  HubFrame,
+  RequestFrame,
+} from '@agentmesh/protocol';
+import type { HubUnderTest } from './hub-under-test.js';
+import { seededRandom } from './seeded-random.js';
+
+type FrameOf<T extends HubFrame['type']> = Extract<HubFrame, { type: T }>;
+type WithoutId<F> = F extends { id: number } ? Omit<F, 'id'> : never;
+
+/** A frame that was expected and did not come, or a text that is no frame. */
+export class UnexpectedEnd extends TypeError {
+  override readonly name = 'UnexpectedEnd';
+}
+
+/** One connection. */
+export class RawClient {
+  /** Everything that came and was not taken yet. */
+  readonly frames: HubFrame[] = [];
+  readonly #arrivals = new Set<() => void>();
+  #transport: ChannelTransport | null = null;
+  #lastId = 1_000;
+  #closed = false;
+
+  private constructor() {}
+
+  /** Connects without saying anything. */
+  static async connect(hub: HubUnderTest): Promise<RawClient> {
+    const client = new RawClient();
+    client.#transport = await hub.open({
+      receive: (text) => client.#receive(text),
+      lost: () => client.#end(),
+    });
+    return client;
+  }
+
+  /** Connects and authenticates. */
+  static async authenticate(hub: HubUnderTest, credentials: HubCredentials): Promise<RawClient> {
+    const client = await RawClient.connect(hub);
+    client.send((await client.auth(credentials)).frame);
+    await client.next('auth_ok');
+    return client;
+  }
+
+  get isClosed(): boolean {
+    return this.#closed;
+  }
+
+  /** An `auth` frame that answers this connection's `hello`, which is taken. */
+  async auth(credentials: HubCredentials): Promise<{ frame: AuthFrame; hello: HelloFrame }> {
+    const hello = await this.next('hello');
+    const clientNonce = seededRandom(this.#lastId)(32);
+    const channelBinding = NO_CHANNEL_BINDING;
+    const id = this.nextId();
+    const { frame } = createAuth({ id, hello, credentials, clientNonce, channelBinding });
+    return { frame, hello };
+  }
+
+  nextId(): number {
+    this.#lastId += 1;
+    return this.#lastId;
+  }
+
+  send(frame: ClientFrame): void {
+    this.sendText(encodeFrame(frame));
+  }
+
+  sendText(text: string): void {
+    this.#transport?.send(text);
+  }
+
+  /** Sends a request and waits for its reply, whatever it is. */
+  async request(frame: WithoutId<RequestFrame>): Promise<HubFrame> {
+    const id = this.nextId();
+    this.send({ ...frame, id });
+    return this.#take((reply) => 're' in reply && reply.re === id);
+  }
+
+  /** Sends a request and gives its error's code, or the type of any other reply. */
+  async codeOf(frame: WithoutId<RequestFrame>): Promise<string> {
+    const reply = await this.request(frame);
+    return reply.type === 'error' ? reply.code : reply.type;
+  }
+
+  /** The next frame of a type, waiting for it. */
+  async next<T extends HubFrame['type']>(type: T): Promise<FrameOf<T>> {
+    return (await this.#take((frame) => frame.type === type)) as FrameOf<T>;
+  }
+
+  /** Takes all frames of a type that are there. */
+  all<T extends HubFrame['type']>(type: T): FrameOf<T>[] {
+    const found = this.frames.filter((frame): frame is FrameOf<T> => frame.type === type);
+    const rest = this.frames.filter((frame) => frame.type !== type);
+    this.frames.splice(0, this.frames.length, ...rest);
+    return found;
+  }
+
+  /** Waits until the hub has answered everything sent so far and pushed what it had to push. */
+  async settle(): Promise<void> {
+    for (let round = 0; round < 4; round++) {
+      await this.request({ type: 'ping' });
+    }
+  }
+
+  /** Waits for the end of the connection. */
+  async closed(): Promise<void> {
+    while (!this.#closed) await this.#arrival();
+  }
+
+  close(): void {
+    this.#transport?.close();
+  }
+
+  #receive(text: string): void {
+    const decoded = parseHubFrame(text);
+    if (!decoded.ok) throw decoded.error;
+    this.frames.push(decoded.frame);
+    this.#wake();
+  }
+
+  #end(): void {
+    this.#closed = true;
+    this.#wake();
+  }
+
+  #wake(): void {
+    const waiting = [...this.#arrivals];
+    this.#arrivals.clear();
+    for (const wake of waiting) wake();
+  }
+
+  #arrival(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#arrivals.add(resolve);
+    });
+  }
+
+  async #take(wanted: (frame: HubFrame) => boolean): Promise<HubFrame> {
+    for (;;) {
+      const at = this.frames.findIndex(wanted);
+      const [frame] = at < 0 ? [] : this.frames.splice(at, 1);
+      if (frame !== undefined) return frame;
+      if (this.#closed) {
+        throw new UnexpectedEnd(`closed; left: ${JSON.stringify(this.frames.map((f) => f.type))}`);
+      }
+      await this.#arrival();
+    }
+  }
+}

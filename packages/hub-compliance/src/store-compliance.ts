@@ -1,0 +1,38 @@
+/**
+ * The suite that every `HubStore` passes, put together.
+ * Owns nothing but the list; the tests are in the `store-*` files.
+ */
+import { describe } from '@jest/globals';
+import type { OpenStore } from './hub-under-test.js';
+import {
+  storeIdentities,
+  storeNames,
+  storeOneTimePrekeys,
+  storePrekeys,
+} from './store-directory.js';
+import {
+  storeAppend,
+  storeDeduplication,
+  storeQuotas,
+  storeReading,
+  storeRecipients,
+} from './store-queues.js';
+import { storeExpiry, storeNotices, storeSweeps } from './store-times.js';
+
+/** Declares the suite for one store; `open` gives an empty one each time. */
+export function storeCompliance(name: string, open: OpenStore): void {
+  describe(`${name} keeps the contract of a hub store`, () => {
+    storeNames(open);
+    storeIdentities(open);
+    storePrekeys(open);
+    storeOneTimePrekeys(open);
+    storeAppend(open);
+    storeDeduplication(open);
+    storeRecipients(open);
+    storeQuotas(open);
+    storeReading(open);
+    storeExpiry(open);
+    storeSweeps(open);
+    storeNotices(open);
+  });
+}

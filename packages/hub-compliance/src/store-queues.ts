@@ -1,0 +1,258 @@
+/**
+ * The queue half of the store suite: appending, reading, acknowledging (`HubQueueStore`).
+ * Owns the tests; expiry and notices are `store-times`.
+ */
+import { describe, expect, test } from '@jest/globals';
+import type { OpenStore } from './hub-under-test.js';
+import {
+  aidOf,
+  append,
+  blobOf,
+  commit,
+  dueOf,
+  envelopeOf,
+  NOW_MS,
+  quota,
+  read,
+  register,
+  seqsOf,
+  statusOf,
+  withStore,
+} from './store-samples.js';
+
+const many = (count: number, first = 1) =>
+  Array.from({ length: count }, (_, at) => envelopeOf(first + at));
+
+/** Storing, in order. */
+export function storeAppend(open: OpenStore): void {
+  describe('append', () => {
+    test('seq rises by recipient, in the order of the batch', () =>
+      withStore(open, async (store) => {
+        await register(store, 3);
+        const to3 = envelopeOf(9, { to: aidOf(3) });
+        const outcomes = await append(store, [envelopeOf(1), to3, envelopeOf(2)]);
+        expect(outcomes.map((outcome) => outcome.status)).toEqual(['stored', 'stored', 'stored']);
+        const page = await read(store);
+        expect(dueOf(page).map((entry) => entry.id)).toEqual([envelopeOf(1).id, envelopeOf(2).id]);
+        const [first = 0, second = 0] = seqsOf(page);
+        expect(second).toBeGreaterThan(first);
+      }));
+
+    test('what is read is what was appended', () =>
+      withStore(open, async (store) => {
+        await register(store, 2);
+        const { id, from, tsMs, blob } = envelopeOf(7, { blob: blobOf(7, 100_000) });
+        await append(store, [envelopeOf(7, { blob })]);
+        const [entry] = (await read(store)).entries;
+        expect(entry).toEqual({ due: true, seq: entry?.seq, attempt: 1, id, from, tsMs, blob });
+      }));
+
+    test('a seq is never used twice, not even after acknowledging and reopening', () =>
+      withStore(open, async (store, under) => {
+        await register(store, 2);
+        await append(store, many(3));
+        const seqs = seqsOf(await read(store));
+        await commit(store, { acknowledge: [{ recipient: aidOf(2), seqs }] });
+        const reopened = await under.reopen();
+        await append(reopened, [envelopeOf(4)]);
+        const [seq = 0] = seqsOf(await read(reopened));
+        expect(seq).toBeGreaterThan(Math.max(...seqs));
+      }));
+
+    test('follows names the envelope before, or nothing', () =>
+      withStore(open, async (store) => {
+        await register(store, 2);
+        const outcomes = [...(await append(store, many(2))), ...(await append(store, many(2, 3)))];
+        let previous = 0;
+        for (const outcome of outcomes) {
+          expect(outcome.status).toBe('stored');
+          if (outcome.status !== 'stored') continue;
+          expect([previous, null]).toContain(outcome.follows);
+          previous = outcome.seq;
+        }
+      }));
+  });
+}
+
+/** One id is one envelope. */
+export function storeDeduplication(open: OpenStore): void {
+  describe('deduplication', () => {
+    test('the same id again is a duplicate, with the first seq', () =>
+      withStore(open, async (store, under) => {
+        await register(store, 2);
+        const [first, twice] = await append(store, [envelopeOf(1), envelopeOf(1)]);
+        expect(twice).toEqual({
+          status: 'duplicate',
+          seq: first?.status === 'stored' && first.seq,
+        });
+        const reopened = await under.reopen();
+        const [later] = await append(reopened, [envelopeOf(1)]);
+        expect(later).toEqual(twice);
+        expect(await reopened.queued(aidOf(2))).toBe(1);
+      }));
+
+    test('a duplicate is known after the acknowledgement, and before any limit', () =>
+      withStore(open, async (store) => {
+        await register(store, 2);
+        await append(store, [envelopeOf(1)]);
+        const full = { quota: { ...quota, messages: 1 } };
+        expect(await statusOf(store, envelopeOf(2), full)).toBe('queue_full');
+        expect(await statusOf(store, envelopeOf(1), full)).toBe('duplicate');
+        const seqs = seqsOf(await read(store));
+        await commit(store, { acknowledge: [{ recipient: aidOf(2), seqs }] });
+        expect(await statusOf(store, envelopeOf(1))).toBe('duplicate');
+        expect(await store.queued(aidOf(2))).toBe(0);
+      }));
+
+    test('T-A11 id-reuse: the same id with another blob or recipient is a conflict', () =>
+      withStore(open, async (store) => {
+        await register(store, 3);
+        await append(store, [envelopeOf(1)]);
+        const before = await read(store);
+        expect(await statusOf(store, envelopeOf(1, { blob: blobOf(2) }))).toBe('conflict');
+        expect(await statusOf(store, envelopeOf(1, { to: aidOf(3) }))).toBe('conflict');
+        expect(await statusOf(store, envelopeOf(1, { from: aidOf(3) }))).toBe('stored');
+        expect((await read(store)).entries.slice(0, 1)).toEqual(before.entries);
+      }));
+  });
+}
+
+/** Only those who are known get anything. */
+export function storeRecipients(open: OpenStore): void {
+  describe('recipients', () => {
+    test('an unknown recipient gets nothing', () =>
+      withStore(open, async (store) => {
+        await register(store, 1);
+        expect(await statusOf(store, envelopeOf(1))).toBe('unknown_recipient');
+        expect(await store.counts()).toMatchObject({ envelopes: 0, bytes: 0 });
+      }));
+
+    test('a retired recipient gets envelopes until its time is over', () =>
+      withStore(open, async (store) => {
+        await register(store, 2);
+        const record = blobOf(1, 300);
+        const owner = aidOf(2);
+        const update = { owner, subject: aidOf(9), name: 'agent-2', revision: 1, record };
+        await store.putIdentity({ ...update, nowMs: NOW_MS });
+        expect(await statusOf(store, envelopeOf(1))).toBe('stored');
+        const late = { nowMs: NOW_MS + quota.retiredMs };
+        expect(await statusOf(store, envelopeOf(2), late)).toBe('unknown_recipient');
+      }));
+  });
+}
+
+/** Bounds of a queue, at N and at N + 1. */
+export function storeQuotas(open: OpenStore): void {
+  const statuses = async (store: Parameters<typeof append>[0], count: number, limits: object) => {
+    const outcomes = await append(store, many(count), { quota: { ...quota, ...limits } });
+    return outcomes.map((outcome) => outcome.status);
+  };
+
+  describe('quotas', () => {
+    test.each([
+      ['messages of the queue', { messages: 3 }],
+      ['bytes of the queue', { bytes: 3 * 64 }],
+      ['messages of one sender', { senderMessages: 3 }],
+      ['bytes of one sender', { senderBytes: 3 * 64 }],
+    ])('the limit of %s is exact', (_, limits) =>
+      withStore(open, async (store) => {
+        await register(store, 2);
+        const stored = ['stored', 'stored', 'stored'];
+        expect(await statuses(store, 4, limits)).toEqual([...stored, 'queue_full']);
+        expect(await store.queued(aidOf(2))).toBe(3);
+      }),
+    );
+
+    test('one sender at his share does not stop another', () =>
+      withStore(open, async (store) => {
+        await register(store, 3);
+        const limits = { senderMessages: 2, messages: 3 };
+        expect(await statuses(store, 3, limits)).toEqual(['stored', 'stored', 'queue_full']);
+        const changed = { quota: { ...quota, ...limits } };
+        const other = envelopeOf(9, { from: aidOf(3) });
+        expect(await statusOf(store, other, changed)).toBe('stored');
+      }));
+
+    test('acknowledgements of the same commit make room first', () =>
+      withStore(open, async (store) => {
+        await register(store, 2);
+        const limits = { quota: { ...quota, messages: 1 } };
+        await append(store, [envelopeOf(1)], limits);
+        const acknowledge = [{ recipient: aidOf(2), seqs: seqsOf(await read(store)) }];
+        expect(await statusOf(store, envelopeOf(2), { ...limits, acknowledge })).toBe('stored');
+        expect(dueOf(await read(store)).map((entry) => entry.id)).toEqual([envelopeOf(2).id]);
+      }));
+
+    test('what is refused leaves no trace', () =>
+      withStore(open, async (store) => {
+        await register(store, 2);
+        const limits = { quota: { ...quota, messages: 1 } };
+        await append(store, [envelopeOf(1)], limits);
+        const before = await store.counts();
+        expect(await statusOf(store, envelopeOf(2), limits)).toBe('queue_full');
+        expect(await store.counts()).toEqual(before);
+        expect(await statusOf(store, envelopeOf(2))).toBe('stored');
+      }));
+  });
+}
+
+/** Pages, acknowledgements and what comes again. */
+export function storeReading(open: OpenStore): void {
+  describe('reading', () => {
+    test('pages hold as many messages and bytes as asked, but at least one', () =>
+      withStore(open, async (store) => {
+        await register(store, 2);
+        await append(store, many(5));
+        const all = seqsOf(await read(store));
+        expect(await read(store)).toMatchObject({ end: true });
+        const two = await read(store, { messages: 2 });
+        expect([seqsOf(two), two.end]).toEqual([all.slice(0, 2), false]);
+        const byBytes = await read(store, { bytes: 64 * 3 + 63 });
+        expect([seqsOf(byBytes), byBytes.end]).toEqual([all.slice(0, 3), false]);
+        expect(seqsOf(await read(store, { bytes: 1 }))).toEqual(all.slice(0, 1));
+        const rest = await read(store, { after: all[1] ?? 0 });
+        expect([seqsOf(rest), rest.end]).toEqual([all.slice(2), true]);
+        expect(await read(store, { after: all[4] ?? 0 })).toEqual({ entries: [], end: true });
+        expect(await read(store, { recipient: aidOf(99) })).toEqual({ entries: [], end: true });
+      }));
+
+    test('an acknowledged envelope is gone, also after reopening; strangers are ignored', () =>
+      withStore(open, async (store, under) => {
+        await register(store, 3);
+        await append(store, many(3));
+        const [first = 0, second = 0, third = 0] = seqsOf(await read(store));
+        const acknowledge = [
+          { recipient: aidOf(2), seqs: [second, 999] },
+          { recipient: aidOf(3), seqs: [first] },
+        ];
+        await commit(store, { acknowledge });
+        const reopened = await under.reopen();
+        expect(seqsOf(await read(reopened))).toEqual([first, third]);
+        expect(await reopened.counts()).toMatchObject({ envelopes: 2, bytes: 128 });
+      }));
+
+    test('a rescheduled envelope has its next attempt and comes without content until due', () =>
+      withStore(open, async (store) => {
+        await register(store, 2);
+        await append(store, many(2));
+        const [seq = 0, other = 0] = seqsOf(await read(store));
+        const notBeforeMs = NOW_MS + 5_000;
+        const change = { recipient: aidOf(2), seq, attempt: 2, notBeforeMs };
+        await commit(store, { reschedule: [change, { ...change, seq: 999 }] });
+        const [delayed, due] = (await read(store)).entries;
+        expect(delayed).toEqual({ due: false, seq, notBeforeMs });
+        expect(due).toMatchObject({ due: true, seq: other, attempt: 1 });
+        const [later] = (await read(store, { nowMs: notBeforeMs })).entries;
+        expect(later).toMatchObject({ due: true, seq, attempt: 2, blob: blobOf(1) });
+      }));
+
+    test('commits at the same time keep every envelope once', () =>
+      withStore(open, async (store) => {
+        await register(store, 2);
+        const batches = Array.from({ length: 10 }, (_, at) => many(8, at * 8 + 1));
+        await Promise.all(batches.map((batch) => append(store, batch)));
+        const ids = dueOf(await read(store)).map((entry) => entry.blob[0]);
+        expect(ids.toSorted((a = 0, b = 0) => a - b)).toEqual(many(80).map((e) => e.blob[0]));
+      }));
+  });
+}

@@ -1,0 +1,27 @@
+import { LocalHub, MemoryHubStore } from '@agentmesh/hub-local';
+import { hubCompliance, ManualHost } from '../src/index.js';
+import type { HubSetup, HubUnderTest } from '../src/index.js';
+
+function startLocalHub(setup: HubSetup): Promise<HubUnderTest> {
+  const store = new MemoryHubStore();
+  const host = new ManualHost();
+  const make = () => new LocalHub({ store, host, ...setup });
+  let hub = make();
+  return Promise.resolve({
+    get hub() {
+      return hub;
+    },
+    clock: host.clock,
+    open: (client) => hub.open(client),
+    advance: (ms) => host.advance(ms),
+    jump: (ms) => host.jump(ms),
+    async restart() {
+      await hub.close();
+      await host.rest();
+      hub = make();
+    },
+    stop: () => hub.close(),
+  });
+}
+
+hubCompliance('LocalHub', startLocalHub);
