@@ -47,7 +47,7 @@ const bans: readonly Ban[] = [
   {
     call: 'Date.now',
     instead: 'take the clock that is handed in',
-    allowedIn: ['packages/agent/src/clock.ts', 'packages/hub-local/src/clock.ts'],
+    allowedIn: ['packages/protocol/src/clock.ts'],
   },
   { call: 'new Date()', instead: 'take the clock that is handed in', allowedIn: [] },
   { call: 'performance.now', instead: 'take the clock that is handed in', allowedIn: [] },

@@ -2,9 +2,8 @@
  * What a hub takes from the machine it runs on: clock, randomness and turns of the event loop.
  * Owns the interface and its default; everything else in this package is handed a `HubHost`.
  */
-import { systemRandom } from '@agentmesh/protocol';
+import { systemClock, systemRandom } from '@agentmesh/protocol';
 import type { Clock, RandomSource } from '@agentmesh/protocol';
-import { systemClock } from './clock.js';
 
 /** Handed in, so that the same inputs give the same outputs. */
 export interface HubHost {

@@ -1,7 +1,10 @@
 /**
- * The one way in which time enters this project: handed in, never looked up. Owns the type only;
- * each program decides at its rim which clock it is.
+ * The one way in which time enters this project: handed in, never looked up. Owns the type, and the
+ * one look at the machine's clock; each program decides at its rim which clock it is.
  */
 
 /** Milliseconds since the epoch. */
 export type Clock = () => number;
+
+/** The machine's clock, for whoever does not hand in another. */
+export const systemClock: Clock = () => Date.now();

@@ -30,6 +30,7 @@ export type { ChannelTransport, HubChannelOptions } from './hub-channel.js';
 export { CLOSE_CODES, ERROR_CODES, isErrorCode, peerNotFound, ProtocolError } from './errors.js';
 export type { Checked, CloseReason, ErrorCode, ErrorRule, ProtocolErrorOptions } from './errors.js';
 export { PROTOCOL_LIMITS } from './limits.js';
+export { systemClock } from './clock.js';
 export type { Clock } from './clock.js';
 export { SteadyClock } from './steady-clock.js';
 export { negotiateVersion, PROTOCOL_VERSION, SUPPORTED_VERSIONS } from './version.js';

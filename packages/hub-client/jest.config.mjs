@@ -1,0 +1,5 @@
+import { jestConfig } from '../../scripts/jest-preset.mjs';
+
+export default jestConfig({
+  moduleNameMapper: { '^#tcp$': '<rootDir>/src/tcp/node.ts' },
+});

@@ -1,0 +1,281 @@
+/**
+ * One agent's line to one hub, through as many connections as it takes. Owns trying again: back-off,
+ * requests that wait for the next connection, repeated sends (same envelope id, so the hub says
+ * duplicate) and the news of it. One connection is the protocol's `HubChannel`.
+ *
+ *   connecting -> up <-> down -> closed
+ */
+import { ProtocolError, SteadyClock } from '@agentmesh/protocol';
+import type {
+  AgentMeshError,
+  AgentPage,
+  Bundle,
+  DeliveryRefusal,
+  HubChannel,
+  HubConnection,
+  HubCredentials,
+  HubEvents,
+  HubSession,
+  KeyState,
+  OutgoingEnvelope,
+  PrekeyUpload,
+} from '@agentmesh/protocol';
+import { backoffMs } from './backoff.js';
+import type { ClientHost } from './host.js';
+import type { NetworkHubSettings } from './options.js';
+import { openChannel } from './open-channel.js';
+
+/** What a line is made of. */
+export interface HubLineOptions {
+  readonly settings: NetworkHubSettings;
+  readonly host: ClientHost;
+  readonly credentials: HubCredentials;
+  readonly events: HubEvents;
+  /** The hub key that counts now; read before each attempt. */
+  readonly hubKey: () => Uint8Array | null;
+  /** Both sides are authenticated: the key may be pinned. */
+  readonly opened: (session: HubSession) => void;
+  /** The line has ended for good. */
+  readonly ended: () => void;
+}
+
+const BACKOFF = { firstMs: 200, maxMs: 15_000 } as const;
+const TICK_MS = 1_000;
+
+export class HubLine implements HubConnection {
+  readonly #options: HubLineOptions;
+  readonly #steady: SteadyClock;
+  /** Requests that wait for a connection; each is called with nothing when it should look again. */
+  readonly #waiting = new Set<() => void>();
+  /** News since the first connection; null once they are let out. */
+  #held: (() => void)[] | null = [];
+  #channel: HubChannel | null = null;
+  #session: HubSession | null = null;
+  #end: { readonly error: AgentMeshError | null } | null = null;
+  #stopTicking: (() => void) | null = null;
+  #stopWaiting: (() => void) | null = null;
+  #attempt = 0;
+
+  constructor(options: HubLineOptions) {
+    this.#options = options;
+    this.#steady = new SteadyClock(options.host.clock);
+  }
+
+  get session(): HubSession {
+    if (this.#session === null) throw new ProtocolError('NOT_AUTHENTICATED');
+    return this.#session;
+  }
+
+  /**
+   * Connects for the first time, trying again for `connectTimeoutMs`; rejects with the last error,
+   * or at once with one that no retry can help.
+   */
+  async open(): Promise<void> {
+    const { connectTimeoutMs } = this.#options.settings;
+    const deadline = this.#steady.now() + connectTimeoutMs;
+    for (;;) {
+      const error = await this.#try();
+      if (error === null) return;
+      const pause = this.#pause();
+      if (!error.retryable || this.#steady.now() + pause > deadline) {
+        this.#finish(error);
+        throw error;
+      }
+      await this.#sleep(pause);
+      if (this.#end !== null)
+        throw new ProtocolError('CONNECTION_LOST', { detail: 'closed by us' });
+    }
+  }
+
+  /** Lets news out, those that came since the first connection included. */
+  start(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const news of held) news();
+  }
+
+  #tell(news: () => void): void {
+    if (this.#held === null) news();
+    else this.#held.push(news);
+  }
+
+  /** One attempt; the error is returned, since trying again is the normal case. */
+  async #try(): Promise<AgentMeshError | null> {
+    const { settings, host, credentials, events, hubKey } = this.#options;
+    const { name, identity, instance, boot, token = settings.token } = credentials;
+    const shown = { name, identity, instance, boot, token, hubKey: hubKey() ?? undefined };
+    let mine: HubChannel | null = null;
+    const result = await openChannel({
+      settings,
+      host,
+      credentials: { ...shown, sign: (bytes) => credentials.sign(bytes) },
+      events: {
+        deliver: (delivery) => this.#tell(() => events.deliver(delivery)),
+        notice: (notice) => this.#tell(() => events.notice(notice)),
+        closed: (error) => {
+          if (mine !== null && this.#channel === mine) this.#lost(error);
+        },
+      },
+    });
+    if (!result.ok) return result.error;
+    if (this.#end !== null) {
+      await result.channel.close();
+      return new ProtocolError('CONNECTION_LOST', { detail: 'closed by us' });
+    }
+    mine = result.channel;
+    this.#up(result.channel);
+    return null;
+  }
+
+  #up(channel: HubChannel): void {
+    const again = this.#session !== null;
+    const { session } = channel;
+    this.#channel = channel;
+    this.#session = session;
+    this.#attempt = 0;
+    this.#options.opened(session);
+    if (again) this.#tell(() => this.#options.events.authenticated(session));
+    this.#tick();
+    channel.start();
+    this.#wakeAll();
+  }
+
+  #tick(): void {
+    this.#stopTicking?.();
+    this.#stopTicking = this.#options.host.after(TICK_MS, () => {
+      this.#stopTicking = null;
+      this.#channel?.tick();
+      if (this.#channel !== null) this.#tick();
+    });
+  }
+
+  /** A connection that was up has ended. */
+  #lost(error: AgentMeshError | null): void {
+    this.#channel = null;
+    this.#stopTicking?.();
+    this.#stopTicking = null;
+    if (this.#end !== null) return;
+    if (error === null || !error.retryable) return this.#finish(error);
+    this.#tell(() => this.#options.events.down(error));
+    void this.#restore();
+  }
+
+  async #restore(): Promise<void> {
+    while (this.#end === null) {
+      await this.#sleep(this.#pause());
+      if (this.#end !== null) return;
+      const error = await this.#try();
+      if (error === null) return;
+      if (!error.retryable) return this.#finish(error);
+    }
+  }
+
+  #pause(): number {
+    return backoffMs(this.#attempt++, BACKOFF, this.#options.host.random);
+  }
+
+  #sleep(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#options.host.after(ms, resolve);
+      this.#stopWaiting = () => {
+        cancel();
+        resolve();
+      };
+    });
+  }
+
+  /** The line is over; the news of it comes last and once. */
+  #finish(error: AgentMeshError | null): void {
+    if (this.#end !== null) return;
+    const wasUp = this.#session !== null;
+    this.#end = { error };
+    this.#stopTicking?.();
+    this.#stopWaiting?.();
+    this.#wakeAll();
+    if (wasUp) this.#tell(() => this.#options.events.closed(error));
+    this.#options.ended();
+  }
+
+  #wakeAll(): void {
+    const waiting = [...this.#waiting];
+    this.#waiting.clear();
+    for (const wake of waiting) wake();
+  }
+
+  /** The connection that is up, now or before the deadline. */
+  async #ready(deadline: number): Promise<HubChannel> {
+    for (;;) {
+      if (this.#channel !== null) return this.#channel;
+      if (this.#end !== null) {
+        throw this.#end.error ?? new ProtocolError('CONNECTION_LOST', { detail: 'closed by us' });
+      }
+      const left = deadline - this.#steady.now();
+      if (left <= 0) throw new ProtocolError('TIMEOUT', { detail: 'no connection to the hub' });
+      await new Promise<void>((resolve) => {
+        const cancel = this.#options.host.after(left, resolve);
+        this.#waiting.add(() => {
+          cancel();
+          resolve();
+        });
+      });
+    }
+  }
+
+  /** Every request may be repeated: what is lost with its connection goes out on the next. */
+  async #request<T>(ask: (channel: HubChannel) => Promise<T>): Promise<T> {
+    const deadline = this.#steady.now() + this.#options.settings.requestTimeoutMs;
+    for (;;) {
+      const channel = await this.#ready(deadline);
+      try {
+        return await ask(channel);
+      } catch (error) {
+        const lost = error instanceof ProtocolError && error.code === 'CONNECTION_LOST';
+        if (!lost || this.#end !== null) throw error;
+        if (this.#channel === channel) throw error;
+      }
+    }
+  }
+
+  putIdentity(record: Uint8Array): Promise<KeyState> {
+    return this.#request((channel) => channel.putIdentity(record));
+  }
+
+  putPrekeys(keys: PrekeyUpload): Promise<KeyState> {
+    return this.#request((channel) => channel.putPrekeys(keys));
+  }
+
+  getBundle(peer: string, options: { readonly oneTime: boolean }): Promise<Bundle> {
+    return this.#request((channel) => channel.getBundle(peer, options));
+  }
+
+  send(envelope: OutgoingEnvelope): Promise<{ readonly seq: number; readonly duplicate: boolean }> {
+    return this.#request((channel) => channel.send(envelope));
+  }
+
+  list(query: {
+    readonly prefix?: string | undefined;
+    readonly cursor?: string | undefined;
+    readonly max?: number | undefined;
+  }): Promise<AgentPage> {
+    return this.#request((channel) => channel.list(query));
+  }
+
+  ack(seqs: readonly number[]): void {
+    this.#channel?.ack(seqs);
+  }
+
+  nack(refusal: DeliveryRefusal): void {
+    this.#channel?.nack(refusal);
+  }
+
+  credit(grant: { readonly messages: number; readonly bytes: number }): void {
+    this.#channel?.credit(grant);
+  }
+
+  async close(): Promise<void> {
+    const channel = this.#channel;
+    this.#channel = null;
+    this.#finish(null);
+    await channel?.close();
+  }
+}

@@ -1,0 +1,92 @@
+/**
+ * `NetworkHub`: a hub in another process or on another machine, with the same interface as
+ * `LocalHub`. Owns one hub's address and pinned key, and the lines of all agents that share it.
+ */
+import { AgentMeshError, equalBytes, ProtocolError, ready } from '@agentmesh/protocol';
+import type { Hub, HubConnection, HubCredentials, HubEvents } from '@agentmesh/protocol';
+import { NetworkHubError } from './errors.js';
+import { systemHost } from './host.js';
+import type { ClientHost } from './host.js';
+import { HubLine } from './hub-line.js';
+import { settingsOf } from './options.js';
+import type { NetworkHubOptions, NetworkHubSettings } from './options.js';
+
+/**
+ * A hub at an address. Several agents may share one. The hub's key is pinned: given as `hubKey`,
+ * or by an agent that knows it, or else at the first authentication (trust on first use).
+ */
+export class NetworkHub implements Hub {
+  readonly #settings: NetworkHubSettings;
+  readonly #host: ClientHost;
+  readonly #lines = new Set<HubLine>();
+  #hubKey: Uint8Array | null;
+  #closed = false;
+
+  constructor(options: NetworkHubOptions | string, host: Partial<ClientHost> = {}) {
+    this.#settings = settingsOf(options);
+    this.#host = { ...systemHost, ...host };
+    this.#hubKey = this.#settings.hubKey;
+  }
+
+  /** The pinned hub key (32 bytes); `null` before the first authentication if none was given. */
+  get hubKey(): Uint8Array | null {
+    return this.#hubKey?.slice() ?? null;
+  }
+
+  /**
+   * Connects an agent; tries a silent hub for `connectTimeoutMs`. Rejects with HUB_KEY_CHANGED
+   * before anything is sent when the hub shows another key than the pinned one.
+   */
+  async connect(credentials: HubCredentials, events: HubEvents): Promise<HubConnection> {
+    if (this.#closed) throw new NetworkHubError('HUB_CLOSED');
+    await ready();
+    const known = credentials.hubKey;
+    if (known !== undefined && this.#hubKey !== null && !equalBytes(known, this.#hubKey)) {
+      throw new ProtocolError('HUB_KEY_CHANGED');
+    }
+    const line: HubLine = new HubLine({
+      settings: this.#settings,
+      host: this.#host,
+      credentials,
+      events: guarded(events),
+      hubKey: () => this.#hubKey ?? known ?? null,
+      opened: (session) => {
+        this.#hubKey ??= session.hubKey;
+      },
+      ended: () => this.#lines.delete(line),
+    });
+    this.#lines.add(line);
+    await line.open();
+    // News come only after our caller has the connection.
+    this.#host.after(0, () => line.start());
+    return line;
+  }
+
+  /** Ends every agent's line; their `closed(null)` follows. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    await Promise.all([...this.#lines].map((line) => line.close()));
+  }
+}
+
+/** A listener must not throw; one that does ends up as an uncaught error, not as a lost line. */
+function guarded(events: HubEvents): HubEvents {
+  const call = (listener: () => void): void => {
+    try {
+      listener();
+    } catch (error) {
+      queueMicrotask(() => {
+        throw error instanceof AgentMeshError
+          ? error
+          : new ProtocolError('INTERNAL', { cause: error });
+      });
+    }
+  };
+  return {
+    authenticated: (session) => call(() => events.authenticated(session)),
+    deliver: (delivery) => call(() => events.deliver(delivery)),
+    notice: (notice) => call(() => events.notice(notice)),
+    down: (error) => call(() => events.down(error)),
+    closed: (error) => call(() => events.closed(error)),
+  };
+}

@@ -1,0 +1,99 @@
+/**
+ * One attempt to reach a hub: a transport, a channel over it, both sides authenticated. Owns joining
+ * the two and cleaning up what failed half-way; whether to try again is `hub-line`'s decision.
+ */
+import { AgentMeshError, HubChannel, PROTOCOL_LIMITS, ProtocolError } from '@agentmesh/protocol';
+import type { HubChannelOptions, HubCredentials } from '@agentmesh/protocol';
+import type { ClientHost } from './host.js';
+import type { NetworkHubSettings } from './options.js';
+import type { Transport } from './transport.js';
+
+/** What one attempt needs. */
+export interface ChannelRequest {
+  readonly settings: NetworkHubSettings;
+  readonly host: ClientHost;
+  readonly credentials: HubCredentials;
+  readonly events: HubChannelOptions['events'];
+}
+
+/** A channel that is authenticated and not yet started, or why there is none. */
+export type ChannelResult =
+  | { readonly ok: true; readonly channel: HubChannel }
+  | { readonly ok: false; readonly error: AgentMeshError };
+
+/** Tries once. Never throws for what a network or a hub can do. */
+export async function openChannel(request: ChannelRequest): Promise<ChannelResult> {
+  try {
+    return { ok: true, channel: await attempt(request) };
+  } catch (error) {
+    if (error instanceof AgentMeshError) return { ok: false, error };
+    return { ok: false, error: new ProtocolError('CONNECTION_LOST', { cause: error }) };
+  }
+}
+
+async function attempt(request: ChannelRequest): Promise<HubChannel> {
+  const { settings, host, credentials, events } = request;
+  const inbound = new Inbound();
+  const transport = await host.open(settings.address, inbound, {
+    frameBytes: PROTOCOL_LIMITS.frameBytes,
+    connectMs: settings.connectTimeoutMs,
+  });
+  const channel = new HubChannel({
+    credentials,
+    events,
+    channelBinding: transport.channelBinding,
+    clock: host.clock,
+    random: host.random,
+    transport,
+    requestTimeoutMs: settings.requestTimeoutMs,
+  });
+  inbound.join(channel);
+  return authenticated(channel, transport, host);
+}
+
+/** A hub that accepts the connection and then says nothing must not hold the attempt for ever. */
+async function authenticated(
+  channel: HubChannel,
+  transport: Transport,
+  host: ClientHost,
+): Promise<HubChannel> {
+  const stop = host.after(PROTOCOL_LIMITS.authenticationMs, () =>
+    channel.lost(new ProtocolError('TIMEOUT', { detail: 'the hub did not authenticate' })),
+  );
+  try {
+    await channel.opened;
+    return channel;
+  } catch (error) {
+    transport.close();
+    throw error;
+  } finally {
+    stop();
+  }
+}
+
+/** Holds what a transport says until the channel exists; the hub may greet at once. */
+class Inbound {
+  #channel: HubChannel | null = null;
+  #early: ((channel: HubChannel) => void)[] = [];
+
+  join(channel: HubChannel): void {
+    this.#channel = channel;
+    for (const news of this.#early) news(channel);
+    this.#early = [];
+  }
+
+  text(text: string): void {
+    this.#tell((channel) => channel.receive(text));
+  }
+
+  lost({ what, cause }: { readonly what: string; readonly cause?: unknown }): void {
+    this.#tell((channel) =>
+      channel.lost(new ProtocolError('CONNECTION_LOST', { detail: what, cause })),
+    );
+  }
+
+  #tell(news: (channel: HubChannel) => void): void {
+    if (this.#channel === null) this.#early.push(news);
+    else news(this.#channel);
+  }
+}

@@ -1,0 +1,121 @@
+/**
+ * TCP and TLS 1.3 in Node (hub.md §3). The hub's certificate is not trusted and need not be: both
+ * signatures of the authentication cover the TLS exporter (RFC 9266), so a machine in the middle
+ * with a certificate of its own is refused there. Owns sockets; frames come from `line-splitter`.
+ */
+import { connect as connectTcp } from 'node:net';
+import type { Socket } from 'node:net';
+import { connect as connectTls } from 'node:tls';
+import { NO_CHANNEL_BINDING, ProtocolError } from '@agentmesh/protocol';
+import type { ChannelBinding } from '@agentmesh/protocol';
+import { LineSplitter } from '../line-splitter.js';
+import type {
+  HubAddress,
+  OpenTransport,
+  Transport,
+  TransportEvents,
+  TransportLimits,
+} from '../transport.js';
+
+const EXPORTER_LABEL = 'EXPORTER-Channel-Binding';
+
+export const openTcp: OpenTransport = async (address, events, limits) => {
+  const { socket, channelBinding } = address.secure
+    ? await openSecure(address, limits)
+    : await openPlain(address, limits);
+  return carry(socket, channelBinding, { events, limits });
+};
+
+interface Opened {
+  readonly socket: Socket;
+  readonly channelBinding: ChannelBinding;
+}
+
+function openPlain({ host, port }: HubAddress, limits: TransportLimits): Promise<Opened> {
+  const socket = connectTcp({ host, port });
+  return settled(socket, 'connect', limits, () => NO_CHANNEL_BINDING);
+}
+
+function openSecure(address: HubAddress, limits: TransportLimits): Promise<Opened> {
+  const { host, port, behindProxy } = address;
+  const socket = connectTls({ host, port, minVersion: 'TLSv1.3', rejectUnauthorized: false });
+  return settled(socket, 'secureConnect', limits, () =>
+    behindProxy
+      ? { type: 2, value: new Uint8Array(32) }
+      : {
+          type: 1,
+          value: new Uint8Array(socket.exportKeyingMaterial(32, EXPORTER_LABEL, Buffer.alloc(0))),
+        },
+  );
+}
+
+function settled(
+  socket: Socket,
+  event: 'connect' | 'secureConnect',
+  limits: TransportLimits,
+  bind: () => ChannelBinding,
+): Promise<Opened> {
+  return new Promise((resolve, reject) => {
+    socket.setNoDelay(true);
+    socket.setTimeout(limits.connectMs);
+    const fail = (error: ProtocolError): void => {
+      socket.destroy();
+      reject(error);
+    };
+    const failed = (cause: Error): void => fail(new ProtocolError('CONNECTION_LOST', { cause }));
+    socket.once('error', failed);
+    socket.once('timeout', () => fail(new ProtocolError('TIMEOUT', { detail: 'connecting' })));
+    socket.once(event, () => {
+      socket.setTimeout(0);
+      socket.removeAllListeners('timeout');
+      socket.off('error', failed);
+      resolve({ socket, channelBinding: bind() });
+    });
+  });
+}
+
+/** Reads frames from the socket, and writes those of one turn of the loop together. */
+function carry(
+  socket: Socket,
+  channelBinding: ChannelBinding,
+  { events, limits }: { events: TransportEvents; limits: TransportLimits },
+): Transport {
+  const splitter = new LineSplitter(limits.frameBytes);
+  let cause: unknown;
+  let what = 'the hub closed the connection';
+  socket.on('data', (bytes: Buffer) => {
+    const split = splitter.feed(bytes);
+    if (split.ok) {
+      for (const line of split.lines) events.text(line);
+      return;
+    }
+    what = split.what;
+    socket.destroy();
+  });
+  socket.on('error', (error) => {
+    cause = error;
+    what = 'the connection broke';
+  });
+  socket.once('end', () => socket.end());
+  socket.once('close', () => events.lost({ what, cause }));
+  let corked = false;
+  return {
+    channelBinding,
+    send(text) {
+      if (socket.destroyed || socket.writableEnded) return;
+      if (!corked) {
+        corked = true;
+        socket.cork();
+        setImmediate(() => {
+          corked = false;
+          socket.uncork();
+        });
+      }
+      socket.write(`${text}\n`);
+    },
+    close() {
+      socket.end();
+      socket.setTimeout(limits.connectMs, () => socket.destroy());
+    },
+  };
+}
