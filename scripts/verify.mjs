@@ -45,11 +45,14 @@ function testedFolders() {
   });
 }
 
+/** Published vectors of others live outside the project; without them a clone says so and goes on. */
+const isExcused = (title) => title.includes('[vectors folder absent');
+
 const resultFile = (folder) => join(folder, 'test-results', 'jest.json');
 
 /** Sums the result files; a package without one counts as a failure, never as silence. */
 function sumResults(folders) {
-  const total = { passed: 0, failed: 0, skipped: 0 };
+  const total = { passed: 0, failed: 0, skipped: 0, unexcused: 0 };
   for (const folder of folders) {
     if (!existsSync(resultFile(folder))) {
       say(`${folder}: its tests did not run`);
@@ -57,7 +60,8 @@ function sumResults(folders) {
       continue;
     }
     const result = JSON.parse(readFileSync(resultFile(folder), 'utf8'));
-    for (const key of Object.keys(total)) total[key] += result[key];
+    for (const key of ['passed', 'failed', 'skipped']) total[key] += result[key];
+    total.unexcused += result.skippedTitles.filter((title) => !isExcused(title)).length;
     for (const title of result.failedTitles) say(`failed: ${folder}: ${title}`);
     for (const title of result.skippedTitles) say(`skipped: ${folder}: ${title}`);
   }
@@ -76,7 +80,7 @@ async function runTests() {
 /** The names of the steps that failed, and the counts of the tests. */
 async function runAll() {
   const failed = [];
-  const none = { passed: 0, failed: 0, skipped: 0 };
+  const none = { passed: 0, failed: 0, skipped: 0, unexcused: 0 };
   const install = { name: 'install', command: ['pnpm', ...installArgs()] };
   install.hint = 'is the npm registry reachable? Nothing else can run without the dependencies';
   if (!(await runStep(install)).ok) return { failed: ['install'], tests: none };
@@ -87,7 +91,7 @@ async function runAll() {
   }
   const tests = await runTests();
   if (!tests.ok || tests.failed > 0) failed.push('tests');
-  if (process.env.CI && tests.skipped > 0) failed.push('no skipped tests in CI');
+  if (process.env.CI && tests.unexcused > 0) failed.push('no skipped tests in CI');
   return { failed, tests };
 }
 
