@@ -118,6 +118,25 @@ describe('a line through a cable that breaks', () => {
   });
 });
 
+describe('T-A15 half-open', () => {
+  test('a hub that has fallen silent is given up after 75 s, and the next connection goes on', async () => {
+    await ready();
+    const cable = new Cable();
+    const started = Date.now();
+    const clock = () => started + (Date.now() - started) * 200;
+    const hub = networkHub({ host: 'localhost' }, { ...cable.host(), clock });
+    const agent = new TestAgent('silenced', random);
+    const diary = new Diary();
+    const line = await hub.connect(agent.credentials(), diary);
+    cable.deaf = true;
+    await diary.until('down IDLE');
+    expect(Date.now() - started).toBeGreaterThan(75_000 / 200);
+    cable.deaf = false;
+    await diary.until('authenticated');
+    expect(await line.list({})).toEqual({ names: ['silenced'], next: null });
+  });
+});
+
 describe('conditions that no retry can help', () => {
   test('a displaced line ends with DISPLACED and does not come back', async () => {
     const { cable, hub, alice, diaries, lines, envelope } = await twoAgents();
