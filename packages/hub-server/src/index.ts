@@ -9,3 +9,14 @@ export type { SqliteHubStoreOptions } from './sqlite/sqlite-hub-store.js';
 export { HubStoreError } from './sqlite/store-error.js';
 export type { HubStoreErrorCode } from './sqlite/store-error.js';
 export type { Failpoint, FailpointName } from './sqlite/failpoint.js';
+
+// The server.
+export { NetworkHubServer } from './network-hub-server.js';
+export type { NetworkHubServerOptions } from './network-hub-server.js';
+export { HubMetrics } from './hub-metrics.js';
+export type { MetricSources } from './hub-metrics.js';
+export type { HubLogger } from './logger.js';
+export type { TlsIdentity } from './net/front-door.js';
+export { createCertificate, loadOrCreateCertificate, readTlsIdentity } from './certificate.js';
+export { ServerError } from './server-error.js';
+export type { ServerErrorCode } from './server-error.js';

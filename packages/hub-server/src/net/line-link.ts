@@ -1,0 +1,133 @@
+/**
+ * Frames over a stream socket, one per line: the rim between `HubCore` and TCP or TLS.
+ * Owns batching (one write per turn of the loop), back-pressure both ways and the ending; framing is
+ * `line-splitter`, the meaning of frames is the core's.
+ */
+import type { Link, ServedConnection } from '@agentmesh/hub-local';
+import { parseClientFrame, ProtocolError } from '@agentmesh/protocol';
+import type { HubFrame } from '@agentmesh/protocol';
+import type { Socket } from 'node:net';
+import type { Failpoint } from '../sqlite/failpoint.js';
+import { frameText } from './frame-text.js';
+import { LineSplitter } from './line-splitter.js';
+import type { Line } from './line-splitter.js';
+
+/** Unsent bytes at which nothing more is read: whoever does not read answers gets no new ones. */
+const PAUSE_BYTES = 512 * 1024;
+/** A write is told as done in pieces of this size: progress on a slow line is seen. */
+const PIECE = 64 * 1024;
+/** From our end of the connection to its removal. */
+const LINGER_MS = 5_000;
+
+/** What a link needs of its server. */
+export interface LinkOptions {
+  readonly defer: (task: () => void) => void;
+  readonly monotonic: () => number;
+  readonly onFrame: (frame: HubFrame) => void;
+  readonly failpoint: Failpoint;
+}
+
+/** Both directions of one connection, once it is known to speak frames. */
+export class LineLink implements Link {
+  readonly #socket: Socket;
+  readonly #options: LinkOptions;
+  readonly #splitter = new LineSplitter(() => this.#served?.maxFrameLength ?? 0);
+  #served: ServedConnection | null = null;
+  #pending: string[] = [];
+  #pendingBytes = 0;
+  #deferred = false;
+  #closing = false;
+  /** Since when a write has been waiting to be done; null while none is. */
+  #waitingSinceMs: number | null = null;
+  #writes = 0;
+
+  constructor(socket: Socket, options: LinkOptions) {
+    this.#socket = socket;
+    this.#options = options;
+    socket.setNoDelay(true);
+    socket.setKeepAlive(true, 60_000);
+  }
+
+  /** Begins to read for a connection of the core. */
+  serve(served: ServedConnection): void {
+    this.#served = served;
+    this.#socket.on('data', (bytes: Buffer) => {
+      this.#splitter.feed(bytes, (line) => this.#receive(line));
+      if (this.backlog > PAUSE_BYTES) this.#socket.pause();
+    });
+    this.#socket.on('drain', () => this.#drained());
+    this.#socket.once('close', () => served.closed());
+    this.#socket.resume();
+  }
+
+  get backlog(): number {
+    return this.#pendingBytes + this.#socket.writableLength;
+  }
+
+  send(frame: HubFrame): void {
+    if (this.#closing) return;
+    this.#options.onFrame(frame);
+    const text = `${frameText(frame)}\n`;
+    this.#pending.push(text);
+    this.#pendingBytes += text.length;
+    if (frame.type === 'deliver') this.#options.failpoint('pushing');
+    if (this.#deferred) return;
+    this.#deferred = true;
+    this.#options.defer(() => {
+      this.#deferred = false;
+      this.#flush();
+    });
+  }
+
+  /** TCP has no close codes: the frame before says why. */
+  close(): void {
+    if (this.#closing) return;
+    this.#flush();
+    this.#closing = true;
+    this.#socket.end();
+    const linger = setTimeout(() => this.destroy(), LINGER_MS);
+    this.#socket.once('close', () => clearTimeout(linger));
+  }
+
+  /** Removes a connection whose peer has taken nothing for too long. */
+  watch(nowMs: number, deadlineMs: number): void {
+    if (this.#waitingSinceMs !== null && nowMs - this.#waitingSinceMs > deadlineMs) this.destroy();
+  }
+
+  destroy(): void {
+    this.#socket.destroy();
+  }
+
+  #receive(line: Line): void {
+    const served = this.#served;
+    if (served === null || this.#closing) return;
+    const length = served.maxFrameLength;
+    if (line !== null) return served.receive(parseClientFrame(line, length));
+    const detail = `longer than ${length} characters`;
+    served.receive({ ok: false, error: new ProtocolError('BAD_JSON', { detail }) });
+  }
+
+  #flush(): void {
+    if (this.#pending.length === 0 || this.#socket.destroyed) return;
+    const text = this.#pending.join('');
+    this.#pending = [];
+    this.#pendingBytes = 0;
+    this.#socket.cork();
+    for (let at = 0; at < text.length; at += PIECE) this.#write(text.slice(at, at + PIECE));
+    this.#socket.uncork();
+  }
+
+  #write(text: string): void {
+    this.#writes += 1;
+    this.#waitingSinceMs ??= this.#options.monotonic();
+    this.#socket.write(text, 'latin1', () => {
+      this.#writes -= 1;
+      this.#waitingSinceMs = this.#writes === 0 ? null : this.#options.monotonic();
+    });
+  }
+
+  #drained(): void {
+    if (this.#socket.isPaused()) this.#socket.resume();
+    this.#served?.drained();
+  }
+}

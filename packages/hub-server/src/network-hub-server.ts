@@ -1,0 +1,279 @@
+/**
+ * `NetworkHubServer`: the hub's core behind one port (hub.md §3).
+ * Owns the life of a server: starting, telling connections to the core, time, and stopping without
+ * loss. Rules are the core's, bytes are the links', pages are `http-pages`'.
+ */
+import { coreLimits, HubCore, systemHost } from '@agentmesh/hub-local';
+import type {
+  CoreLimits,
+  HubHost,
+  HubStore,
+  Peer,
+  Registration,
+  ServedConnection,
+} from '@agentmesh/hub-local';
+import { ready } from '@agentmesh/protocol';
+import type { IncomingMessage } from 'node:http';
+import type { WebSocket } from 'ws';
+import { createCertificate } from './certificate.js';
+import { HubMetrics } from './hub-metrics.js';
+import type { HubLogger } from './logger.js';
+import { silentLogger } from './logger.js';
+import { monotonicMs } from './monotonic.js';
+import { FrontDoor, isLoopback } from './net/front-door.js';
+import type { TlsIdentity, Visitor } from './net/front-door.js';
+import { HttpPages } from './net/http-pages.js';
+import { LineLink } from './net/line-link.js';
+import type { LinkOptions } from './net/line-link.js';
+import { Lobby } from './net/lobby.js';
+import { WebSocketLink } from './net/web-socket-link.js';
+import { listenErrorOf, ServerError } from './server-error.js';
+import { noFailpoint } from './sqlite/failpoint.js';
+import type { Failpoint } from './sqlite/failpoint.js';
+
+/** How to serve. Only `store` has no default. */
+export interface NetworkHubServerOptions {
+  /** Stays open when the server stops: it belongs to whoever opened it. */
+  readonly store: HubStore;
+  /** Default: `127.0.0.1`. */
+  readonly host?: string | undefined;
+  /** Default: 7700; 0 for any free port. */
+  readonly port?: number | undefined;
+  /** Default: a self-made certificate that lives as long as the server. */
+  readonly tls?: TlsIdentity | undefined;
+  /** TLS ends in a proxy before this hub: plain connections are bound as type 2. */
+  readonly behindProxy?: boolean | undefined;
+  /** Takes frames without TLS from other machines too. */
+  readonly allowPlaintext?: boolean | undefined;
+  /** Default: `open`. */
+  readonly registration?: Registration | undefined;
+  /** Limits to lower. */
+  readonly limits?: Partial<CoreLimits> | undefined;
+  /** Who may read `/metrics`; default: this machine. */
+  readonly metrics?: 'loopback' | 'all' | 'off' | undefined;
+  /** Agents that are shut out, by aid. */
+  readonly isBlocked?: ((aid: Uint8Array) => boolean) | undefined;
+  readonly logger?: HubLogger | undefined;
+  /** Where the store's commit times were counted; see {@link HubMetrics}. */
+  readonly meter?: HubMetrics | undefined;
+  /** Clock, randomness and turns of the loop; the machine's by default. */
+  readonly hubHost?: HubHost | undefined;
+  /** For crash tests. */
+  readonly failpoint?: Failpoint | undefined;
+}
+
+const DEFAULT_PORT = 7_700;
+const TICK_MS = 250;
+const STAY_MS = 10_000;
+/** From the last goodbye to the removal of whoever does not close. */
+const DRAIN_MS = 3_000;
+const DRAIN_POLL_MS = 20;
+
+type AnyLink = LineLink | WebSocketLink;
+
+/** One hub on one port; made, started and stopped once. */
+export class NetworkHubServer {
+  readonly #options: NetworkHubServerOptions;
+  readonly #host: HubHost;
+  readonly #logger: HubLogger;
+  readonly #limits: CoreLimits;
+  readonly #metrics: HubMetrics;
+  readonly #lobby: Lobby;
+  readonly #links = new Set<AnyLink>();
+  readonly #linkOptions: LinkOptions;
+  #state: 'new' | 'starting' | 'ready' | 'stopping' | 'stopped' = 'new';
+  #core: HubCore | null = null;
+  #door: FrontDoor | null = null;
+  #pages: HttpPages | null = null;
+  #stopTicking: () => void = () => undefined;
+  #port = 0;
+
+  constructor(options: NetworkHubServerOptions) {
+    this.#options = options;
+    this.#host = options.hubHost ?? systemHost;
+    this.#logger = options.logger ?? silentLogger;
+    this.#limits = coreLimits(options.limits);
+    this.#metrics = options.meter ?? new HubMetrics();
+    this.#lobby = new Lobby({
+      perAddress: this.#limits.preAuthConnectionsPerAddress,
+      newPerSecond: this.#limits.newConnectionsPerSecond,
+      stayMs: STAY_MS,
+    });
+    this.#linkOptions = {
+      defer: (task) => systemHost.defer(task),
+      monotonic: monotonicMs,
+      onFrame: (frame) => this.#metrics.sent(frame),
+      failpoint: options.failpoint ?? noFailpoint,
+    };
+  }
+
+  /** Where it listens; 0 before `start` has resolved. */
+  get port(): number {
+    return this.#port;
+  }
+
+  /** 32 bytes, for clients to pin; NOT_STARTED before `start` has resolved. */
+  get hubKey(): Uint8Array {
+    return this.#started().hubKey;
+  }
+
+  /** Connections of any kind. */
+  get connections(): number {
+    return this.#door?.connections ?? 0;
+  }
+
+  /** Envelopes made durable since the start. */
+  get routed(): number {
+    return this.#core?.routed ?? 0;
+  }
+
+  /** Resolves when connections are taken: PORT_IN_USE, CANNOT_LISTEN, BAD_CERTIFICATE. */
+  async start(): Promise<void> {
+    if (this.#state !== 'new') throw new ServerError('ALREADY_STARTED');
+    this.#state = 'starting';
+    await ready();
+    const { store, registration = { mode: 'open' }, isBlocked, tls } = this.#options;
+    const { host = '127.0.0.1', port = DEFAULT_PORT } = this.#options;
+    this.#core = await HubCore.create({
+      store,
+      host: this.#host,
+      limits: this.#limits,
+      registration,
+      isBlocked,
+      observer: {
+        refused: (error) => this.#metrics.refused(error.code),
+        failed: (error) => this.#failed(error),
+      },
+    });
+    this.#pages = this.#createPages();
+    this.#door = this.#createDoor(tls ?? (await createCertificate(this.#host.clock())));
+    this.#port = await this.#door.listen(host, port).catch((error: unknown) => {
+      throw listenErrorOf(error, `${host}:${port}`);
+    });
+    if (this.#options.metrics !== 'off') this.#watch(store);
+    this.#stopTicking = this.#host.every(TICK_MS, () => this.#tick());
+    this.#warnOfPlaintext();
+    this.#state = 'ready';
+  }
+
+  /** Turns `/readyz` red and nothing else: time for a load balancer to look away. */
+  retire(): void {
+    if (this.#state === 'ready') this.#state = 'stopping';
+  }
+
+  /** Says goodbye to everybody; resolves when all that was accepted is stored and sent. */
+  async stop(): Promise<void> {
+    if (this.#state === 'stopped') return;
+    this.#state = 'stopping';
+    this.#door?.stopListening();
+    await this.#core?.stop();
+    this.#stopTicking();
+    const endMs = monotonicMs() + DRAIN_MS;
+    while (this.#links.size > 0 && monotonicMs() < endMs) {
+      // Polled: sockets close one by one.
+      await new Promise((resolve) => {
+        setTimeout(resolve, DRAIN_POLL_MS);
+      });
+    }
+    this.#door?.destroyAll();
+    this.#pages?.close();
+    this.#state = 'stopped';
+  }
+
+  #started(): HubCore {
+    if (this.#core === null) throw new ServerError('NOT_STARTED');
+    return this.#core;
+  }
+
+  #createDoor(tls: TlsIdentity): FrontDoor {
+    return new FrontDoor({
+      tls,
+      allowPlaintext: this.#options.allowPlaintext ?? false,
+      behindProxy: this.#options.behindProxy ?? false,
+      maxConnections: this.#limits.connections,
+      lobby: this.#lobby,
+      monotonic: monotonicMs,
+      onFrames: (visitor) => {
+        const link = new LineLink(visitor.socket, this.#linkOptions);
+        const remote = this.#options.behindProxy === true ? null : visitor.address;
+        this.#serve(visitor, link, { isWebSocket: false, remote });
+      },
+      onHttp: (visitor) => this.#pages?.serve(visitor),
+    });
+  }
+
+  #createPages(): HttpPages {
+    return new HttpPages({
+      isReady: () => this.#state === 'ready',
+      metrics: () => this.#metrics.page(),
+      mayMeasure: (visitor) => this.#mayMeasure(visitor),
+      maxMessageBytes: this.#limits.frameBytes,
+      onWebSocket: (visitor, webSocket, request) => this.#upgraded(visitor, webSocket, request),
+    });
+  }
+
+  #upgraded(visitor: Visitor, webSocket: WebSocket, request: IncomingMessage): void {
+    const link = new WebSocketLink(visitor.socket, webSocket, this.#linkOptions);
+    const remote = this.#options.behindProxy === true ? forwardedFor(request) : visitor.address;
+    this.#serve(visitor, link, { isWebSocket: true, remote });
+  }
+
+  /** Hands a connection from the lobby to the core. */
+  #serve(
+    visitor: Visitor,
+    link: AnyLink,
+    { isWebSocket, remote }: { isWebSocket: boolean; remote: string | null },
+  ): void {
+    const { guest, socket, secure } = visitor;
+    this.#lobby.leave(guest);
+    const channelBinding = this.#door?.bindingOf(visitor, isWebSocket);
+    if (this.#core === null || channelBinding === undefined || socket.destroyed) {
+      link.destroy();
+      return;
+    }
+    this.#metrics.connected(isWebSocket ? 'websocket' : secure ? 'tls' : 'tcp');
+    const peer: Peer = { link, channelBinding, remote };
+    const served: ServedConnection = this.#core.connect(peer);
+    this.#links.add(link);
+    socket.once('close', () => this.#links.delete(link));
+    link.serve(served);
+  }
+
+  #mayMeasure(visitor: Visitor): boolean {
+    const { metrics = 'loopback' } = this.#options;
+    return metrics === 'all' || (metrics === 'loopback' && isLoopback(visitor.address));
+  }
+
+  #watch(store: HubStore): void {
+    this.#metrics.watch({ counts: () => store.counts(), connections: () => this.connections });
+  }
+
+  #tick(): void {
+    const nowMs = monotonicMs();
+    this.#core?.tick();
+    this.#lobby.tick(nowMs);
+    for (const link of this.#links) link.watch(nowMs, this.#limits.silenceMs);
+  }
+
+  #failed(error: unknown): void {
+    this.#metrics.failed();
+    this.#logger.error({ err: error }, 'store failed');
+  }
+
+  #warnOfPlaintext(): void {
+    const { allowPlaintext = false, behindProxy = false } = this.#options;
+    if (allowPlaintext) {
+      this.#logger.warn({}, 'PLAINTEXT IS ALLOWED: who talks to whom is readable on the network');
+    }
+    if (behindProxy) {
+      this.#logger.warn({}, 'BEHIND A PROXY: connections are bound to no TLS channel of this hub');
+    }
+  }
+}
+
+/** The address that the nearest proxy saw; null where it does not say, then it has to limit. */
+function forwardedFor(request: IncomingMessage): string | null {
+  const header = request.headers['x-forwarded-for'];
+  const last = (Array.isArray(header) ? header.join() : (header ?? '')).split(',').at(-1)?.trim();
+  return last === undefined || last === '' ? null : last;
+}

@@ -1,0 +1,36 @@
+/**
+ * Why a hub server cannot start or serve. Owns codes and texts; failures of the database are
+ * `store-error`, refusals that travel in frames are protocol's.
+ */
+import { AgentMeshError } from '@agentmesh/protocol';
+
+const MESSAGES = {
+  BAD_OPTION: 'Option refused',
+  BAD_CERTIFICATE: 'TLS certificate or key cannot be used: give a PEM pair that belongs together',
+  PORT_IN_USE: 'Address is in use: stop the other program or choose another port',
+  CANNOT_LISTEN: 'Cannot listen on this address: check host, port and permissions',
+  ALREADY_STARTED: 'This server was started before: make a new one',
+  NOT_STARTED: 'This server was not started',
+} as const;
+
+/** Stable codes of {@link ServerError}. */
+export type ServerErrorCode = keyof typeof MESSAGES;
+
+/** Nothing that trying again alone would change. */
+export class ServerError extends AgentMeshError {
+  readonly code: ServerErrorCode;
+
+  constructor(code: ServerErrorCode, options: { detail?: string; cause?: unknown } = {}) {
+    const { detail, cause } = options;
+    const message = detail === undefined ? MESSAGES[code] : `${MESSAGES[code]} (${detail})`;
+    super(message, { retryable: false, cause });
+    this.code = code;
+  }
+}
+
+/** What a failed `listen` means. */
+export function listenErrorOf(thrown: unknown, address: string): ServerError {
+  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+  const kind = code === 'EADDRINUSE' ? 'PORT_IN_USE' : 'CANNOT_LISTEN';
+  return new ServerError(kind, { detail: address, cause: thrown });
+}
