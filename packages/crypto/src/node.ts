@@ -5,3 +5,5 @@
 export { createKeyFile, loadKeyFile, loadOrCreateKeyFile } from './keys-at-rest.js';
 export type { CreateKeyFileOptions, LoadedKeys, LoadKeyFileOptions } from './keys-at-rest.js';
 export type { StoredKeys } from './key-file.js';
+export { openRow, sealRow } from './row-cipher.js';
+export type { RowPlace, SealRowRequest } from './row-cipher.js';
