@@ -45,7 +45,7 @@ export function sealRow({ row, random, ...place }: SealRowRequest): Uint8Array {
 
 /**
  * The row, or null if these bytes were not sealed with this key for this place: damaged, moved
- * from another row, or another store's. An older row of the same place opens: that is not seen here.
+ * from another row, or another store's. An older row of the same place opens: not seen from here.
  */
 export function openRow({
   sealed,
