@@ -204,6 +204,17 @@ export function hubRedelivery(start: StartHub): void {
         expect(await again.next('deliver')).toMatchObject({ seq, attempt: 2 });
       }));
 
+    test('what was not delivered yet cannot be acknowledged', () =>
+      withHub(start, { limits: { initialCreditMessages: 1 } }, async ({ alice, bob, join }) => {
+        const receiver = await join(bob);
+        const ids = await sendMany(await join(alice), bob, 2);
+        const { seq } = await receiver.next('deliver');
+        receiver.send({ type: 'ack', seqs: [seq + 1] });
+        await receiver.settle();
+        receiver.send({ type: 'credit', messages: 1, bytes: 0 });
+        expect((await receiver.next('deliver')).envelope.id).toEqual(ids[1]);
+      }));
+
     test('nobody acknowledges or refuses what he did not get', () =>
       withHub(start, {}, async ({ hub, alice, bob, carol, join }) => {
         (await join(bob)).close();

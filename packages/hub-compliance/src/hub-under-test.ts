@@ -24,6 +24,8 @@ export interface HubUnderTest {
   readonly clock: HubHost['clock'];
   /** A bare connection without TLS: texts of frames in and out. */
   open(client: LoopbackClient): Promise<ChannelTransport>;
+  /** Resolves when the hub has done all that it can do without time passing. */
+  rest(): Promise<void>;
   /** Lets time pass, for the hub and for clients made by `hub`. */
   advance(ms: number): Promise<void>;
   /** Sets the hub's clock forward in one step. */

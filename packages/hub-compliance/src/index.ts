@@ -3,6 +3,7 @@
  * packages need. Private: it is never published.
  */
 export { hubCompliance } from './hub-compliance.js';
+export { hubQueueModel } from './hub-queue-model.js';
 export { BAD_FRAMES } from './hub-bad-frames.js';
 export { storeCompliance } from './store-compliance.js';
 export type {
@@ -12,8 +13,13 @@ export type {
   StartHub,
   StoreUnderTest,
 } from './hub-under-test.js';
+export { InterruptedHub } from './interrupted-hub.js';
+export { MaliciousHub } from './malicious-hub.js';
+export type { BundleQuestion, Deviations, Passed } from './malicious-hub.js';
 export { ManualHost } from './manual-host.js';
 export { RawClient, UnexpectedEnd } from './raw-client.js';
+export { randomRuns } from './random-runs.js';
+export type { RandomRuns } from './random-runs.js';
 export { seededRandom } from './seeded-random.js';
 export { TestAgent } from './test-agent.js';
 export type { RecordWish } from './test-agent.js';

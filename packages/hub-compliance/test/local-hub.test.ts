@@ -1,5 +1,5 @@
 import { LocalHub, MemoryHubStore } from '@agentmesh/hub-local';
-import { hubCompliance, ManualHost } from '../src/index.js';
+import { hubCompliance, hubQueueModel, ManualHost } from '../src/index.js';
 import type { HubSetup, HubUnderTest } from '../src/index.js';
 
 function startLocalHub(setup: HubSetup): Promise<HubUnderTest> {
@@ -13,6 +13,7 @@ function startLocalHub(setup: HubSetup): Promise<HubUnderTest> {
     },
     clock: host.clock,
     open: (client) => hub.open(client),
+    rest: () => host.rest(),
     advance: (ms) => host.advance(ms),
     jump: (ms) => host.jump(ms),
     async restart() {
@@ -25,3 +26,4 @@ function startLocalHub(setup: HubSetup): Promise<HubUnderTest> {
 }
 
 hubCompliance('LocalHub', startLocalHub);
+hubQueueModel('LocalHub', startLocalHub);

@@ -37,7 +37,7 @@ export class HubCore {
   readonly #connections = new Set<Connection>();
   readonly #newConnections: TokenBuckets;
   #sweeping = false;
-  #sweptMs = 0;
+  #sweptMs = Number.NEGATIVE_INFINITY;
   #forgotMs = 0;
   #routed = 0;
 
