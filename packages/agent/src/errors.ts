@@ -1,0 +1,158 @@
+/**
+ * The errors of an agent: what the caller did, what a peer or hub did, and what the store did.
+ * Owns codes, texts and whether a call may be repeated. Refusals of decryption are `CryptoError`s
+ * and refusals of a hub are `ProtocolError`s: those pass through unchanged.
+ */
+import { addressOf, AgentMeshError, fingerprintOf } from '@agentmesh/crypto';
+
+interface ErrorRule {
+  readonly retryable: boolean;
+  readonly message: string;
+}
+
+const AGENT_ERRORS = {
+  BAD_OPTION: { retryable: false, message: 'Option refused' },
+  BAD_PEER: {
+    retryable: false,
+    message: 'A peer is named as bob, bob#<fingerprint> or am2…',
+  },
+  BAD_ENVELOPE: { retryable: false, message: 'Not an envelope that seal() made' },
+  NO_HUB: {
+    retryable: false,
+    message: 'No hub configured: pass { hub } to Agent.create, or use seal() and open()',
+  },
+  CLOSED: { retryable: false, message: 'This agent is closed' },
+  BACKPRESSURE: {
+    retryable: true,
+    message: 'Outbox is full: wait for earlier messages to be accepted',
+  },
+  IDENTITY_CHANGED: {
+    retryable: false,
+    message: 'Peer shows another identity than before',
+  },
+  NAME_CONFLICT: { retryable: false, message: 'Name and identity do not belong together' },
+  UNTRUSTED_PEER: {
+    retryable: false,
+    message:
+      'Strict trust: give the fingerprint (bob#<fingerprint>), the address, or an allow list',
+  },
+  UNKNOWN_SENDER: {
+    retryable: true,
+    message: 'Sender was never introduced here: call connectWithBundle() with his bundle first',
+  },
+  UNKNOWN_PEER: { retryable: false, message: 'Nothing is known of this peer' },
+  NOT_ACCEPTED: { retryable: false, message: 'Messages from this sender are not accepted' },
+  NO_ONE_TIME_PREKEY: {
+    retryable: true,
+    message: 'Peer has no one-time prekey left and requireOneTimePrekey is set',
+  },
+  NO_SESSION: {
+    retryable: true,
+    message: 'No session with this peer: call connectWithBundle() with a fresh bundle of his',
+  },
+  MISADDRESSED: { retryable: false, message: 'Message names another sender or recipient' },
+  CLONE_OR_ROLLBACK: {
+    retryable: false,
+    message: 'Two different messages carry one sequence number: the peer runs twice or went back',
+  },
+  INSTANCE_HELD: {
+    retryable: true,
+    message: 'Peer has a new store: approve it with trust(name, fingerprint)',
+  },
+  HANDSHAKE_BUDGET: { retryable: true, message: 'Too many new sessions: try again later' },
+  INBOX_FULL: { retryable: true, message: 'Too many messages wait for a handler' },
+  NO_PAYLOAD: {
+    retryable: false,
+    message: 'The envelope was opened but carries no message for the application',
+  },
+  UNDELIVERED: { retryable: false, message: 'The hub could not deliver this message' },
+} as const satisfies Readonly<Record<string, ErrorRule>>;
+
+/** Stable codes of {@link AgentError}. */
+export type AgentErrorCode = keyof typeof AGENT_ERRORS;
+
+/** Refusal or misuse at the level of agents. */
+export class AgentError extends AgentMeshError {
+  readonly code: AgentErrorCode;
+
+  constructor(code: AgentErrorCode, detail?: string, cause?: unknown) {
+    const { message, retryable } = AGENT_ERRORS[code];
+    super(detail === undefined ? message : `${message} (${detail})`, { retryable, cause });
+    this.code = code;
+  }
+}
+
+/** A name leads to another identity than the one pinned: nothing is sent or taken until decided. */
+export class IdentityChangedError extends AgentError {
+  readonly peer: string;
+  /** Fingerprint and address of the identity that is pinned. */
+  readonly pinned: string;
+  readonly pinnedAddress: string;
+  /** Fingerprint and address of the identity shown now. */
+  readonly shown: string;
+  readonly shownAddress: string;
+
+  /** Takes both aids (32 bytes). */
+  constructor(peer: string, pinned: Uint8Array, shown: Uint8Array) {
+    const change = `'${peer}' was ${fingerprintOf(pinned)} and is now ${fingerprintOf(shown)}`;
+    super('IDENTITY_CHANGED', `${change}: compare with its owner, then call trust()`);
+    this.peer = peer;
+    this.pinned = fingerprintOf(pinned);
+    this.pinnedAddress = addressOf(pinned);
+    this.shown = fingerprintOf(shown);
+    this.shownAddress = addressOf(shown);
+  }
+}
+
+/** Strict trust: a peer shows a new store, which a person has to approve first. */
+export class InstanceHeldError extends AgentError {
+  /** The new store's instance, 16 bytes. */
+  readonly instance: Uint8Array;
+
+  constructor(instance: Uint8Array) {
+    super('INSTANCE_HELD');
+    this.instance = instance;
+  }
+}
+
+const STORAGE_ERRORS = {
+  STORE_FAILED: {
+    retryable: false,
+    message: 'The store failed: the agent has stopped; correct the cause and start it again',
+  },
+  STORE_FULL: {
+    retryable: true,
+    message: 'No space is left for the store: nothing of this change was kept',
+  },
+  STORE_CORRUPT: {
+    retryable: false,
+    message: 'The store holds what this agent did not write: nothing was changed',
+  },
+  STORE_LOCKED: {
+    retryable: true,
+    message: 'The store is open in another agent: each agent needs its own',
+  },
+  STORE_MISMATCH: {
+    retryable: false,
+    message: 'The store belongs to another agent: use the store or the keys that fit',
+  },
+  STORE_VERSION: {
+    retryable: false,
+    message: 'The store was written by a newer version: upgrade this agent',
+  },
+  STORE_CLOSED: { retryable: false, message: 'The store is closed' },
+} as const satisfies Readonly<Record<string, ErrorRule>>;
+
+/** Stable codes of {@link StorageError}. */
+export type StorageErrorCode = keyof typeof STORAGE_ERRORS;
+
+/** The store failed or does not fit; the agent stops rather than go on in memory. */
+export class StorageError extends AgentMeshError {
+  readonly code: StorageErrorCode;
+
+  constructor(code: StorageErrorCode, detail?: string, cause?: unknown) {
+    const { message, retryable } = STORAGE_ERRORS[code];
+    super(detail === undefined ? message : `${message} (${detail})`, { retryable, cause });
+    this.code = code;
+  }
+}

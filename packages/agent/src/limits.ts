@@ -1,0 +1,98 @@
+/**
+ * Every number that bounds an agent, each with its reason (protocol.md §2.8–2.11, §2.16).
+ * Owns the numbers only; limits of records and of the ratchet are crypto's, those of frames and
+ * hubs are protocol's.
+ */
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+const DAY_MS = 24 * HOUR_MS;
+const MIB = 1024 * 1024;
+
+/** Bytes, milliseconds and counts, as the names say. */
+export const AGENT_LIMITS = {
+  /** Messages that wait to be accepted by the hub; then `send` is refused with BACKPRESSURE. */
+  outboxMessages: 10_000,
+  /** The same in bytes of sealed messages. */
+  outboxBytes: 256 * MIB,
+  /** Envelopes sent and not yet answered: far below what a hub allows one connection. */
+  inFlight: 128,
+  /** Messages for one peer that share one commit. */
+  commitMessages: 64,
+  /** First wait after a refusal that may pass; doubles up to the longest. */
+  resendMs: 500,
+  resendMaxMs: 60_000,
+
+  /** Sent contents kept for one peer until he acknowledges them (§2.10). */
+  keptMessages: 10_000,
+  keptBytes: 64 * MIB,
+  keptMs: 7 * DAY_MS,
+  /** Contents sealed again for one retry request; the peer asks again for more. */
+  retryMessages: 256,
+  /** Retry requests of one peer that are answered in a minute. */
+  retriesPerMinute: 6,
+
+  /** Received numbers remembered above the mark without a hole, for one instance. */
+  sequenceSparse: 4_096,
+  /** Numbers at or below the mark whose message is remembered, to tell a clone from a repeat. */
+  sequenceRecent: 64,
+  /** Instances of one peer whose windows are kept. */
+  instances: 4,
+
+  /** Age at which a session is replaced: coarse post-quantum healing (§2.9). */
+  sessionLifetimeMs: 7 * DAY_MS,
+  /** Messages sent in a session before it is replaced: bounds the length of chains. */
+  sessionMessages: 10_000,
+  /** How long a session that is not used for sending still receives. */
+  sessionDrainMs: 14 * DAY_MS,
+
+  /** First wait between two automatic resets for one peer; doubles up to the longest (§2.10). */
+  resetMs: HOUR_MS,
+  resetMaxMs: DAY_MS,
+  /** New sessions accepted: of one identity in a minute, of all in a second. */
+  handshakesPerMinute: 5,
+  handshakesPerSecond: 20,
+  /** First wait asked of a hub with what cannot be taken now, and for a person's decision. */
+  busyNackMs: 15_000,
+  heldNackMs: MINUTE_MS,
+  /** Longest such wait: each is twice the one before. */
+  nackMaxMs: HOUR_MS,
+
+  /** Unacknowledged messages, or age of the first, that make a receipt (§2.10). */
+  receiptMessages: 64,
+  receiptMs: 30_000,
+  /** Wait before a missing number is asked for: what is only late arrives meanwhile. */
+  gapMs: 2_000,
+  /** How often a gap is asked for, each time after four times the wait. */
+  gapAttempts: 7,
+
+  /** One-time prekeys on the hub, and the number at which they are refilled (§2.2). */
+  oneTimePrekeys: 50,
+  oneTimeRefill: 20,
+  /** One-time prekeys whose private halves are kept: those on the hub, taken, or handed over. */
+  oneTimePrekeysIssued: 1_000,
+  /** Private halves of signed prekeys: 9 days of life, a new one every 2 days. */
+  signedPrekeys: 6,
+  /** Sessions accepted under one signed prekey without a one-time prekey (§2.3). */
+  sessionsPerSignedPrekey: 100_000,
+  /** How long an accepted session is never accepted again: longer than any one-time prekey. */
+  usedSessionMs: 32 * DAY_MS,
+  /** Age at which the identity record is signed anew; it lives 90 days. */
+  recordRenewalMs: 30 * DAY_MS,
+  /** How often keys are looked after: far below the 48 hours of a signed prekey. */
+  upkeepMs: HOUR_MS,
+
+  /** Messages that wait for a handler before deliveries are put off. */
+  inboxMessages: 4_096,
+  /** Runs of the handlers for one message before it becomes a local dead letter. */
+  handlerAttempts: 5,
+  /** How long a message waits for earlier ones of its sender before it overtakes them. */
+  inOrderMs: 3_000,
+  /** First wait before a failed message is handled again; doubles each time. */
+  handlerRetryMs: 1_000,
+  /** Dead letters and security events kept: enough to look into, never a growing store. */
+  deadLetters: 1_000,
+  securityEvents: 1_000,
+  /** How long `close` waits for handlers and for the hub. */
+  drainMs: 5_000,
+} as const;

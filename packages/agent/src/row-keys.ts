@@ -1,0 +1,64 @@
+/**
+ * The keys under which an agent's rows lie: one table of the whole store. Owns their spelling, so
+ * that ranges sort as they must; does not know what the rows hold.
+ *
+ *   meta                      who and when (`meta`)        hub        pinned hub key
+ *   record                    own identity record          prekeys    what was published (`prekeys`)
+ *   prekey/signed/<id>        private halves               prekey/one-time/<id>
+ *   name/<name>               aid pinned to the name       peer/<aid> all that is known of a peer
+ *   session/<sid>             one end of a session         bundle/<aid>  handed over, not used yet
+ *   used/<sid>                accepted once (§2.3)         used-until/<ms>/<sid>
+ *   sent/<aid>/<epoch>/<seq>  contents not yet acknowledged
+ *   outbox/<n>  inbox/<n>  dead/<n>  security/<n>          in order of arrival
+ *   receipt/<aid>             a receipt is owed
+ */
+import { toHex } from '@agentmesh/crypto';
+
+const DIGITS = 14;
+
+/** A number so that texts sort as numbers do: 14 hex digits hold 2^53. */
+function sortable(number: number): string {
+  return number.toString(16).padStart(DIGITS, '0');
+}
+
+function id8(id: number): string {
+  return id.toString(16).padStart(8, '0');
+}
+
+/** Rows in order of arrival. */
+export type Log = 'outbox' | 'inbox' | 'dead' | 'security';
+
+export const ROW = {
+  meta: 'meta',
+  hub: 'hub',
+  record: 'record',
+  prekeys: 'prekeys',
+  signedPrekey: (id: number) => `prekey/signed/${id8(id)}`,
+  oneTimePrekey: (id: number) => `prekey/one-time/${id8(id)}`,
+  name: (name: string) => `name/${name}`,
+  peer: (aid: Uint8Array) => `peer/${toHex(aid)}`,
+  bundle: (aid: Uint8Array) => `bundle/${toHex(aid)}`,
+  session: (sid: Uint8Array) => `session/${toHex(sid)}`,
+  usedSession: (sid: Uint8Array) => `used/${toHex(sid)}`,
+  usedUntil: (untilMs: number, sid: Uint8Array) => `used-until/${sortable(untilMs)}/${toHex(sid)}`,
+  sent: (aid: Uint8Array, epoch: number, number: number) =>
+    `sent/${toHex(aid)}/${id8(epoch)}/${sortable(number)}`,
+  receipt: (aid: Uint8Array) => `receipt/${toHex(aid)}`,
+  log: (log: Log, order: number) => `${log}/${sortable(order)}`,
+} as const;
+
+/** Bounds of the range of keys that begin with `prefix` and a slash. */
+export function under(prefix: string): { readonly from: string; readonly to: string } {
+  // '0' is the character after '/'.
+  return { from: `${prefix}/`, to: `${prefix}0` };
+}
+
+/** Bounds of the accepted sessions whose time is over. */
+export function usedBefore(nowMs: number): { readonly from: string; readonly to: string } {
+  return { from: 'used-until/', to: `used-until/${sortable(nowMs)}` };
+}
+
+/** Order of a row in one of the logs. */
+export function orderOf(key: string): number {
+  return Number.parseInt(key.slice(key.indexOf('/') + 1), 16);
+}

@@ -1,0 +1,46 @@
+/**
+ * What an agent takes from the machine: clock, randomness, timers and the console. The one place of
+ * this package that touches them; everything else is handed a {@link Runtime}.
+ */
+import { systemRandom } from '@agentmesh/crypto';
+import type { RandomSource } from '@agentmesh/crypto';
+import { systemClock } from '@agentmesh/protocol';
+import type { Clock } from '@agentmesh/protocol';
+
+/** Handed in, so that the same inputs give the same outputs. */
+export interface Runtime {
+  /** Milliseconds since the epoch. */
+  readonly now: Clock;
+  readonly random: RandomSource;
+  /** Runs a task once after a delay; the returned function cancels it. */
+  schedule(delayMs: number, task: () => void): () => void;
+}
+
+/** Where an agent writes what an operator should read. Never keys, payloads or tokens. */
+export interface Logger {
+  debug(message: string, fields: LogFields): void;
+  info(message: string, fields: LogFields): void;
+  warn(message: string, fields: LogFields): void;
+  error(message: string, fields: LogFields): void;
+}
+
+/** Names, codes and counts beside a log message. */
+export type LogFields = Readonly<Record<string, string | number | boolean | null>>;
+
+/** The console of Node and of browsers. */
+export const systemLogger: Logger = globalThis.console;
+
+/** The machine itself. Waiting timers do not keep a Node process alive. */
+export const systemRuntime: Runtime = {
+  now: systemClock,
+  random: systemRandom,
+  schedule(delayMs, task) {
+    const timer: unknown = setTimeout(task, delayMs);
+    if (isUnrefable(timer)) timer.unref();
+    return () => clearTimeout(timer as Parameters<typeof clearTimeout>[0]);
+  },
+};
+
+function isUnrefable(timer: unknown): timer is { unref(): void } {
+  return typeof timer === 'object' && timer !== null && 'unref' in timer;
+}

@@ -1,0 +1,39 @@
+/**
+ * One transaction on the store: reads see its own writes, nothing is written before `commit`.
+ * Owns the collecting; every receive and every send is exactly one of these (protocol.md §2.11).
+ */
+import type { AgentStore, StoreOperation } from './store.js';
+
+/** Reads through to the store and collects writes. Used once. */
+export class StoreTransaction {
+  readonly #store: AgentStore;
+  /** The last write of a key counts; null deletes. */
+  readonly #writes = new Map<string, Uint8Array | null>();
+
+  constructor(store: AgentStore) {
+    this.#store = store;
+  }
+
+  async get(key: string): Promise<Uint8Array | null> {
+    const written = this.#writes.get(key);
+    return written === undefined ? this.#store.get(key) : written;
+  }
+
+  put(key: string, value: Uint8Array): void {
+    this.#writes.set(key, value);
+  }
+
+  delete(key: string): void {
+    this.#writes.set(key, null);
+  }
+
+  /** Atomic and durable once resolved; a transaction without writes costs nothing. */
+  async commit(): Promise<void> {
+    if (this.#writes.size === 0) return;
+    const operations: StoreOperation[] = [];
+    for (const [key, value] of this.#writes) {
+      operations.push(value === null ? { delete: key } : { put: key, value });
+    }
+    await this.#store.commit(operations);
+  }
+}
