@@ -1,0 +1,79 @@
+/**
+ * Who the store belongs to and which opening of it this is (protocol.md §2.6, §2.11 P6). Owns the
+ * row and its two transitions: a new opening, and a new instance after the store went back in time.
+ */
+import { equalBytes } from '@agentmesh/crypto';
+import type { RandomSource } from '@agentmesh/crypto';
+import { StorageError } from './errors.js';
+import { RowReader, RowWriter } from './row-codec.js';
+
+/** The store's own identity. */
+export interface Meta {
+  readonly aid: Uint8Array;
+  readonly name: string;
+  /** 16 random bytes made with the store, or after it went back in time. */
+  readonly instance: Uint8Array;
+  /** How often the store was opened. */
+  readonly boot: number;
+  /** Rises with each new instance: sessions of an earlier epoch only receive. */
+  readonly epoch: number;
+}
+
+const VERSION = 1;
+
+/** The row after one more opening; null stands for a new store. Throws STORE_MISMATCH. */
+export function openedMeta(
+  stored: Uint8Array | null,
+  owner: { readonly aid: Uint8Array; readonly name: string },
+  random: RandomSource,
+): Meta {
+  if (stored === null) {
+    return { aid: owner.aid, name: owner.name, instance: random(16), boot: 1, epoch: 1 };
+  }
+  const meta = decodeMeta(stored);
+  if (!equalBytes(meta.aid, owner.aid)) {
+    throw new StorageError('STORE_MISMATCH', `it was made with other keys, for '${meta.name}'`);
+  }
+  if (meta.name !== owner.name) {
+    throw new StorageError('STORE_MISMATCH', `it was made for the name '${meta.name}'`);
+  }
+  return { ...meta, boot: meta.boot + 1 };
+}
+
+/** The row after a rollback was seen. */
+export function renewedMeta(meta: Meta, random: RandomSource): Meta {
+  return { ...meta, instance: random(16), epoch: meta.epoch + 1 };
+}
+
+/**
+ * Whether the hub has seen a later opening of this very store (P6): the store went back in time, or
+ * the hub lies. `authenticated`: this process has authenticated with this opening before.
+ */
+export function wasRolledBack(
+  meta: Meta,
+  last: { readonly instance: Uint8Array | null; readonly boot: number | null },
+  authenticated: boolean,
+): boolean {
+  if (last.instance === null || last.boot === null) return false;
+  if (!equalBytes(last.instance, meta.instance)) return false;
+  return last.boot > meta.boot || (last.boot === meta.boot && !authenticated);
+}
+
+export function encodeMeta(meta: Meta): Uint8Array {
+  const row = new RowWriter().u8(VERSION).fixed(meta.aid).text(meta.name).fixed(meta.instance);
+  return row.u32(meta.boot).u32(meta.epoch).finish();
+}
+
+function decodeMeta(bytes: Uint8Array): Meta {
+  const row = new RowReader(bytes, 'meta');
+  if (row.u8() !== VERSION) row.fail();
+  const meta = {
+    aid: row.fixed(32),
+    name: row.text(),
+    instance: row.fixed(16),
+    boot: row.u32(),
+    epoch: row.u32(),
+  };
+  row.end();
+  return meta;
+}

@@ -1,0 +1,187 @@
+/**
+ * What is known of one peer: identity, pin, trust, newest records, sessions and both directions'
+ * numbers. Owns this value, its storage form and its small transitions; who may become a peer is
+ * `trust`'s judgement, what a message changes is `receive`'s and `compose`'s.
+ */
+import { aidOf, equalBytes, fingerprintOf } from '@agentmesh/crypto';
+import type { IdentityRecord, PublicIdentity } from '@agentmesh/crypto';
+import { AGENT_LIMITS } from './limits.js';
+import { RowReader, RowWriter } from './row-codec.js';
+import { emptyWindow, readWindow, writeWindow } from './sequence-window.js';
+import type { SequenceWindow } from './sequence-window.js';
+import { activeSession, readEntry, withSession, writeEntry } from './sessions.js';
+import type { SessionEntry } from './sessions.js';
+
+/**
+ * How far an identity is established: nothing yet but the hub's word; pinned and heard from since;
+ * compared by a person or named by its own fingerprint or address.
+ */
+export type Trust = 'first-contact' | 'pinned' | 'verified';
+
+const TRUSTS: readonly Trust[] = ['first-contact', 'pinned', 'verified'];
+
+export function writeTrust(row: RowWriter, trust: Trust): void {
+  row.u8(TRUSTS.indexOf(trust));
+}
+
+export function readTrust(row: RowReader): Trust {
+  return TRUSTS[row.u8()] ?? row.fail();
+}
+
+/** One peer. A readonly value; every transition gives the next one. */
+export interface Peer {
+  readonly identity: PublicIdentity;
+  /** The name pinned to this identity. */
+  readonly name: string;
+  readonly trust: Trust;
+  /** An identity that claims this name: nothing is sent or taken until somebody decides. */
+  readonly contestedBy: Uint8Array | null;
+  /** Newest identity record seen. */
+  readonly record: { readonly revision: number; readonly bytes: Uint8Array };
+  /** createdMs of the newest signed prekey seen; 0 when none. */
+  readonly newestSignedMs: number;
+  readonly sessions: readonly SessionEntry[];
+  /** Highest generation ever seen with this peer. */
+  readonly generation: number;
+  /** His current store; null until he was heard. */
+  readonly instance: Uint8Array | null;
+  /** With strict trust: a new store of his that waits to be approved. */
+  readonly heldInstance: Uint8Array | null;
+  readonly windows: readonly SequenceWindow[];
+  readonly outgoing: Outgoing;
+  /** The mark we last told him, and messages received since that want an acknowledgement. */
+  readonly ackSent: number;
+  readonly owed: number;
+  readonly reset: { readonly atMs: number; readonly count: number };
+}
+
+/** Our numbers towards one peer. */
+export interface Outgoing {
+  /** Our epoch that these numbers belong to. */
+  readonly epoch: number;
+  readonly next: number;
+  /** He has everything up to here. */
+  readonly acked: number;
+  /** Lowest number whose content is kept. */
+  readonly keptFrom: number;
+  /** Bytes of all contents so far, and of those before some number up to `keptFrom`. */
+  readonly total: number;
+  readonly before: number;
+  /** When old contents were last looked for. */
+  readonly trimmedMs: number;
+}
+
+/** Our numbers at the beginning of an epoch. */
+export function freshOutgoing(epoch: number): Outgoing {
+  return { epoch, next: 1, acked: 0, keptFrom: 1, total: 0, before: 0, trimmedMs: 0 };
+}
+
+/** A peer at the moment he is pinned. */
+export function newPeer(record: IdentityRecord, trust: Trust, epoch: number): Peer {
+  return {
+    identity: record.identity,
+    name: record.name,
+    trust,
+    contestedBy: null,
+    record: { revision: record.revision, bytes: record.bytes },
+    newestSignedMs: 0,
+    sessions: [],
+    generation: 0,
+    instance: null,
+    heldInstance: null,
+    windows: [],
+    outgoing: freshOutgoing(epoch),
+    ackSent: 0,
+    owed: 0,
+    reset: { atMs: 0, count: 0 },
+  };
+}
+
+export function fingerprintOfPeer(peer: Peer): string {
+  return fingerprintOf(peer.identity.aid);
+}
+
+/** The session that sends to this peer; null if a new one is needed. */
+export function activeOf(peer: Peer, epoch: number): SessionEntry | null {
+  return activeSession(peer.sessions, { epoch, instance: peer.instance });
+}
+
+export function replaceSession(peer: Peer, entry: SessionEntry): Peer {
+  const generation = Math.max(peer.generation, entry.generation);
+  return { ...peer, generation, sessions: withSession(peer.sessions, entry) };
+}
+
+/** Our numbers, begun anew if they are of an earlier epoch of our store. */
+export function outgoingOf(peer: Peer, epoch: number): Outgoing {
+  return peer.outgoing.epoch === epoch ? peer.outgoing : freshOutgoing(epoch);
+}
+
+/** The window of one of the peer's instances, empty if it is new. */
+export function windowOf(peer: Peer, instance: Uint8Array, boot: number): SequenceWindow {
+  const known = peer.windows.find((window) => equalBytes(window.instance, instance));
+  return known ?? emptyWindow(instance, boot);
+}
+
+/** The peer with a window changed; the most recently changed ones are kept. */
+export function replaceWindow(peer: Peer, window: SequenceWindow): Peer {
+  const others = peer.windows.filter((other) => !equalBytes(other.instance, window.instance));
+  return { ...peer, windows: [...others, window].slice(-AGENT_LIMITS.instances) };
+}
+
+/** Highest number of the peer's current instance received without a hole. */
+export function ackOf(peer: Peer): number {
+  return peer.instance === null ? 0 : windowOf(peer, peer.instance, 0).low;
+}
+
+const VERSION = 1;
+
+/** Storage form of a peer. */
+export function encodePeer(peer: Peer): Uint8Array {
+  const row = new RowWriter().u8(VERSION).fixed(peer.identity.signing).fixed(peer.identity.dh);
+  row.text(peer.name).optional(peer.contestedBy);
+  writeTrust(row, peer.trust);
+  row.u32(peer.record.revision).bytes(peer.record.bytes).u64(peer.newestSignedMs);
+  row.list(peer.sessions, (entry) => writeEntry(row, entry)).u32(peer.generation);
+  row.optional(peer.instance).optional(peer.heldInstance);
+  row.list(peer.windows, (window) => writeWindow(row, window));
+  const { epoch, next, acked, keptFrom, total, before, trimmedMs } = peer.outgoing;
+  row.u32(epoch).u64(next).u64(acked).u64(keptFrom).u64(total).u64(before).u64(trimmedMs);
+  row.u64(peer.ackSent).u32(peer.owed).u64(peer.reset.atMs).u32(peer.reset.count);
+  return row.finish();
+}
+
+/** Reads the storage form back; throws STORE_CORRUPT. */
+export function decodePeer(bytes: Uint8Array): Peer {
+  const row = new RowReader(bytes, 'peer');
+  if (row.u8() !== VERSION) row.fail();
+  const signing = row.fixed(32);
+  const dh = row.fixed(32);
+  const peer: Peer = {
+    // Checked when it was stored: these bytes are our own.
+    identity: { signing, dh, aid: aidOf(signing, dh) },
+    name: row.text(),
+    contestedBy: row.optional(32),
+    trust: readTrust(row),
+    record: { revision: row.u32(), bytes: row.bytes() },
+    newestSignedMs: row.u64(),
+    sessions: row.list(() => readEntry(row)),
+    generation: row.u32(),
+    instance: row.optional(16),
+    heldInstance: row.optional(16),
+    windows: row.list(() => readWindow(row)),
+    outgoing: {
+      epoch: row.u32(),
+      next: row.u64(),
+      acked: row.u64(),
+      keptFrom: row.u64(),
+      total: row.u64(),
+      before: row.u64(),
+      trimmedMs: row.u64(),
+    },
+    ackSent: row.u64(),
+    owed: row.u32(),
+    reset: { atMs: row.u64(), count: row.u32() },
+  };
+  row.end();
+  return peer;
+}
