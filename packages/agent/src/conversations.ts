@@ -1,0 +1,170 @@
+/**
+ * A peer and the session that sends to him: the active one, or a new one from a bundle that was
+ * handed over or that the hub serves (protocol.md §2.9). Owns when a session is begun or replaced.
+ * The network is asked outside of the peer's lock.
+ */
+import { AgentMeshError, CryptoError, decodeSession, toHex } from '@agentmesh/crypto';
+import type { Bundle, CryptoSession } from '@agentmesh/crypto';
+import { decodeBundle } from '@agentmesh/protocol';
+import type { AgentContext } from './agent-context.js';
+import type { Author, Conversation } from './compose.js';
+import { AgentError, IdentityChangedError, StorageError } from './errors.js';
+import {
+  assertOneTimePrekey,
+  assertSameIdentity,
+  beginSession,
+  checkBundle,
+  loadPeer,
+  questionFor,
+} from './handshake.js';
+import type { HubLink } from './hub-link.js';
+import { activeOf } from './peer.js';
+import type { Peer } from './peer.js';
+import { ROW } from './row-keys.js';
+import { conditionOf } from './sessions.js';
+import type { SessionEntry } from './sessions.js';
+import type { StoreTransaction } from './store-transaction.js';
+import { assertUncontested } from './trust.js';
+
+/** What is done with a conversation, under the peer's lock; it commits the transaction. */
+export type Use = (
+  tx: StoreTransaction,
+  author: Author,
+  conversation: Conversation,
+) => Promise<void>;
+
+/** What the hub answered; `none` when an old session may go on without. */
+type Fetched = { readonly bundle: Bundle; readonly hubId: Uint8Array | null } | 'none';
+
+/** How long an old session goes on before its renewal is tried again. */
+const RENEWAL_RETRY_MS = 600_000;
+
+/** The conversations of one agent. */
+export class Conversations {
+  readonly #context: AgentContext;
+  readonly #link: HubLink | null;
+  /** By aid in hex: when the renewal of an old session may be tried again. */
+  readonly #renewAfter = new Map<string, number>();
+
+  constructor(context: AgentContext, link: HubLink | null) {
+    this.#context = context;
+    this.#link = link;
+  }
+
+  /** Finds or begins a session with a peer and uses it, all under his lock. */
+  async hold(aid: Uint8Array, use: Use): Promise<void> {
+    let fetched: Fetched | null = null;
+    for (;;) {
+      const wanting = await this.#tryUse(aid, use, fetched);
+      if (wanting === null) return;
+      fetched = await this.#fetch(wanting);
+    }
+  }
+
+  /** The session that sends now; null if a new one would be needed. The lock is held. */
+  async current(tx: StoreTransaction, peer: Peer): Promise<Conversation | null> {
+    const entry = activeOf(peer, this.#context.meta.epoch);
+    if (entry === null) return null;
+    const isUsable = conditionOf(entry, this.#context.runtime.now()) !== 'unusable';
+    return isUsable ? this.#load(tx, peer, entry) : null;
+  }
+
+  /** One try under the lock; returns the peer if a bundle of his is needed first. */
+  #tryUse(aid: Uint8Array, use: Use, fetched: Fetched | null): Promise<Peer | null> {
+    return this.#context.peers.run(toHex(aid), async () => {
+      const tx = this.#context.transaction();
+      const author = this.#context.author();
+      const peer = await loadPeer(tx, aid);
+      if (peer === null) throw new AgentError('UNKNOWN_PEER');
+      assertUncontested(peer);
+      const conversation = await this.#find(tx, author, { peer, fetched });
+      if (conversation === null) return peer;
+      await use(tx, author, conversation);
+      return null;
+    });
+  }
+
+  async #find(
+    tx: StoreTransaction,
+    author: Author,
+    { peer, fetched }: { readonly peer: Peer; readonly fetched: Fetched | null },
+  ): Promise<Conversation | null> {
+    const entry = activeOf(peer, author.meta.epoch);
+    const condition = entry === null ? 'unusable' : conditionOf(entry, author.nowMs);
+    if (entry !== null && condition === 'fresh') return this.#load(tx, peer, entry);
+    const handed = await this.#beginFromHanded(tx, author, peer);
+    if (handed !== null) return handed;
+    if (entry !== null && condition === 'old' && this.#goesOn(peer, fetched)) {
+      return this.#load(tx, peer, entry);
+    }
+    if (fetched === null || fetched === 'none') return null;
+    assertSameIdentity(peer, fetched.bundle);
+    const question = questionFor(peer, fetched.hubId);
+    const bundle = checkBundle(fetched.bundle, question, peer, author.nowMs);
+    assertOneTimePrekey(bundle, this.#context.requireOneTimePrekey);
+    return beginSession(tx, author, { peer, bundle });
+  }
+
+  /** Whether an old session is used although a new one would be better. */
+  #goesOn(peer: Peer, fetched: Fetched | null): boolean {
+    if (fetched === 'none' || this.#link === null) return true;
+    const after = this.#renewAfter.get(toHex(peer.identity.aid)) ?? 0;
+    return fetched === null && this.#context.runtime.now() < after;
+  }
+
+  /** A session from the bundle that was handed over, if there is one; it is used once. */
+  async #beginFromHanded(
+    tx: StoreTransaction,
+    author: Author,
+    peer: Peer,
+  ): Promise<Conversation | null> {
+    const key = ROW.bundle(peer.identity.aid);
+    const row = await tx.get(key);
+    if (row === null) return null;
+    tx.delete(key);
+    const handed = decodeBundle(JSON.parse(new TextDecoder().decode(row)));
+    try {
+      const bundle = checkBundle(handed, questionFor(peer, null), peer, author.nowMs);
+      assertOneTimePrekey(bundle, this.#context.requireOneTimePrekey);
+      return beginSession(tx, author, { peer, bundle });
+    } catch (error) {
+      const isStale = error instanceof CryptoError || error instanceof AgentError;
+      if (isStale && this.#link !== null) return null;
+      throw error;
+    }
+  }
+
+  /** Asks the hub for a peer: once for a renewal, else until it answers. */
+  async #fetch(peer: Peer): Promise<Fetched> {
+    const link = this.#link;
+    if (link === null) throw new AgentError('NO_SESSION');
+    const ask = (): Promise<Bundle> =>
+      link.request((hub) => hub.getBundle(peer.name, { oneTime: true }));
+    if (activeOf(peer, this.#context.meta.epoch) === null) {
+      return { bundle: await ask(), hubId: link.hubId };
+    }
+    try {
+      const bundle = await link.ask((hub) => hub.getBundle(peer.name, { oneTime: true }));
+      checkBundle(bundle, questionFor(peer, link.hubId), peer, this.#context.runtime.now());
+      return { bundle, hubId: link.hubId };
+    } catch (error) {
+      return this.#withoutRenewal(peer, error);
+    }
+  }
+
+  /** An old session goes on, unless the peer's name shows another identity. */
+  #withoutRenewal(peer: Peer, error: unknown): Fetched {
+    if (error instanceof IdentityChangedError || !(error instanceof AgentMeshError)) throw error;
+    const retryMs = this.#context.runtime.now() + RENEWAL_RETRY_MS;
+    this.#renewAfter.set(toHex(peer.identity.aid), retryMs);
+    this.#context.log.warn('session not renewed', { peer: peer.name, code: error.code });
+    return 'none';
+  }
+
+  async #load(tx: StoreTransaction, peer: Peer, entry: SessionEntry): Promise<Conversation> {
+    const row = await tx.get(ROW.session(entry.sid));
+    if (row === null) throw this.#context.store.fail(new StorageError('STORE_CORRUPT', 'session'));
+    const session: CryptoSession = decodeSession(row);
+    return { peer, session };
+  }
+}

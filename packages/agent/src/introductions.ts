@@ -1,0 +1,282 @@
+/**
+ * How a stranger becomes a peer: asked for by name, handed over, or writing first (protocol.md
+ * §2.12). Owns pins and their changes; the judgement is `trust`'s, checks of keys are `handshake`'s.
+ */
+import {
+  aidOfAddress,
+  CryptoError,
+  equalBytes,
+  fingerprintOf,
+  fingerprintsEqual,
+  addressOf,
+  parseIdentityRecord,
+  toHex,
+} from '@agentmesh/crypto';
+import type { Bundle, IdentityRecord } from '@agentmesh/crypto';
+import { encodeBundle, ProtocolError } from '@agentmesh/protocol';
+import type { AgentContext } from './agent-context.js';
+import { AgentError, IdentityChangedError } from './errors.js';
+import {
+  askedAs,
+  assertOneTimePrekey,
+  beginSession,
+  checkBundle,
+  claimedAid,
+  loadPeer,
+  pinnedPeer,
+  questionOf,
+  withRecords,
+} from './handshake.js';
+import type { BundleQuestion } from './handshake.js';
+import type { HubLink } from './hub-link.js';
+import { KeyedMutex } from './keyed-mutex.js';
+import { activeOf, encodePeer, fingerprintOfPeer, newPeer } from './peer.js';
+import type { Peer } from './peer.js';
+import { ROW } from './row-keys.js';
+import type { StoreTransaction } from './store-transaction.js';
+import { assertReferenceFits, isProvenBy, judgeContact } from './trust.js';
+import type { PeerReference } from './trust.js';
+
+/** Everyone who is or becomes a peer of one agent. */
+export class Introductions {
+  readonly #context: AgentContext;
+  readonly #link: HubLink | null;
+  /** By the text of the reference: calls for one peer go on in the order in which they came. */
+  readonly #lines = new KeyedMutex();
+  /** Names being pinned right now, with the aid in hex: two identities never share one. */
+  readonly #claims = new Map<string, string>();
+
+  constructor(context: AgentContext, link: HubLink | null) {
+    this.#context = context;
+    this.#link = link;
+  }
+
+  /** The aid of a peer. Whoever is not one yet is asked for at the hub, judged, pinned. */
+  resolve(reference: PeerReference): Promise<Uint8Array> {
+    return this.#lines.run(reference.text, async () => {
+      const peer = await this.find(reference);
+      if (peer === null) return this.#watch(() => this.#meet(reference));
+      await this.#verifyBy(peer, reference);
+      return peer.identity.aid;
+    });
+  }
+
+  /** The peer that a reference names, if he is one; BAD_FINGERPRINT if it proves another. */
+  async find(reference: PeerReference): Promise<Peer | null> {
+    const tx = this.#context.transaction();
+    const { name, aid } = reference;
+    const peer = name === null ? await loadPeer(tx, aid ?? new Uint8Array()) : null;
+    const found = name === null ? peer : await pinnedPeer(tx, name);
+    if (found !== null) assertReferenceFits(reference, found.identity.aid);
+    return found;
+  }
+
+  /** A bundle that was handed over: kept until the first message to this peer. Gives his aid. */
+  async accept(bundle: Bundle, fingerprint: string | null): Promise<Uint8Array> {
+    const { name } = parseIdentityRecord(bundle.record);
+    const reference = { text: name, name, fingerprint, aid: null };
+    const question = { name, aid: null, fingerprint, hubId: null };
+    return this.#watch(() => this.#take({ bundle, question, reference, handedOver: true }));
+  }
+
+  /**
+   * Step 9 of §2.8: a stranger who writes first. The hub must name this identity for this name; a
+   * self-claimed name alone never makes a pin. The name stays claimed until {@link release}.
+   */
+  async meetSender(tx: StoreTransaction, name: string, aid: Uint8Array): Promise<Peer> {
+    const link = this.#link;
+    if (link === null) throw new AgentError('UNKNOWN_SENDER');
+    const record = await this.#askForRecord(link, name);
+    if (!equalBytes(record.identity.aid, aid)) throw new AgentError('NAME_CONFLICT');
+    return this.#pin(tx, record);
+  }
+
+  /** A stranger whose message could not be opened: met by the address that the hub names. */
+  async meetAddress(
+    tx: StoreTransaction,
+    aid: Uint8Array,
+  ): Promise<{ readonly peer: Peer; readonly bundle: Bundle; readonly question: BundleQuestion }> {
+    const link = this.#link;
+    if (link === null) throw new AgentError('UNKNOWN_SENDER');
+    const question = { name: null, aid, fingerprint: null, hubId: link.hubId };
+    const bundle = await link.ask((hub) => hub.getBundle(addressOf(aid), { oneTime: true }));
+    const { record } = checkBundle(bundle, question, null, this.#context.runtime.now());
+    return { peer: await this.#pin(tx, record), bundle, question };
+  }
+
+  /** The pin of a name was committed, or will not be. */
+  release(aid: Uint8Array): void {
+    const owner = toHex(aid);
+    for (const [name, claimant] of this.#claims) {
+      if (claimant === owner) this.#claims.delete(name);
+    }
+  }
+
+  /** Blocks a peer whose name shows another identity, and says so once. */
+  async contest(change: IdentityChangedError): Promise<void> {
+    const context = this.#context;
+    const aid = aidOfAddress(change.pinnedAddress);
+    const shown = aidOfAddress(change.shownAddress);
+    await context.peers.run(toHex(aid), async () => {
+      const tx = context.transaction();
+      const peer = await loadPeer(tx, aid);
+      if (peer === null || (peer.contestedBy !== null && equalBytes(peer.contestedBy, shown))) {
+        return;
+      }
+      tx.put(ROW.peer(aid), encodePeer({ ...peer, contestedBy: shown }));
+      await tx.commit();
+      const { peer: name, pinned } = change;
+      context.events.emit('identityChanged', { peer: name, pinned, shown: change.shown });
+    });
+  }
+
+  /** A person's decision about a name: the identity with this fingerprint is the right one. */
+  async trust(name: string, fingerprint: string): Promise<void> {
+    const peer = await pinnedPeer(this.#context.transaction(), name);
+    if (peer === null) {
+      throw new AgentError('UNKNOWN_PEER', `name him '${name}#<fingerprint>' when you write first`);
+    }
+    if (fingerprintsEqual(fingerprint, fingerprintOfPeer(peer))) {
+      return this.#confirm(peer.identity.aid);
+    }
+    const { contestedBy } = peer;
+    if (contestedBy === null || !fingerprintsEqual(fingerprint, fingerprintOf(contestedBy))) {
+      throw new CryptoError('BAD_FINGERPRINT');
+    }
+    await this.#meet({ text: name, name, fingerprint, aid: null }, peer);
+  }
+
+  /** Runs a first contact; one that reveals a changed identity blocks the pinned peer. */
+  async #watch<T>(contact: () => Promise<T>): Promise<T> {
+    try {
+      return await contact();
+    } catch (error) {
+      if (error instanceof IdentityChangedError) await this.contest(error);
+      throw error;
+    }
+  }
+
+  async #meet(reference: PeerReference, replaced?: Peer): Promise<Uint8Array> {
+    const link = this.#link;
+    if (link === null) throw new AgentError('NO_HUB');
+    const bundle = await link.request((hub) => hub.getBundle(reference.text, { oneTime: true }));
+    const question = questionOf(reference, link.hubId ?? new Uint8Array(32));
+    return this.#take({ bundle, question, reference, replaced });
+  }
+
+  /** Checks a bundle, pins its owner if he is new, and begins or prepares a session. */
+  async #take(contact: {
+    readonly bundle: Bundle;
+    readonly question: BundleQuestion;
+    readonly reference: PeerReference;
+    readonly handedOver?: boolean;
+    readonly replaced?: Peer | undefined;
+  }): Promise<Uint8Array> {
+    const context = this.#context;
+    const { bundle, question, reference, replaced } = contact;
+    const aid = claimedAid(bundle);
+    if (equalBytes(aid, context.aid)) throw new CryptoError('INVALID_ARGUMENT', 'your own bundle');
+    return context.peers.run(toHex(aid), async () => {
+      const tx = context.transaction();
+      const author = context.author();
+      const known = await loadPeer(tx, aid);
+      const checked = checkBundle(bundle, question, known, author.nowMs);
+      if (replaced !== undefined) this.#forget(tx, replaced);
+      try {
+        const pinned = known ?? (await this.#pin(tx, checked.record, reference, replaced));
+        if (pinned.name !== checked.record.name) throw new AgentError('NAME_CONFLICT');
+        let peer = withRecords(pinned, checked);
+        if (contact.handedOver === true) {
+          tx.put(ROW.bundle(aid), encodeHanded(bundle));
+        } else if (activeOf(peer, author.meta.epoch) === null) {
+          assertOneTimePrekey(checked, context.requireOneTimePrekey);
+          ({ peer } = beginSession(tx, author, { peer, bundle: checked }));
+        }
+        tx.put(ROW.peer(aid), encodePeer(peer));
+        await tx.commit();
+        if (known === null) this.tellOf(peer);
+        return aid;
+      } finally {
+        this.release(aid);
+      }
+    });
+  }
+
+  /** Tells of a pin that rests on the hub's word alone. */
+  tellOf(peer: Peer): void {
+    if (peer.trust !== 'first-contact') return;
+    const address = addressOf(peer.identity.aid);
+    const fingerprint = fingerprintOfPeer(peer);
+    this.#context.events.emit('firstContact', { peer: peer.name, address, fingerprint });
+  }
+
+  async #pin(
+    tx: StoreTransaction,
+    record: IdentityRecord,
+    reference?: PeerReference,
+    replaced?: Peer,
+  ): Promise<Peer> {
+    const { name } = record;
+    const { aid } = record.identity;
+    const owner = toHex(aid);
+    const claimant = this.#claims.get(name) ?? owner;
+    if (claimant !== owner) throw new AgentError('HANDSHAKE_BUDGET', `'${name}' is being met`);
+    this.#claims.set(name, owner);
+    const pinned = replaced === undefined ? await pinnedPeer(tx, name) : null;
+    const trust = judgeContact(this.#context.policy, { record, pinned, reference });
+    tx.put(ROW.name(name), aid);
+    return newPeer(record, trust, this.#context.meta.epoch);
+  }
+
+  async #askForRecord(link: HubLink, name: string): Promise<IdentityRecord> {
+    const question = { name, aid: null, fingerprint: null, hubId: link.hubId };
+    try {
+      const bundle = await link.ask((hub) => hub.getBundle(askedAs(question), { oneTime: false }));
+      return checkBundle(bundle, question, null, this.#context.runtime.now()).record;
+    } catch (error) {
+      const isAnswer = error instanceof CryptoError || isNotFound(error);
+      throw isAnswer ? new AgentError('NAME_CONFLICT', undefined, error) : error;
+    }
+  }
+
+  async #verifyBy(peer: Peer, reference: PeerReference): Promise<void> {
+    if (peer.trust !== 'verified' && isProvenBy(reference, peer.identity.aid)) {
+      await this.#confirm(peer.identity.aid, false);
+    }
+  }
+
+  /** Marks the pinned identity as compared; `decided` also lifts what waited for a decision. */
+  async #confirm(aid: Uint8Array, decided = true): Promise<void> {
+    const context = this.#context;
+    await context.peers.run(toHex(aid), async () => {
+      const tx = context.transaction();
+      const peer = await loadPeer(tx, aid);
+      if (peer === null) return;
+      const verified: Peer = { ...peer, trust: 'verified' };
+      const instance = peer.heldInstance ?? peer.instance;
+      const lifted = decided
+        ? { ...verified, contestedBy: null, heldInstance: null, instance }
+        : verified;
+      tx.put(ROW.peer(aid), encodePeer(lifted));
+      await tx.commit();
+    });
+  }
+
+  /** All that was kept of a peer whose name now belongs to somebody else. */
+  #forget(tx: StoreTransaction, peer: Peer): void {
+    const { aid } = peer.identity;
+    const { epoch, keptFrom, next } = peer.outgoing;
+    for (const { sid } of peer.sessions) tx.delete(ROW.session(sid));
+    for (let n = keptFrom; n < next; n++) tx.delete(ROW.sent(aid, epoch, n));
+    for (const key of [ROW.peer(aid), ROW.bundle(aid), ROW.receipt(aid)]) tx.delete(key);
+  }
+}
+
+/** Storage form of a handed bundle: its JSON text, public through and through. */
+function encodeHanded(bundle: Bundle): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(encodeBundle(bundle)));
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof ProtocolError && error.code === 'PEER_NOT_FOUND';
+}

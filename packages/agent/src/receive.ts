@@ -1,0 +1,178 @@
+/**
+ * What one message does to an agent: the order of checks of protocol.md §2.8, steps 1 to 11, as one
+ * function of small steps. Owns the judgement. Everything it changes is collected in a transaction
+ * that the caller commits only when it returns; a refusal is thrown and leaves nothing behind.
+ */
+import {
+  aidOf,
+  CryptoError,
+  decodePrekeyPair,
+  decodeSession,
+  equalBytes,
+  parseMessage,
+  unseal,
+  unsealInitial,
+} from '@agentmesh/crypto';
+import type {
+  Content,
+  CryptoSession,
+  Opened,
+  OpenedInitial,
+  ParsedMessage,
+  PrekeyPair,
+  Refused,
+} from '@agentmesh/crypto';
+import { readBody } from './body.js';
+import type { Body } from './body.js';
+import type { Author } from './compose.js';
+import { AgentError } from './errors.js';
+import { decodePeer } from './peer.js';
+import type { Peer, Trust } from './peer.js';
+import { ROW } from './row-keys.js';
+import { settle } from './received.js';
+import type { Settled } from './received.js';
+import type { StoreTransaction } from './store-transaction.js';
+import { assertUncontested, isStrangerRefused } from './trust.js';
+import type { TrustPolicy } from './trust.js';
+
+/** What a message is judged with. */
+export interface ReceiveContext {
+  readonly tx: StoreTransaction;
+  /** We: name, keys, store, clock and randomness. */
+  readonly me: Author;
+  readonly policy: TrustPolicy;
+  /** Spends one new session of this identity (step 4). */
+  readonly mayHandshake: (aid: Uint8Array) => boolean;
+  /** Whether one more session without a one-time prekey may be accepted under this signed prekey. */
+  readonly mayGoWithoutOneTime: (signedPrekeyId: number) => boolean;
+  /** Step 9: the stranger's record as a hub has it, judged and pinned; throws the refusal. */
+  readonly introduce: (name: string, aid: Uint8Array) => Promise<Peer>;
+}
+
+/** A message as it came in. */
+export interface Incoming {
+  /** aid of the sender: the hub's claim, or that of a handed envelope. */
+  readonly from: Uint8Array;
+  readonly blob: Uint8Array;
+}
+
+/** An authentic message, settled in the transaction. */
+export interface Received extends Settled {
+  readonly content: Content;
+  readonly contentBytes: Uint8Array;
+  readonly body: Body;
+  /** Trust at the moment the message came. */
+  readonly trust: Trust;
+  /** Prekeys that a new session was made with (one-time 0: none); null in a known session. */
+  readonly prekeys: UsedPrekeys | null;
+}
+
+/** Numbers of prekeys in a first message. */
+export interface UsedPrekeys {
+  readonly signed: number;
+  readonly oneTime: number;
+}
+
+/** Steps 1 to 11 of §2.8. Throws the refusal; the transaction is then to be dropped. */
+export async function receive(context: ReceiveContext, incoming: Incoming): Promise<Received> {
+  const message = parseMessage(incoming.blob); //                                          step 1
+  const { session, known } = await findSender(context, incoming, message); //              step 2
+  const opened = await open(context, { incoming, message, session }); //              steps 4 to 8
+  const { content, contentBytes } = opened;
+  const body = readBody(content); //                                                       step 8
+  assertAddressed(content, known, context.me.meta.name);
+  const peer = known ?? (await context.introduce(content.fromName, incoming.from)); //     step 9
+  const { tx, me, policy } = context;
+  const settled = await settle({ tx, me, policy, peer, before: session, opened, body }); // 9 to 11
+  const { trust } = peer;
+  return { ...settled, content, contentBytes, body, trust, prekeys: prekeysOf(opened) };
+}
+
+interface Sender {
+  /** The session the message belongs to; null for the first message of a new one. */
+  readonly session: CryptoSession | null;
+  /** The peer, if he is one already. */
+  readonly known: Peer | null;
+}
+
+/** Step 2: the sender by session or prekey block, compared with the claim; blocks and policy. */
+async function findSender(
+  { tx, policy, me }: ReceiveContext,
+  { from }: Incoming,
+  { sid, prekeyBlock }: ParsedMessage,
+): Promise<Sender> {
+  const row = await tx.get(ROW.session(sid));
+  const session = row === null ? null : decodeSession(row);
+  if (session === null && prekeyBlock === null) throw new CryptoError('UNKNOWN_SESSION');
+  const claimed = prekeyBlock === null ? null : aidOf(prekeyBlock.signing, prekeyBlock.dh);
+  const aid = session?.theirs.aid ?? claimed ?? from;
+  const isSelf = equalBytes(aid, me.keyPair.identity.aid);
+  if (isSelf || !equalBytes(aid, from)) throw new CryptoError('SENDER_MISMATCH');
+  const peerRow = await tx.get(ROW.peer(aid));
+  const known = peerRow === null ? null : decodePeer(peerRow);
+  if (known !== null) assertUncontested(known);
+  else if (isStrangerRefused(policy, aid)) {
+    throw new AgentError(policy.mode === 'strict' ? 'UNTRUSTED_PEER' : 'NOT_ACCEPTED');
+  }
+  return { session, known };
+}
+
+interface Found {
+  readonly incoming: Incoming;
+  readonly message: ParsedMessage;
+  readonly session: CryptoSession | null;
+}
+
+/** Steps 4 to 8: opens in a known session, or accepts a new one, on values only. */
+async function open(context: ReceiveContext, found: Found): Promise<Opened | OpenedInitial> {
+  const { nowMs, random } = context.me;
+  const { incoming, session } = found;
+  const wire = incoming.blob;
+  if (session !== null) return accepted(unseal({ session, wire, nowMs, random }));
+  return openFirst(context, found);
+}
+
+function prekeysOf(opened: Opened | OpenedInitial): UsedPrekeys | null {
+  if (!('signedPrekeyId' in opened)) return null;
+  return { signed: opened.signedPrekeyId, oneTime: opened.oneTimePrekeyId };
+}
+
+function accepted<Result extends Opened>(result: Result | Refused): Result {
+  if (!result.ok) throw result.error;
+  return result;
+}
+
+/** Step 4: the first message of a session that does not exist here yet. */
+async function openFirst(
+  context: ReceiveContext,
+  { incoming, message: { sid, prekeyBlock } }: Found,
+): Promise<OpenedInitial> {
+  const { tx, me, mayHandshake, mayGoWithoutOneTime } = context;
+  if (prekeyBlock === null) throw new CryptoError('UNKNOWN_SESSION');
+  // Before the budget: a replayed first message must not spend its victim's handshakes.
+  if ((await tx.get(ROW.usedSession(sid))) !== null) throw new CryptoError('DUPLICATE');
+  const { signedPrekeyId, oneTimePrekeyId } = prekeyBlock;
+  const signed = await loadPrekey(context, ROW.signedPrekey(signedPrekeyId));
+  const oneTime = await loadPrekey(context, ROW.oneTimePrekey(oneTimePrekeyId));
+  if (!mayHandshake(incoming.from)) throw new AgentError('HANDSHAKE_BUDGET');
+  if (oneTimePrekeyId === 0 && !mayGoWithoutOneTime(signedPrekeyId)) {
+    throw new CryptoError('UNKNOWN_PREKEY');
+  }
+  const prekeys = { signed: () => signed, oneTime: () => oneTime };
+  const { keyPair, nowMs, random } = me;
+  const wire = incoming.blob;
+  return accepted(
+    unsealInitial({ keyPair, wire, prekeys, isKnownSid: () => false, nowMs, random }),
+  );
+}
+
+async function loadPrekey({ tx, me }: ReceiveContext, key: string): Promise<PrekeyPair | null> {
+  const row = await tx.get(key);
+  return row === null ? null : decodePrekeyPair(row, me.keyPair.identity);
+}
+
+/** Step 8, last check: both names are the pinned ones. */
+function assertAddressed(content: Content, known: Peer | null, ourName: string): void {
+  const fits = content.toName === ourName && (known === null || content.fromName === known.name);
+  if (!fits) throw new AgentError('MISADDRESSED');
+}

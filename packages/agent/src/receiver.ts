@@ -1,0 +1,299 @@
+/**
+ * Takes what comes in: one message at a time for each sender, judged by `receive`, committed, then
+ * acknowledged, then told (protocol.md §2.8 step 12, §2.11 P2). Owns what becomes of refusals and
+ * what follows from a message; handlers are `dispatcher`'s.
+ */
+import { addressOf, AgentMeshError, CryptoError, equalBytes, toHex } from '@agentmesh/crypto';
+import type { Delivery } from '@agentmesh/protocol';
+import { nameOf } from './agent-context.js';
+import type { AgentContext } from './agent-context.js';
+import type { Deliveries } from './deliveries.js';
+import type { Dispatcher } from './dispatcher.js';
+import { AgentError, IdentityChangedError, InstanceHeldError, StorageError } from './errors.js';
+import type { FollowUps } from './follow-ups.js';
+import { loadPeer } from './handshake.js';
+import type { HandshakeBudget } from './handshake-budget.js';
+import type { HubLink } from './hub-link.js';
+import { encodeInboxRow } from './inbox.js';
+import type { InboxRow } from './inbox.js';
+import type { Introductions } from './introductions.js';
+import { AGENT_LIMITS } from './limits.js';
+import { activeOf, encodePeer, outgoingOf } from './peer.js';
+import type { Peer } from './peer.js';
+import type { Publisher } from './publisher.js';
+import { receive } from './receive.js';
+import type { Incoming, Received } from './receive.js';
+import type { Repairs } from './repairs.js';
+import { ROW } from './row-keys.js';
+import { logRefusal } from './security-log.js';
+import type { StoreTransaction } from './store-transaction.js';
+
+/** What the receiver works with; without a hub some have nothing to do. */
+export interface ReceiverParts {
+  readonly context: AgentContext;
+  readonly introductions: Introductions;
+  readonly deliveries: Deliveries;
+  readonly dispatcher: Dispatcher;
+  readonly publisher: Publisher;
+  readonly budget: HandshakeBudget;
+  readonly link: HubLink | null;
+  readonly repairs: Repairs | null;
+  readonly followUps: FollowUps | null;
+}
+
+/** What becomes of a refused delivery: forgotten by the hub, put off, or repaired first. */
+type Disposition =
+  | { readonly what: 'drop' }
+  | { readonly what: 'put off'; readonly waitMs: number }
+  | { readonly what: 'repair' };
+
+/** The ear of one agent. */
+export class Receiver {
+  readonly #parts: ReceiverParts;
+  #stopped = false;
+
+  constructor(parts: ReceiverParts) {
+    this.#parts = parts;
+  }
+
+  /** Takes nothing more; what was begun is completed. */
+  stop(): void {
+    this.#stopped = true;
+  }
+
+  /** A delivery of the hub: it is acknowledged once it is committed, or put off. Never throws. */
+  deliver(delivery: Delivery): void {
+    if (this.#stopped) return;
+    const { context } = this.#parts;
+    const { from, blob } = delivery.envelope;
+    // The lock is taken at once, so that one sender's messages keep their order.
+    void context.peers.run(toHex(from), () => this.#take(delivery, { from, blob }));
+  }
+
+  /** An envelope that came by hand: its message, for the caller alone. Throws the refusal. */
+  async open(incoming: Incoming): Promise<InboxRow> {
+    const { context } = this.#parts;
+    try {
+      return await context.peers.run(toHex(incoming.from), async () => {
+        const tx = context.transaction();
+        const received = await this.#judge(tx, incoming);
+        await tx.commit();
+        this.#follow(received);
+        if (received.repeated) throw new CryptoError('DUPLICATE');
+        if (received.body.kind !== 'application') throw new AgentError('NO_PAYLOAD');
+        return inboxRowOf(received);
+      });
+    } catch (error) {
+      await this.#block(error);
+      throw error;
+    } finally {
+      this.#parts.introductions.release(incoming.from);
+    }
+  }
+
+  async #take(delivery: Delivery, incoming: Incoming): Promise<void> {
+    const { context, introductions } = this.#parts;
+    if (this.#stopped || context.store.failure !== null) return;
+    try {
+      await this.#accept(delivery, incoming);
+    } catch (error) {
+      await this.#refuse(delivery, error).catch((failure: unknown) => {
+        // Not even the refusal could be written: the hub delivers again.
+        context.log.error('delivery not taken', { code: codeOf(failure) });
+      });
+    } finally {
+      introductions.release(incoming.from);
+    }
+  }
+
+  /** Steps 1 to 12 for one delivery. */
+  async #accept(delivery: Delivery, incoming: Incoming): Promise<void> {
+    const { context, dispatcher } = this.#parts;
+    if (dispatcher.isFull) throw new AgentError('INBOX_FULL');
+    const tx = context.transaction();
+    const received = await this.#judge(tx, incoming);
+    const isMessage = received.body.kind === 'application' && !received.repeated;
+    const row = inboxRowOf(received);
+    const key = isMessage ? context.nextKey('inbox') : null;
+    if (key !== null) tx.put(key, encodeInboxRow(row));
+    await tx.commit();
+    this.#parts.link?.ack(delivery.seq);
+    const { length } = incoming.blob;
+    if (key === null) this.#parts.link?.giveBack(length);
+    else {
+      const place = { line: lineOf(received), number: received.content.convSeq };
+      const handled = (): void => this.#parts.link?.giveBack(length);
+      dispatcher.add({ key, row, place, handled, redelivered: false });
+    }
+    this.#follow(received);
+  }
+
+  #judge(tx: StoreTransaction, incoming: Incoming): Promise<Received> {
+    const { context, introductions, budget, publisher } = this.#parts;
+    const me = context.author();
+    return receive(
+      {
+        tx,
+        me,
+        policy: context.policy,
+        mayHandshake: (aid) => budget.take(aid, me.nowMs),
+        mayGoWithoutOneTime: (id) => publisher.mayGoWithoutOneTime(id),
+        introduce: (name, aid) => introductions.meetSender(tx, name, aid),
+      },
+      incoming,
+    );
+  }
+
+  /** What an authentic, committed message brings about. */
+  #follow(received: Received): void {
+    const { context, deliveries, dispatcher, followUps, introductions, publisher } = this.#parts;
+    const { peer, body, lost, droppedKeys } = received;
+    const { aid } = peer.identity;
+    const outgoing = outgoingOf(peer, context.meta.epoch);
+    deliveries.acknowledged(aid, outgoing.acked);
+    if (received.trust === 'first-contact')
+      introductions.tellOf({ ...peer, trust: received.trust });
+    if (received.instanceChanged) this.#tellOfInstance(peer, false);
+    if (lost.length > 0)
+      context.events.emit('gap', { peer: peer.name, state: 'lost', ranges: lost });
+    if (droppedKeys > 0) context.log.warn('message keys dropped', { peer: peer.name, droppedKeys });
+    if (received.prekeys !== null) publisher.used(received.prekeys);
+    dispatcher.advance(lineOf(received), received.mark);
+    followUps?.after(peer);
+    if (body.kind === 'retry' && !received.repeated) followUps?.answerRetry(aid, body.ranges);
+  }
+
+  /** Decides about a refused delivery; throws when even that could not be stored. */
+  async #refuse(delivery: Delivery, error: unknown): Promise<void> {
+    const { context } = this.#parts;
+    if (error instanceof StorageError) {
+      // Not acknowledged: the message is not lost, the store is what has to be repaired.
+      context.store.fail(error);
+      return;
+    }
+    if (!(error instanceof AgentMeshError)) {
+      context.log.error('delivery failed', { error: nameOf(error) });
+      return this.#putOff(delivery, 'INTERNAL', AGENT_LIMITS.busyNackMs);
+    }
+    const { from } = delivery.envelope;
+    const disposition = await this.#dispositionOf(error, from);
+    if (disposition.what === 'put off') {
+      return this.#putOff(delivery, error.code, disposition.waitMs);
+    }
+    if (disposition.what === 'drop') return this.#drop(delivery, error.code, null);
+    const repaired = await this.#repair(from);
+    if (repaired === 'later') this.#putOff(delivery, error.code, AGENT_LIMITS.busyNackMs);
+    else await this.#drop(delivery, error.code, repaired);
+  }
+
+  /** The hub keeps it and tries again, each time after twice the wait. */
+  #putOff({ seq, attempt, envelope }: Delivery, code: string, waitMs: number): void {
+    const delayMs = Math.min(waitMs * 2 ** (attempt - 1), AGENT_LIMITS.nackMaxMs);
+    this.#parts.link?.nack({ seq, delayMs, reason: code });
+    this.#parts.link?.giveBack(envelope.blob.length);
+  }
+
+  /** Logged, then forgotten by the hub. `reset`: null when no new session was asked for. */
+  async #drop({ seq, envelope }: Delivery, code: string, reset: boolean | null): Promise<void> {
+    const { context, link } = this.#parts;
+    const { from, id: envelopeId, blob } = envelope;
+    const tx = context.transaction();
+    const atMs = context.runtime.now();
+    logRefusal(tx, context.nextKey('security'), { atMs, code, from, envelopeId });
+    await tx.commit();
+    link?.ack(seq);
+    link?.giveBack(blob.length);
+    const address = addressOf(from);
+    context.log.warn('message refused', { address, code, reset });
+    if (reset === null) context.events.emit('refused', { address, code });
+    else context.events.emit('undecryptable', { address, code, reset });
+  }
+
+  /** Whether a new session was begun; `later` when the hub could not be asked now. */
+  async #repair(from: Uint8Array): Promise<boolean | 'later'> {
+    try {
+      return (await this.#parts.repairs?.repair(from)) ?? false;
+    } catch (error) {
+      if (error instanceof StorageError || !(error instanceof AgentMeshError)) throw error;
+      void this.#block(error);
+      return error.retryable ? 'later' : false;
+    }
+  }
+
+  async #dispositionOf(error: AgentMeshError, from: Uint8Array): Promise<Disposition> {
+    const { busyNackMs, heldNackMs } = AGENT_LIMITS;
+    switch (error.code) {
+      case 'UNKNOWN_SESSION':
+      case 'UNKNOWN_PREKEY':
+        return { what: 'repair' };
+      case 'BAD_HEADER':
+        return { what: (await this.#isCutOff(from)) ? 'repair' : 'drop' };
+      case 'IDENTITY_CHANGED':
+        // Not awaited: the peer to be blocked may be the one whose lock is held here.
+        void this.#block(error);
+        return { what: 'put off', waitMs: heldNackMs };
+      case 'INSTANCE_HELD':
+      case 'CLONE_OR_ROLLBACK':
+        await this.#hold(error, from);
+        return { what: 'put off', waitMs: heldNackMs };
+      case 'INVALID_ARGUMENT':
+      case 'NOT_READY':
+        // Not the message's fault: nothing is judged, nothing acknowledged.
+        return { what: 'put off', waitMs: busyNackMs };
+      default:
+        return error.retryable ? { what: 'put off', waitMs: busyNackMs } : { what: 'drop' };
+    }
+  }
+
+  /** A peer with whom nothing can be spoken any more: his message then asks for a new session. */
+  async #isCutOff(from: Uint8Array): Promise<boolean> {
+    const { context } = this.#parts;
+    const peer = await loadPeer(context.transaction(), from);
+    return peer !== null && activeOf(peer, context.meta.epoch) === null;
+  }
+
+  /** Remembers that a person has to decide, and tells it. The peer's lock is held. */
+  async #hold(error: AgentMeshError, from: Uint8Array): Promise<void> {
+    const { context } = this.#parts;
+    const tx = context.transaction();
+    const peer = await loadPeer(tx, from);
+    if (peer === null) return;
+    if (!(error instanceof InstanceHeldError)) {
+      const address = addressOf(from);
+      return context.events.emit('cloneOrRollback', { peer: peer.name, address });
+    }
+    if (peer.heldInstance !== null && equalBytes(peer.heldInstance, error.instance)) return;
+    tx.put(ROW.peer(from), encodePeer({ ...peer, heldInstance: error.instance }));
+    await tx.commit();
+    this.#tellOfInstance(peer, true);
+  }
+
+  #tellOfInstance(peer: Peer, held: boolean): void {
+    const address = addressOf(peer.identity.aid);
+    const { name } = peer;
+    this.#parts.context.events.emit('peerInstanceChanged', { peer: name, address, held });
+  }
+
+  async #block(error: unknown): Promise<void> {
+    if (!(error instanceof IdentityChangedError)) return;
+    const { context, introductions } = this.#parts;
+    try {
+      await introductions.contest(error);
+    } catch (failure) {
+      context.store.fail(failure);
+    }
+  }
+}
+
+function inboxRowOf({ peer, trust, contentBytes }: Received): InboxRow {
+  return { from: peer.identity.aid, trust, attempts: 0, content: contentBytes };
+}
+
+/** Messages of one instance of one peer are handled in the order of their numbers. */
+function lineOf({ peer, content }: Received): string {
+  return `${toHex(peer.identity.aid)}/${toHex(content.instance)}`;
+}
+
+function codeOf(error: unknown): string {
+  return error instanceof AgentMeshError ? error.code : 'INTERNAL';
+}

@@ -1,0 +1,105 @@
+/**
+ * Answers what could not be opened with a new session and a retry request (protocol.md §2.10), within
+ * the budget of `recovery`. Owns the act; nothing in the unreadable message is believed but that the
+ * hub says from whom it came.
+ */
+import { addressOf, CONTENT_KIND, encodeRetry } from '@agentmesh/crypto';
+import type { PeerBundle } from '@agentmesh/crypto';
+import type { AgentContext } from './agent-context.js';
+import { AgentError } from './errors.js';
+import {
+  assertOneTimePrekey,
+  assertSameIdentity,
+  beginSession,
+  checkBundle,
+  loadPeer,
+  questionFor,
+} from './handshake.js';
+import type { HandshakeBudget } from './handshake-budget.js';
+import type { HubLink } from './hub-link.js';
+import type { Introductions } from './introductions.js';
+import type { Peer } from './peer.js';
+import { afterReset, mayReset, unreceived } from './recovery.js';
+import { ROW } from './row-keys.js';
+import type { Sender } from './sender.js';
+import type { StoreTransaction } from './store-transaction.js';
+import { assertUncontested, isStrangerRefused } from './trust.js';
+
+/** Whom to begin anew with. */
+interface Subject {
+  readonly peer: Peer;
+  readonly bundle: PeerBundle;
+  readonly isNew: boolean;
+}
+
+/** The repairs of one agent. */
+export class Repairs {
+  readonly #context: AgentContext;
+  readonly #link: HubLink;
+  readonly #introductions: Introductions;
+  readonly #sender: Sender;
+  readonly #budget: HandshakeBudget;
+
+  constructor(parts: {
+    readonly context: AgentContext;
+    readonly link: HubLink;
+    readonly introductions: Introductions;
+    readonly sender: Sender;
+    readonly budget: HandshakeBudget;
+  }) {
+    this.#context = parts.context;
+    this.#link = parts.link;
+    this.#introductions = parts.introductions;
+    this.#sender = parts.sender;
+    this.#budget = parts.budget;
+  }
+
+  /**
+   * Begins a new session with this identity and asks for what is missing. False when the budget
+   * says no. The peer's lock is held; throws when the hub cannot be asked now.
+   */
+  async repair(aid: Uint8Array): Promise<boolean> {
+    const tx = this.#context.transaction();
+    const author = this.#context.author();
+    const known = await loadPeer(tx, aid);
+    if (!this.#may(known, aid, author.nowMs)) return false;
+    try {
+      const { peer, bundle, isNew } = await this.#subject(tx, known, aid);
+      assertOneTimePrekey(bundle, this.#context.requireOneTimePrekey);
+      const reset = afterReset(peer.reset, author.nowMs);
+      const begun = beginSession(tx, author, { peer: { ...peer, reset }, bundle });
+      const body = encodeRetry(unreceived(peer));
+      await this.#sender.sayIn({ tx, author }, begun, { kind: CONTENT_KIND.retry, body });
+      if (isNew) this.#introductions.tellOf(peer);
+      return true;
+    } finally {
+      this.#introductions.release(aid);
+    }
+  }
+
+  #may(known: Peer | null, aid: Uint8Array, nowMs: number): boolean {
+    if (known !== null) {
+      assertUncontested(known);
+      return mayReset(known.reset, nowMs);
+    }
+    const { policy } = this.#context;
+    if (isStrangerRefused(policy, aid)) {
+      throw new AgentError(policy.mode === 'strict' ? 'UNTRUSTED_PEER' : 'NOT_ACCEPTED');
+    }
+    return this.#budget.take(aid, nowMs);
+  }
+
+  async #subject(tx: StoreTransaction, known: Peer | null, aid: Uint8Array): Promise<Subject> {
+    const { runtime } = this.#context;
+    if (known === null) {
+      const met = await this.#introductions.meetAddress(tx, aid);
+      tx.put(ROW.name(met.peer.name), aid);
+      const bundle = checkBundle(met.bundle, met.question, null, runtime.now());
+      return { peer: met.peer, bundle, isNew: true };
+    }
+    const raw = await this.#link.ask((hub) => hub.getBundle(addressOf(aid), { oneTime: true }));
+    assertSameIdentity(known, raw);
+    const question = questionFor(known, this.#link.hubId);
+    return { peer: known, bundle: checkBundle(raw, question, known, runtime.now()), isNew: false };
+  }
+}
