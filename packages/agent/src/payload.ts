@@ -1,0 +1,92 @@
+/**
+ * The payload as the application writes and reads it, around the JSON codec of the protocol: what a
+ * text becomes, the default type, and the keys beginning with `$` that belong to AgentMesh. Owns
+ * these conventions only.
+ */
+import { concatBytes } from '@agentmesh/crypto';
+import { encodePayload, ProtocolError } from '@agentmesh/protocol';
+import type { JsonObject, JsonValue } from '@agentmesh/protocol';
+
+const RESERVED = '$';
+const REPLY_TO = '$replyTo';
+const MESSAGE_ID = /^[0-9a-f]{32}$/;
+const DEFAULT_TYPE = 'message';
+
+/** What is added to a payload besides what the application wrote. */
+interface Extras {
+  type?: string;
+  [REPLY_TO]?: string;
+}
+
+/**
+ * Body of `send`: a text, or an object whose `type` is "message" unless it says else. `replyTo` is
+ * the id of the message answered. Throws BAD_PAYLOAD or TOO_LARGE.
+ */
+export function messageBody(content: unknown, replyTo: string | null = null): Uint8Array {
+  const isText = typeof content === 'string';
+  const value = isText ? { text: content } : content;
+  const extras: Extras = {};
+  if (isText || !hasOwn(value, 'type')) extras.type = DEFAULT_TYPE;
+  return payloadBody(value, replyTo, extras);
+}
+
+/** Body of `sendPayload`: the object as it is. Throws BAD_PAYLOAD or TOO_LARGE. */
+export function payloadBody(
+  value: unknown,
+  replyTo: string | null = null,
+  extras: Extras = {},
+): Uint8Array {
+  const bytes = encodePayload(value);
+  // The codec takes nothing but objects.
+  assertUnreserved(value as object);
+  if (replyTo !== null) extras[REPLY_TO] = replyTo;
+  return withMembers(bytes, extras);
+}
+
+function hasOwn(value: unknown, key: string): boolean {
+  return typeof value === 'object' && value !== null && Object.hasOwn(value, key);
+}
+
+function assertUnreserved(value: object): void {
+  const key = Object.keys(value).find((name) => name.startsWith(RESERVED));
+  if (key === undefined) return;
+  const detail = 'top-level keys beginning with $ are reserved for AgentMesh';
+  throw new ProtocolError('BAD_PAYLOAD', { detail });
+}
+
+/** JSON objects joined by their text: what was checked is not read a second time. */
+function withMembers(bytes: Uint8Array, extras: Extras): Uint8Array {
+  if (Object.keys(extras).length === 0) return bytes;
+  const added = encodePayload(extras);
+  const isEmpty = bytes.length === 2;
+  if (isEmpty) return added;
+  return concatBytes(added.subarray(0, -1), new TextEncoder().encode(','), bytes.subarray(1));
+}
+
+/** A received payload without the reserved keys, and what those said. */
+export interface ReadPayload {
+  readonly payload: JsonObject;
+  readonly replyTo: string | null;
+}
+
+/** Takes the reserved keys out; unknown ones of later versions go too. */
+export function readPayload(received: JsonObject): ReadPayload {
+  const entries = Object.entries(received).filter(([key]) => !key.startsWith(RESERVED));
+  const replyTo = received[REPLY_TO];
+  const isId = typeof replyTo === 'string' && MESSAGE_ID.test(replyTo);
+  return { payload: Object.fromEntries(entries), replyTo: isId ? replyTo : null };
+}
+
+/** The text of a payload; empty if it has none. */
+export function textOf(payload: JsonObject): string {
+  return textOr(payload['text'], '');
+}
+
+/** The type of a payload; "message" if it says none. */
+export function typeOf(payload: JsonObject): string {
+  return textOr(payload['type'], DEFAULT_TYPE);
+}
+
+function textOr(value: JsonValue | undefined, otherwise: string): string {
+  return typeof value === 'string' ? value : otherwise;
+}

@@ -1,0 +1,277 @@
+/**
+ * From "say this to him" to committed rows: the peer's line, his session, the next numbers, one
+ * transaction (protocol.md §2.11 P1). Owns the order of what is said to one peer; the pure part is
+ * `compose`, finding a session is `conversations`, sending is `transmitter`'s.
+ */
+import { AgentMeshError, CONTENT_KIND, encodeSession, toHex } from '@agentmesh/crypto';
+import type { SequenceRange } from '@agentmesh/crypto';
+import type { AgentContext } from './agent-context.js';
+import { receiptBody } from './body.js';
+import { compose, sealContent } from './compose.js';
+import type { Author, Composed, Conversation, Draft } from './compose.js';
+import type { Conversations } from './conversations.js';
+import type { Deliveries } from './deliveries.js';
+import { AgentError, IdentityChangedError } from './errors.js';
+import { loadPeer } from './handshake.js';
+import type { Introductions } from './introductions.js';
+import { AGENT_LIMITS } from './limits.js';
+import { encodeOutboxRow } from './outbox.js';
+import type { OutboxRow } from './outbox.js';
+import { encodePeer, outgoingOf } from './peer.js';
+import type { Peer } from './peer.js';
+import { ROW } from './row-keys.js';
+import { encodeSentRow, fillerFor, loadSent, trimSent } from './sent-log.js';
+import type { StoreTransaction } from './store-transaction.js';
+import type { OutboxEntry, Transmitter } from './transmitter.js';
+import { assertUncontested } from './trust.js';
+
+/** Something to be said to a peer, and what becomes of it. */
+export interface Utterance {
+  /** Made when its turn comes; null when there is nothing to say any more. */
+  readonly draft: (peer: Peer) => Draft | null;
+  /** `hand`: the bytes go to the caller instead of the hub. */
+  readonly route: 'hub' | 'hand';
+  /** Committed here, with the id of its envelope if it goes to the hub. */
+  readonly committed: (composed: Composed, envelopeId: Uint8Array | null) => void;
+  /** Accepted by the hub (null), refused for good, or dropped because there was nothing to say. */
+  readonly settled: (refusal: AgentMeshError | null) => void;
+  /** Nothing was committed. */
+  readonly failed: (error: unknown) => void;
+}
+
+/** A transaction that says something, and what goes on its way once it is committed. */
+interface Speech {
+  readonly tx: StoreTransaction;
+  readonly author: Author;
+  readonly entries: OutboxEntry[];
+  /** Calls that tell of the commit. */
+  readonly told: (() => void)[];
+}
+
+/** The mouth of one agent. */
+export class Sender {
+  readonly #context: AgentContext;
+  readonly #introductions: Introductions;
+  readonly #conversations: Conversations;
+  readonly #transmitter: Transmitter;
+  readonly #deliveries: Deliveries;
+  /** By aid in hex: what waits to be said. */
+  readonly #lines = new Map<string, Utterance[]>();
+
+  constructor(parts: {
+    readonly context: AgentContext;
+    readonly introductions: Introductions;
+    readonly conversations: Conversations;
+    readonly transmitter: Transmitter;
+    readonly deliveries: Deliveries;
+  }) {
+    this.#context = parts.context;
+    this.#introductions = parts.introductions;
+    this.#conversations = parts.conversations;
+    this.#transmitter = parts.transmitter;
+    this.#deliveries = parts.deliveries;
+  }
+
+  /** Says something after all that was to be said to this peer before. */
+  say(aid: Uint8Array, utterance: Utterance): void {
+    const key = toHex(aid);
+    const line = this.#lines.get(key);
+    if (line !== undefined) {
+      line.push(utterance);
+      return;
+    }
+    const first = [utterance];
+    this.#lines.set(key, first);
+    void this.#speakAll(key, aid, first);
+  }
+
+  /** Says something for the agent itself; failures are told by the next thing that is said. */
+  tell(aid: Uint8Array, draft: Utterance['draft']): Promise<void> {
+    return new Promise((resolve) => {
+      const failed = (error: unknown): void => {
+        const code = error instanceof AgentMeshError ? error.code : 'INTERNAL';
+        this.#context.log.debug('control message not sent', { code });
+        resolve();
+      };
+      const done = (): void => resolve();
+      this.say(aid, { draft, route: 'hub', committed: done, settled: done, failed });
+    });
+  }
+
+  /**
+   * Answers a retry request: the same contents, sealed again. What is not kept any more is settled
+   * by a receipt that names the floor.
+   */
+  async answerRetry(aid: Uint8Array, ranges: readonly SequenceRange[]): Promise<void> {
+    await this.#context.peers.run(toHex(aid), async () => {
+      const speech = this.#speech();
+      const peer = await loadPeer(speech.tx, aid);
+      if (peer === null) return;
+      assertUncontested(peer);
+      let conversation = await this.#conversations.current(speech.tx, peer);
+      if (conversation === null) return;
+      const { keptFrom, next } = outgoingOf(peer, speech.author.meta.epoch);
+      if (ranges.some(({ from }) => from < keptFrom)) {
+        const draft = { kind: CONTENT_KIND.receipt, body: receiptBody(keptFrom - 1) };
+        conversation = this.#stage(speech, conversation, draft);
+      }
+      for (const number of numbersIn(ranges, keptFrom, next)) {
+        conversation = await this.#again(speech, conversation, number);
+      }
+      await this.#commit(speech, conversation);
+    });
+  }
+
+  /** The hub refused a message for good: its number stays taken, but by nothing. */
+  async replaceRefused(row: OutboxRow, error: AgentMeshError): Promise<void> {
+    await this.#context.peers.run(toHex(row.to), async () => {
+      const tx = this.#context.transaction();
+      const sent = await loadSent(tx, row.to, row);
+      if (sent === null) return;
+      const content = fillerFor(sent.content, this.#context.runtime.random);
+      tx.put(ROW.sent(row.to, row.epoch, row.number), encodeSentRow({ ...sent, content }));
+      await tx.commit();
+    });
+    this.#deliveries.failed(row.to, row.number, error);
+  }
+
+  /** Says one thing in a transaction begun elsewhere, and commits it. The peer's lock is held. */
+  async sayIn(
+    { tx, author }: Pick<Speech, 'tx' | 'author'>,
+    conversation: Conversation,
+    draft: Draft,
+  ): Promise<void> {
+    const speech: Speech = { tx, author, entries: [], told: [] };
+    await this.#commit(speech, this.#stage(speech, conversation, draft));
+  }
+
+  async #speakAll(key: string, aid: Uint8Array, line: Utterance[]): Promise<void> {
+    while (line.length > 0) {
+      const utterances = line.splice(0, AGENT_LIMITS.commitMessages);
+      try {
+        await this.#speak(aid, utterances);
+      } catch (error) {
+        if (error instanceof IdentityChangedError) await this.#contest(error);
+        for (const { failed } of utterances) failed(error);
+      }
+    }
+    this.#lines.delete(key);
+  }
+
+  async #contest(change: IdentityChangedError): Promise<void> {
+    try {
+      await this.#introductions.contest(change);
+    } catch (error) {
+      this.#context.store.fail(error);
+    }
+  }
+
+  /** Several utterances to one peer with one commit, in a session found or begun for them. */
+  async #speak(aid: Uint8Array, utterances: readonly Utterance[]): Promise<void> {
+    await this.#conversations.hold(aid, async (tx, author, found) => {
+      const speech: Speech = { tx, author, entries: [], told: [] };
+      let conversation = found;
+      for (const utterance of utterances) {
+        conversation = this.#utter(speech, conversation, utterance);
+      }
+      await this.#commit(speech, conversation);
+    });
+  }
+
+  #utter(speech: Speech, conversation: Conversation, utterance: Utterance): Conversation {
+    const draft = utterance.draft(conversation.peer);
+    if (draft === null) {
+      speech.told.push(() => utterance.settled(null));
+      return conversation;
+    }
+    try {
+      return this.#stage(speech, conversation, draft, utterance);
+    } catch (error) {
+      // This one cannot be said, such as one that is too large; the others can.
+      speech.told.push(() => utterance.failed(error));
+      return conversation;
+    }
+  }
+
+  #speech(): Speech {
+    const tx = this.#context.transaction();
+    return { tx, author: this.#context.author(), entries: [], told: [] };
+  }
+
+  #stage(
+    speech: Speech,
+    conversation: Conversation,
+    draft: Draft,
+    utterance?: Utterance,
+  ): Conversation {
+    const { tx, author } = speech;
+    const { epoch } = author.meta;
+    const composed = compose(author, conversation, draft);
+    const { content, number, peer } = composed;
+    const before = outgoingOf(peer, epoch).total - content.length;
+    const sent = encodeSentRow({ before, sentMs: author.nowMs, content });
+    tx.put(ROW.sent(peer.identity.aid, epoch, number), sent);
+    const byHand = utterance?.route === 'hand';
+    const settle = utterance?.settled ?? null;
+    const envelopeId = byHand ? null : this.#enqueue(speech, composed, { number, settle });
+    speech.told.push(() => utterance?.committed(composed, envelopeId));
+    return composed;
+  }
+
+  /** Seals a kept content again: same bytes, new place in the session. */
+  async #again(speech: Speech, conversation: Conversation, number: number): Promise<Conversation> {
+    const { tx, author } = speech;
+    const { epoch } = author.meta;
+    const sent = await loadSent(tx, conversation.peer.identity.aid, { epoch, number });
+    if (sent === null) return conversation;
+    const sealed = sealContent(author, conversation, sent.content);
+    this.#enqueue(speech, sealed, { number, settle: null });
+    return sealed;
+  }
+
+  /** The outbox row of a finished message; returns the id of its envelope. */
+  #enqueue(
+    { tx, author, entries }: Speech,
+    { peer, wire }: Conversation & { readonly wire: Uint8Array },
+    { number, settle }: { readonly number: number; readonly settle: OutboxEntry['settle'] },
+  ): Uint8Array {
+    const to = peer.identity.aid;
+    const envelopeId = author.random(16);
+    const key = this.#context.nextKey('outbox');
+    const { epoch } = author.meta;
+    tx.put(key, encodeOutboxRow({ to, envelopeId, epoch, number, blob: wire }));
+    entries.push({ key, to, envelopeId, bytes: wire.length, settle });
+    return envelopeId;
+  }
+
+  /** One commit for session, peer, kept contents and outbox; only then anything is sent. */
+  async #commit(speech: Speech, { peer, session }: Conversation): Promise<void> {
+    const { tx, author, entries, told } = speech;
+    const { aid } = peer.identity;
+    const outgoing = outgoingOf(peer, author.meta.epoch);
+    const trimmed = await trimSent(tx, aid, outgoing, author.nowMs);
+    tx.put(ROW.session(session.sid), encodeSession(session));
+    tx.put(ROW.peer(aid), encodePeer({ ...peer, outgoing: trimmed }));
+    if (peer.owed === 0) tx.delete(ROW.receipt(aid));
+    await tx.commit();
+    this.#transmitter.add(entries);
+    for (const tell of told) tell();
+    if (trimmed.keptFrom > outgoing.keptFrom) {
+      const dropped = new AgentError('UNDELIVERED', 'given up after 7 days or too many others');
+      this.#deliveries.dropped(aid, trimmed.keptFrom, dropped);
+    }
+  }
+}
+
+/** Numbers of the ranges that are kept, lowest first, at most as many as one answer may have. */
+function numbersIn(ranges: readonly SequenceRange[], keptFrom: number, next: number): number[] {
+  const numbers: number[] = [];
+  for (const { from, to } of ranges) {
+    const last = Math.min(to, next - 1);
+    for (let number = Math.max(from, keptFrom); number <= last; number++) {
+      if (numbers.length >= AGENT_LIMITS.retryMessages) return numbers;
+      numbers.push(number);
+    }
+  }
+  return numbers;
+}
