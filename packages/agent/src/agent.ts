@@ -1,0 +1,299 @@
+/**
+ * `Agent`: what a program talks to. Owns the public calls, their checks and their results; the
+ * machinery is `engine`'s. Printing or serialising an agent shows public values only.
+ */
+import {
+  addressOf,
+  AgentKeyPair,
+  CONTENT_KIND,
+  equalBytes,
+  ready,
+  safetyNumber,
+  toHex,
+} from '@agentmesh/crypto';
+import { decodeBundle, encodeBundle } from '@agentmesh/protocol';
+import type { BundleJson } from '@agentmesh/protocol';
+import type { Composed } from './compose.js';
+import type { Handler } from './dispatcher.js';
+import { Engine } from './engine.js';
+import { AgentError } from './errors.js';
+import type { AgentEvents } from './events.js';
+import { MemoryStore } from './memory-store.js';
+import { Message } from './message.js';
+import type { SendResult } from './message.js';
+import { MessageStream } from './message-stream.js';
+import { checkName, checkOptions } from './options.js';
+import type { AgentOptions, CheckedOptions } from './options.js';
+import { messageBody, payloadBody } from './payload.js';
+import { decodeEnvelope, encodeEnvelope } from './sealed-envelope.js';
+import type { SealedEnvelope } from './sealed-envelope.js';
+import { deliverToSelf } from './self-message.js';
+import { knownPeers, statusOf } from './status.js';
+import type { AgentStatus, PeerInfo } from './status.js';
+import { namesSelf, parseReference } from './trust.js';
+import type { PeerReference } from './trust.js';
+
+/** One identity that sends and receives end-to-end encrypted messages. */
+export class Agent {
+  /** Name on the hub. */
+  readonly id: string;
+  /** `am2…`: names this identity without any hub. */
+  readonly address: string;
+  /** Eight groups of four hex digits, for people to compare. */
+  readonly fingerprint: string;
+  /** What the Python package printed for the same keys. */
+  readonly legacyFingerprint: string;
+  readonly #engine: Engine;
+  readonly #streams = new Set<MessageStream>();
+
+  private constructor(name: string, keyPair: AgentKeyPair, engine: Engine) {
+    this.id = name;
+    this.address = keyPair.address;
+    this.fingerprint = keyPair.fingerprint;
+    this.legacyFingerprint = keyPair.legacyFingerprint;
+    this.#engine = engine;
+  }
+
+  /**
+   * Starts an agent: loads or creates its keys, opens its store and, with a hub, registers its name
+   * and publishes its keys. Rejects with BAD_OPTION, the `KEY_FILE_…` codes, STORE_LOCKED,
+   * STORE_MISMATCH, or the hub's refusal, such as NAME_TAKEN.
+   */
+  static async create(name: string, options: AgentOptions = {}): Promise<Agent> {
+    checkName(name);
+    const checked = checkOptions(options);
+    await ready();
+    const keyPair = await keyPairOf(checked);
+    const store = checked.store ?? new MemoryStore();
+    const reply = (to: Uint8Array, payload: string | object, replyTo: string) =>
+      send(engine, to, messageBody(payload, replyTo));
+    const engine: Engine = await Engine.start({ name, keyPair, store, options: checked, reply });
+    return new Agent(name, keyPair, engine);
+  }
+
+  /**
+   * Sends a text, or an object whose `type` is "message" unless it says else. Resolves when the hub
+   * has it durably; while offline it waits in the outbox. Rejects with BAD_PEER, BAD_PAYLOAD,
+   * TOO_LARGE, BACKPRESSURE, PEER_NOT_FOUND, IDENTITY_CHANGED and other typed errors.
+   */
+  async send(peer: string, content: string | object): Promise<SendResult> {
+    return this.#send(peer, () => messageBody(content));
+  }
+
+  /** Sends an object exactly as it is. */
+  async sendPayload(peer: string, payload: object): Promise<SendResult> {
+    return this.#send(peer, () => payloadBody(payload));
+  }
+
+  /**
+   * Has every message handled, after the handlers that were there before; one message after the
+   * other. A handler that throws gets the message again, a few times. Returns what removes it.
+   */
+  onMessage(handler: Handler): () => void {
+    if (typeof handler !== 'function') throw new AgentError('BAD_OPTION', 'handler: a function');
+    return this.#engine.dispatcher.addHandler(handler);
+  }
+
+  /** Messages for a loop; each counts as handled when the next one is asked for. */
+  messages(): AsyncIterableIterator<Message> {
+    const stream = new MessageStream((handler) => this.onMessage(handler));
+    this.#streams.add(stream);
+    return stream;
+  }
+
+  /** Listens to an event; returns what ends it. */
+  on<Name extends keyof AgentEvents>(
+    event: Name,
+    listener: (event: AgentEvents[Name]) => void,
+  ): () => void {
+    return this.#engine.context.events.on(event, listener);
+  }
+
+  /** Looks a peer up, pins his identity and begins a session, without sending anything. */
+  async connect(peer: string): Promise<PeerInfo> {
+    const reference = parseReference(peer);
+    const { introductions, context, link } = this.#engine;
+    context.assertRunning();
+    if (link === null) throw new AgentError('NO_HUB');
+    const aid = await introductions.resolve(reference);
+    await this.#engine.conversations.hold(aid, async () => {});
+    return this.#infoOf(aid);
+  }
+
+  /** What another agent needs to write to this one without a hub; for one agent, to be used once. */
+  async publicBundle(): Promise<BundleJson> {
+    const { context, publisher, link } = this.#engine;
+    context.assertRunning();
+    return encodeBundle(await publisher.handOver(link?.hubId ?? null));
+  }
+
+  /** Introduces the agent whose `publicBundle` this is; a fingerprint makes him verified. */
+  async connectWithBundle(
+    bundle: BundleJson,
+    options: { readonly fingerprint?: string | undefined } = {},
+  ): Promise<PeerInfo> {
+    const decoded = decodeBundle(bundle);
+    this.#engine.context.assertRunning();
+    const aid = await this.#engine.introductions.accept(decoded, options.fingerprint ?? null);
+    return this.#infoOf(aid);
+  }
+
+  /** Seals a message for any channel; the peer opens it with `open`. Committed before it is given. */
+  async seal(peer: string, content: string | object): Promise<SealedEnvelope> {
+    const body = messageBody(content);
+    const { context, introductions, link, sender } = this.#engine;
+    context.assertRunning();
+    const reference = parseReference(peer);
+    const known = await introductions.find(reference);
+    if (known === null && link === null)
+      throw new AgentError('UNKNOWN_PEER', 'connectWithBundle()');
+    const to = known?.identity.aid ?? (await introductions.resolve(reference));
+    const { wire } = await new Promise<Composed>((committed, failed) => {
+      const draft = { kind: CONTENT_KIND.application, body };
+      const route = 'hand' as const;
+      sender.say(to, { route, committed, failed, draft: () => draft, settled: () => {} });
+    });
+    return encodeEnvelope({ from: context.aid, to, blob: wire });
+  }
+
+  /**
+   * Opens what a peer sealed: its message, for the caller and not for the handlers. Rejects with
+   * UNKNOWN_SENDER (introduce him first, then open it again), DUPLICATE or another refusal.
+   */
+  async open(envelope: SealedEnvelope): Promise<Message> {
+    const { from, to, blob } = decodeEnvelope(envelope);
+    const { context, receiver } = this.#engine;
+    context.assertRunning();
+    if (!equalBytes(to, context.aid)) throw new AgentError('MISADDRESSED');
+    const row = await receiver.open({ from, blob });
+    return new Message(row, false, (payload, replyTo) =>
+      send(this.#engine, from, messageBody(payload, replyTo)),
+    );
+  }
+
+  /** Names of the agents on the hub, this one included. */
+  async listPeers(): Promise<string[]> {
+    const { link, context } = this.#engine;
+    context.assertRunning();
+    if (link === null) return (await knownPeers(context)).map(({ name }) => name);
+    const names: string[] = [];
+    let cursor: string | null = null;
+    do {
+      const query: { cursor?: string } = cursor === null ? {} : { cursor };
+      const page = await link.request((hub) => hub.list(query));
+      names.push(...page.names);
+      cursor = page.next;
+    } while (cursor !== null);
+    return names;
+  }
+
+  /** Peers pinned here, each with what is known of him. */
+  async peers(): Promise<PeerInfo[]> {
+    this.#engine.context.assertRunning();
+    return knownPeers(this.#engine.context);
+  }
+
+  /** How this agent is doing, in numbers. */
+  async status(): Promise<AgentStatus> {
+    this.#engine.context.assertRunning();
+    return statusOf(this.#engine);
+  }
+
+  /**
+   * Decides that the identity with this fingerprint is the one behind the name: after comparing it
+   * with its owner, and always after `identityChanged`.
+   */
+  async trust(name: string, fingerprint: string): Promise<void> {
+    this.#engine.context.assertRunning();
+    await this.#engine.introductions.trust(name, fingerprint);
+  }
+
+  /** Sixty digits that are the same on both sides, for two people to read to each other. */
+  async safetyNumber(peer: string): Promise<string> {
+    this.#engine.context.assertRunning();
+    const known = await this.#engine.introductions.find(parseReference(peer));
+    if (known === null) throw new AgentError('UNKNOWN_PEER');
+    return safetyNumber(this.#engine.context.aid, known.identity.aid);
+  }
+
+  /** Completes what was begun within a few seconds and lets go of hub and store. */
+  async close(): Promise<void> {
+    await this.#engine.close();
+    for (const stream of this.#streams) stream.end();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  toJSON(): { readonly id: string; readonly address: string; readonly fingerprint: string } {
+    return { id: this.id, address: this.address, fingerprint: this.fingerprint };
+  }
+
+  toString(): string {
+    return `Agent(${this.id}, ${this.address})`;
+  }
+
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
+  }
+
+  async #send(peer: string, bodyOf: () => Uint8Array): Promise<SendResult> {
+    const { context, introductions, link, dispatcher } = this.#engine;
+    context.assertRunning();
+    const reference = parseReference(peer);
+    const body = bodyOf();
+    if (this.#isSelf(reference)) {
+      const id = await deliverToSelf(context, dispatcher, body);
+      return { id, delivered: Promise.resolve() };
+    }
+    if (link === null) throw new AgentError('NO_HUB');
+    return send(this.#engine, await introductions.resolve(reference), body);
+  }
+
+  #isSelf(reference: PeerReference): boolean {
+    const { name, aid } = this.#engine.context;
+    return namesSelf(reference, name, aid);
+  }
+
+  async #infoOf(aid: Uint8Array): Promise<PeerInfo> {
+    const address = addressOf(aid);
+    const peer = (await this.peers()).find((info) => info.address === address);
+    if (peer === undefined) throw new AgentError('UNKNOWN_PEER');
+    return peer;
+  }
+}
+
+async function keyPairOf({ keyPair, keypairPath, ...rest }: CheckedOptions): Promise<AgentKeyPair> {
+  if (keyPair !== null) return keyPair;
+  if (keypairPath === null) return AgentKeyPair.generate(rest.runtime.random);
+  // Only here, so that no other use of this package ever meets a file system.
+  const { loadKeyFile } = await import('#key-file');
+  return loadKeyFile(keypairPath, rest.passphrase);
+}
+
+/** Sends a body to a peer who is one already; resolves when the hub has it durably. */
+async function send(engine: Engine, to: Uint8Array, body: Uint8Array): Promise<SendResult> {
+  const { context, deliveries, link, sender, transmitter } = engine;
+  context.assertRunning();
+  if (link === null) throw new AgentError('NO_HUB');
+  if (link.ended !== null) throw link.ended;
+  if (transmitter.isFull) throw new AgentError('BACKPRESSURE');
+  const draft = { kind: CONTENT_KIND.application, body };
+  return new Promise<SendResult>((resolve, reject) => {
+    let result: SendResult | null = null;
+    sender.say(to, {
+      route: 'hub',
+      draft: () => draft,
+      committed({ msgId, number }, envelopeId) {
+        const id = toHex(msgId);
+        result = { id, delivered: deliveries.expect({ aid: to, number, id }, envelopeId) };
+      },
+      settled(refusal) {
+        if (refusal === null && result !== null) resolve(result);
+        else reject(refusal ?? new AgentError('CLOSED'));
+      },
+      failed: reject,
+    });
+  });
+}

@@ -1,0 +1,275 @@
+/**
+ * One running agent: its parts put together, brought up, kept and taken down. Owns the order of
+ * starting and closing and what happens when the hub or the store says so; decides nothing about
+ * messages.
+ */
+import { AgentMeshError } from '@agentmesh/crypto';
+import type { AgentKeyPair } from '@agentmesh/crypto';
+import type { DeliveryNotice, HubConnection, HubSession } from '@agentmesh/protocol';
+import { AgentContext } from './agent-context.js';
+import { Conversations } from './conversations.js';
+import { Deliveries } from './deliveries.js';
+import { Dispatcher } from './dispatcher.js';
+import { AgentError } from './errors.js';
+import { FollowUps } from './follow-ups.js';
+import { HandshakeBudget } from './handshake-budget.js';
+import { HubLink } from './hub-link.js';
+import { Introductions } from './introductions.js';
+import { AGENT_LIMITS } from './limits.js';
+import { Message } from './message.js';
+import type { Reply } from './message.js';
+import { wasRolledBack } from './meta.js';
+import type { CheckedOptions } from './options.js';
+import { Publisher } from './publisher.js';
+import { Receiver } from './receiver.js';
+import { Repairs } from './repairs.js';
+import { ROW } from './row-keys.js';
+import { RowSweeper } from './row-sweeper.js';
+import { Sender } from './sender.js';
+import type { AgentStore } from './store.js';
+import { Transmitter } from './transmitter.js';
+
+/** What an engine is built from. */
+export interface EngineParts {
+  readonly name: string;
+  readonly keyPair: AgentKeyPair;
+  readonly store: AgentStore;
+  readonly options: CheckedOptions;
+  /** How a handler's `msg.reply` is sent. */
+  readonly reply: (to: Uint8Array, ...reply: Parameters<Reply>) => ReturnType<Reply>;
+}
+
+/** The machinery of one agent; `Agent` is its face. */
+export class Engine {
+  readonly context: AgentContext;
+  readonly link: HubLink | null;
+  readonly introductions: Introductions;
+  readonly conversations: Conversations;
+  readonly deliveries = new Deliveries();
+  readonly sender: Sender;
+  readonly dispatcher: Dispatcher;
+  readonly publisher: Publisher;
+  readonly receiver: Receiver;
+  readonly transmitter: Transmitter;
+  readonly #followUps: FollowUps | null;
+  readonly #sweeper: RowSweeper;
+  readonly #token: string | undefined;
+  /** Whether this opening of the store has been shown to the hub. */
+  #authenticated = false;
+  #cancelUpkeep: (() => void) | null = null;
+  #refilling = false;
+  #closing: Promise<void> | null = null;
+
+  private constructor(context: AgentContext, { options, reply }: EngineParts) {
+    this.context = context;
+    this.#token = options.token;
+    const { hub } = options;
+    this.link = hub === null ? null : new HubLink(hub, context.runtime, this.#linkEvents());
+    const { link } = this;
+    const budget = new HandshakeBudget();
+    this.#sweeper = new RowSweeper(context.store);
+    this.introductions = new Introductions(context, link);
+    this.conversations = new Conversations(context, link);
+    this.transmitter = new Transmitter(context, this.#sweeper, (row, error) =>
+      this.sender.replaceRefused(row, error),
+    );
+    const { introductions, conversations, transmitter, deliveries } = this;
+    this.sender = new Sender({ context, introductions, conversations, transmitter, deliveries });
+    const { sender } = this;
+    this.dispatcher = new Dispatcher(context, this.#sweeper, (row, redelivered) => {
+      return new Message(row, redelivered, (...args) => reply(row.from, ...args));
+    });
+    this.publisher = new Publisher(context, () => void this.#refill());
+    this.#followUps = link === null ? null : new FollowUps(context, sender);
+    const repairs =
+      link === null ? null : new Repairs({ context, link, introductions, sender, budget });
+    const { dispatcher, publisher } = this;
+    const followUps = this.#followUps;
+    const told = { context, introductions, deliveries, dispatcher, publisher };
+    this.receiver = new Receiver({ ...told, budget, link, repairs, followUps });
+  }
+
+  /** Opens the store, then connects and publishes; rejects and lets go of everything if it fails. */
+  static async start(parts: EngineParts): Promise<Engine> {
+    const { name, keyPair, store, options } = parts;
+    const { runtime, log, policy, requireOneTimePrekey } = options;
+    // The store may fail before there is an engine to stop.
+    let engine: Engine | null = null;
+    const context = await AgentContext.open(
+      { name, keyPair, store, runtime, log, policy, requireOneTimePrekey },
+      (error) => engine?.fail(error),
+    );
+    engine = new Engine(context, parts);
+    try {
+      await engine.#load();
+      await engine.#connect();
+      return engine;
+    } catch (error) {
+      await engine.close();
+      throw error;
+    }
+  }
+
+  /** The store has failed: nothing goes on in memory (P5). */
+  fail(error: AgentMeshError): void {
+    const { context } = this;
+    this.#halt(error);
+    context.log.error('agent stopped', { code: error.code });
+    context.events.emit('stopped', { error });
+    void this.#disconnect();
+  }
+
+  /** Completes what was begun within a few seconds, then lets go of hub and store. */
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #load(): Promise<void> {
+    await this.publisher.sweep();
+    await this.dispatcher.load();
+    if (this.link === null) return;
+    await this.transmitter.load();
+    await this.#followUps?.load();
+  }
+
+  async #connect(): Promise<void> {
+    const { context, link } = this;
+    if (link === null) return;
+    const { name, keyPair, store } = context;
+    const hubKey = (await store.get(ROW.hub)) ?? undefined;
+    await link.connect({
+      name,
+      identity: keyPair.identity,
+      // Read at each authentication: a rollback gives the store a new instance.
+      get instance() {
+        return context.meta.instance;
+      },
+      get boot() {
+        return context.meta.boot;
+      },
+      sign: (bytes) => keyPair.sign(bytes),
+      token: this.#token,
+      hubKey,
+    });
+    this.#scheduleUpkeep();
+  }
+
+  #linkEvents(): ConstructorParameters<typeof HubLink>[2] {
+    return {
+      authenticated: (connection, session) => this.#authenticate(connection, session),
+      deliver: (delivery) => this.receiver.deliver(delivery),
+      notice: (notice) => this.#notice(notice),
+      up: (connection) => this.#up(connection),
+      down: (error) => {
+        this.transmitter.pause();
+        this.context.events.emit('connection', { state: 'offline', error });
+      },
+      ended: (error) => this.#ended(error),
+    };
+  }
+
+  /** P6, then the hub's key, then our keys: only after that the link counts as up. */
+  async #authenticate(connection: HubConnection, session: HubSession): Promise<void> {
+    const { context } = this;
+    const { hubKey, hubId, keyDigest, oneTimePrekeys, lastInstance, lastBoot } = session;
+    const last = { instance: lastInstance, boot: lastBoot };
+    const rolledBack = wasRolledBack(context.meta, last, this.#authenticated);
+    this.#authenticated = true;
+    if (rolledBack) {
+      await context.renewInstance();
+      context.log.warn('store went back in time', { boot: context.meta.boot });
+      context.events.emit('storeRollback', { boot: context.meta.boot });
+    }
+    await context.store.commit([{ put: ROW.hub, value: hubKey }]);
+    await this.publisher.publish(connection, { hubId, keyDigest, oneTimePrekeys }, rolledBack);
+  }
+
+  #up(connection: HubConnection): void {
+    this.transmitter.start(connection);
+    this.context.events.emit('connection', { state: 'online', error: null });
+  }
+
+  #notice({ id, what }: DeliveryNotice): void {
+    const sent = this.deliveries.byEnvelope(id);
+    if (sent !== undefined) {
+      this.deliveries.failed(sent.aid, sent.number, new AgentError('UNDELIVERED', what));
+    }
+    this.context.events.emit('undelivered', { id: sent?.id ?? null, reason: what });
+  }
+
+  #ended(error: AgentMeshError | null): void {
+    const { context } = this;
+    this.transmitter.pause();
+    if (error !== null) {
+      this.transmitter.stop(error);
+      context.log.error('connection ended', { code: error.code });
+    }
+    context.events.emit('connection', { state: 'ended', error });
+    if (error?.code === 'DISPLACED') context.events.emit('displaced', { peer: context.name });
+  }
+
+  #scheduleUpkeep(): void {
+    this.#cancelUpkeep = this.context.runtime.schedule(AGENT_LIMITS.upkeepMs, () => {
+      void this.#refill();
+      this.#scheduleUpkeep();
+    });
+  }
+
+  async #refill(): Promise<void> {
+    const { link, publisher } = this;
+    if (link === null || this.#refilling || this.context.closed) return;
+    this.#refilling = true;
+    try {
+      await link.ask((connection) => publisher.refill(connection, connection.session.hubId));
+      await publisher.sweep();
+    } catch (error) {
+      // Tried again with the next upkeep, and with the next authentication.
+      const code = error instanceof AgentMeshError ? error.code : 'INTERNAL';
+      this.context.log.warn('keys not looked after', { code });
+    }
+    this.#refilling = false;
+  }
+
+  async #close(): Promise<void> {
+    const { context, link } = this;
+    this.receiver.stop();
+    await this.#within(AGENT_LIMITS.drainMs, async () => {
+      await this.dispatcher.drain();
+      await context.peers.idle();
+      if (link?.isUp !== true) return;
+      await this.#followUps?.flush();
+      await this.transmitter.idle();
+    });
+    this.#halt(new AgentError('CLOSED'));
+    await this.#disconnect();
+    await context.peers.idle();
+    await this.#sweeper.idle();
+    context.close();
+    await context.store.close();
+  }
+
+  async #disconnect(): Promise<void> {
+    // A goodbye that fails is a goodbye all the same.
+    await Promise.allSettled([this.link?.close()]);
+  }
+
+  /** Stops whatever would begin something new. */
+  #halt(reason: AgentMeshError): void {
+    this.#cancelUpkeep?.();
+    this.receiver.stop();
+    this.dispatcher.stop();
+    this.#followUps?.stop();
+    this.transmitter.stop(reason);
+    this.deliveries.close(reason);
+  }
+
+  /** Waits for a task, but not longer. */
+  async #within(limitMs: number, task: () => Promise<void>): Promise<void> {
+    const { promise: late, resolve } = Promise.withResolvers<void>();
+    const cancel = this.context.runtime.schedule(limitMs, resolve);
+    // A failing store has stopped the agent and says so itself.
+    await Promise.race([Promise.allSettled([task()]), late]);
+    cancel();
+  }
+}
