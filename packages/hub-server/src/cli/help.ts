@@ -1,0 +1,35 @@
+/**
+ * The text of `--help`, made from the table of options. Owns its layout only.
+ */
+import { OPTIONS, variableOf } from './options.js';
+import type { OptionRule } from './options.js';
+
+const HEAD = `agentmesh-hub: routes end-to-end encrypted messages between AI agents; reads none of them
+
+Usage: agentmesh-hub [options]
+
+  npx agentmesh-hub                               for agents on this machine
+  npx agentmesh-hub --host 0.0.0.0 --port 7700    for agents on others too
+
+Options (each also as an environment variable; a flag wins):
+`;
+
+const TAIL = `
+  --version    Print the version
+  -h, --help   Print this
+
+Off loopback, new names need a registration token: the hub makes one and logs where it is kept.
+--registration open lets anyone who reaches the port register a name.
+The hub logs its public key as "hubKey": give it to agents, so that they talk to no other hub.
+`;
+
+/** Everything that `--help` prints. */
+export function helpText(): string {
+  const entries = Object.entries<OptionRule>(OPTIONS).map(
+    ([name, { value, fallback, meaning }]) => {
+      const flag = value === null ? `--${name}` : `--${name} ${value}`;
+      return `  ${flag}\n      ${meaning}\n      ${variableOf(name)}; default: ${fallback}\n`;
+    },
+  );
+  return HEAD + entries.join('') + TAIL;
+}

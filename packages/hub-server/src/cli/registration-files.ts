@@ -1,0 +1,78 @@
+/**
+ * Registration as an operator configures it: tokens and allow lists in files, one entry per line.
+ * Owns their reading and the making of the first token; who is let in is hub-local's matter.
+ */
+import type { Registration } from '@agentmesh/hub-local';
+import { aidOfAddress, isAgentName, systemRandom, toBase64Url } from '@agentmesh/protocol';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { ServerError } from '../server-error.js';
+import type { HubConfig } from './options.js';
+
+const TOKEN_BYTES = 24;
+const PRIVATE_FILE = 0o600;
+const TOKEN = /^[\x21-\x7e]{8,512}$/;
+
+/** The mode with what its file says. BAD_OPTION names file and line of what cannot be used. */
+export function readRegistration(config: HubConfig): Registration {
+  switch (config.registration) {
+    case 'open':
+      return { mode: 'open' };
+    case 'token':
+      return { mode: 'token', tokens: readTokens(tokenPathOf(config), config.tokenFile === null) };
+    case 'allowlist':
+      return { mode: 'allowlist', agents: readAllowlist(config.allowlistFile ?? '') };
+  }
+}
+
+/** Where the tokens are. */
+export function tokenPathOf({ tokenFile, data }: HubConfig): string {
+  return tokenFile ?? join(data, 'tokens');
+}
+
+function readTokens(path: string, mayCreate: boolean): string[] {
+  if (mayCreate && !existsSync(path)) {
+    const token = toBase64Url(systemRandom(TOKEN_BYTES));
+    const text = `# Registration tokens of this hub, one per line.\n${token}\n`;
+    writeFileSync(path, text, { mode: PRIVATE_FILE, flag: 'wx', flush: true });
+  }
+  return entriesOf(path, (token) => TOKEN.test(token), 'a token of 8 to 512 printable characters');
+}
+
+function readAllowlist(path: string): string[] {
+  const isAgent = (entry: string): boolean => isAgentName(entry) || isAddress(entry);
+  return entriesOf(path, isAgent, 'a name or an am2 address');
+}
+
+function isAddress(entry: string): boolean {
+  try {
+    return aidOfAddress(entry).length > 0;
+  } catch {
+    return false;
+  }
+}
+
+/** Lines that are neither empty nor comments. The entry itself is never shown: it may be secret. */
+function entriesOf(path: string, isValid: (entry: string) => boolean, what: string): string[] {
+  const entries: string[] = [];
+  read(path)
+    .split('\n')
+    .forEach((line, index) => {
+      const entry = line.trim();
+      if (entry === '' || entry.startsWith('#')) return;
+      if (!isValid(entry)) {
+        throw new ServerError('BAD_OPTION', { detail: `${path}:${index + 1} is not ${what}` });
+      }
+      entries.push(entry);
+    });
+  if (entries.length === 0) throw new ServerError('BAD_OPTION', { detail: `${path} is empty` });
+  return entries;
+}
+
+function read(path: string): string {
+  try {
+    return readFileSync(path, 'utf8');
+  } catch (cause) {
+    throw new ServerError('BAD_OPTION', { detail: `${path} cannot be read`, cause });
+  }
+}

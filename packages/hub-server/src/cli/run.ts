@@ -1,0 +1,148 @@
+/**
+ * `agentmesh-hub` from start to exit: opens the store, serves, and stops on a signal without loss.
+ * Owns the order of these steps, what is printed and the exit codes; options are `options`.
+ */
+import { systemHost } from '@agentmesh/hub-local';
+import { AgentMeshError, hubIdOf, toBase64Url } from '@agentmesh/protocol';
+import { pino } from 'pino';
+import type { Logger } from 'pino';
+import { loadOrCreateCertificate, readTlsIdentity } from '../certificate.js';
+import { HubMetrics } from '../hub-metrics.js';
+import { NetworkHubServer } from '../network-hub-server.js';
+import { SqliteHubStore } from '../sqlite/sqlite-hub-store.js';
+import { VERSION } from '../version.js';
+import { helpText } from './help.js';
+import { readCommand } from './options.js';
+import type { HubConfig } from './options.js';
+import { readRegistration, tokenPathOf } from './registration-files.js';
+
+/** Between a red `/readyz` and the first goodbye. */
+const RETIRE_MS = 500;
+/** The whole of stopping; within the ten seconds that supervisors wait. */
+const STOP_MS = 9_000;
+const FAILED = 1;
+const MISUSED = 2;
+
+/** What the command needs of its process. */
+export interface CommandProcess {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly print: (text: string) => void;
+  readonly complain: (text: string) => void;
+  readonly exit: (code: number) => void;
+  readonly onSignal: (signal: 'SIGTERM' | 'SIGINT', listener: () => void) => void;
+}
+
+/** Runs the command; whatever goes wrong is one line on stderr and a non-zero exit. */
+export async function run(command: CommandProcess): Promise<void> {
+  try {
+    const wanted = readCommand(command.args, command.env);
+    if (wanted.name === 'help') return command.print(helpText());
+    if (wanted.name === 'version') return command.print(`${VERSION}\n`);
+    await serve(wanted.config, command);
+  } catch (error) {
+    command.complain(`agentmesh-hub: ${lineOf(error)}\n`);
+    const isMisuse = error instanceof AgentMeshError && error.code === 'BAD_OPTION';
+    command.exit(isMisuse ? MISUSED : FAILED);
+  }
+}
+
+async function serve(config: HubConfig, command: CommandProcess): Promise<void> {
+  const logger = pino({ level: config.logLevel, base: null });
+  const meter = new HubMetrics();
+  let fail = (_error: AgentMeshError): void => undefined;
+  const store = await SqliteHubStore.open({
+    folder: config.data,
+    quotaBytes: config.maxDiskBytes ?? undefined,
+    onCommitTime: (milliseconds) => meter.committed(milliseconds),
+    onFatal: (error) => fail(error),
+  });
+  const server = await started(config, { store, meter, logger }).catch(async (error: unknown) => {
+    await store.close();
+    throw error;
+  });
+  const stop = stopper({ server, store, logger, command });
+  fail = (error) => {
+    command.complain(`agentmesh-hub: ${lineOf(error)}\n`);
+    stop(FAILED);
+  };
+  command.onSignal('SIGTERM', () => stop(0));
+  command.onSignal('SIGINT', () => stop(0));
+  announce(config, server, logger);
+}
+
+interface Parts {
+  readonly store: SqliteHubStore;
+  readonly meter: HubMetrics;
+  readonly logger: Logger;
+}
+
+async function started(config: HubConfig, parts: Parts): Promise<NetworkHubServer> {
+  const { host, port, behindProxy, allowPlaintext, limits, metrics, data } = config;
+  const tls =
+    config.tls === null
+      ? await loadOrCreateCertificate(data, systemHost.clock())
+      : readTlsIdentity(config.tls.cert, config.tls.key);
+  const server = new NetworkHubServer({
+    ...parts,
+    host,
+    port,
+    tls,
+    behindProxy,
+    allowPlaintext,
+    registration: readRegistration(config),
+    limits,
+    metrics,
+  });
+  await server.start();
+  return server;
+}
+
+/** The configuration as it is in force, without secrets, and the key to pin. */
+function announce(config: HubConfig, server: NetworkHubServer, logger: Logger): void {
+  const { limits, tls, ...rest } = config;
+  const certificate = tls?.cert ?? 'self-made';
+  const tokens = config.registration === 'token' ? { tokens: tokenPathOf(config) } : {};
+  logger.info({ version: VERSION, ...rest, certificate, limits }, 'configuration');
+  const { port, hubKey } = server;
+  const keys = { hubKey: toBase64Url(hubKey), hubId: toBase64Url(hubIdOf(hubKey)) };
+  const { host, registration } = config;
+  logger.info({ host, port, ...keys, registration, ...tokens }, 'listening');
+}
+
+/** The first call stops in order, the second at once. */
+function stopper(parts: {
+  readonly server: NetworkHubServer;
+  readonly store: SqliteHubStore;
+  readonly logger: Logger;
+  readonly command: CommandProcess;
+}): (code: number) => void {
+  const { server, store, logger, command } = parts;
+  let isStopping = false;
+  return (code) => {
+    if (isStopping) return command.exit(code === 0 ? FAILED : code);
+    isStopping = true;
+    setTimeout(() => command.exit(FAILED), STOP_MS).unref();
+    server.retire();
+    logger.info({}, 'stopping');
+    setTimeout(() => {
+      server
+        .stop()
+        .then(() => store.close())
+        .then(() => logger.info({}, 'stopped'))
+        .then(
+          () => command.exit(code),
+          (error: unknown) => {
+            command.complain(`agentmesh-hub: ${lineOf(error)}\n`);
+            command.exit(FAILED);
+          },
+        );
+    }, RETIRE_MS);
+  };
+}
+
+/** One line, whatever was thrown. */
+function lineOf(error: unknown): string {
+  const message = error instanceof Error ? error.message : String(error);
+  return message.replace(/\s+/g, ' ');
+}

@@ -1,0 +1,21 @@
+#!/usr/bin/env node
+/**
+ * The `agentmesh-hub` command. Owns the process: its streams, signals and exit; everything else is
+ * in `cli/run`.
+ */
+import { run } from './cli/run.js';
+
+// Node 22 calls its SQLite experimental on stderr, where an operator looks for errors.
+process.removeAllListeners('warning');
+process.on('warning', (warning) => {
+  if (warning.name !== 'ExperimentalWarning') process.stderr.write(`${warning.message}\n`);
+});
+
+void run({
+  args: process.argv.slice(2),
+  env: process.env,
+  print: (text) => void process.stdout.write(text),
+  complain: (text) => void process.stderr.write(text),
+  exit: (code) => process.exit(code),
+  onSignal: (signal, listener) => void process.on(signal, listener),
+});
