@@ -1,0 +1,64 @@
+/**
+ * A memory store that tests look into: it keeps the ledger, fails when told to, and can be copied.
+ * Owns no rows; `MemoryStore` does.
+ */
+import { decodeOutboxRow } from '../src/outbox.js';
+import { MemoryStore } from '../src/memory-store.js';
+import type { AgentStore, StoreOperation, StoreRange, StoreRow } from '../src/store.js';
+import type { KeyLedger } from './key-ledger.js';
+
+export class TestStore implements AgentStore {
+  readonly #ledger: KeyLedger;
+  readonly #inner: MemoryStore;
+  commits = 0;
+  /** Throws to make a commit fail before anything is kept. */
+  beforeCommit: ((operations: readonly StoreOperation[]) => void) | null = null;
+
+  constructor(ledger: KeyLedger, inner = new MemoryStore()) {
+    this.#ledger = ledger;
+    this.#inner = inner;
+  }
+
+  open(): Promise<void> {
+    return this.#inner.open();
+  }
+
+  get(key: string): Promise<Uint8Array | null> {
+    return this.#inner.get(key);
+  }
+
+  range(range: StoreRange): Promise<readonly StoreRow[]> {
+    return this.#inner.range(range);
+  }
+
+  async commit(operations: readonly StoreOperation[]): Promise<void> {
+    this.beforeCommit?.(operations);
+    for (const operation of operations) {
+      if ('put' in operation && operation.put.startsWith('outbox/')) {
+        this.#ledger.record(decodeOutboxRow(operation.value).blob);
+      }
+    }
+    await this.#inner.commit(operations);
+    this.commits += 1;
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+
+  /** All rows, as text to compare: for "nothing has changed". */
+  async rows(): Promise<ReadonlyMap<string, string>> {
+    const all = await this.#inner.range({ from: '', to: '~', limit: Infinity });
+    return new Map(all.map(({ key, value }) => [key, Buffer.from(value).toString('hex')]));
+  }
+
+  /** The same rows in a store of their own: a restored backup. */
+  async copy(): Promise<TestStore> {
+    const inner = new MemoryStore();
+    const all = await this.#inner.range({ from: '', to: '~', limit: Infinity });
+    await inner.open();
+    await inner.commit(all.map(({ key, value }) => ({ put: key, value })));
+    await inner.close();
+    return new TestStore(this.#ledger, inner);
+  }
+}

@@ -1,0 +1,165 @@
+/**
+ * A small world for scenarios: one hub that can lie and go down, agents on it, and a clock that only
+ * the test moves. Owns the bringing up and taking down; hub and agents are the real ones.
+ */
+import { AgentKeyPair, ready } from '@agentmesh/crypto';
+import { InterruptedHub, MaliciousHub, ManualHost, seededRandom } from '@agentmesh/hub-compliance';
+import { LocalHub } from '@agentmesh/hub-local';
+import type { LocalHubOptions } from '@agentmesh/hub-local';
+import { Agent } from '../src/index.js';
+import type { AgentEvents, AgentOptions, Message } from '../src/index.js';
+import type { Runtime } from '../src/index.js';
+import { KeyLedger } from './key-ledger.js';
+import { TestStore } from './test-store.js';
+
+/** An agent and what a test remembers of it. */
+export interface Resident {
+  readonly agent: Agent;
+  readonly name: string;
+  readonly keyPair: AgentKeyPair;
+  readonly store: TestStore;
+  /** Every message its one handler saw. */
+  readonly messages: Message[];
+  readonly texts: string[];
+  /** Every event, by name. */
+  readonly events: { [Name in keyof AgentEvents]: AgentEvents[Name][] };
+}
+
+const EVENTS: readonly (keyof AgentEvents)[] = [
+  'firstContact',
+  'identityChanged',
+  'peerInstanceChanged',
+  'cloneOrRollback',
+  'undecryptable',
+  'refused',
+  'gap',
+  'undelivered',
+  'storeRollback',
+  'displaced',
+  'connection',
+  'handlerError',
+  'stopped',
+];
+
+/** One hub and its agents. */
+export class World {
+  readonly host = new ManualHost();
+  readonly ledger = new KeyLedger();
+  readonly local: LocalHub;
+  readonly network: InterruptedHub;
+  readonly hub: MaliciousHub;
+  readonly #residents = new Set<Resident>();
+  #seed: number;
+
+  private constructor(seed: number, options: LocalHubOptions) {
+    this.#seed = seed;
+    this.local = new LocalHub({ ...options, host: this.host });
+    this.network = new InterruptedHub(this.local);
+    this.hub = new MaliciousHub(this.network);
+  }
+
+  static async create(seed = 1, options: LocalHubOptions = {}): Promise<World> {
+    await ready();
+    return new World(seed, options);
+  }
+
+  /** Clock and timers of this world, randomness of its own. */
+  runtime(): Runtime {
+    const { host } = this;
+    return {
+      now: host.clock,
+      random: seededRandom(this.#seed++),
+      schedule(delayMs, task) {
+        const cancel = host.every(delayMs, () => {
+          cancel();
+          task();
+        });
+        return cancel;
+      },
+    };
+  }
+
+  keys(): AgentKeyPair {
+    return AgentKeyPair.generate(seededRandom(this.#seed++));
+  }
+
+  /** Brings up an agent with one handler; `as` continues one that was closed. */
+  async agent(
+    name: string,
+    options: AgentOptions = {},
+    as: Partial<Pick<Resident, 'keyPair' | 'store'>> = {},
+  ): Promise<Resident> {
+    const keyPair = as.keyPair ?? this.keys();
+    const store = as.store ?? new TestStore(this.ledger);
+    const runtime = this.runtime();
+    const { hub } = this;
+    const defaults = { hub, keyPair, store, runtime, logLevel: 'silent' } as const;
+    const agent = await Agent.create(name, { ...defaults, ...options });
+    const messages: Message[] = [];
+    const texts: string[] = [];
+    const events = Object.fromEntries(EVENTS.map((event) => [event, []])) as never;
+    const resident: Resident = { agent, name, keyPair, store, messages, texts, events };
+    for (const event of EVENTS) {
+      agent.on(event, (value) => (resident.events[event] as unknown[]).push(value));
+    }
+    agent.onMessage((message) => {
+      messages.push(message);
+      texts.push(message.text);
+    });
+    this.#residents.add(resident);
+    return resident;
+  }
+
+  /** The same agent again, on the same keys and store. */
+  async restart(resident: Resident, options: AgentOptions = {}): Promise<Resident> {
+    await this.close(resident);
+    return await this.agent(resident.name, options, resident);
+  }
+
+  /** The same agent with an empty store: it has lost everything but its keys. */
+  async loseStore(resident: Resident, options: AgentOptions = {}): Promise<Resident> {
+    await this.close(resident);
+    return await this.agent(resident.name, options, { keyPair: resident.keyPair });
+  }
+
+  async close(resident: Resident): Promise<void> {
+    this.#residents.delete(resident);
+    await this.finish(resident.agent.close());
+  }
+
+  /** Lets hub and agents come to rest; no time passes. */
+  async rest(): Promise<void> {
+    for (let i = 0; i < 4; i++) await this.host.rest();
+  }
+
+  /** Lets time pass. */
+  async advance(ms: number): Promise<void> {
+    await this.rest();
+    await this.host.advance(ms);
+    await this.rest();
+  }
+
+  /** Sets the clock ahead at once. */
+  async jump(ms: number): Promise<void> {
+    await this.rest();
+    await this.host.jump(ms);
+    await this.rest();
+  }
+
+  /** Waits for something that may need time to pass. */
+  async finish<T>(promise: Promise<T>): Promise<T> {
+    let over = false;
+    const end = (): void => void (over = true);
+    promise.then(end, end);
+    for (let seconds = 0; !over && seconds < 3_600; seconds++) {
+      await this.host.rest();
+      if (!over) await this.host.advance(1_000);
+    }
+    return await promise;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const resident of this.#residents) await this.close(resident);
+    await this.local.close();
+  }
+}
