@@ -273,7 +273,7 @@ export class HubChannel implements HubConnection {
 
   async #request<T extends ReplyFrame['type']>(frame: Numbered, type: T): Promise<ReplyOf<T>> {
     if (this.#closed || this.#session === null) throw new ProtocolError('CONNECTION_LOST');
-    return this.#ask({ ...frame, id: this.#pending.nextId() } as RequestFrame, type);
+    return this.#ask({ ...frame, id: this.#pending.nextId() }, type);
   }
 
   /** Registers before sending, so that no reply can be missed; rejects what cannot be encoded. */
@@ -294,16 +294,16 @@ export class HubChannel implements HubConnection {
     this.#end(error);
   }
 
-  #end(error: ProtocolError | null): void {
+  #end(why: ProtocolError | null): void {
     if (this.#closed) return;
     this.#closed = true;
-    const reason = error ?? new ProtocolError('CONNECTION_LOST', { detail: 'closed by us' });
+    const reason = why ?? new ProtocolError('CONNECTION_LOST', { detail: 'closed by us' });
     // Whoever closes before the opening need not wait for it.
     this.#opening.promise.catch(() => undefined);
     this.#opening.reject(reason);
     this.#pending.refuseAll(reason);
     this.#options.transport.close();
-    if (this.#session !== null) this.#tellUs(() => this.#options.events.closed(error));
+    if (this.#session !== null) this.#tellUs(() => this.#options.events.closed(why));
     this.#gone.resolve();
   }
 }

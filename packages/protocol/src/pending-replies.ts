@@ -20,10 +20,11 @@ const LAST_ID = 0xffff_ffff;
 export class PendingReplies {
   readonly #timeoutMs: number;
   readonly #waiting = new Map<number, Waiting>();
-  #lastId = 0;
+  #lastId: number;
 
-  constructor(timeoutMs: number) {
+  constructor(timeoutMs: number, lastId = 0) {
     this.#timeoutMs = timeoutMs;
+    this.#lastId = lastId;
   }
 
   get size(): number {
@@ -61,7 +62,7 @@ export class PendingReplies {
   }
 
   refuseAll(error: ProtocolError): void {
-    for (const id of [...this.#waiting.keys()]) this.refuse(id, error);
+    for (const id of this.#waiting.keys()) this.refuse(id, error);
   }
 
   /** Requests are in the order of their deadlines: the first that has time ends the search. */

@@ -1,0 +1,242 @@
+import { describe, expect, test } from '@jest/globals';
+import { flipped, hub } from '../test/agents.js';
+import { delivery, HELLO, outcome, ScriptedHub } from '../test/scripted-hub.js';
+import { HubChannel } from './hub-channel.js';
+import { PROTOCOL_LIMITS } from './limits.js';
+
+const envelope = {
+  id: new Uint8Array(16).fill(1),
+  to: new Uint8Array(32).fill(2),
+  ttlSeconds: 60,
+  blob: new Uint8Array(10),
+};
+
+describe('opening', () => {
+  test('both sides authenticate, then the session is there', async () => {
+    const script = new ScriptedHub();
+    expect(() => script.channel.session).toThrow('Authenticate before');
+    script.say(HELLO);
+    script.say(script.authOk());
+    const session = await script.channel.opened;
+    expect(session).toMatchObject({ hubKey: hub.publicKey, hubId: hub.hubId, queued: 0 });
+    expect(script.channel.session).toBe(session);
+  });
+
+  test('a hub without the key of its hello is refused, whatever it signed', async () => {
+    const script = new ScriptedHub();
+    script.say(HELLO);
+    const right = script.authOk();
+    script.say({ ...right, signature: flipped(right.signature, 3) });
+    expect(await outcome(script.channel.opened)).toBe('BAD_AUTH');
+    expect(script.closed).toBe(true);
+    script.say(right);
+    expect(script.news).toEqual([]);
+  });
+
+  test.each([
+    ['HUB_KEY_CHANGED', { hubKey: new Uint8Array(32).fill(1) }, {}],
+    ['VERSION', {}, { versions: [3] }],
+    ['BAD_AUTH', {}, { hubKey: new Uint8Array(32) }],
+  ])('%s is refused before anything is sent', async (code, credentials, greeting) => {
+    const script = new ScriptedHub(credentials);
+    script.say({ ...HELLO, ...greeting });
+    expect(await outcome(script.channel.opened)).toBe(code);
+    expect(script.heard).toEqual([]);
+    expect(script.closed).toBe(true);
+  });
+
+  test('the pinned hub key is accepted', async () => {
+    const script = new ScriptedHub({ hubKey: hub.publicKey });
+    script.say(HELLO);
+    script.say(script.authOk());
+    expect(await outcome(script.channel.opened)).toMatchObject({ hubKey: hub.publicKey });
+  });
+
+  test('a refusal of the hub is the reason, even if the connection ends at once', async () => {
+    const script = new ScriptedHub();
+    script.say(HELLO);
+    script.say({ type: 'error', re: script.lastId(), code: 'NAME_TAKEN', message: 'taken' });
+    script.channel.lost();
+    expect(await outcome(script.channel.opened)).toBe('NAME_TAKEN');
+    expect(script.news).toEqual([]);
+  });
+
+  test('credentials that cannot sign fail the opening, not the transport', async () => {
+    const script = new ScriptedHub({
+      sign: () => {
+        throw new TypeError('locked');
+      },
+    });
+    script.say(HELLO);
+    expect(await outcome(script.channel.opened)).toBe('BAD_AUTH');
+  });
+
+  test('a hub that says nothing is given up', async () => {
+    const script = new ScriptedHub();
+    script.pass(PROTOCOL_LIMITS.authenticationMs);
+    expect(script.closed).toBe(false);
+    script.pass(1_000);
+    expect(await outcome(script.channel.opened)).toBe('TIMEOUT');
+  });
+
+  test.each([
+    ['a push', delivery(1)],
+    ['a second greeting', HELLO],
+    ['another reply to auth', { type: 'pong', re: 1 } as const],
+  ])('%s before authentication ends the connection', async (_, frame) => {
+    const script = new ScriptedHub();
+    script.say(HELLO);
+    script.say(frame);
+    expect(await outcome(script.channel.opened)).toBe('CONNECTION_LOST');
+  });
+});
+
+describe('requests', () => {
+  test('T-A10 late-reply: replies are matched by number, a late one answers nobody', async () => {
+    const script = await ScriptedHub.opened(5_000);
+    const first = outcome(script.channel.send(envelope));
+    const late = script.lastId();
+    script.pass(6_000);
+    expect(await first).toBe('TIMEOUT');
+    const second = outcome(script.channel.send({ ...envelope, id: new Uint8Array(16).fill(2) }));
+    const third = outcome(script.channel.list({}));
+    const [, sent, list] = script.heard.map((frame) => ('id' in frame ? frame.id : 0));
+    script.say({ type: 'sent', re: late, seq: 1, duplicate: false });
+    script.say({ type: 'agents', re: list ?? 0, names: ['bob'], next: null });
+    script.say({ type: 'sent', re: sent ?? 0, seq: 2, duplicate: false });
+    script.say({ type: 'error', re: late, code: 'STORAGE', message: 'late' });
+    expect(await second).toEqual({ seq: 2, duplicate: false });
+    expect(await third).toEqual({ names: ['bob'], next: null });
+    expect(script.closed).toBe(false);
+  });
+
+  test('a refusal has the code, the text and the time to wait', async () => {
+    const script = await ScriptedHub.opened();
+    const sending = script.channel.send(envelope);
+    const re = script.lastId();
+    script.say({ type: 'error', re, code: 'RATE_LIMITED', message: 'slow down', retryAfter: 30 });
+    await expect(sending).rejects.toMatchObject({
+      code: 'RATE_LIMITED',
+      retryable: true,
+      retryAfterMs: 30,
+      message: 'slow down',
+    });
+  });
+
+  test('a reply of another kind than asked for ends the connection', async () => {
+    const script = await ScriptedHub.opened();
+    const sending = outcome(script.channel.send(envelope));
+    script.say({ type: 'pong', re: script.lastId() });
+    expect(await sending).toBe('CONNECTION_LOST');
+    expect(script.news).toEqual(['closed CONNECTION_LOST']);
+  });
+
+  test('what waits fails with the connection', async () => {
+    const script = await ScriptedHub.opened();
+    const waiting = [script.channel.send(envelope), script.channel.list({})].map(outcome);
+    script.channel.lost();
+    expect(await Promise.all(waiting)).toEqual(['CONNECTION_LOST', 'CONNECTION_LOST']);
+    expect(await outcome(script.channel.send(envelope))).toBe('CONNECTION_LOST');
+  });
+
+  test('what cannot be encoded is refused here and nothing is sent', async () => {
+    const script = await ScriptedHub.opened();
+    const blob = new Uint8Array(PROTOCOL_LIMITS.blobBytes + 1);
+    expect(await outcome(script.channel.send({ ...envelope, blob }))).toBe('TOO_LARGE');
+    const id = new Uint8Array(15);
+    expect(await outcome(script.channel.send({ ...envelope, id }))).toBe('BAD_FRAME');
+    expect(() => script.channel.nack({ seq: 0, delayMs: 0, reason: 'STORAGE' })).toThrow(
+      'Frame has',
+    );
+    expect(script.heard).toEqual([]);
+  });
+
+  test('many acknowledgements go in frames of the allowed size', async () => {
+    const script = await ScriptedHub.opened();
+    const seqs = Array.from({ length: 2_500 }, (_, at) => at + 1);
+    script.channel.ack(seqs);
+    script.channel.ack([]);
+    const sent = script.heard.flatMap((frame) => (frame.type === 'ack' ? [frame.seqs] : []));
+    expect(sent.map((list) => list.length)).toEqual([1_000, 1_000, 500]);
+    expect(sent.flat()).toEqual(seqs);
+  });
+});
+
+describe('news', () => {
+  test('wait for start, in order, the end of the connection included', async () => {
+    const script = new ScriptedHub();
+    script.say(HELLO);
+    script.say(script.authOk());
+    script.say(delivery(1));
+    script.say({ type: 'notice', id: new Uint8Array(16), what: 'expired' });
+    script.say({ type: 'bye', code: 'DISPLACED' });
+    script.channel.lost();
+    await script.channel.opened;
+    expect(script.news).toEqual([]);
+    script.channel.start();
+    expect(script.news).toEqual(['deliver 1 1', 'expired', 'closed DISPLACED']);
+  });
+
+  test('the reason of the end is what the hub said last', async () => {
+    const script = await ScriptedHub.opened();
+    script.say({ type: 'error', code: 'BAD_FRAME', message: 'third' });
+    script.channel.lost();
+    script.channel.lost();
+    expect(script.news).toEqual(['closed BAD_FRAME']);
+  });
+
+  test.each([['{'], ['{"type":"nothing"}'], ['{"type":"deliver","seq":1}']])(
+    'a frame that cannot be read ends the connection: %s',
+    async (text) => {
+      const script = await ScriptedHub.opened();
+      script.channel.receive(text);
+      expect(script.news).toEqual(['closed CONNECTION_LOST']);
+      expect(script.closed).toBe(true);
+    },
+  );
+
+  test('close says so once and lets nothing more through', async () => {
+    const script = await ScriptedHub.opened();
+    await script.channel.close();
+    script.say(delivery(1));
+    script.channel.lost();
+    script.channel.ack([1]);
+    await script.channel.close();
+    expect(script.news).toEqual(['closed by us']);
+    expect(script.heard).toEqual([]);
+  });
+
+  test('close before the opening rejects it', async () => {
+    const script = new ScriptedHub();
+    await script.channel.close();
+    expect(await outcome(script.channel.opened)).toBe('CONNECTION_LOST');
+    expect(script.channel).toBeInstanceOf(HubChannel);
+  });
+});
+
+describe('heartbeat', () => {
+  test('a ping goes out every 25 seconds, and any frame is a sign of life', async () => {
+    const script = await ScriptedHub.opened();
+    for (let round = 1; round <= 6; round++) {
+      script.pass(PROTOCOL_LIMITS.heartbeatMs);
+      expect(script.heard.filter((frame) => frame.type === 'ping')).toHaveLength(round);
+      script.say({ type: 'pong', re: script.lastId() });
+    }
+    expect(script.closed).toBe(false);
+  });
+
+  test('75 seconds of silence end the connection', async () => {
+    const script = await ScriptedHub.opened();
+    script.pass(PROTOCOL_LIMITS.silenceMs);
+    expect(script.news).toEqual([]);
+    script.pass(1_000);
+    expect(script.news).toEqual(['closed IDLE']);
+  });
+
+  test('a machine that slept does not take itself for a silent hub', async () => {
+    const script = await ScriptedHub.opened();
+    script.nowMs += 3_600_000;
+    script.pass(10_000);
+    expect(script.closed).toBe(false);
+  });
+});
