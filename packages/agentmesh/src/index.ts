@@ -1,5 +1,48 @@
 /**
  * The public door of `agentmesh`, the umbrella package: what a newcomer imports.
  * It owns nothing: each name comes from the layer that defines it.
+ *
+ * Left out: hub storage, frames, and the functions that agents are made of. They are in
+ * `@agentmesh/hub-local`, `@agentmesh/protocol` and `@agentmesh/crypto`.
  */
+
+// Agents and their messages.
+export { Agent } from '@agentmesh/agent';
+export type {
+  AgentEvents,
+  AgentOptions,
+  AgentStatus,
+  Handler,
+  LogLevel,
+  Message,
+  PeerInfo,
+  SealedEnvelope,
+  SendResult,
+} from '@agentmesh/agent';
+export type { BundleJson, JsonObject, JsonValue } from '@agentmesh/protocol';
+
+// Hubs.
+export { LocalHub } from '@agentmesh/hub-local';
+export type { HubTraffic, LocalHubOptions } from '@agentmesh/hub-local';
+export { NetworkHub } from '@agentmesh/hub-client';
+export type { NetworkHubOptions } from '@agentmesh/hub-client';
+export type { Hub } from '@agentmesh/protocol';
+
+// Keys and state that an application brings itself.
+export { AgentKeyPair } from '@agentmesh/crypto';
+export { MemoryStore } from '@agentmesh/agent';
+export type { AgentStore } from '@agentmesh/agent';
+
+// Errors: one base, and one class for each layer. Branch on `code`.
+export { AgentMeshError, CryptoError } from '@agentmesh/crypto';
+export type { CryptoErrorCode } from '@agentmesh/crypto';
+export { ProtocolError } from '@agentmesh/protocol';
+export type { ErrorCode } from '@agentmesh/protocol';
+export { AgentError, IdentityChangedError, StorageError } from '@agentmesh/agent';
+export type { AgentErrorCode, StorageErrorCode } from '@agentmesh/agent';
+export { NetworkHubError } from '@agentmesh/hub-client';
+export type { NetworkHubErrorCode } from '@agentmesh/hub-client';
+export { HubError } from '@agentmesh/hub-local';
+export type { HubErrorCode } from '@agentmesh/hub-local';
+
 export { version } from './version.js';

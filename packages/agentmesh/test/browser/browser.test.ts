@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { createServer } from 'node:http';
+import type { Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { NetworkHubServer } from '@agentmesh/hub-server';
+import { MemoryHubStore } from '@agentmesh/hub-local';
+import { build } from 'esbuild';
+import { chromium } from 'playwright-core';
+import type { Page } from 'playwright-core';
+import { Agent, NetworkHub } from '../../src/index.js';
+import { CHROMIUM_FLAGS, chromiumPath } from './chromium.js';
+
+const executablePath = chromiumPath();
+const inBrowser = executablePath === null ? test.skip : test;
+const because = executablePath === null ? ' [no Chromium: apt-get install chromium]' : '';
+
+/** What a careful site would send: no inline script, no eval, WebAssembly only. */
+const POLICY =
+  "default-src 'none'; script-src 'self' 'wasm-unsafe-eval'; connect-src ws://127.0.0.1:*";
+
+async function bundle(): Promise<string> {
+  const result = await build({
+    entryPoints: [new URL('page.ts', import.meta.url).pathname],
+    bundle: true,
+    format: 'esm',
+    platform: 'browser',
+    // The import conditions of package.json decide, as for a user; not the paths of our own sources.
+    tsconfigRaw: {},
+    write: false,
+  });
+  return result.outputFiles[0]!.text;
+}
+
+function serve(script: string): Promise<Server> {
+  const server = createServer((request, response) => {
+    const isScript = request.url === '/page.js';
+    response.setHeader('content-security-policy', POLICY);
+    response.setHeader('content-type', isScript ? 'text/javascript' : 'text/html; charset=utf-8');
+    response.end(isScript ? script : '<!doctype html><script type=module src=/page.js></script>');
+  });
+  return new Promise((resolve) => {
+    server.listen(0, '127.0.0.1', () => resolve(server));
+  });
+}
+
+function stopped(site: Server): Promise<unknown> {
+  site.closeAllConnections();
+  return new Promise((resolve) => {
+    site.close(resolve);
+  });
+}
+
+describe('agents in a real browser', () => {
+  const endings: (() => Promise<unknown>)[] = [];
+  let page: Page;
+  let hub: NetworkHubServer;
+
+  beforeAll(async () => {
+    if (executablePath === null) return;
+    hub = new NetworkHubServer({ store: new MemoryHubStore(), port: 0 });
+    await hub.start();
+    endings.push(() => hub.stop());
+    const site = await serve(await bundle());
+    endings.push(() => stopped(site));
+    const profile = await mkdtemp(join(tmpdir(), 'agentmesh-chromium-'));
+    endings.push(() => rm(profile, { recursive: true, force: true }));
+    const args = [...CHROMIUM_FLAGS];
+    const context = await chromium.launchPersistentContext(profile, { executablePath, args });
+    endings.push(() => context.close());
+    page = await context.newPage();
+    await page.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`);
+    await page.waitForFunction('typeof overNetwork === "function"');
+  }, 120_000);
+
+  afterAll(async () => {
+    for (const end of endings.toReversed()) await end();
+  });
+
+  inBrowser(`two agents talk over a hub inside the page${because}`, async () => {
+    expect(await page.evaluate('inPage()')).toBe('grüße, 世界');
+  });
+
+  inBrowser(`the WebSocket of a browser reaches the hub and is greeted${because}`, async () => {
+    const url = `ws://127.0.0.1:${hub.port}`;
+    expect(await page.evaluate(`firstFrame(${JSON.stringify(url)})`)).toBe('hello');
+  });
+
+  inBrowser(`an agent in the browser and one in Node answer each other${because}`, async () => {
+    const network = new NetworkHub({ host: '127.0.0.1', port: hub.port });
+    const bob = await Agent.create('bob', { hub: network });
+    bob.onMessage(async (message) => {
+      await message.reply(`you said: ${message.text}`);
+    });
+    const url = JSON.stringify(`ws://127.0.0.1:${hub.port}`);
+    expect(await page.evaluate(`overNetwork(${url}, "bob")`)).toBe(
+      'bob: you said: hello from a browser',
+    );
+    await bob.close();
+    await network.close();
+  });
+});
