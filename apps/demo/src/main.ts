@@ -1,7 +1,8 @@
 /**
- * Runs the documented examples, one after the other.
- * It owns nothing of the library: everything comes through public doors.
+ * The command: runs the documented examples, all of them or those that are named, one after the
+ * other. Owns arguments and the exit code.
  */
-import { version } from 'agentmesh';
+import process from 'node:process';
+import { demo } from './demo.js';
 
-process.stdout.write(`AgentMesh ${version}\n`);
+process.exitCode = await demo(process.argv.slice(2), process.stdout, process.env);

@@ -11,7 +11,7 @@ function traffic(type: 1 | 2, length: number, change: Partial<HubTraffic> = {}):
   return { ...names, ...places, ...change };
 }
 
-const hello = { key: 'a', from: 'alice', to: 'bob', text: 'Hello\n  Bob' };
+const hello = { from: 'alice', to: 'bob', text: 'Hello\n  Bob' };
 
 test('the ciphertext begins behind header and header tag of either type', () => {
   expect(ciphertextOf(traffic(1, 1560).blob)).toHaveLength(272);
@@ -19,36 +19,34 @@ test('the ciphertext begins behind header and header tag of either type', () => 
 });
 
 describe('rows', () => {
-  test('an envelope is paired with the message of the same key', () => {
+  test('envelopes and messages between two agents are paired in their order', () => {
+    const back = traffic(2, 364, { fromName: 'bob', toName: 'alice' });
+    const answer = { from: 'bob', to: 'alice', text: 'Hello Alice' };
     const rows = rowsOf(
-      [
-        { key: 'b', envelope: traffic(2, 364, { fromName: 'bob', toName: 'alice' }) },
-        { key: 'a', envelope: traffic(1, 1560) },
-      ],
-      [hello],
+      [traffic(1, 1560), back, traffic(1, 1576), traffic(2, 364)],
+      [hello, { ...hello, text: 'Again' }, answer],
     );
-    expect(rows).toEqual([
-      {
-        agents: null,
-        hub: { from: 'bob', to: 'alice', bytes: 364 },
-        ciphertext: '5c 5d 5e 5f 60 61',
-      },
-      {
-        agents: { from: 'alice', to: 'bob', text: 'Hello\n  Bob' },
-        hub: { from: 'alice', to: 'bob', bytes: 1560 },
-        ciphertext: '08 09 0a 0b 0c 0d',
-      },
+    expect(rows.map(({ agents, hub }) => [agents?.text ?? null, hub.bytes])).toEqual([
+      ['Hello\n  Bob', 1560],
+      ['Hello Alice', 364],
+      ['Again', 1576],
+      [null, 364],
+    ]);
+    expect(rows[0]?.hub).toEqual({ from: 'alice', to: 'bob', bytes: 1560 });
+    expect(rows.map(({ ciphertext }) => ciphertext).slice(0, 2)).toEqual([
+      '08 09 0a 0b 0c 0d',
+      '5c 5d 5e 5f 60 61',
     ]);
   });
 
   test('a long name and an address are cut', () => {
     const envelope = traffic(2, 364, { toName: `am2${'a'.repeat(52)}` });
-    expect(rowsOf([{ key: 'a', envelope }], [])[0]?.hub.to).toBe('am2aaaaaaaa…');
+    expect(rowsOf([envelope], [])[0]?.hub.to).toBe('am2aaaaaaaa…');
   });
 });
 
 describe('lines', () => {
-  const rows = rowsOf([{ key: 'a', envelope: traffic(1, 1560) }], [hello]);
+  const rows = rowsOf([traffic(1, 1560)], [hello]);
 
   test('both views of a message stand in one line, white space made single', () => {
     const [head, rule, line, ...rest] = tableLines(rows, 100);
@@ -61,10 +59,7 @@ describe('lines', () => {
   });
 
   test('no line is wider than the screen, however long a message is', () => {
-    const long = rowsOf(
-      [{ key: 'a', envelope: traffic(1, 1_048_576) }],
-      [{ ...hello, text: 'word '.repeat(100) }],
-    );
+    const long = rowsOf([traffic(1, 1_048_576)], [{ ...hello, text: 'word '.repeat(100) }]);
     for (const width of [80, 100, 120]) {
       const lengths = tableLines(long, width).map((line) => line.length);
       expect(Math.max(...lengths)).toBeLessThanOrEqual(width);
@@ -73,7 +68,7 @@ describe('lines', () => {
   });
 
   test('what no application sees is said to be that', () => {
-    const receipts = rowsOf([{ key: 'b', envelope: traffic(2, 364) }], []);
-    expect(tableLines(receipts, 100)[2]).toMatch(/^\(nothing: not for the application\)/);
+    const receipts = rowsOf([traffic(2, 364)], []);
+    expect(tableLines(receipts, 100)[2]).toMatch(/^\(nothing: it was for the agent itself\)/);
   });
 });

@@ -6,8 +6,6 @@ import type { HubTraffic } from 'agentmesh';
 
 /** A message as an agent's handler got it. */
 export interface Seen {
-  /** Id of the message, by which it is found among the envelopes. */
-  readonly key: string;
   readonly from: string;
   readonly to: string;
   readonly text: string;
@@ -15,7 +13,7 @@ export interface Seen {
 
 /** One line of the comparison. `agents` is null for what no application sees, such as receipts. */
 export interface Row {
-  readonly agents: Omit<Seen, 'key'> | null;
+  readonly agents: Seen | null;
   readonly hub: { readonly from: string; readonly to: string; readonly bytes: number };
   /** First bytes of the encrypted part, in hex. */
   readonly ciphertext: string;
@@ -34,26 +32,21 @@ export function ciphertextOf(blob: Uint8Array): Uint8Array {
   return blob.subarray(blob[1] === INITIAL ? CIPHERTEXT_AT.initial : CIPHERTEXT_AT.ratchet);
 }
 
-/** Pairs each envelope with the message that an agent got out of it. */
-export function rowsOf(
-  traffic: readonly { readonly key: string; readonly envelope: HubTraffic }[],
-  seen: readonly Seen[],
-): Row[] {
-  const messages = new Map(seen.map((message) => [message.key, message]));
-  return traffic.map(({ key, envelope }) => {
-    const message = messages.get(key);
-    const { fromName: from, toName: to, blob } = envelope;
+/**
+ * Pairs each envelope with the message that an agent got out of it. Between two agents both come in
+ * the same order, and an id that both sides know does not exist: that of a message is encrypted.
+ */
+export function rowsOf(traffic: readonly HubTraffic[], seen: readonly Seen[]): Row[] {
+  const waiting = Map.groupBy(seen, routeOf);
+  return traffic.map(({ fromName: from, toName: to, blob }) => {
+    const agents = waiting.get(routeOf({ from, to }))?.shift() ?? null;
     const head = ciphertextOf(blob).subarray(0, SHOWN_BYTES);
     return {
-      agents: message === undefined ? null : { ...pick(message) },
+      agents,
       hub: { from: short(from), to: short(to), bytes: blob.length },
       ciphertext: [...head].map((byte) => byte.toString(16).padStart(2, '0')).join(' '),
     };
   });
-}
-
-function pick({ from, to, text }: Seen): Omit<Seen, 'key'> {
-  return { from, to, text };
 }
 
 /** Long names are cut; so are addresses, which stand for names that the hub does not know. */
@@ -79,16 +72,16 @@ export function tableLines(rows: readonly Row[], width: number): string[] {
 
 function rowLine(row: Row, widths: Widths): string {
   const { agents, hub, ciphertext } = row;
-  const left = agents === null ? '(nothing: not for the application)' : agentsCell(agents);
+  const left = agents === null ? '(nothing: it was for the agent itself)' : agentsCell(agents);
   const bytes = `${hub.bytes.toLocaleString('en')} B`.padStart(BYTES_WIDTH);
   return line(left, `${routeOf(hub).padEnd(widths.route)}${bytes}  ${ciphertext} …`, widths);
 }
 
-function agentsCell({ from, to, text }: Omit<Seen, 'key'>): string {
+function agentsCell({ from, to, text }: Seen): string {
   return `${from} → ${to}  ${text.replaceAll(/\s+/g, ' ')}`;
 }
 
-function routeOf({ from, to }: Row['hub']): string {
+function routeOf({ from, to }: { readonly from: string; readonly to: string }): string {
   return `${from} → ${to}`;
 }
 

@@ -12,6 +12,9 @@ export interface Endpoint {
   readonly model: string;
 }
 
+/** Environment variables by name. */
+export type Environment = Readonly<Record<string, string | undefined>>;
+
 /** Servers on one's own machine mostly ask for no key, but the client wants one. */
 const NO_KEY = 'none';
 
@@ -19,7 +22,7 @@ const NO_KEY = 'none';
  * The endpoint that the environment names, or `null` when it names none. A lone key names none: many
  * machines have one for other purposes. An endpoint without a model is an error.
  */
-export function endpointFrom(env: Readonly<Record<string, string | undefined>>): Endpoint | null {
+export function endpointFrom(env: Environment): Endpoint | null {
   const baseUrl = env['OPENAI_BASE_URL'] || undefined;
   const apiKey = env['OPENAI_API_KEY'] || undefined;
   const model = env['OPENAI_MODEL'] || undefined;

@@ -51,6 +51,9 @@ describe('answers', () => {
       'Tides rise and fall. The moon pulls the tides.',
     );
     expect(ask('Write.', 'Only this is here.')).toBe('Only this is here.');
+    expect(ask('Write one paragraph of two short sentences.', SOURCE)).toBe(
+      'Tides rise and fall. The moon pulls the tides.',
+    );
   });
 
   test('without material it says so', () => {

@@ -11,8 +11,12 @@ export interface ChatMessage {
   readonly content: string;
 }
 
-const COUNTED =
-  /\b(\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten)(?:\s+[a-z-]+){0,3}?\s+(?:facts?|sentences?|points?)\b/i;
+const NUMBER = '\\d{1,2}|one|two|three|four|five|six|seven|eight|nine|ten';
+/** A number, perhaps other words but no number, and what is counted. */
+const COUNTED = new RegExp(
+  `\\b(${NUMBER})(?:\\s+(?!(?:${NUMBER})\\b)[a-z-]+){0,3}\\s+(?:facts?|sentences?|points?)\\b`,
+  'i',
+);
 const WORDS = ['zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine'];
 const DEFAULT_COUNT = 3;
 /** A note counts as used, and a sentence as supported, from this share of its keywords on. */
