@@ -98,6 +98,8 @@ function carry(
   });
   socket.once('end', () => socket.end());
   socket.once('close', () => events.lost({ what, cause }));
+  // The hub tells the kinds of connection apart by their first byte: a blank line means frames.
+  socket.write('\n');
   let corked = false;
   return {
     channelBinding,
