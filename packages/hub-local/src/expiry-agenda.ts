@@ -18,6 +18,11 @@ export class ExpiryAgenda {
     return this.#times.size;
   }
 
+  /** Entries in memory, stale ones included. */
+  get appointments(): number {
+    return this.#heap.length;
+  }
+
   set(key: string, atMs: number): void {
     if (this.#times.get(key) === atMs) return;
     this.#times.set(key, atMs);

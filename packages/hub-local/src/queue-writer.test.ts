@@ -1,0 +1,147 @@
+import { describe, expect, test } from '@jest/globals';
+import type { CommitResult, NewEnvelope, QueueChanges } from './hub-store.js';
+import { QueueWriter } from './queue-writer.js';
+
+const quota = { messages: 9, bytes: 9, senderMessages: 9, senderBytes: 9, retiredMs: 9 };
+const recipient = new Uint8Array(32);
+
+/** A store whose commits end when the test says so. */
+function desk(commitEnvelopes = 100) {
+  const commits: { changes: QueueChanges; end: (result: CommitResult | 'fails') => void }[] = [];
+  const deferred: (() => void)[] = [];
+  const told: string[] = [];
+  const writer = new QueueWriter({
+    store: {
+      commit: (changes) =>
+        new Promise((resolve, reject) => {
+          const end = (result: CommitResult | 'fails') => {
+            if (result === 'fails') reject(new RangeError('full'));
+            else resolve(result);
+          };
+          commits.push({ changes, end });
+        }),
+    },
+    quota,
+    commitEnvelopes,
+    clock: () => 5,
+    defer: (task) => deferred.push(task),
+    onNotified: () => told.push('notified'),
+    onFailure: () => told.push('failure'),
+  });
+  const append = (id: number) => {
+    const envelope = { id: Uint8Array.of(id), blob: new Uint8Array(10) } as NewEnvelope;
+    writer.append({ envelope, settle: ({ status }) => told.push(`${id} ${status}`) });
+  };
+  const turn = async () => {
+    for (const task of deferred.splice(0)) task();
+    await Promise.resolve();
+    await Promise.resolve();
+  };
+  const end = async (at: number, statuses: ('stored' | 'queue_full')[] | 'fails') => {
+    if (statuses === 'fails') commits[at]?.end('fails');
+    else {
+      const appended = statuses.map((status) =>
+        status === 'stored' ? { status, seq: 1, follows: 0 } : { status },
+      );
+      commits[at]?.end({ appended, notified: [recipient] });
+    }
+    await turn();
+  };
+  const idsOf = (at: number) => commits[at]?.changes.append.map(({ id }) => id[0]);
+  return { writer, commits, told, append, turn, end, idsOf };
+}
+
+describe('the queue writer', () => {
+  test('commits what one turn brought at once, and answers after the commit', async () => {
+    const { writer, commits, told, append, turn, end, idsOf } = desk();
+    append(1);
+    writer.acknowledge(recipient, 7);
+    writer.acknowledge(recipient, 8);
+    append(2);
+    expect(commits).toHaveLength(0);
+    await turn();
+    expect(idsOf(0)).toEqual([1, 2]);
+    expect(commits[0]?.changes).toMatchObject({
+      nowMs: 5,
+      quota,
+      acknowledge: [{ recipient, seqs: [7, 8] }],
+    });
+    expect([told, writer.uncommittedBytes]).toEqual([[], 20]);
+    await end(0, ['stored', 'queue_full']);
+    expect(told).toEqual(['1 stored', '2 queue_full', 'notified']);
+    expect(writer.uncommittedBytes).toBe(0);
+  });
+
+  test('one commit runs at a time; what comes meanwhile follows at once, in order', async () => {
+    const { commits, told, append, turn, end, idsOf } = desk();
+    append(1);
+    await turn();
+    append(2);
+    await turn();
+    append(3);
+    await turn();
+    expect(commits).toHaveLength(1);
+    await end(0, ['stored']);
+    expect(idsOf(1)).toEqual([2, 3]);
+    await end(1, ['stored', 'stored']);
+    expect(told.filter((what) => what !== 'notified')).toEqual([
+      '1 stored',
+      '2 stored',
+      '3 stored',
+    ]);
+  });
+
+  test('many envelopes do not wait for the end of the turn', () => {
+    const { commits, append, idsOf } = desk(3);
+    for (const id of [1, 2, 3, 4]) append(id);
+    expect(commits).toHaveLength(1);
+    expect(idsOf(0)).toEqual([1, 2, 3]);
+  });
+
+  test('whoever waits for the settling waits for all that was called before, and no more', async () => {
+    const { writer, told, append, turn, end } = desk();
+    writer.whenSettled(() => told.push('at once'));
+    append(1);
+    writer.whenSettled(() => told.push('after 1'));
+    await turn();
+    append(2);
+    writer.whenSettled(() => told.push('after 2'));
+    await end(0, ['stored']);
+    expect(told).toEqual(['at once', '1 stored', 'notified', 'after 1']);
+    await end(1, ['stored']);
+    expect(told.slice(4)).toEqual(['2 stored', 'notified', 'after 2']);
+  });
+
+  test('a failed commit is told to the senders; the rest is kept for the next', async () => {
+    const { writer, commits, told, append, turn, end, idsOf } = desk();
+    append(1);
+    writer.acknowledge(recipient, 7);
+    writer.reschedule({ recipient, seq: 8, attempt: 2, notBeforeMs: 0 });
+    writer.deadLetter({ recipient, seq: 9 });
+    writer.whenSettled(() => told.push('after'));
+    await turn();
+    writer.acknowledge(recipient, 10);
+    await end(0, 'fails');
+    expect(told).toEqual(['failure', '1 storage', 'after']);
+    await turn();
+    expect(commits).toHaveLength(1);
+    append(2);
+    await turn();
+    expect(idsOf(1)).toEqual([2]);
+    expect(commits[1]?.changes).toMatchObject({
+      acknowledge: [{ seqs: [7, 10] }],
+      reschedule: [{ seq: 8 }],
+      deadLetter: [{ seq: 9 }],
+    });
+  });
+
+  test('what came while a commit failed is tried by itself', async () => {
+    const { append, turn, end, idsOf } = desk();
+    append(1);
+    await turn();
+    append(2);
+    await end(0, 'fails');
+    await turn();
+    expect(idsOf(1)).toEqual([2]);
+  });
+});
