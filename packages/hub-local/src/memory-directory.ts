@@ -41,9 +41,9 @@ export class MemoryDirectory {
     return this.#names.length;
   }
 
-  /** Whether envelopes for this aid are taken: registered, and not retired for too long. */
-  receives(aid: Uint8Array, nowMs: number, retiredMs: number): boolean {
-    const agent = this.#agents.get(byteKey(aid));
+  /** Whether envelopes for this key are taken: registered, and not retired for too long. */
+  receives(key: string, nowMs: number, retiredMs: number): boolean {
+    const agent = this.#agents.get(key);
     return agent !== undefined && !isGone(agent, nowMs, retiredMs);
   }
 

@@ -46,7 +46,7 @@ export class MemoryHubStore implements HubStore {
 
   constructor(options: MemoryHubStoreOptions = {}) {
     this.#queues = new MemoryQueues({
-      receives: (aid, nowMs, retiredMs) => this.#directory.receives(aid, nowMs, retiredMs),
+      receives: (key, nowMs, retiredMs) => this.#directory.receives(key, nowMs, retiredMs),
       maxSettled: options.maxSettledIds ?? DEFAULT_MAX_SETTLED_IDS,
     });
   }

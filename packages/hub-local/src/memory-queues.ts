@@ -3,7 +3,7 @@
  * `MemoryHubStore`. Owns quotas, deduplication and expiry; every method is synchronous and
  * therefore atomic. Who may receive is asked of the directory.
  */
-import { concatBytes, sha256 } from '@agentmesh/protocol';
+import { sha256 } from '@agentmesh/protocol';
 import { byteKey } from './byte-key.js';
 import { ExpiryAgenda } from './expiry-agenda.js';
 import type {
@@ -18,15 +18,15 @@ import type {
   QueuePage,
   QueueQuery,
   QueueQuota,
-  QueueReference,
   QueueReschedule,
   StoredNotice,
 } from './hub-store.js';
 
 interface Waiting extends NewEnvelope {
   readonly seq: number;
-  /** Key of (from, id). */
+  /** Key of (from, id), and of the sender alone. */
   readonly key: string;
+  readonly fromKey: string;
   attempt: number;
   notBeforeMs: number;
 }
@@ -60,7 +60,7 @@ interface NoticeBoard {
 
 /** The synchronous queues; see `HubQueueStore` for what each method promises. */
 export class MemoryQueues {
-  readonly #receives: (aid: Uint8Array, nowMs: number, retiredMs: number) => boolean;
+  readonly #receives: (key: string, nowMs: number, retiredMs: number) => boolean;
   readonly #maxSettled: number;
   readonly #queues = new Map<string, Queue>();
   readonly #remembered = new Map<string, Remembered>();
@@ -73,7 +73,7 @@ export class MemoryQueues {
   #deadLettered = 0;
 
   constructor(options: {
-    readonly receives: (aid: Uint8Array, nowMs: number, retiredMs: number) => boolean;
+    readonly receives: (key: string, nowMs: number, retiredMs: number) => boolean;
     readonly maxSettled: number;
   }) {
     this.#receives = options.receives;
@@ -87,12 +87,13 @@ export class MemoryQueues {
 
   commit(changes: QueueChanges): CommitResult {
     for (const { recipient, seqs } of changes.acknowledge) {
-      for (const seq of seqs) this.#remove({ recipient, seq });
+      const queue = this.#queues.get(byteKey(recipient));
+      for (const seq of seqs) this.#remove(queue, seq);
     }
     for (const change of changes.reschedule) this.#reschedule(change);
     const notified = new Map<string, Uint8Array>();
-    for (const reference of changes.deadLetter) {
-      const envelope = this.#remove(reference);
+    for (const { recipient, seq } of changes.deadLetter) {
+      const envelope = this.#remove(this.#queues.get(byteKey(recipient)), seq);
       if (envelope === null) continue;
       this.#deadLettered += 1;
       this.#notify(envelope, 'dead_lettered', changes.nowMs, notified);
@@ -150,30 +151,28 @@ export class MemoryQueues {
   }
 
   #append(envelope: NewEnvelope, { nowMs, quota }: QueueChanges): AppendOutcome {
-    const key = byteKey(envelope.from) + byteKey(envelope.id);
-    const digest = byteKey(sha256(concatBytes(envelope.to, envelope.blob)));
+    const fromKey = byteKey(envelope.from);
+    const toKey = byteKey(envelope.to);
+    const key = fromKey + byteKey(envelope.id);
+    const digest = byteKey(sha256(envelope.to, envelope.blob));
     const earlier = this.#remembered.get(key);
     if (earlier !== undefined && earlier.rememberUntilMs > nowMs) {
       if (earlier.digest !== digest) return { status: 'conflict' };
       return { status: 'duplicate', seq: earlier.seq };
     }
-    if (!this.#receives(envelope.to, nowMs, quota.retiredMs)) {
-      return { status: 'unknown_recipient' };
-    }
-    const queue = this.#queueOf(envelope.to);
-    const from = byteKey(envelope.from);
-    const share = queue.shares.get(from) ?? { messages: 0, bytes: 0 };
-    if (!fits({ queue, share, quota, bytes: envelope.blob.length })) {
-      return { status: 'queue_full' };
-    }
+    if (!this.#receives(toKey, nowMs, quota.retiredMs)) return { status: 'unknown_recipient' };
+    const queue = this.#queueOf(toKey);
+    const share = queue.shares.get(fromKey) ?? { messages: 0, bytes: 0 };
+    const bytes = envelope.blob.length;
+    if (!fits({ queue, share, quota, bytes })) return { status: 'queue_full' };
     const follows = queue.lastSeq;
     const seq = follows + 1;
     queue.lastSeq = seq;
-    queue.shares.set(from, share);
-    queue.waiting.set(seq, { ...envelope, key, seq, attempt: 1, notBeforeMs: 0 });
-    for (const sum of [share, queue.total, this.#total]) add(sum, 1, envelope.blob.length);
-    const { to, expiresMs, rememberUntilMs } = envelope;
-    this.#remembered.set(key, { to: byteKey(to), seq, digest, rememberUntilMs });
+    queue.shares.set(fromKey, share);
+    queue.waiting.set(seq, { ...envelope, key, fromKey, seq, attempt: 1, notBeforeMs: 0 });
+    for (const sum of [share, queue.total, this.#total]) add(sum, 1, bytes);
+    const { expiresMs, rememberUntilMs } = envelope;
+    this.#remembered.set(key, { to: toKey, seq, digest, rememberUntilMs });
     this.#settled.delete(key);
     this.#agenda.set(key, expiresMs);
     return { status: 'stored', seq, follows };
@@ -182,11 +181,8 @@ export class MemoryQueues {
   #expireOne(id: string, nowMs: number, notified: Map<string, Uint8Array>): void {
     const entry = this.#remembered.get(id);
     if (entry === undefined) return;
-    const envelope = this.#queues.get(entry.to)?.waiting.get(entry.seq);
-    if (envelope !== undefined) {
-      this.#remove({ recipient: envelope.to, seq: entry.seq });
-      this.#notify(envelope, 'expired', nowMs, notified);
-    }
+    const envelope = this.#remove(this.#queues.get(entry.to), entry.seq);
+    if (envelope !== null) this.#notify(envelope, 'expired', nowMs, notified);
     if (entry.rememberUntilMs > nowMs) this.#agenda.set(id, entry.rememberUntilMs);
     else this.#forget(id);
   }
@@ -204,16 +200,14 @@ export class MemoryQueues {
     this.#agenda.delete(key);
   }
 
-  #remove({ recipient, seq }: QueueReference): Waiting | null {
-    const queue = this.#queues.get(byteKey(recipient));
+  #remove(queue: Queue | undefined, seq: number): Waiting | null {
     const envelope = queue?.waiting.get(seq);
     if (queue === undefined || envelope === undefined) return null;
     queue.waiting.delete(seq);
-    const from = byteKey(envelope.from);
-    const share = queue.shares.get(from);
+    const share = queue.shares.get(envelope.fromKey);
     for (const sum of [queue.total, this.#total]) add(sum, -1, -envelope.blob.length);
     if (share !== undefined) add(share, -1, -envelope.blob.length);
-    if (share?.messages === 0) queue.shares.delete(from);
+    if (share?.messages === 0) queue.shares.delete(envelope.fromKey);
     this.#settled.add(envelope.key);
     if (this.#settled.size > this.#maxSettled) this.#forgetOldest();
     return envelope;
@@ -227,21 +221,19 @@ export class MemoryQueues {
   }
 
   #notify(
-    { id, from }: Waiting,
+    { id, from, fromKey }: Waiting,
     what: StoredNotice['what'],
     writtenMs: number,
     notified: Map<string, Uint8Array>,
   ): void {
-    const sender = byteKey(from);
-    const board = this.#boards.get(sender) ?? { notices: [], lastSeq: 0 };
-    this.#boards.set(sender, board);
+    const board = this.#boards.get(fromKey) ?? { notices: [], lastSeq: 0 };
+    this.#boards.set(fromKey, board);
     board.lastSeq += 1;
     board.notices.push({ seq: board.lastSeq, id, what, writtenMs });
-    notified.set(sender, from);
+    notified.set(fromKey, from);
   }
 
-  #queueOf(recipient: Uint8Array): Queue {
-    const key = byteKey(recipient);
+  #queueOf(key: string): Queue {
     const known = this.#queues.get(key);
     if (known !== undefined) return known;
     const queue: Queue = {
