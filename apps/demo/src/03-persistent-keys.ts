@@ -1,5 +1,5 @@
 /**
- * Example 3: keys in files. The same two agents start twice; the second time they are who they were.
+ * Example 3: keys in files. Two agents start twice; the second time they are who they were.
  * The files are real, in a temporary folder that is removed at the end.
  */
 import { mkdtemp, rm, stat } from 'node:fs/promises';

@@ -1,6 +1,6 @@
 /**
  * The screen of the demo: what an example says, what its agents saw and what the hub saw. Owns what
- * is collected during one example and how it is printed; colours only on a terminal that wants them.
+ * is collected during one example and how it is printed; colours only where a terminal wants them.
  */
 import { styleText } from 'node:util';
 import type { Message, HubTraffic } from 'agentmesh';

@@ -14,7 +14,7 @@ describe('the command', () => {
     expect(screen.text).not.toContain('✗');
   });
 
-  test('runs only what is named, by number or whole name, also behind a separating --', async () => {
+  test('runs only what is named, by number or whole name, also behind a --', async () => {
     const screen = recorder();
     expect(await demo(['--', '03', '01-simple-chat'], screen, {})).toBe(0);
     expect(screen.text).toMatch(/03-persistent-keys[\s\S]*01-simple-chat/);

@@ -14,7 +14,7 @@ const texts = (rows: readonly Row[]) =>
   applicationRows(rows).map(({ agents }) => `${agents?.from} → ${agents?.to}: ${agents?.text}`);
 
 describe('01 simple chat', () => {
-  test('every message arrives and is answered; the hub saw sizes and ciphertext of each', async () => {
+  test('every message arrives and is answered; the hub saw ciphertext of each', async () => {
     const screen = recorder();
     const rows = await simpleChat(new Show(screen));
     expect(texts(rows).toSorted()).toEqual([
@@ -70,7 +70,7 @@ describe('03 persistent keys', () => {
 });
 
 describe('04 LLM agents', () => {
-  test('without an endpoint a local server answers, the output says so, the draft is approved', async () => {
+  test('without an endpoint a local server answers, and the output says so', async () => {
     const screen = recorder();
     const { model, notes, draft, verdict, rows } = await llmAgents(new Show(screen), {});
     expect(screen.text).toContain('a local server answers instead');
@@ -102,7 +102,7 @@ describe('04 LLM agents', () => {
     await server.close();
   });
 
-  test('a refusal by the endpoint ends the pipeline with the agent that met it and the reason', async () => {
+  test('a refusal by the endpoint ends the pipeline and names the reason', async () => {
     const server = await startLocalLlm();
     const env = {
       OPENAI_BASE_URL: server.baseUrl,

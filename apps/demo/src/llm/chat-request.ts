@@ -1,6 +1,6 @@
 /**
  * The door of the local stand-in: what it accepts as a chat completion request, and the errors of
- * the API's shape for all else. Owns shapes and bounds; HTTP is `server`'s, answers are `stand-in`'s.
+ * the API's shape for all else. Owns shapes and bounds; HTTP is `server`'s, answers `stand-in`'s.
  */
 import * as z from 'zod';
 import type { ChatMessage } from './stand-in.js';

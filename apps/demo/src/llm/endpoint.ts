@@ -19,8 +19,8 @@ export type Environment = Readonly<Record<string, string | undefined>>;
 const NO_KEY = 'none';
 
 /**
- * The endpoint that the environment names, or `null` when it names none. A lone key names none: many
- * machines have one for other purposes. An endpoint without a model is an error.
+ * The endpoint that the environment names, or `null` when it names none. A lone key names none:
+ * many machines have one for other purposes. An endpoint without a model is an error.
  */
 export function endpointFrom(env: Environment): Endpoint | null {
   const baseUrl = env['OPENAI_BASE_URL'] || undefined;

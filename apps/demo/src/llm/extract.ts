@@ -1,6 +1,6 @@
 /**
- * Picking sentences out of a text by how often their words occur in it: the oldest way to summarise,
- * and the same every time. Owns sentences, words and their ranking; knows nothing of prompts.
+ * Picking sentences out of a text by how often their words occur: the oldest way to summarise, and
+ * the same every time. Owns sentences, words and their ranking; knows nothing of prompts.
  */
 
 const sentenceCuts = new Intl.Segmenter('en', { granularity: 'sentence' });

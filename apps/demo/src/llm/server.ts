@@ -101,7 +101,7 @@ function digest(text: string): Buffer {
   return createHash('sha256').update(text).digest();
 }
 
-/** The whole body. One that is too large is read on for a while, so that the refusal gets through. */
+/** The whole body. One that is too large is read on for a while: so the refusal gets through. */
 async function readBody(request: IncomingMessage): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
   let length = 0;
@@ -115,7 +115,7 @@ async function readBody(request: IncomingMessage): Promise<Uint8Array> {
   throw new ApiRefusal(413, 'too_large', `The body is over ${MAX_BODY_BYTES} bytes`);
 }
 
-/** The response; its id is derived from the request, so that equal requests are answered equally. */
+/** The response; its id is derived from the request: equal requests are answered equally. */
 function completion(request: ChatRequest): object {
   if (request.model !== MODEL) {
     throw new ApiRefusal(404, 'model_not_found', `The only model here is ${MODEL}`, 'model');

@@ -1,5 +1,5 @@
 /**
- * The answers of the local stand-in: derived from the prompt alone, the same every time. Owns how an
+ * The answers of the local stand-in: derived from the prompt alone, the same each time. Owns how an
  * instruction is understood. It is no language model and writes no sentence of its own about the
  * subject: it selects from what it was given, and compares.
  */
