@@ -33,7 +33,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   '@agentmesh/hub-client': ['@agentmesh/protocol'],
   '@agentmesh/agent': ['@agentmesh/protocol', '@agentmesh/crypto'],
   '@agentmesh/hub-server': ['@agentmesh/hub-local', '@agentmesh/protocol'],
-  '@agentmesh/hub-compliance': ['@agentmesh/protocol', '@agentmesh/crypto'],
+  '@agentmesh/hub-compliance': ['@agentmesh/protocol', '@agentmesh/crypto', '@agentmesh/hub-local'],
   agentmesh: publicNames.filter((name) => name !== 'agentmesh'),
   '@agentmesh/demo': publicNames,
   '@agentmesh/bench': publicNames,
