@@ -248,7 +248,7 @@ export function hubQueueModel(name: string, start: StartHub): void {
   const random = seededRandom(3);
 
   describe(`${name} queues`, () => {
-    test(`P3 hub-queue: accepted is delivered or reported (${numRuns} runs, seed ${seed})`, async () => {
+    test(`P3 hub-queue: delivered or reported, ${numRuns} runs, FC_SEED=${seed}`, async () => {
       await ready();
       const names = ['s-0', 's-1', 'r-0', 'r-1'];
       const agents = names.map((agentName) => new TestAgent(agentName, random));

@@ -16,7 +16,7 @@ const envelopeOf = (number: number) => ({
   blob: Uint8Array.of(1),
 });
 
-test('ids of settled envelopes are bounded: the oldest are forgotten, waiting ones never', async () => {
+test('of settled ids the oldest are forgotten, of waiting ones none', async () => {
   await ready();
   const store = new MemoryHubStore({ maxSettledIds: 10 });
   await store.claim({ name: 'a', aid, opening: null, mayRegister: true, nowMs: 0, retiredMs: 9 });

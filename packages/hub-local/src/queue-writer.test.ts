@@ -98,7 +98,7 @@ describe('the queue writer', () => {
     expect(idsOf(0)).toEqual([1, 2, 3]);
   });
 
-  test('whoever waits for the settling waits for all that was called before, and no more', async () => {
+  test('settled is what was called before, and no more', async () => {
     const { writer, told, append, turn, end } = desk();
     writer.whenSettled(() => told.push('at once'));
     append(1);

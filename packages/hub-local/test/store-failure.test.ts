@@ -63,7 +63,7 @@ async function scene() {
 }
 
 describe('when the store fails', () => {
-  test('send answers STORAGE and nothing is delivered; it works again without a restart', async () => {
+  test('send answers STORAGE, nothing is delivered, and it recovers by itself', async () => {
     const { store, failures, host, sender, receiver } = await scene();
     store.failing.add('commit');
     sender.sendTo(bob, 1);
