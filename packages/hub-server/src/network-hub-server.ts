@@ -45,6 +45,11 @@ export interface NetworkHubServerOptions {
   readonly behindProxy?: boolean | undefined;
   /** Takes frames without TLS from other machines too. */
   readonly allowPlaintext?: boolean | undefined;
+  /**
+   * Default: true. False where a forwarder on this machine makes others look local; then frames
+   * without TLS are refused from everywhere unless `allowPlaintext`.
+   */
+  readonly plaintextOnLoopback?: boolean | undefined;
   /** Default: `open`. */
   readonly registration?: Registration | undefined;
   /** Limits to lower. */
@@ -64,7 +69,6 @@ export interface NetworkHubServerOptions {
 
 const DEFAULT_PORT = 7_700;
 const TICK_MS = 250;
-const STAY_MS = 10_000;
 /** From the last goodbye to the removal of whoever does not close. */
 const DRAIN_MS = 3_000;
 const DRAIN_POLL_MS = 20;
@@ -97,7 +101,7 @@ export class NetworkHubServer {
     this.#lobby = new Lobby({
       perAddress: this.#limits.preAuthConnectionsPerAddress,
       newPerSecond: this.#limits.newConnectionsPerSecond,
-      stayMs: STAY_MS,
+      stayMs: this.#limits.authenticationMs,
     });
     this.#linkOptions = {
       defer: (task) => systemHost.defer(task),
@@ -186,10 +190,13 @@ export class NetworkHubServer {
   }
 
   #createDoor(tls: TlsIdentity): FrontDoor {
+    const { allowPlaintext = false, behindProxy = false } = this.#options;
+    const { plaintextOnLoopback = true } = this.#options;
     return new FrontDoor({
       tls,
-      allowPlaintext: this.#options.allowPlaintext ?? false,
-      behindProxy: this.#options.behindProxy ?? false,
+      mayBePlain: (address) =>
+        allowPlaintext || behindProxy || (plaintextOnLoopback && isLoopback(address)),
+      behindProxy,
       maxConnections: this.#limits.connections,
       lobby: this.#lobby,
       monotonic: monotonicMs,
@@ -207,7 +214,8 @@ export class NetworkHubServer {
       isReady: () => this.#state === 'ready',
       metrics: () => this.#metrics.page(),
       mayMeasure: (visitor) => this.#mayMeasure(visitor),
-      maxMessageBytes: this.#limits.frameBytes,
+      // A little more, so that a frame that is slightly too long gets an answer.
+      maxMessageBytes: this.#limits.frameBytes + 65_536,
       onWebSocket: (visitor, webSocket, request) => this.#upgraded(visitor, webSocket, request),
     });
   }

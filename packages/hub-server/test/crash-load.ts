@@ -11,6 +11,13 @@ import { connect } from './served-hub.js';
 
 const WINDOW = 20;
 const POLL_MS = 5;
+const TRY_LATER = new Set([
+  'CONNECTION_LOST',
+  'RATE_LIMITED',
+  'SHUTTING_DOWN',
+  'TIMEOUT',
+  'QUEUE_FULL',
+]);
 
 const pause = (ms: number): Promise<void> =>
   new Promise((resolve) => {
@@ -123,7 +130,11 @@ export class CrashLoad {
       await pause(50);
       if (this.#open.size === 0 && this.missing().length === 0) break;
     }
-    await Promise.all(this.#members.map(({ connection }) => connection?.close()));
+    await Promise.all(
+      this.#members.map(async ({ connection }) => {
+        await connection?.close();
+      }),
+    );
   }
 
   /** Accepted, and neither delivered nor reported as expired. */
@@ -195,21 +206,20 @@ export class CrashLoad {
   #transmit(from: Member, to: Member | null, out: OutgoingEnvelope): void {
     const id = toHex(out.id);
     if (!from.online) return;
-    from.connection?.send(out).then(
-      () => {
-        this.#open.delete(id);
-        this.accepted.set(id, to);
-      },
-      (error: { code: string }) => {
-        const tryLater = [
-          'CONNECTION_LOST',
-          'RATE_LIMITED',
-          'SHUTTING_DOWN',
-          'TIMEOUT',
-          'QUEUE_FULL',
-        ];
-        if (!tryLater.includes(error.code)) this.violations.push(`${id} refused ${error.code}`);
-      },
-    );
+    void this.#send(id, from, out).then((isAccepted) => {
+      if (isAccepted) this.accepted.set(id, to);
+      return isAccepted && this.#open.delete(id);
+    });
+  }
+
+  async #send(id: string, from: Member, out: OutgoingEnvelope): Promise<boolean> {
+    try {
+      await from.connection?.send(out);
+      return true;
+    } catch (error) {
+      const { code } = error as { code: string };
+      if (!TRY_LATER.has(code)) this.violations.push(`${id} refused ${code}`);
+      return false;
+    }
   }
 }

@@ -23,7 +23,7 @@ const KEPT = 400;
 const HEADER = 32;
 const FRAME_HEADER = 24;
 
-jest.setTimeout(60_000 + CUTS * 500);
+jest.setTimeout(60_000 + CUTS * 2_000);
 
 /** Needs to see that a process is frozen. */
 const onLinux = process.platform === 'linux' ? test : test.skip;

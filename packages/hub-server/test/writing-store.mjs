@@ -53,5 +53,7 @@ for (let batch = 1; batch <= Number(batches); batch++) {
   });
   last += size;
   process.stdout.write(`${last}\n`);
+  // Slow enough that the test's copies are small, fast enough that they catch it writing.
+  if (batch % 8 === 0) await new Promise((resolve) => setTimeout(resolve, 2));
 }
 setInterval(() => undefined, 1_000);

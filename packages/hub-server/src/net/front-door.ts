@@ -41,7 +41,8 @@ export interface Visitor {
 /** What the door needs. */
 export interface FrontDoorOptions {
   readonly tls: TlsIdentity;
-  readonly allowPlaintext: boolean;
+  /** Whether frames without TLS are taken from an address. */
+  readonly mayBePlain: (address: string) => boolean;
   readonly behindProxy: boolean;
   readonly maxConnections: number;
   readonly lobby: Lobby;
@@ -114,12 +115,8 @@ export class FrontDoor {
       this.#sockets.delete(socket);
       lobby.leave(guest);
     });
-    const isPlaintextRefused = !this.#mayBePlain(guest.address);
+    const isPlaintextRefused = !this.#options.mayBePlain(guest.address);
     this.#listenTo({ socket, secure: false, isPlaintextRefused, address: guest.address, guest });
-  }
-
-  #mayBePlain(address: string): boolean {
-    return this.#options.allowPlaintext || this.#options.behindProxy || isLoopback(address);
   }
 
   /** Waits for the first byte, and puts it back. */
