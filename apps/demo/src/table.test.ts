@@ -50,7 +50,7 @@ describe('lines', () => {
 
   test('both views of a message stand in one line, white space made single', () => {
     const [head, rule, line, ...rest] = tableLines(rows, 100);
-    expect(head).toMatch(/^what the agents saw +│ what the hub saw$/);
+    expect(head).toMatch(/^what the agents saw +│ what the hub saw: size, ciphertext$/);
     expect(rule).toMatch(/^─+┼─+$/);
     expect(line).toMatch(
       /^alice → bob {2}Hello Bob +│ alice → bob +1,560 B {2}08 09 0a 0b 0c 0d …$/,

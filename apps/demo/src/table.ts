@@ -65,7 +65,7 @@ export function tableLines(rows: readonly Row[], width: number): string[] {
   const route = Math.max(12, ...rows.map((row) => routeOf(row.hub).length));
   const hubWidth = route + BYTES_WIDTH + 2 + SHOWN_BYTES * 3 + 1;
   const widths = { route, agents: Math.max(16, width - hubWidth - 3) };
-  const head = line('what the agents saw', 'what the hub saw', widths);
+  const head = line('what the agents saw', 'what the hub saw: size, ciphertext', widths);
   const rule = `${'─'.repeat(widths.agents)}─┼─${'─'.repeat(hubWidth)}`;
   return [head, rule, ...rows.map((row) => rowLine(row, widths))];
 }

@@ -10,7 +10,7 @@ describe('the command', () => {
     const places = titles.map((title) => screen.text.indexOf(title));
     expect(places).toEqual(places.toSorted((a, b) => a - b));
     expect(places.every((place) => place > 0)).toBe(true);
-    expect(screen.text.match(/what the agents saw +│ what the hub saw/g)).toHaveLength(4);
+    expect(screen.text.match(/what the agents saw +│ what the hub saw: size, ciphertext/g)).toHaveLength(4);
     expect(screen.text).not.toContain('✗');
   });
 
