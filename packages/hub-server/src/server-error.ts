@@ -30,7 +30,18 @@ export class ServerError extends AgentMeshError {
 
 /** What a failed `listen` means. */
 export function listenErrorOf(thrown: unknown, address: string): ServerError {
-  const code = thrown instanceof Error && 'code' in thrown ? thrown.code : undefined;
+  const code = textOf(thrown, 'code');
   const kind = code === 'EADDRINUSE' ? 'PORT_IN_USE' : 'CANNOT_LISTEN';
   return new ServerError(kind, { detail: address, cause: thrown });
+}
+
+/** One line about whatever was thrown. */
+export function lineOf(thrown: unknown): string {
+  return (textOf(thrown, 'message') ?? String(thrown)).replace(/\s+/g, ' ');
+}
+
+function textOf(thrown: unknown, field: 'code' | 'message'): string | undefined {
+  if (typeof thrown !== 'object' || thrown === null) return undefined;
+  const value = (thrown as Record<string, unknown>)[field];
+  return typeof value === 'string' ? value : undefined;
 }

@@ -1,10 +1,10 @@
 /**
  * A hub in a process of its own that can be told where to die. Run by `hub-process`.
- * Arguments: data folder, port, kill point or `none`, how often it is passed before it kills.
+ * Arguments: data folder, kill point or `none`, how often it is passed before it kills.
  */
 import { NetworkHubServer, SqliteHubStore } from '../dist/index.js';
 
-const [folder, port, point, passes] = process.argv.slice(2);
+const [folder, point, passes] = process.argv.slice(2);
 let left = Number(passes);
 
 function failpoint(name) {
@@ -15,7 +15,7 @@ function failpoint(name) {
 
 const startedMs = process.hrtime();
 const store = await SqliteHubStore.open({ folder, failpoint });
-const server = new NetworkHubServer({ store, port: Number(port), failpoint });
+const server = new NetworkHubServer({ store, port: 0, failpoint });
 await server.start();
 const [seconds, nanoseconds] = process.hrtime(startedMs);
 const ready = { port: server.port, startMs: seconds * 1e3 + nanoseconds / 1e6 };

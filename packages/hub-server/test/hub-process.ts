@@ -31,8 +31,8 @@ export class HubProcess {
   }
 
   /** Resolves when the hub listens, or is dead before. */
-  static async start(folder: string, port: number, plan?: KillPlan): Promise<HubProcess> {
-    const args = [SCRIPT, folder, String(port), plan?.point ?? 'none', String(plan?.passes ?? 0)];
+  static async start(folder: string, plan?: KillPlan): Promise<HubProcess> {
+    const args = [SCRIPT, folder, plan?.point ?? 'none', String(plan?.passes ?? 0)];
     const child = spawn(process.execPath, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     const hub = new HubProcess(child);
     const lines = createInterface({ input: child.stdout });

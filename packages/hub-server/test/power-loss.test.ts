@@ -17,7 +17,7 @@ import { inFolder, waiting } from './store-samples.js';
 
 const SEED = Number(process.env['FC_SEED'] ?? Date.now() % 2 ** 31);
 /** 500 in a nightly run. */
-const CUTS = Number(process.env['AGENTMESH_HUB_CUTS'] ?? 40);
+const CUTS = Number(process.env['AGENTMESH_HUB_CUTS'] ?? 20);
 const SCRIPT = fileURLToPath(new URL('writing-store.mjs', import.meta.url));
 const KEPT = 400;
 const HEADER = 32;

@@ -7,7 +7,7 @@ import type { CoreLimits } from '@agentmesh/hub-local';
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
 import { isLoopback } from '../net/front-door.js';
-import { ServerError } from '../server-error.js';
+import { lineOf, ServerError } from '../server-error.js';
 
 /** One flag. `value` is null for a switch. */
 export interface OptionRule {
@@ -168,8 +168,8 @@ function readFlags(args: readonly string[]): Record<string, unknown> {
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
   } catch (cause) {
-    const detail = cause instanceof Error ? cause.message.split('. ')[0] : undefined;
-    throw new ServerError('BAD_OPTION', { ...(detail === undefined ? {} : { detail }), cause });
+    const [detail = ''] = lineOf(cause).split('. ');
+    throw new ServerError('BAD_OPTION', { detail, cause });
   }
 }
 
@@ -237,7 +237,6 @@ function limitsOf(lowered: readonly string[]): Partial<CoreLimits> {
     coreLimits(limits);
     return limits;
   } catch (cause) {
-    const detail = cause instanceof Error ? cause.message : 'limits';
-    throw new ServerError('BAD_OPTION', { detail, cause });
+    throw new ServerError('BAD_OPTION', { detail: lineOf(cause), cause });
   }
 }

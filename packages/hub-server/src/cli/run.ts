@@ -10,6 +10,7 @@ import { loadOrCreateCertificate, readTlsIdentity } from '../certificate.js';
 import { HubMetrics } from '../hub-metrics.js';
 import { NetworkHubServer } from '../network-hub-server.js';
 import { SqliteHubStore } from '../sqlite/sqlite-hub-store.js';
+import { lineOf } from '../server-error.js';
 import { VERSION } from '../version.js';
 import { helpText } from './help.js';
 import { readCommand } from './options.js';
@@ -139,10 +140,4 @@ function stopper(parts: {
         );
     }, RETIRE_MS);
   };
-}
-
-/** One line, whatever was thrown. */
-function lineOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return message.replace(/\s+/g, ' ');
 }

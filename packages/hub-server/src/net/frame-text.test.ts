@@ -32,8 +32,12 @@ const frame: fc.Arbitrary<HubFrame> = fc.oneof(
     }),
   }),
   fc.constant({ type: 'bye' as const, code: 'IDLE' }),
-  fc.record({ type: fc.constant('notice' as const), id: bytes(16), what: fc.constant('expired') }),
-) as fc.Arbitrary<HubFrame>;
+  fc.record({
+    type: fc.constant('notice' as const),
+    id: bytes(16),
+    what: fc.constant('expired' as const),
+  }),
+);
 
 test(`the short way gives the text of encodeFrame (seed ${seed}, 500 runs)`, () => {
   fc.assert(

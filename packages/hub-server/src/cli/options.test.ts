@@ -1,0 +1,102 @@
+import { describe, expect, test } from '@jest/globals';
+import { OPTIONS, readCommand, variableOf } from './options.js';
+import type { HubConfig } from './options.js';
+
+function configOf(args: string[], env: Record<string, string> = {}): HubConfig {
+  const command = readCommand(args, env);
+  if (command.name !== 'serve') throw new TypeError(command.name);
+  return command.config;
+}
+
+function refusalOf(args: string[]): Error {
+  try {
+    readCommand(args, {});
+  } catch (error) {
+    return error as Error;
+  }
+  throw new TypeError('not refused');
+}
+
+describe('readCommand', () => {
+  test('without anything gives a hub for this machine, open to it', () => {
+    expect(configOf([])).toEqual({
+      host: '127.0.0.1',
+      port: 7_700,
+      data: './agentmesh-hub-data',
+      registration: 'open',
+      tokenFile: null,
+      allowlistFile: null,
+      tls: null,
+      behindProxy: false,
+      allowPlaintext: false,
+      metrics: 'loopback',
+      maxDiskBytes: null,
+      limits: {},
+      logLevel: 'info',
+    });
+  });
+
+  test('off loopback asks for a token unless told otherwise', () => {
+    for (const host of ['0.0.0.0', '::', 'hub.example', '192.0.2.1']) {
+      expect(configOf(['--host', host]).registration).toBe('token');
+    }
+    for (const host of ['127.0.0.1', '127.1.2.3', '::1', 'localhost']) {
+      expect(configOf(['--host', host]).registration).toBe('open');
+    }
+    expect(configOf(['--host', '::', '--registration', 'open']).registration).toBe('open');
+  });
+
+  test('takes a variable for every flag, and the flag wins', () => {
+    const env = {
+      AGENTMESH_PORT: '1',
+      AGENTMESH_BEHIND_PROXY: 'yes',
+      AGENTMESH_LIMIT: 'connections=5,sendBurst=2',
+      AGENTMESH_MAX_DISK: '20G',
+      AGENTMESH_TOKEN_FILE: '',
+    };
+    expect(configOf(['--port', '2'], env)).toMatchObject({
+      port: 2,
+      behindProxy: true,
+      limits: { connections: 5, sendBurst: 2 },
+      maxDiskBytes: 20 * 2 ** 30,
+      tokenFile: null,
+    });
+    for (const name of Object.keys(OPTIONS))
+      expect(variableOf(name)).toMatch(/^AGENTMESH_[A-Z_]+$/);
+  });
+
+  test('help and version come before everything else', () => {
+    expect(readCommand(['--version'], {}).name).toBe('version');
+    expect(readCommand(['-h', '--port', 'x'], {}).name).toBe('help');
+  });
+
+  test.each([
+    [['--port', '65536'], '--port'],
+    [['--port=-1'], '--port'],
+    [['--prot', '1'], '--prot'],
+    [['--host', 'not a host'], '--host'],
+    [['--registration', 'maybe'], '--registration'],
+    [['--registration', 'allowlist'], '--allowlist-file'],
+    [['--tls-cert', 'x.pem'], '--tls-key'],
+    [['--limit', 'connections=20000'], 'connections'],
+    [['--limit', 'connections=0'], 'connections'],
+    [['--limit', 'nothing=1'], 'nothing'],
+    [['--limit', 'connections'], '--limit'],
+    [['--max-disk', '12X'], '--max-disk'],
+    [['--metrics', 'everyone'], '--metrics'],
+    [['--log-level', 'loud'], '--log-level'],
+    [['--data', ''], '--data'],
+    [['extra'], 'extra'],
+  ])('refuses %j in one line', (args, what) => {
+    const refusal = refusalOf(args);
+    expect(refusal).toMatchObject({ code: 'BAD_OPTION', retryable: false });
+    expect(refusal.message).toContain(what);
+    expect(refusal.message).not.toContain('\n');
+  });
+
+  test('refuses a bad variable by its name', () => {
+    expect(() => readCommand([], { AGENTMESH_BEHIND_PROXY: 'maybe' })).toThrow(
+      'AGENTMESH_BEHIND_PROXY',
+    );
+  });
+});
