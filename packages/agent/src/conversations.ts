@@ -140,11 +140,13 @@ export class Conversations {
     if (link === null) throw new AgentError('NO_SESSION');
     const ask = (): Promise<Bundle> =>
       link.request((hub) => hub.getBundle(peer.name, { oneTime: true }));
-    if (activeOf(peer, this.#context.meta.epoch) === null) {
-      return { bundle: await ask(), hubId: link.hubId };
-    }
+    const entry = activeOf(peer, this.#context.meta.epoch);
+    const isRenewal =
+      entry !== null && conditionOf(entry, this.#context.runtime.now()) !== 'unusable';
+    if (!isRenewal) return { bundle: await ask(), hubId: link.hubId };
     try {
       const bundle = await link.ask((hub) => hub.getBundle(peer.name, { oneTime: true }));
+      assertSameIdentity(peer, bundle);
       checkBundle(bundle, questionFor(peer, link.hubId), peer, this.#context.runtime.now());
       return { bundle, hubId: link.hubId };
     } catch (error) {

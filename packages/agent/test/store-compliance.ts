@@ -190,7 +190,7 @@ export function agentStoreCompliance(name: string, make: () => Promise<StoreUnde
           await store.commit(many.slice(at, at + 1_000).map((key, n) => put(key, n & 0xff)));
         }
         const paged: string[] = [];
-        for (let from = 'peer/'; ; ) {
+        for (let from = 'peer/'; ;) {
           const page = await keysOf(store, { from, to: 'peer0', limit: 256 });
           paged.push(...page);
           const last = page.at(-1);

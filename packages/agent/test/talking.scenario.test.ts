@@ -40,9 +40,7 @@ describe('two agents', () => {
     alice.onMessage(({ payload }) => void toAlice.push(payload['n'] as number));
     bob.onMessage(({ payload }) => void toBob.push(payload['n'] as number));
     const numbers = Array.from({ length: 450 }, (_, n) => n);
-    await Promise.all(
-      numbers.flatMap((n) => [alice.send('bob', { n }), bob.send('alice', { n })]),
-    );
+    await Promise.all(numbers.flatMap((n) => [alice.send('bob', { n }), bob.send('alice', { n })]));
     await new Promise((resolve) => setTimeout(resolve, 200));
     expect(toBob).toEqual(numbers);
     expect(toAlice).toEqual(numbers);

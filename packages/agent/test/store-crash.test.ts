@@ -1,0 +1,137 @@
+/**
+ * Processes that are killed at any moment, and disks that lose what was not synced: what a commit
+ * promised is there, and nothing is torn (tests of protocol.md §2.11 on real files).
+ */
+import { copyFileSync, readFileSync, statSync, truncateSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout } from 'node:timers/promises';
+import { describe, expect, test } from '@jest/globals';
+import { inFolder, storeAt } from './store-folder.js';
+import { lastCommit, StoreWriter } from './store-process.js';
+import type { Report } from './store-process.js';
+import { chance } from './store-seed.js';
+
+const MINUTES = 60_000;
+const MIB = 1024 * 1024;
+
+describe('kill -9', () => {
+  const kills = chance(20, 'AGENTMESH_KILLS');
+  /** The log reaches the size of a checkpoint several times a second. */
+  const largest = 40_000;
+
+  test(
+    `at any moment loses nothing that was committed and tears nothing: ${kills.title}`,
+    () =>
+      inFolder(async ({ path }) => {
+        let before = 0;
+        for (let i = 0; i < kills.times; i++) {
+          const writer = new StoreWriter(path, { largest });
+          expect(await writer.first()).toBe(`open ${before + 1}`);
+          await setTimeout(kills.below(250));
+          await writer.kill();
+
+          const store = storeAt(path);
+          await store.open();
+          const found = await lastCommit(store, largest);
+          expect(found).toBeGreaterThanOrEqual(writer.reports.at(-1)?.n ?? before);
+          await store.close();
+          before = found;
+        }
+        expect(before).toBeGreaterThan(kills.times);
+      }),
+    10 * MINUTES,
+  );
+});
+
+describe('power loss', () => {
+  const losses = chance(60, 'AGENTMESH_POWER_LOSSES');
+  const PER_PROCESS = 10;
+  let cuts = 0;
+  let missing = 0;
+
+  test(
+    `keeps every commit whose part of the log is left, and tears nothing: ${losses.title}`,
+    () =>
+      inFolder(async ({ folder }) => {
+        for (let i = 0; i < losses.times;) {
+          // Every second process moves its log into the database again and again.
+          const largest = (i / PER_PROCESS) % 2 === 0 ? 300 : 40_000;
+          const path = join(folder, `${i}.db`);
+          const writer = new StoreWriter(path, { largest });
+          await writer.first();
+          try {
+            for (let at = 0; at < PER_PROCESS && i < losses.times; at++, i++) {
+              await setTimeout(10 + losses.below(60));
+              await writer.freeze();
+              const copy = join(folder, `copy-${i}.db`);
+              copyFileSync(path, copy);
+              copyFileSync(`${path}-wal`, `${copy}-wal`);
+              writer.thaw();
+              await expectPrefix(copy, writer.reports.slice(), largest);
+            }
+          } finally {
+            await writer.kill();
+          }
+        }
+        // Most logs were cut, and most cuts took something away: the test looked at something.
+        expect(cuts).toBeGreaterThan(losses.times / 2);
+        expect(missing).toBeGreaterThan(losses.times / 3);
+      }),
+    20 * MINUTES,
+  );
+
+  /** Spoils the end of a log as a loss of power may, and looks at what the store makes of it. */
+  async function expectPrefix(
+    copy: string,
+    reports: readonly Report[],
+    largest: number,
+  ): Promise<void> {
+    const log = `${copy}-wal`;
+    const size = statSync(log).size;
+    const { inDatabase, inLog } = sorted(reports, size);
+    // While the log is being moved, all of it is on the disk; otherwise any part may be missing.
+    const cut = mayBeMoving(inLog) ? size : losses.below(size + 1);
+    spoil(log, cut);
+    const kept = inLog.filter(({ logBytes }) => logBytes <= cut);
+    const atLeast = kept.at(-1)?.n ?? inDatabase.at(-1)?.n ?? 0;
+
+    const store = storeAt(copy);
+    await store.open();
+    const found = await lastCommit(store, largest);
+    expect(found).toBeGreaterThanOrEqual(atLeast);
+    cuts += cut < size ? 1 : 0;
+    missing += found < (reports.at(-1)?.n ?? 0) ? 1 : 0;
+    await store.close();
+  }
+
+  /** A log that grew shorter was emptied: what was in it is in the database. */
+  function sorted(
+    reports: readonly Report[],
+    size: number,
+  ): { readonly inDatabase: readonly Report[]; readonly inLog: readonly Report[] } {
+    const sizes = [...reports.map(({ logBytes }) => logBytes), size];
+    const emptied = sizes.findLastIndex((bytes, at) => bytes < (sizes[at - 1] ?? 0));
+    const end = Math.max(emptied, 0);
+    return { inDatabase: reports.slice(0, end), inLog: reports.slice(end) };
+  }
+
+  /** The log is moved when it is 4 MiB long, or 2 seconds after it was begun. */
+  function mayBeMoving(inLog: readonly Report[]): boolean {
+    const isLong = (inLog.at(-1)?.logBytes ?? 0) >= 4 * MIB;
+    const isOld = performance.now() - (inLog[0]?.heardMs ?? performance.now()) > 1_200;
+    return isLong || isOld;
+  }
+
+  /** Everything from `cut` on is missing, zero, or something else. */
+  function spoil(log: string, cut: number): void {
+    const size = statSync(log).size;
+    const how = losses.below(3);
+    if (how === 0 || cut === size) {
+      truncateSync(log, cut);
+      return;
+    }
+    const bytes = readFileSync(log);
+    bytes.fill(how === 1 ? 0 : 0x5a, cut);
+    writeFileSync(log, bytes);
+  }
+});
