@@ -75,8 +75,8 @@ async function traffic({ agents, random }: Awaited<ReturnType<typeof world>>) {
     await retrying(() => agents[n]!.line.send(envelope));
     sent[(n + 1) % agents.length]!.push(toHex(id));
   };
-  for (let round = 0; round < MESSAGES_EACH; round += 10) {
-    const batch = agents.flatMap((_, n) => Array.from({ length: 10 }, () => sendOne(n)));
+  for (let round = 0; round < MESSAGES_EACH; round += 5) {
+    const batch = agents.flatMap((_, n) => Array.from({ length: 5 }, () => sendOne(n)));
     await Promise.all(batch);
   }
   return sent;
@@ -119,13 +119,13 @@ describe(`a hub behind a bad network loses nothing and doubles nothing (seed ${S
   const cases: readonly (readonly [string, Faults, boolean])[] = [
     ['latency over TLS', { latencyMs: 20 }, true],
     ['one-byte writes over TLS', { sliceBytes: 1 }, true],
-    ['cut connections over TLS', { cut: 0.03 }, true],
-    ['corruption over TLS', { corrupt: 0.03 }, true],
-    ['cut connections over plaintext', { cut: 0.03 }, false],
-    ['frames doubled and swapped over plaintext', { duplicate: 0.1, reorder: 0.1 }, false],
+    ['cut connections over TLS', { cut: 0.06 }, true],
+    ['corruption over TLS', { corrupt: 0.06 }, true],
+    ['cut connections over plaintext', { cut: 0.06 }, false],
+    ['frames doubled and swapped over plaintext', { duplicate: 0.3, reorder: 0.3 }, false],
     [
       'everything at once over TLS',
-      { latencyMs: 2, sliceBytes: 700, cut: 0.01, corrupt: 0.01 },
+      { latencyMs: 2, sliceBytes: 700, cut: 0.03, corrupt: 0.03 },
       true,
     ],
   ];
