@@ -24,7 +24,7 @@ export function aidOf(number: number): Uint8Array {
 }
 
 /** 16 bytes that stand for an envelope. */
-export function idOf(number: number): Uint8Array {
+function idOf(number: number): Uint8Array {
   const id = new Uint8Array(16);
   new DataView(id.buffer).setUint32(0, number);
   return id;

@@ -17,7 +17,7 @@ type Phase =
   | { readonly name: 'closed' };
 
 /** WebSocket's "going away", for which the protocol needs no code of its own. */
-const GOING_AWAY = 1001;
+export const GOING_AWAY = 1001;
 
 /** What a transport calls. No method throws; after `closed` all of them do nothing. */
 export interface ServedConnection {

@@ -6,6 +6,7 @@
  * An envelope that was stored a moment ago is pushed from memory when nothing before it is missing;
  * otherwise the queue is read page by page, so a long queue is never held in memory.
  */
+import { ExpiryAgenda } from './expiry-agenda.js';
 import type { Link } from './link.js';
 import type { DueEnvelope, HubStore, QueueEntry, QueuePage, QueueQuery } from './hub-store.js';
 import type { CoreLimits } from './core-limits.js';
@@ -35,8 +36,8 @@ export class Delivery {
   readonly #credit: { messages: number; bytes: number };
   /** Attempt of each envelope that was pushed and not yet answered. */
   readonly #inFlight = new Map<number, number>();
-  /** When each envelope that was refused or delayed is due again. */
-  readonly #retries = new Map<number, number>();
+  /** When each envelope that was refused or delayed is due again, by its `seq`. */
+  readonly #retries = new ExpiryAgenda();
   /** Highest `seq` that was pushed or put among the retries. */
   #cursor = 0;
   /** Whether something may wait beyond the cursor. */
@@ -87,7 +88,7 @@ export class Delivery {
     if (attempt === undefined) return;
     this.#inFlight.delete(seq);
     const dueMs = this.#options.clock() + delayMs;
-    if (this.#putBack(seq, attempt, dueMs)) this.#retries.set(seq, dueMs);
+    if (this.#putBack(seq, attempt, dueMs)) this.#retries.set(`${seq}`, dueMs);
     this.pump();
   }
 
@@ -95,7 +96,8 @@ export class Delivery {
   pump(): void {
     if (!this.#open || this.#reading || !this.#hasRoom()) return;
     const { store, writer, recipient, clock, onFailure } = this.#options;
-    const retry = this.#dueRetry();
+    const due = this.#retries.take(clock());
+    const retry = due === null ? null : Number(due);
     if (retry === null && !this.#behind) return;
     if (retry === null) this.#behind = false;
     this.#reading = true;
@@ -106,7 +108,8 @@ export class Delivery {
         (page) => this.#take(page, retry),
         (error: unknown) => {
           this.#reading = false;
-          this.#behind = true;
+          if (due === null) this.#behind = true;
+          else this.#retries.set(due, clock());
           onFailure(error);
         },
       );
@@ -164,16 +167,14 @@ export class Delivery {
 
   /** The envelope asked for comes first in the page, unless it is gone. */
   #takeRetry(seq: number, entry: QueueEntry | undefined): void {
-    if (entry?.seq !== seq) this.#retries.delete(seq);
-    else if (!entry.due) this.#delay(seq, entry.notBeforeMs);
-    else if (this.#fits(entry.blob.length)) {
-      this.#retries.delete(seq);
-      this.#push(entry, entry.attempt);
-    }
+    if (entry?.seq !== seq) return;
+    if (!entry.due) this.#delay(seq, entry.notBeforeMs);
+    else if (this.#fits(entry.blob.length)) this.#push(entry, entry.attempt);
+    else this.#delay(seq, this.#options.clock());
   }
 
   #delay(seq: number, dueMs: number): void {
-    this.#retries.set(seq, dueMs);
+    this.#retries.set(`${seq}`, dueMs);
     this.#cursor = Math.max(this.#cursor, seq);
   }
 
@@ -201,15 +202,5 @@ export class Delivery {
     if (this.#credit.bytes >= bytes) return true;
     this.#needed = bytes;
     return false;
-  }
-
-  #dueRetry(): number | null {
-    if (this.#retries.size === 0) return null;
-    const nowMs = this.#options.clock();
-    let earliest: number | null = null;
-    for (const [seq, dueMs] of this.#retries) {
-      if (dueMs <= nowMs && (earliest === null || seq < earliest)) earliest = seq;
-    }
-    return earliest;
   }
 }

@@ -69,7 +69,7 @@ export async function putPrekeys(
 }
 
 /** Verifies and stores prekeys; merging with those stored is the store's, in one transaction. */
-export async function storePrekeys(
+async function storePrekeys(
   hub: Pick<HubContext, 'store' | 'host' | 'limits'>,
   owner: PublicIdentity,
   upload: PrekeyUpload,

@@ -5,7 +5,7 @@
  */
 import { addressOf, CLOSE_CODES, HubKeyPair, hubIdOf, SteadyClock } from '@agentmesh/protocol';
 import { byteKey } from './byte-key.js';
-import { Connection } from './connection.js';
+import { Connection, GOING_AWAY } from './connection.js';
 import type { ServedConnection } from './connection.js';
 import type { CoreLimits } from './core-limits.js';
 import type { HubContext, HubObserver, HubRates } from './hub-context.js';
@@ -35,7 +35,10 @@ const FORGET_MS = 60_000;
 export class HubCore {
   readonly #hub: HubContext;
   readonly #connections = new Set<Connection>();
+  /** By address, those that had not authenticated when last looked at. */
+  readonly #strangers = new Map<string, Set<Connection>>();
   readonly #newConnections: TokenBuckets;
+  #stopping = false;
   #sweeping = false;
   #sweptMs = Number.NEGATIVE_INFINITY;
   #forgotMs = 0;
@@ -95,9 +98,11 @@ export class HubCore {
 
   /** A transport accepted a connection: greets it, or turns it away at once. */
   connect(peer: Peer): ServedConnection {
-    if (!this.#hasRoomFor(peer)) return turnedAway(peer.link);
-    const connection = new Connection(this.#hub, peer, (gone) => this.#connections.delete(gone));
+    if (this.#stopping) return turnedAway(peer.link, 'SHUTTING_DOWN');
+    if (!this.#hasRoomFor(peer)) return turnedAway(peer.link, 'FLOOD');
+    const connection = new Connection(this.#hub, peer, (gone) => this.#forget(gone));
     this.#connections.add(connection);
+    if (peer.remote !== null) this.#strangersOf(peer.remote).add(connection);
     return connection;
   }
 
@@ -130,8 +135,9 @@ export class HubCore {
     });
   }
 
-  /** Says goodbye to everybody; resolves when all that was accepted is stored. */
+  /** Says goodbye to everybody and to whoever comes later; resolves when all is stored. */
   async stop(): Promise<void> {
+    this.#stopping = true;
     for (const connection of this.#connections) connection.shutDown();
     await new Promise<void>((resolve) => {
       this.#hub.writer.whenSettled(resolve);
@@ -142,12 +148,23 @@ export class HubCore {
     const { limits, steady } = this.#hub;
     if (this.#connections.size >= limits.connections) return false;
     if (remote === null) return true;
-    let strangers = 0;
-    for (const other of this.#connections) {
-      if (other.peer.remote === remote && !other.isReady) strangers += 1;
-    }
-    if (strangers >= limits.preAuthConnectionsPerAddress) return false;
+    if (this.#strangersOf(remote).size >= limits.preAuthConnectionsPerAddress) return false;
     return this.#newConnections.take(remote, 1, steady.now());
+  }
+
+  #strangersOf(remote: string): Set<Connection> {
+    const strangers = this.#strangers.get(remote) ?? new Set();
+    this.#strangers.set(remote, strangers);
+    for (const connection of strangers) if (connection.isReady) strangers.delete(connection);
+    return strangers;
+  }
+
+  #forget(connection: Connection): void {
+    this.#connections.delete(connection);
+    const { remote } = connection.peer;
+    const strangers = remote === null ? undefined : this.#strangers.get(remote);
+    strangers?.delete(connection);
+    if (remote !== null && strangers?.size === 0) this.#strangers.delete(remote);
   }
 
   #route({ envelope, fromName, seq, follows }: Parameters<HubContext['routed']>[0]): void {
@@ -187,9 +204,9 @@ export class HubCore {
 }
 
 /** A connection that never was: whatever its transport calls has no effect. */
-function turnedAway(link: Link): ServedConnection {
-  link.send({ type: 'bye', code: 'FLOOD' });
-  link.close(CLOSE_CODES.flood, 'FLOOD');
+function turnedAway(link: Link, code: 'FLOOD' | 'SHUTTING_DOWN'): ServedConnection {
+  link.send({ type: 'bye', code });
+  link.close(code === 'FLOOD' ? CLOSE_CODES.flood : GOING_AWAY, code);
   return { maxFrameLength: 0, receive() {}, drained() {}, closed() {} };
 }
 

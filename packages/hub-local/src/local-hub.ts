@@ -215,6 +215,7 @@ export class LocalHub implements Hub {
 
   /** Joins a client to the core, and keeps time for it while it is connected. */
   #join(core: HubCore, loopback: Loopback, client: LoopbackClient): void {
+    if (this.#closed) throw new HubError('HUB_CLOSED');
     this.#clients.add(client);
     this.#stopTicking ??= this.#host.every(TICK_MS, () => this.#tick());
     const lost = (): void => {
