@@ -3,14 +3,13 @@
  * cannot be written. Always a typed error, never another value, and nothing overwritten.
  */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
-import { statfsSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from '@jest/globals';
 import { StorageError } from '../src/errors.js';
 import type { StoreRow } from '../src/store.js';
-import { inFolder, snapshot, storeAt } from './store-folder.js';
+import { inFolder, isSame, snapshot, storeAt } from './store-folder.js';
 import { lastCommit, StoreWriter } from './store-process.js';
 import { chance } from './store-seed.js';
 
@@ -40,9 +39,11 @@ describe('damage to the file', () => {
     const store = storeAt(path);
     try {
       await store.open();
-      const found = await store.range(all);
-      expect(found).toEqual(rows);
-      for (const { key, value } of rows) expect(await store.get(key)).toEqual(value);
+      expect(isSame(await store.range(all), rows)).toBe(true);
+      for (const row of rows) {
+        const value = (await store.get(row.key)) ?? new Uint8Array();
+        expect(isSame([{ ...row, value }], [row])).toBe(true);
+      }
       return 'same';
     } catch (error) {
       if (!(error instanceof StorageError)) throw error;
@@ -100,7 +101,10 @@ describe('damage to the file', () => {
 
 describe('a row that does not open', () => {
   const damage: [string, string][] = [
-    ['with a changed byte', `UPDATE row SET value = X'00' || substr(value, 2) WHERE key = 'b'`],
+    [
+      'with a changed byte',
+      `UPDATE row SET value = CAST(X'00' || substr(value, 2) AS BLOB) WHERE key='b'`,
+    ],
     ['cut to nothing', `UPDATE row SET value = X'' WHERE key = 'b'`],
     [
       'of another row',
@@ -226,10 +230,9 @@ describe('a small disk', () => {
       await expectKept();
       rmSync(join(folder, 'other'));
 
-      await store.commit(kept.slice(1).map((gone) => ({ delete: gone })));
-      kept.length = 1;
+      for (let at = kept.length - 1; at > 0; at--) await store.commit([{ delete: key(at) }]);
       await store.commit([{ put: key(999), value }]);
-      kept.push(key(999));
+      kept.splice(1, kept.length, key(999));
       await store.close();
       await store.open();
       await expectKept();
@@ -243,7 +246,7 @@ describe('a small disk', () => {
     }),
   );
 
-  asMounter('that is full closes and opens again with everything that was committed', () =>
+  asMounter('that is full closes, and opens when there is room, with all that was committed', () =>
     onSmallDisk(async (folder) => {
       const path = join(folder, 'alice.db');
       const store = storeAt(path);
@@ -251,14 +254,12 @@ describe('a small disk', () => {
       await store.commit([{ put: 'a', value }]);
       const { bsize, bfree } = statfsSync(folder);
       writeFileSync(join(folder, 'other'), new Uint8Array(bsize * bfree));
-      await store.close();
-      await store.open();
-      expect(await store.get('a')).toHaveLength(value.length);
       await expect(store.commit([{ put: 'b', value }])).rejects.toMatchObject(full);
       await store.close();
+      await expect(store.open()).rejects.toMatchObject(full);
       rmSync(join(folder, 'other'));
       await store.open();
-      expect(await store.range(all)).toHaveLength(1);
+      expect((await store.range(all)).map(({ key: name }) => name)).toEqual(['a']);
       await store.close();
     }),
   );
@@ -292,25 +293,4 @@ describe('a small disk', () => {
       await store.close();
     }),
   );
-});
-
-describe('a spoiled log', () => {
-  test('of another store beside the file is not taken for ours', () =>
-    inFolder(async ({ folder, path }) => {
-      const rows = await filled(path);
-      const other = join(folder, 'other.db');
-      const writer = new StoreWriter(other);
-      await writer.first();
-      while (writer.reports.length < 20) await new Promise((resolve) => setTimeout(resolve, 5));
-      await writer.kill();
-      copyFileSync(`${other}-wal`, `${path}-wal`);
-      const store = storeAt(path);
-      const outcome = await store.open().then(
-        async () => store.range(all),
-        (error: unknown) => error,
-      );
-      await store.close();
-      if (Array.isArray(outcome)) expect(outcome).toEqual(rows);
-      else expect(outcome).toMatchObject(corrupt);
-    }));
 });

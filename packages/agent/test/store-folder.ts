@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Secret } from '@agentmesh/crypto';
 import { SqliteAgentStore } from '../src/node.js';
+import type { StoreRow } from '../src/store.js';
 
 /** A key that differs with `seed`. */
 export function storeKey(seed = 7): Secret<'store key'> {
@@ -46,4 +47,11 @@ export function snapshot(folder: string): Record<string, string> {
   // Looking at a database leaves an index of its log behind, which holds no data.
   const files = paths.filter((path) => !path.endsWith('-shm') && statSync(path).size > 0);
   return Object.fromEntries(files.map((path) => [path, hash('sha256', readFileSync(path))]));
+}
+
+/** Whether two lists hold the same rows; a matcher would take seconds for large values. */
+export function isSame(a: readonly StoreRow[], b: readonly StoreRow[]): boolean {
+  const isEqual = (row: StoreRow, at: number): boolean =>
+    row.key === b[at]?.key && Buffer.compare(row.value, b[at].value) === 0;
+  return a.length === b.length && a.every(isEqual);
 }
