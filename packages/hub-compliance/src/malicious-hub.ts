@@ -1,6 +1,6 @@
 /**
- * A hub that lies: stands before any other hub and may change whatever passes (tests.md's
- * MaliciousHub). Owns one hook per verb and a record of what passed; without hooks it is honest.
+ * A hub that lies: stands before any other hub and may change whatever passes. Owns one hook per
+ * verb and a record of what passed; without hooks it is honest.
  * It can do what a hostile operator can: everything but use the agents' keys.
  */
 import { ProtocolError } from '@agentmesh/protocol';
