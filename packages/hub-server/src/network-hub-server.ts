@@ -54,6 +54,8 @@ export interface NetworkHubServerOptions {
   readonly registration?: Registration | undefined;
   /** Limits to lower. */
   readonly limits?: Partial<CoreLimits> | undefined;
+  /** For benchmarks only: no rate holds a sender back. No flag of the command sets it. */
+  readonly unboundedRates?: boolean | undefined;
   /** Who may read `/metrics`; default: this machine. */
   readonly metrics?: 'loopback' | 'all' | 'off' | undefined;
   /** Agents that are shut out, by aid. */
@@ -69,6 +71,11 @@ export interface NetworkHubServerOptions {
 
 const DEFAULT_PORT = 7_700;
 const TICK_MS = 250;
+const UNBOUNDED_RATES = {
+  sendsPerSecond: Number.MAX_SAFE_INTEGER,
+  sendBurst: Number.MAX_SAFE_INTEGER,
+  sendBytesPerSecond: Number.MAX_SAFE_INTEGER,
+} as const;
 /** From the last goodbye to the removal of whoever does not close. */
 const DRAIN_MS = 3_000;
 const DRAIN_POLL_MS = 20;
@@ -96,7 +103,10 @@ export class NetworkHubServer {
     this.#options = options;
     this.#host = options.hubHost ?? systemHost;
     this.#logger = options.logger ?? silentLogger;
-    this.#limits = coreLimits(options.limits);
+    this.#limits = {
+      ...coreLimits(options.limits),
+      ...(options.unboundedRates === true ? UNBOUNDED_RATES : {}),
+    };
     this.#metrics = options.meter ?? new HubMetrics();
     this.#lobby = new Lobby({
       perAddress: this.#limits.preAuthConnectionsPerAddress,

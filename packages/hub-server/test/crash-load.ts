@@ -83,6 +83,7 @@ export class CrashLoad {
     this.#port = port;
     if (this.#options.absentee === true) await this.#register(this.#absentee);
     await Promise.all(this.#members.map((member) => this.#connect(member)));
+    this.#resend();
   }
 
   /** Sends for a while, or until the hub is gone. */
@@ -126,7 +127,7 @@ export class CrashLoad {
   async settle(timeoutMs = 15_000): Promise<void> {
     const endMs = systemHost.clock() + timeoutMs;
     while (systemHost.clock() < endMs) {
-      for (const { from, to, out } of this.#open.values()) this.#transmit(from, to, out);
+      this.#resend();
       await pause(50);
       if (this.#open.size === 0 && this.missing().length === 0) break;
     }
@@ -142,6 +143,11 @@ export class CrashLoad {
     return [...this.accepted].flatMap(([id, to]) =>
       this.noticed.has(id) || to?.inbox.has(id) === true ? [] : [id],
     );
+  }
+
+  /** With the same ids: the hub says which of them it has already. */
+  #resend(): void {
+    for (const { from, to, out } of this.#open.values()) this.#transmit(from, to, out);
   }
 
   async #register(agent: TestAgent): Promise<void> {

@@ -146,7 +146,7 @@ describe('kill -9 of the hub', () => {
         );
         expect([load.violations, load.missing(), load.unanswered]).toEqual([[], [], 0]);
         expect(slowestMs).toBeLessThan(START_MS);
-        expect(accepted.size).toBeGreaterThan(KILLS * 5);
+        expect(accepted.size).toBeGreaterThan(KILLS * 2);
       }),
     KILLS * 5_000 + 60_000,
   );

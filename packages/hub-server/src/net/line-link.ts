@@ -4,10 +4,11 @@
  * `line-splitter`, the meaning of frames is the core's.
  */
 import type { Link, ServedConnection } from '@agentmesh/hub-local';
-import { parseClientFrame, ProtocolError } from '@agentmesh/protocol';
+import { ProtocolError } from '@agentmesh/protocol';
 import type { HubFrame } from '@agentmesh/protocol';
 import type { Socket } from 'node:net';
 import type { Failpoint } from '../sqlite/failpoint.js';
+import { clientFrameOf } from './client-text.js';
 import { frameText } from './frame-text.js';
 import { LineSplitter } from './line-splitter.js';
 import type { Line } from './line-splitter.js';
@@ -102,7 +103,7 @@ export class LineLink implements Link {
     const served = this.#served;
     if (served === null || this.#closing) return;
     const length = served.maxFrameLength;
-    if (line !== null) return served.receive(parseClientFrame(line, length));
+    if (line !== null) return served.receive(clientFrameOf(line, length));
     const detail = `longer than ${length} characters`;
     served.receive({ ok: false, error: new ProtocolError('BAD_JSON', { detail }) });
   }

@@ -4,10 +4,11 @@
  * is `ws`.
  */
 import type { Link, ServedConnection } from '@agentmesh/hub-local';
-import { parseClientFrame, ProtocolError } from '@agentmesh/protocol';
+import { ProtocolError } from '@agentmesh/protocol';
 import type { HubFrame } from '@agentmesh/protocol';
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
+import { clientFrameOf } from './client-text.js';
 import { frameText } from './frame-text.js';
 import type { LinkOptions } from './line-link.js';
 
@@ -114,7 +115,7 @@ export class WebSocketLink implements Link {
       const detail = 'a frame is a text message';
       return served.receive({ ok: false, error: new ProtocolError('BAD_JSON', { detail }) });
     }
-    served.receive(parseClientFrame(data.toString('utf8'), served.maxFrameLength));
+    served.receive(clientFrameOf(data.toString('utf8'), served.maxFrameLength));
     this.#pauseIfFull();
   }
 
