@@ -115,9 +115,9 @@ describe('power loss', () => {
     return { inDatabase: reports.slice(0, end), inLog: reports.slice(end) };
   }
 
-  /** The log is moved when it is 4 MiB long, or 2 seconds after it was begun. */
+  /** The log is moved when it is 1 MiB long, or 2 seconds after it was begun. */
   function mayBeMoving(inLog: readonly Report[]): boolean {
-    const isLong = (inLog.at(-1)?.logBytes ?? 0) >= 4 * MIB;
+    const isLong = (inLog.at(-1)?.logBytes ?? 0) >= MIB;
     const isOld = performance.now() - (inLog[0]?.heardMs ?? performance.now()) > 1_200;
     return isLong || isOld;
   }

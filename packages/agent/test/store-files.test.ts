@@ -269,6 +269,20 @@ describe('what lies on the disk', () => {
       await store.close();
     }));
 
+  test('has a log of at most 2 MiB, however steady the commits', () =>
+    inFolder(async ({ path }) => {
+      const store = storeAt(path);
+      await store.open();
+      let longest = 0;
+      for (let n = 0; n < 300; n++) {
+        await store.commit([{ put: `row/${n % 50}`, value: new Uint8Array(20_000) }]);
+        longest = Math.max(longest, statSync(`${path}-wal`).size);
+      }
+      expect(longest).toBeGreaterThan(1_000_000);
+      expect(longest).toBeLessThan(2 * 1024 * 1024);
+      await store.close();
+    }));
+
   test('is emptied of what a killed process had overwritten when the store is opened', () =>
     inFolder(async ({ path }) => {
       const writer = new StoreWriter(path);
