@@ -11,6 +11,9 @@ import { LIMITS } from '@agentmesh/crypto';
 import { CORE_LIMITS } from '@agentmesh/hub-local';
 import { PROTOCOL_LIMITS } from '@agentmesh/protocol';
 
+// An agent's own limits are nobody's to change, so no door leads to them.
+import { AGENT_LIMITS } from '../packages/agent/dist/limits.js';
+
 const root = fileURLToPath(new URL('..', import.meta.url));
 
 const tables = [
@@ -26,6 +29,12 @@ const tables = [
       '`PROTOCOL_LIMITS` of `@agentmesh/protocol`: the most that a hub allows. It may allow less.',
     values: PROTOCOL_LIMITS,
     source: 'packages/protocol/src/limits.ts',
+  },
+  {
+    title: 'Inside an agent',
+    about: 'What `@agentmesh/agent` keeps, waits for and accepts.',
+    values: AGENT_LIMITS,
+    source: 'packages/agent/src/limits.ts',
   },
   {
     title: 'Inside a hub',
