@@ -8,6 +8,7 @@ import { simpleChat } from './01-simple-chat.js';
 import { multiAgent } from './02-multi-agent.js';
 import { persistentKeys } from './03-persistent-keys.js';
 import { llmAgents } from './04-llm-agents.js';
+import { networkHub } from './05-network-hub.js';
 import { DemoError } from './demo-error.js';
 import type { Example } from './example.js';
 import type { Environment } from './llm/endpoint.js';
@@ -20,6 +21,11 @@ export const EXAMPLES: readonly Example[] = [
   { name: '02-multi-agent', title: 'A coordinator and four workers', run: multiAgent },
   { name: '03-persistent-keys', title: 'Keys that outlive the process', run: persistentKeys },
   { name: '04-llm-agents', title: 'Researcher, writer, reviewer', run: llmAgents },
+  {
+    name: '05-network-hub',
+    title: 'A hub and two agents in processes of their own',
+    run: networkHub,
+  },
 ];
 
 const HELP = `Usage: demo [example …]
@@ -28,7 +34,7 @@ Runs the examples of AgentMesh, all of them when none is named:
 ${EXAMPLES.map(({ name, title }) => `  ${name.padEnd(20)} ${title}`).join('\n')}
 A number is enough: demo 01 04
 
-The last one uses the model that these variables name, or a local stand-in:
+04 uses the model that these variables name, or a local stand-in:
   OPENAI_BASE_URL      an endpoint that speaks the chat completions API
   OPENAI_API_KEY       its key, if it wants one
   OPENAI_MODEL         the model

@@ -3,14 +3,16 @@ import { demo, EXAMPLES } from '../src/demo.js';
 import { recorder } from './screen.js';
 
 describe('the command', () => {
-  test('runs all four examples in their order and ends with 0', async () => {
+  test('runs all five examples in their order and ends with 0', async () => {
     const screen = recorder();
     expect(await demo([], screen, {})).toBe(0);
     const titles = EXAMPLES.map(({ name, title }) => `\n${name}: ${title}\n`);
     const places = titles.map((title) => screen.text.indexOf(title));
     expect(places).toEqual(places.toSorted((a, b) => a - b));
     expect(places.every((place) => place > 0)).toBe(true);
-    expect(screen.text.match(/what the agents saw +│ what the hub saw: size, ciphertext/g)).toHaveLength(4);
+    expect(
+      screen.text.match(/what the agents saw +│ what the hub saw: size, ciphertext/g),
+    ).toHaveLength(4);
     expect(screen.text).not.toContain('✗');
   });
 
@@ -31,7 +33,7 @@ describe('the command', () => {
     expect(screen.text).toMatch(/01-simple-chat[\s\S]*what the hub saw/);
   });
 
-  test.each([['05'], ['0'], [''], ['--loud'], ['01', 'x']])(
+  test.each([['06'], ['0'], [''], ['--loud'], ['01', 'x']])(
     '%j is refused with 2 before anything runs',
     async (...args) => {
       const screen = recorder();

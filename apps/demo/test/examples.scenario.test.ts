@@ -4,6 +4,7 @@ import { simpleChat } from '../src/01-simple-chat.js';
 import { countPrimes, multiAgent } from '../src/02-multi-agent.js';
 import { persistentKeys } from '../src/03-persistent-keys.js';
 import { llmAgents } from '../src/04-llm-agents.js';
+import { networkHub } from '../src/05-network-hub.js';
 import { startLocalLlm } from '../src/llm/server.js';
 import { Show } from '../src/show.js';
 import type { Row } from '../src/table.js';
@@ -111,5 +112,15 @@ describe('04 LLM agents', () => {
     };
     await expect(llmAgents(new Show(recorder()), env)).rejects.toThrow(/researcher: 401 .*API key/);
     await server.close();
+  });
+});
+
+describe('05 network hub', () => {
+  test('four processes: a message to an agent that was away arrives when it is back', async () => {
+    const screen = recorder();
+    expect(await networkHub(new Show(screen))).toBe('alice: Are you there? I will wait.');
+    expect(screen.text).toMatch(
+      /has gone[^]*alice .* sent[^]*bob .* received[^]*alice .* delivered/,
+    );
   });
 });
