@@ -42,6 +42,8 @@ export class HubLink {
   /** Why it is over; null while it is not. */
   #ended: AgentMeshError | null = null;
   #waiting: PromiseWithResolvers<HubConnection> | null = null;
+  /** Deliveries that came before the link was up; bounded by the credit of a connection. */
+  #early: Delivery[] = [];
   #acks: number[] = [];
   #owedCredit = { messages: 0, bytes: 0 };
 
@@ -69,7 +71,7 @@ export class HubLink {
   async connect(credentials: HubCredentials): Promise<void> {
     const connection = await this.#hub.connect(credentials, {
       authenticated: (session) => void this.#authenticate(connection, session),
-      deliver: (delivery) => this.#events.deliver(delivery),
+      deliver: (delivery) => this.#deliver(delivery),
       notice: (notice) => this.#events.notice(notice),
       down: (error) => this.#down(error),
       closed: (error) => this.#end(error),
@@ -154,12 +156,22 @@ export class HubLink {
     this.#waiting?.resolve(connection);
     this.#waiting = null;
     this.#events.up(connection);
+    const early = this.#early;
+    this.#early = [];
+    for (const delivery of early) this.#events.deliver(delivery);
+  }
+
+  /** What a hub pushes with its greeting waits: it may need requests, and its answer a way out. */
+  #deliver(delivery: Delivery): void {
+    if (this.#isUp) this.#events.deliver(delivery);
+    else this.#early.push(delivery);
   }
 
   #down(error: AgentMeshError): void {
     this.#isUp = false;
     // What was not acknowledged comes again, by new numbers of the same queue.
     this.#acks = [];
+    this.#early = [];
     this.#events.down(error);
   }
 
