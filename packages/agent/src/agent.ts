@@ -25,6 +25,7 @@ import { MessageStream } from './message-stream.js';
 import { checkName, checkOptions } from './options.js';
 import type { AgentOptions, CheckedOptions } from './options.js';
 import { messageBody, payloadBody } from './payload.js';
+import type { AgentStore } from './store.js';
 import { decodeEnvelope, encodeEnvelope } from './sealed-envelope.js';
 import type { SealedEnvelope } from './sealed-envelope.js';
 import { deliverToSelf } from './self-message.js';
@@ -63,8 +64,7 @@ export class Agent {
     checkName(name);
     const checked = checkOptions(options);
     await ready();
-    const keyPair = await keyPairOf(checked);
-    const store = checked.store ?? new MemoryStore();
+    const { keyPair, store } = await keptOf(checked);
     const reply = (to: Uint8Array, payload: string | object, replyTo: string) =>
       send(engine, to, messageBody(payload, replyTo));
     const engine: Engine = await Engine.start({ name, keyPair, store, options: checked, reply });
@@ -264,12 +264,19 @@ export class Agent {
   }
 }
 
-async function keyPairOf({ keyPair, keypairPath, ...rest }: CheckedOptions): Promise<AgentKeyPair> {
-  if (keyPair !== null) return keyPair;
-  if (keypairPath === null) return AgentKeyPair.generate(rest.runtime.random);
+/** Keys and store: those that were given, those on the disk, or new ones in memory. */
+async function keptOf(
+  options: CheckedOptions,
+): Promise<{ readonly keyPair: AgentKeyPair; readonly store: AgentStore }> {
+  const { keyPair, keypairPath, passphrase, runtime } = options;
+  if (keypairPath === null || keyPair !== null) {
+    const store = options.store ?? new MemoryStore();
+    return { keyPair: keyPair ?? AgentKeyPair.generate(runtime.random), store };
+  }
   // Only here, so that no other use of this package ever meets a file system.
   const { loadKeyFile } = await import('#key-file');
-  return loadKeyFile(keypairPath, rest.passphrase);
+  const kept = await loadKeyFile(keypairPath, passphrase);
+  return { keyPair: kept.keyPair, store: options.store ?? kept.store };
 }
 
 /** Sends a body to a peer who is one already; resolves when the hub has it durably. */

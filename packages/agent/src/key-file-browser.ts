@@ -2,11 +2,10 @@
  * Where there is no disk there is no key file. Stands in for `key-file-node` wherever the condition
  * `node` of `package.json` does not hold; owns nothing but the refusal.
  */
-import type { AgentKeyPair } from '@agentmesh/crypto';
 import { AgentError } from './errors.js';
 
 /** Refuses, and says what to do instead. */
-export function loadKeyFile(): Promise<AgentKeyPair> {
+export function loadKeyFile(): Promise<never> {
   const error = new AgentError('BAD_OPTION', 'keypairPath needs Node: pass { keyPair } instead');
   return Promise.reject(error);
 }

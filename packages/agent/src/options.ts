@@ -27,7 +27,10 @@ export interface AgentOptions {
   readonly passphrase?: string | undefined;
   /** Identity in memory instead of a file; without either, a new one. */
   readonly keyPair?: AgentKeyPair | undefined;
-  /** Sessions, pins, inbox and outbox; default: a new `MemoryStore`. */
+  /**
+   * Sessions, pins, inbox and outbox. Default: with `keypairPath` an encrypted file beside it, that
+   * survives the process; else a new `MemoryStore`.
+   */
   readonly store?: AgentStore | undefined;
   /**
    * `tofu` (default): a name's first identity is pinned. `strict`: only identities given by
