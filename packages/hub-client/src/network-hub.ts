@@ -40,7 +40,8 @@ export class NetworkHub implements Hub {
   async connect(credentials: HubCredentials, events: HubEvents): Promise<HubConnection> {
     if (this.#closed) throw new NetworkHubError('HUB_CLOSED');
     await ready();
-    const known = credentials.hubKey;
+    // A key that the user wrote down counts more than one that an agent saw before: a move.
+    const known = this.#settings.hubKey ?? credentials.hubKey;
     if (known !== undefined && this.#hubKey !== null && !equalBytes(known, this.#hubKey)) {
       throw new ProtocolError('HUB_KEY_CHANGED');
     }

@@ -186,6 +186,18 @@ describe('conditions that no retry can help', () => {
   });
 });
 
+describe('a move to another hub', () => {
+  test('a hub key that the user wrote down counts more than one that the agent saw before', async () => {
+    const { cable, hub } = await twoAgents();
+    const hubKey = hub.hubKey!;
+    const moved = networkHub({ host: 'localhost', hubKey }, cable.host());
+    const agent = new TestAgent('mover', random);
+    const elsewhere = new TestAgent('other', random).keyPair.identity.signing;
+    const line = await moved.connect(agent.credentials({ hubKey: elsewhere }), new Diary());
+    expect(line.session.hubKey).toEqual(hubKey);
+  });
+});
+
 describe('ends', () => {
   test('close while the hub is away ends the waiting requests', async () => {
     const { cable, hub, lines, diaries, envelope } = await twoAgents();

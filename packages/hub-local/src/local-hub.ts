@@ -98,7 +98,14 @@ export class LocalHub implements Hub {
     const loopback = this.#loopback();
     const { transport } = loopback;
     const channelBinding = NO_CHANNEL_BINDING;
-    const options = { credentials, events, channelBinding, clock, random, transport };
+    const options = {
+      credentials: ofThisProcess(credentials),
+      events,
+      channelBinding,
+      clock,
+      random,
+      transport,
+    };
     const channel = new HubChannel(options);
     this.#join(core, loopback, channel);
     await channel.opened;
@@ -248,4 +255,25 @@ function assertEnvelope({ id, from, to, blob, ttlSeconds }: HandedEnvelope, limi
   if (!Number.isInteger(ttl) || ttl < 1 || ttl > limits.maxTtlSeconds) {
     throw new ProtocolError('BAD_FRAME', { detail: 'ttlSeconds' });
   }
+}
+
+/**
+ * Without the pin of a hub key: whoever holds this object holds the hub, and a new one in memory has
+ * a new key each time. A pin is for a hub at the other end of a network.
+ */
+function ofThisProcess(credentials: HubCredentials): HubCredentials {
+  const { name, identity, token } = credentials;
+  return {
+    name,
+    identity,
+    // Both may change while an agent goes on: they are read at each authentication.
+    get instance() {
+      return credentials.instance;
+    },
+    get boot() {
+      return credentials.boot;
+    },
+    sign: (bytes) => credentials.sign(bytes),
+    token,
+  };
 }
