@@ -1,5 +1,6 @@
 /**
- * The version of this package, read from its package.json once. Owns nothing else.
+ * The version of this package, read from its package.json once.
+ * Owns nothing else; the protocol's version is protocol's.
  */
 import { createRequire } from 'node:module';
 

@@ -1,7 +1,7 @@
 /**
  * Power loss, simulated: a writing process is frozen, its database and log are copied, the part of
- * the log that was not yet on the disk is cut or spoilt, and the copy is opened. What the writer was
- * told to be durable is there, whole batches only.
+ * the log that was not yet on the disk is cut or spoilt, and the copy is opened. What the writer
+ * was told to be durable is there, whole batches only.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';

@@ -17,11 +17,11 @@ async function onSmallDisk(run: (folder: string) => Promise<void>): Promise<void
   await inFolder(async (parent) => {
     const folder = join(parent, 'disk');
     mkdirSync(folder);
-    execFileSync('mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', folder]);
+    execFileSync('/bin/mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', folder]);
     try {
       await run(folder);
     } finally {
-      execFileSync('umount', ['-l', folder]);
+      execFileSync('/bin/umount', ['-l', folder]);
     }
   });
 }

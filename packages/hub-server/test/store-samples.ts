@@ -13,7 +13,7 @@ import type {
   QueueQuota,
 } from '@agentmesh/hub-local';
 
-export const NOW = 1_700_000_000_000;
+const NOW = 1_700_000_000_000;
 const HOUR = 3_600_000;
 
 /** Runs a test in an empty folder. */
@@ -34,7 +34,7 @@ export function aid(n: number): Uint8Array {
 }
 
 /** Envelope id number n. */
-export function envelopeId(n: number): Uint8Array {
+function envelopeId(n: number): Uint8Array {
   const bytes = new Uint8Array(16);
   new DataView(bytes.buffer).setUint32(12, n);
   return bytes;
@@ -68,7 +68,7 @@ export function envelope(n: number, more: Partial<NewEnvelope> = {}): NewEnvelop
   };
 }
 
-export const quota: QueueQuota = {
+const quota: QueueQuota = {
   messages: 1_000_000,
   bytes: 1e12,
   senderMessages: 1_000_000,
@@ -77,7 +77,7 @@ export const quota: QueueQuota = {
 };
 
 /** A commit of nothing but what is given. */
-export function changes(more: Partial<QueueChanges>): QueueChanges {
+function changes(more: Partial<QueueChanges>): QueueChanges {
   const nothing = { acknowledge: [], reschedule: [], deadLetter: [], append: [] };
   return { nowMs: NOW, quota, ...nothing, ...more };
 }

@@ -51,7 +51,7 @@ export async function rawClientAndSocket(
   return { client, socket: socket! };
 }
 
-export const silent: HubEvents = {
+const silent: HubEvents = {
   authenticated() {},
   deliver() {},
   notice() {},

@@ -124,7 +124,7 @@ describe('peers that say little or nothing', () => {
       for (const peer of peers) peer.socket.destroy();
     }));
 
-  test('T-A15 half-open: a peer that vanished is found, and its envelopes go to its next connection', () =>
+  test('T-A15 half-open: a peer that vanished is found, its envelopes come again', () =>
     withServer({ limits }, async (server) => {
       const bob = newAgent('bob');
       // Authenticated, and then never heard again: it neither reads nor pings.

@@ -1,10 +1,11 @@
 /**
- * The text of `--help`, made from the table of options. Owns its layout only.
+ * The text of `--help`, made from the table of options.
+ * Owns its layout only; what an option means is in `options`.
  */
 import { OPTIONS, variableOf } from './options.js';
 import type { OptionRule } from './options.js';
 
-const HEAD = `agentmesh-hub: routes end-to-end encrypted messages between AI agents; reads none of them
+const HEAD = `agentmesh-hub: routes end-to-end encrypted messages between AI agents, and reads none
 
 Usage: agentmesh-hub [options]
 

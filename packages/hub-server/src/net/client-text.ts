@@ -6,9 +6,11 @@
 import { parseClientFrame, PROTOCOL_LIMITS } from '@agentmesh/protocol';
 import type { ClientFrame, Decoded } from '@agentmesh/protocol';
 
+const SEND_BEGIN = '{"type":"send","id":';
 const SEND =
-  /^\{"type":"send","id":(0|[1-9]\d{0,8}),"envelope":\{"id":"([\w-]{22})","to":"([\w-]{43})","ttl":([1-9]\d{0,6}),"blob":"$/;
+  /^(0|[1-9]\d{0,8}),"envelope":\{"id":"([\w-]{22})","to":"([\w-]{43})","ttl":([1-9]\d{0,6}),$/;
 const ACK = /^\{"type":"ack","seqs":\[([1-9]\d{0,14}(?:,[1-9]\d{0,14})*)\]\}$/;
+const SEND_BLOB = '"blob":"';
 const SEND_END = '"}}';
 const BLOB_TEXT = /^[\w-]+$/;
 /** Longest beginning of a `send` before its blob. */
@@ -21,10 +23,11 @@ export function clientFrameOf(text: string, maxLength: number): Decoded<ClientFr
 }
 
 function sendOf(text: string): Decoded<ClientFrame> | null {
-  if (!text.startsWith('{"type":"send"') || !text.endsWith(SEND_END)) return null;
+  if (!text.startsWith(SEND_BEGIN) || !text.endsWith(SEND_END)) return null;
   const blobAt = text.lastIndexOf('"', text.length - SEND_END.length - 1) + 1;
-  if (blobAt > HEAD_LENGTH) return null;
-  const head = SEND.exec(text.slice(0, blobAt));
+  const headEnd = blobAt - SEND_BLOB.length;
+  if (blobAt > HEAD_LENGTH || !text.startsWith(SEND_BLOB, headEnd)) return null;
+  const head = SEND.exec(text.slice(SEND_BEGIN.length, headEnd));
   if (head === null) return null;
   const [, id = '', envelopeId = '', to = '', seconds = ''] = head;
   const ttl = Number(seconds);

@@ -1,5 +1,6 @@
 /**
- * What speaks on a connection, told by its first byte (hub.md §3). Owns the choice only.
+ * What speaks on a connection, told by its first byte (hub.md §3).
+ * Owns the choice only; what follows from it is `front-door`'s.
  */
 
 /** `unknown` is closed without an answer. */

@@ -1,7 +1,7 @@
 /**
  * Frames over a stream socket, one per line: the rim between `HubCore` and TCP or TLS.
- * Owns batching (one write per turn of the loop), back-pressure both ways and the ending; framing is
- * `line-splitter`, the meaning of frames is the core's.
+ * Owns batching (one write per turn of the loop), back-pressure both ways and the ending; framing
+ * is `line-splitter`, the meaning of frames is the core's.
  */
 import type { Link, ServedConnection } from '@agentmesh/hub-local';
 import { ProtocolError } from '@agentmesh/protocol';

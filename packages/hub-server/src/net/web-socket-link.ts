@@ -1,7 +1,7 @@
 /**
  * Frames over a WebSocket, one per text message: the rim between `HubCore` and browsers.
- * Owns batching, back-pressure and the bounds that `ws` does not have; the WebSocket protocol itself
- * is `ws`.
+ * Owns batching, back-pressure and the bounds that `ws` does not have; the WebSocket protocol
+ * itself is `ws`.
  */
 import type { Link, ServedConnection } from '@agentmesh/hub-local';
 import { ProtocolError } from '@agentmesh/protocol';

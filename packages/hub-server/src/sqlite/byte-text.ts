@@ -1,5 +1,6 @@
 /**
- * Byte strings as keys of a `Map` and as SQLite gives them. Owns the mapping only.
+ * Byte strings as keys of a `Map`.
+ * Owns the mapping only; nothing of it is stored.
  */
 
 /** One character per byte: equal exactly for equal bytes; not for showing to anyone. */

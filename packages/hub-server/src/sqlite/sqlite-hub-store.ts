@@ -51,7 +51,7 @@ const ROW_BYTES = 400;
 
 /** How to open a store. Only `folder` has no default. */
 export interface SqliteHubStoreOptions {
-  /** Holds `hub.db` and its log; made if missing. Nobody else may read it: the hub's seed is there. */
+  /** Holds `hub.db` and its log; made if missing, for its owner only: the hub's seed is there. */
   readonly folder: string;
   /** Sending is refused at 90 % of it; without it only the file system is the bound. */
   readonly quotaBytes?: number | undefined;

@@ -78,7 +78,7 @@ export class HubStoreError extends AgentMeshError {
   }
 }
 
-/** Primary result codes of SQLite; extended ones repeat them in their low byte. Others: a defect. */
+/** Primary result codes of SQLite; extended ones have them in their low byte. Others: a defect. */
 const CODES: Readonly<Record<number, HubStoreErrorCode>> = {
   5: 'STORE_LOCKED',
   6: 'STORE_LOCKED',
