@@ -14,7 +14,7 @@ describe('the command', () => {
       screen.text.match(/what the agents saw +│ what the hub saw: size, ciphertext/g),
     ).toHaveLength(4);
     expect(screen.text).not.toContain('✗');
-  });
+  }, 60_000);
 
   test('runs only what is named, by number or whole name, also behind a --', async () => {
     const screen = recorder();
