@@ -2,17 +2,40 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { expireSkippedKeys, LIMITS, parseMessage, ready } from '../src/index.js';
 import type { EstablishedSession } from '../src/index.js';
-import { expectRefused } from './refusal.js';
-import { DAY, established, hear, makeAgent, NOW, say, textOf, tryHear } from './two-agents.js';
+import { stepChain } from '../src/chain-key.js';
+import { forge } from './forgery.js';
+import { codeOf, expectRefused } from './refusal.js';
+import {
+  DAY,
+  established,
+  hear,
+  hearFirst,
+  initiate,
+  makeAgent,
+  NOW,
+  say,
+  textOf,
+  tryHear,
+  tryHearFirst,
+} from './two-agents.js';
 import type { Side } from './two-agents.js';
 
 beforeAll(ready);
 
 const pair = () => established(makeAgent('alice'), makeAgent('bob'));
 
-/** Alice seals `count` messages that Bob does not hear. */
-function lose(side: Side, count: number): Uint8Array[] {
-  return Array.from({ length: count }, (_, i) => say(side, `lost ${i}`));
+/** A number of messages that are lost; each is sealed only when the test asks for it after all. */
+function lose(side: Side, count: number): (index: number) => Uint8Array {
+  const sessions = Array.from({ length: count }, () => {
+    const { session } = side;
+    side.session = { ...session, sending: stepChain(session.sending).chain };
+    return session;
+  });
+  return (index) => {
+    const session = sessions[index];
+    if (session === undefined) throw new TypeError('no such message');
+    return say({ ...side, session }, `lost ${index}`);
+  };
 }
 
 function establishedSession({ session }: Side): EstablishedSession {
@@ -50,13 +73,13 @@ describe('how far a message may jump', () => {
     hear(bob, say(alice, 'first of the chain'));
     const start = establishedSession(bob);
     const wires = lose(alice, 2002);
-    expect(parseMessage(wires[2000]!).number).toBe(start.receiving.next + 2000);
-    expect(textOf(hear(bob, wires[2000]!))).toBe('lost 2000');
+    expect(parseMessage(wires(2000)).number).toBe(start.receiving.next + 2000);
+    expect(textOf(hear(bob, wires(2000)))).toBe('lost 2000');
     expect(bob.session.skipped).toHaveLength(2000);
-    for (const at of [0, 1, 999, 1999]) expect(textOf(hear(bob, wires[at]!))).toBe(`lost ${at}`);
+    for (const at of [0, 1, 999, 1999]) expect(textOf(hear(bob, wires(at)))).toBe(`lost ${at}`);
     bob.session = start;
-    expectRefused(bob, wires[2001]!, 'TOO_FAR');
-    expect(textOf(hear(bob, wires[2000]!))).toBe('lost 2000');
+    expectRefused(bob, wires(2001), 'TOO_FAR');
+    expect(textOf(hear(bob, wires(2000)))).toBe('lost 2000');
   });
 
   test('T-R5 skip limits: in a new chain N may be 2,000, not 2,001', () => {
@@ -64,8 +87,8 @@ describe('how far a message may jump', () => {
     hear(bob, say(alice, 'heard'));
     hear(alice, say(bob, 'turn'));
     const wires = lose(alice, 2002);
-    expectRefused(bob, wires[2001]!, 'TOO_FAR');
-    expect(textOf(hear(bob, wires[2000]!))).toBe('lost 2000');
+    expectRefused(bob, wires(2001), 'TOO_FAR');
+    expect(textOf(hear(bob, wires(2000)))).toBe('lost 2000');
   });
 
   test.each([
@@ -80,7 +103,7 @@ describe('how far a message may jump', () => {
     expect(parseMessage(next).previousLength).toBe(missing + 1);
     if (outcome === 'is TOO_FAR') return expectRefused(bob, next, 'TOO_FAR');
     expect(textOf(hear(bob, next))).toBe('in the next chain');
-    expect(textOf(hear(bob, wires[missing - 1]!))).toBe(`lost ${missing - 1}`);
+    expect(textOf(hear(bob, wires(missing - 1)))).toBe(`lost ${missing - 1}`);
   });
 
   test('T-R5 skip limits: both jumps of one message may be 2,000; the newest 2,000 keys stay', () => {
@@ -89,11 +112,11 @@ describe('how far a message may jump', () => {
     const before = lose(alice, 2000);
     hear(alice, say(bob, 'turn'));
     const after = lose(alice, 2001);
-    const opened = hear(bob, after[2000]!);
+    const opened = hear(bob, after(2000));
     expect(opened.droppedKeys).toBe(2000);
     expect(bob.session.skipped).toHaveLength(2000);
-    expectRefused(bob, before[1999]!, 'DUPLICATE');
-    expect(textOf(hear(bob, after[0]!))).toBe('lost 0');
+    expectRefused(bob, before(1999), 'DUPLICATE');
+    expect(textOf(hear(bob, after(0)))).toBe('lost 0');
   });
 
   test.each([2000, 2001, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff])(
@@ -118,7 +141,7 @@ describe('how far a message may jump', () => {
   test('T-R5 skip limits: a forged message costs less than 0.3 ms, a jump of 2,000 less than 100 ms', () => {
     const { alice, bob } = pair();
     hear(bob, say(alice, 'first of the chain'));
-    const far = lose(alice, 2001)[2000]!;
+    const far = lose(alice, 2001)(2000);
     const forged = withCounters(far, { number: 1999 });
     const large = new Uint8Array(LIMITS.envelopeBytes);
     large.set(forged);
@@ -143,17 +166,18 @@ describe('what is kept of a jump', () => {
     });
     expect(bob.session.skipped).toHaveLength(LIMITS.skippedKeysPerSession);
     expect(dropped).toBe(4 * 2000);
-    for (const lost of rounds.slice(0, 4)) expectRefused(bob, lost[1999]!, 'DUPLICATE');
-    expect(textOf(hear(bob, rounds[4]![0]!))).toBe('lost 0');
-    expect(textOf(hear(bob, rounds[4]![1999]!))).toBe('lost 1999');
+    for (const lost of rounds.slice(0, 4)) expectRefused(bob, lost(1999), 'DUPLICATE');
+    const newest = rounds[4] ?? lose(alice, 0);
+    expect(textOf(hear(bob, newest(0)))).toBe('lost 0');
+    expect(textOf(hear(bob, newest(1999)))).toBe('lost 1999');
   });
 
   test('T-R6 skipped cap and TTL: a key of exactly 14 days opens its message, one of a millisecond more does not', () => {
     const { alice, bob } = pair();
-    const [late] = lose(alice, 1);
+    const late = lose(alice, 1)(0);
     hear(bob, say(alice, 'after the hole'));
-    expectRefused(bob, late!, 'DUPLICATE', NOW + 14 * DAY + 1);
-    expect(textOf(hear(bob, late!, NOW + 14 * DAY))).toBe('lost 0');
+    expectRefused(bob, late, 'DUPLICATE', NOW + 14 * DAY + 1);
+    expect(textOf(hear(bob, late, NOW + 14 * DAY))).toBe('lost 0');
   });
 
   test('T-R6 skipped cap and TTL: any message heard 15 days later drops the expired keys and counts them', () => {
@@ -183,11 +207,34 @@ describe('what is kept of a jump', () => {
     for (let i = 0; i < LIMITS.oldChains; i++) turn(alice, bob);
     expect(bob.session.old).toHaveLength(LIMITS.oldChains);
     expect(bob.session.skipped).toHaveLength(3);
-    expect(textOf(hear(bob, lost[0]!))).toBe('lost 0');
+    expect(textOf(hear(bob, lost(0)))).toBe('lost 0');
     hear(alice, say(bob, 'turn'));
     expect(hear(bob, say(alice, 'sixth chain')).droppedKeys).toBe(2);
     expect(bob.session.old).toHaveLength(LIMITS.oldChains);
     expect(bob.session.skipped).toEqual([]);
-    expectRefused(bob, lost[1]!, 'BAD_HEADER');
+    expectRefused(bob, lost(1), 'BAD_HEADER');
+  });
+});
+
+describe('what an authentic message claims of the chain before it', () => {
+  /** Alice's next message with another PN, tag, encryption and signature being right. */
+  const claiming = (alice: Side, previousLength: number) =>
+    forge({ session: alice.session, signer: alice.me.keyPair, previousLength });
+
+  test('a new chain cannot claim that less was sent than was heard', () => {
+    const { alice, bob } = pair();
+    for (const text of ['one', 'two', 'three']) hear(bob, say(alice, text));
+    hear(alice, say(bob, 'turn'));
+    expect(alice.session.previousLength).toBe(3);
+    for (const claim of [0, 1, 2]) expectRefused(bob, claiming(alice, claim), 'BAD_HEADER');
+    hear(bob, claiming(alice, 3));
+  });
+
+  test('the first chain of a session follows no other, on either side', () => {
+    const alice: Side = initiate(makeAgent('alice'), makeAgent('bob'));
+    expect(codeOf(tryHearFirst(alice.peer, claiming(alice, 1)))).toBe('BAD_HEADER');
+    const { side: bob } = hearFirst(alice.peer, alice.me, say(alice, 'hello'));
+    expectRefused(alice, claiming(bob, 1), 'BAD_HEADER');
+    hear(alice, claiming(bob, 0));
   });
 });
