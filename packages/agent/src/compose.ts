@@ -3,7 +3,7 @@
  * sending changes of a peer and of a session; pure, so that the caller commits all of it at once
  * before a byte leaves (protocol.md §2.11 P1).
  */
-import { encodeContent, seal } from '@agentmesh/crypto';
+import { decodeContent, encodeContent, seal } from '@agentmesh/crypto';
 import type { AgentKeyPair, ContentKind, CryptoSession, RandomSource } from '@agentmesh/crypto';
 import { ackOf, outgoingOf, replaceSession } from './peer.js';
 import type { Peer } from './peer.js';
@@ -75,8 +75,21 @@ export function compose(author: Author, conversation: Conversation, draft: Draft
   return { ...sealed, peer: numbered, content, msgId, number: outgoing.next };
 }
 
-/** Seals content bytes again, as they are: a retry (§2.10) takes no new number. */
-export function sealContent(
+/**
+ * Seals a kept content again (§2.10): same number, same msgId, same body. Only `peerAck` is what it
+ * would be now: the kept one may count the messages of a store that the peer has lost since, and
+ * his new store would take it for its own.
+ */
+export function composeAgain(
+  author: Author,
+  conversation: Conversation,
+  kept: Uint8Array,
+): Conversation & { readonly wire: Uint8Array } {
+  const content = encodeContent({ ...decodeContent(kept), peerAck: ackOf(conversation.peer) });
+  return sealContent(author, conversation, content);
+}
+
+function sealContent(
   { keyPair, random, nowMs }: Author,
   { peer, session }: Conversation,
   content: Uint8Array,

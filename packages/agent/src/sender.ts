@@ -7,7 +7,7 @@ import { AgentMeshError, CONTENT_KIND, encodeSession, toHex } from '@agentmesh/c
 import type { SequenceRange } from '@agentmesh/crypto';
 import type { AgentContext } from './agent-context.js';
 import { receiptBody } from './body.js';
-import { compose, sealContent } from './compose.js';
+import { compose, composeAgain } from './compose.js';
 import type { Author, Composed, Conversation, Draft } from './compose.js';
 import type { Conversations } from './conversations.js';
 import type { Deliveries } from './deliveries.js';
@@ -218,13 +218,13 @@ export class Sender {
     return composed;
   }
 
-  /** Seals a kept content again: same bytes, new place in the session. */
+  /** Seals a kept content again, at a new place in the session. */
   async #again(speech: Speech, conversation: Conversation, number: number): Promise<Conversation> {
     const { tx, author } = speech;
     const { epoch } = author.meta;
     const sent = await loadSent(tx, conversation.peer.identity.aid, { epoch, number });
     if (sent === null) return conversation;
-    const sealed = sealContent(author, conversation, sent.content);
+    const sealed = composeAgain(author, conversation, sent.content);
     this.#enqueue(speech, sealed, { number, settle: null });
     return sealed;
   }
