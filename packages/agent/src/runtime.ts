@@ -5,7 +5,6 @@
 import { systemRandom } from '@agentmesh/crypto';
 import type { RandomSource } from '@agentmesh/crypto';
 import { systemClock } from '@agentmesh/protocol';
-import { systemClock } from '@agentmesh/protocol';
 import type { Clock } from '@agentmesh/protocol';
 
 /** Handed in, so that the same inputs give the same outputs. */
