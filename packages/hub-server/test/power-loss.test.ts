@@ -6,7 +6,7 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { copyFileSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
@@ -19,6 +19,7 @@ const SEED = Number(process.env['FC_SEED'] ?? Date.now() % 2 ** 31);
 /** 500 in a nightly run. */
 const CUTS = Number(process.env['AGENTMESH_HUB_CUTS'] ?? 20);
 const SCRIPT = fileURLToPath(new URL('writing-store.mjs', import.meta.url));
+const CUTS_OF_A_WRITER = 25;
 const KEPT = 400;
 const HEADER = 32;
 const FRAME_HEADER = 24;
@@ -119,24 +120,29 @@ describe('power loss', () => {
         const [a = 0, b = 0, c = 0] = random(3);
         return (a * 65_536 + b * 256 + c) % below;
       };
-      const data = join(folder, 'data');
-      const writer = await Writer.start(data, 1e9);
-      for (let cut = 0; cut < CUTS; cut++) {
-        await new Promise((resolve) => {
-          setTimeout(resolve, number(20));
-        });
-        const copy = join(folder, `copy-${cut}`);
-        const { durable } = writer;
-        await snapshot(writer, data, copy);
-        const path = join(copy, 'hub.db-wal');
-        const log = readFileSync(path);
-        const end = commitEnds(log).at(-1) ?? 0;
-        const at = end + number(Math.max(1, log.length - end));
-        if (cut % 2 === 0) writeFileSync(path, log.subarray(0, at));
-        else writeFileSync(path, Buffer.concat([log.subarray(0, at), random(number(9_000))]));
-        expect(await lastNumber(copy)).toBeGreaterThanOrEqual(durable);
+      for (let done = 0; done < CUTS; done += CUTS_OF_A_WRITER) {
+        // A new one now and then, so that what is copied stays small.
+        const data = join(folder, `data-${done}`);
+        const writer = await Writer.start(data, 1e9);
+        for (let cut = 0; cut < Math.min(CUTS_OF_A_WRITER, CUTS - done); cut++) {
+          await new Promise((resolve) => {
+            setTimeout(resolve, number(20));
+          });
+          const copy = join(folder, 'copy');
+          const { durable } = writer;
+          await snapshot(writer, data, copy);
+          const path = join(copy, 'hub.db-wal');
+          const log = readFileSync(path);
+          const end = commitEnds(log).at(-1) ?? 0;
+          const at = end + number(Math.max(1, log.length - end));
+          if (cut % 2 === 0) writeFileSync(path, log.subarray(0, at));
+          else writeFileSync(path, Buffer.concat([log.subarray(0, at), random(number(9_000))]));
+          expect(await lastNumber(copy)).toBeGreaterThanOrEqual(durable);
+          rmSync(copy, { recursive: true });
+        }
+        await writer.stop();
+        rmSync(data, { recursive: true });
       }
-      await writer.stop();
     }),
   );
 
@@ -168,6 +174,7 @@ describe('power loss', () => {
         copyFileSync(join(copy, 'hub.db'), join(place, 'hub.db'));
         writeFileSync(join(place, 'hub.db-wal'), log.subarray(0, at));
         numbers.push(await lastNumber(place));
+        rmSync(place, { recursive: true });
         const again = cuts[index - 1] ?? 0;
         const same = !ends.some((end) => end > again && end <= at);
         if (same && index > 0) expect(numbers[index]).toBe(numbers[index - 1]);

@@ -58,6 +58,7 @@ export class GroupCommit {
   readonly #options: GroupCommitOptions;
   readonly #pending: Pending[] = [];
   #isDeferred = false;
+  #isOpen = false;
   #failure: HubStoreError | null = null;
 
   constructor(options: GroupCommitOptions) {
@@ -143,6 +144,7 @@ export class GroupCommit {
     const { database, followers, confirmFiles, onCommit } = this.#options;
     try {
       database.exec('BEGIN IMMEDIATE');
+      this.#isOpen = true;
       for (const pending of batch) pending.run();
       for (const follower of followers) follower.write();
       this.#commit();
@@ -160,6 +162,7 @@ export class GroupCommit {
     const { database, monotonic, onCommitTime } = this.#options;
     const startedMs = monotonic();
     database.exec('COMMIT');
+    this.#isOpen = false;
     onCommitTime(monotonic() - startedMs);
   }
 
@@ -167,7 +170,8 @@ export class GroupCommit {
     const { database, followers } = this.#options;
     let reported = error;
     try {
-      if (database.isTransaction) database.exec('ROLLBACK');
+      if (this.#isOpen) endTransaction(database);
+      this.#isOpen = false;
       for (const follower of followers) follower.rolledBack();
     } catch (thrown) {
       // What the transaction left behind is unknown: only a new opening can tell.
@@ -179,5 +183,15 @@ export class GroupCommit {
 
   #rejectAll(batch: readonly Pending[], error: HubStoreError): void {
     for (const pending of batch) pending.reject(error);
+  }
+}
+
+/** Rolls back, unless SQLite did so by itself: then a new transaction can begin. */
+function endTransaction(database: DatabaseSync): void {
+  try {
+    database.exec('ROLLBACK');
+  } catch {
+    database.exec('BEGIN');
+    database.exec('ROLLBACK');
   }
 }
