@@ -2,7 +2,7 @@
  * What every `AgentStore` promises, sentence by sentence of its contract in `src/store.ts`. Run by
  * each store's own test file, so that an agent cannot tell them apart but by durability.
  */
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import type { AgentStore, StoreOperation, StoreRange } from '../src/store.js';
 
 /** A place for one agent's rows. */
@@ -11,6 +11,8 @@ export interface StoreUnderTest {
   readonly handle: () => AgentStore;
   readonly dispose: () => Promise<void>;
 }
+
+jest.setTimeout(60_000);
 
 const bytes = (...values: number[]): Uint8Array => Uint8Array.from(values);
 const put = (key: string, ...values: number[]): StoreOperation => ({

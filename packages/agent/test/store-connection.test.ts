@@ -7,6 +7,8 @@ import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import type { SqliteAgentStore } from '../src/node.js';
 import type { Folder } from './store-folder.js';
 
+jest.setTimeout(60_000);
+
 /** Connections in the order of their opening, with all that was executed on them. */
 const connections: Watched[] = [];
 /** Throws in place of the next execution of this text. */

@@ -43,6 +43,13 @@ describe('kill -9', () => {
   );
 });
 
+/** What was known of a writer when its files were copied. */
+interface Snapshot {
+  readonly reports: readonly Report[];
+  readonly frozenMs: number;
+  readonly largest: number;
+}
+
 describe('power loss', () => {
   const losses = chance(60, 'AGENTMESH_POWER_LOSSES');
   const PER_PROCESS = 10;
@@ -62,12 +69,12 @@ describe('power loss', () => {
           try {
             for (let at = 0; at < PER_PROCESS && i < losses.times; at++, i++) {
               await setTimeout(10 + losses.below(60));
-              await writer.freeze();
+              const frozenMs = await writer.freeze();
               const copy = join(folder, `copy-${i}.db`);
               copyFileSync(path, copy);
               copyFileSync(`${path}-wal`, `${copy}-wal`);
               writer.thaw();
-              await expectPrefix(copy, writer.reports.slice(), largest);
+              await expectPrefix(copy, { reports: writer.reports.slice(), frozenMs, largest });
             }
           } finally {
             await writer.kill();
@@ -83,14 +90,13 @@ describe('power loss', () => {
   /** Spoils the end of a log as a loss of power may, and looks at what the store makes of it. */
   async function expectPrefix(
     copy: string,
-    reports: readonly Report[],
-    largest: number,
+    { reports, frozenMs, largest }: Snapshot,
   ): Promise<void> {
     const log = `${copy}-wal`;
     const size = statSync(log).size;
     const { inDatabase, inLog } = sorted(reports, size);
     // While the log is being moved, all of it is on the disk; otherwise any part may be missing.
-    const cut = mayBeMoving(inLog) ? size : losses.below(size + 1);
+    const cut = mayBeMoving(inLog, frozenMs) ? size : losses.below(size + 1);
     spoil(log, cut);
     const kept = inLog.filter(({ logBytes }) => logBytes <= cut);
     const atLeast = kept.at(-1)?.n ?? inDatabase.at(-1)?.n ?? 0;
@@ -116,10 +122,9 @@ describe('power loss', () => {
   }
 
   /** The log is moved when it is 1 MiB long, or 2 seconds after it was begun. */
-  function mayBeMoving(inLog: readonly Report[]): boolean {
+  function mayBeMoving(inLog: readonly Report[], frozenMs: number): boolean {
     const isLong = (inLog.at(-1)?.logBytes ?? 0) >= MIB;
-    const isOld = performance.now() - (inLog[0]?.heardMs ?? performance.now()) > 1_200;
-    return isLong || isOld;
+    return isLong || frozenMs - (inLog[0]?.atMs ?? frozenMs) > 1_800;
   }
 
   /** Everything from `cut` on is missing, zero, or something else. */

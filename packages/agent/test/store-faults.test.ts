@@ -6,12 +6,14 @@ import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { StorageError } from '../src/errors.js';
 import type { StoreRow } from '../src/store.js';
 import { inFolder, isSame, snapshot, storeAt } from './store-folder.js';
 import { lastCommit, StoreWriter } from './store-process.js';
 import { chance } from './store-seed.js';
+
+jest.setTimeout(60_000);
 
 const all = { from: ' ', to: '~', limit: 1_000 };
 const corrupt = { name: 'StorageError', code: 'STORE_CORRUPT', retryable: false };

@@ -18,10 +18,12 @@ import {
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { inFolder, snapshot, storeAt, storeKey } from './store-folder.js';
 import { StoreWriter } from './store-process.js';
 import { SqliteAgentStore } from '../src/node.js';
+
+jest.setTimeout(60_000);
 
 const text = (value: string): Uint8Array => new TextEncoder().encode(value);
 const ROWS = 300;
@@ -227,8 +229,7 @@ describe('another key', () => {
   test('changes nothing in a log that a killed process left either', () =>
     inFolder(async ({ folder, path }) => {
       const writer = new StoreWriter(path);
-      await writer.first();
-      await setTimeout(100);
+      await writer.reported(20);
       await writer.kill();
       expect(readdirSync(folder)).toContain('alice.db-wal');
       await expectRefusal(path, 'STORE_MISMATCH', 8);
@@ -262,8 +263,10 @@ describe('what lies on the disk', () => {
       const rest = (): number[] => sealed.map((row) => Number(isOnDisk(folder, row)));
       expect(rest()).toEqual([1, 1, 1]);
       await store.commit([{ delete: 'a' }, { put: 'b', value }]);
-      expect(rest()).toEqual([1, 1, 1]);
-      await setTimeout(2_300);
+      const deadlineMs = performance.now() + 5_000;
+      while (performance.now() < deadlineMs && statSync(`${path}-wal`).size > 0) {
+        await setTimeout(50);
+      }
       expect(rest()).toEqual([0, 0, 1]);
       expect(statSync(`${path}-wal`).size).toBe(0);
       await store.close();
@@ -286,8 +289,7 @@ describe('what lies on the disk', () => {
   test('is emptied of what a killed process had overwritten when the store is opened', () =>
     inFolder(async ({ path }) => {
       const writer = new StoreWriter(path);
-      await writer.first();
-      await setTimeout(100);
+      await writer.reported(20);
       await writer.kill();
       expect(statSync(`${path}-wal`).size).toBeGreaterThan(0);
       const store = storeAt(path);

@@ -13,11 +13,11 @@ const door = fileURLToPath(new URL('../dist/node.js', import.meta.url));
 /** Row of commit n stays until commit n + KEPT. */
 const KEPT = 50;
 
-/** A commit that the process reported, how long the log was after it, and when we heard of it. */
+/** A commit that the process reported, how long the log was after it, and when that was. */
 export interface Report {
   readonly n: number;
   readonly logBytes: number;
-  readonly heardMs: number;
+  readonly atMs: number;
 }
 
 /** How a writer is started. */
@@ -58,13 +58,13 @@ export class StoreWriter {
 
   /** The first line: `open …` or `refused …`. */
   async first(): Promise<string> {
-    for (;;) {
-      const [line] = this.lines;
-      if (line !== undefined) return line;
-      await new Promise<void>((resolve) => {
-        this.#heard = resolve;
-      });
-    }
+    await this.#until(() => this.lines.length > 0);
+    return this.lines[0] ?? '';
+  }
+
+  /** Until it has reported so many commits. */
+  async reported(commits: number): Promise<void> {
+    await this.#until(() => this.reports.length >= commits);
   }
 
   /** Ends it at once, wherever it is. */
@@ -78,14 +78,24 @@ export class StoreWriter {
     await this.#drain();
   }
 
-  /** Stops it where it is; on return all that it reported has been heard. */
-  async freeze(): Promise<void> {
+  /** Stops it where it is; returns when that was. By then all that it reported has been heard. */
+  async freeze(): Promise<number> {
     this.#child.kill('SIGSTOP');
+    const frozenMs = Date.now();
     await this.#drain();
+    return frozenMs;
   }
 
   thaw(): void {
     this.#child.kill('SIGCONT');
+  }
+
+  async #until(isHeard: () => boolean): Promise<void> {
+    while (!isHeard()) {
+      await new Promise<void>((resolve) => {
+        this.#heard = resolve;
+      });
+    }
   }
 
   async #drain(): Promise<void> {
@@ -100,9 +110,9 @@ export class StoreWriter {
     const lines = (this.#rest + text).split('\n');
     this.#rest = lines.pop() ?? '';
     for (const line of lines) {
-      const [n, logBytes] = line.split(' ').map(Number);
-      if (n === undefined || logBytes === undefined || Number.isNaN(n)) this.lines.push(line);
-      else this.reports.push({ n, logBytes, heardMs: performance.now() });
+      const [n = Number.NaN, logBytes = 0, atMs = 0] = line.split(' ').map(Number);
+      if (Number.isNaN(n)) this.lines.push(line);
+      else this.reports.push({ n, logBytes, atMs });
     }
     this.#heard();
   }
