@@ -138,9 +138,7 @@ describe('damage', () => {
     await writeFile(path, '', { mode: 0o600 });
     await expect(loadKeyFile(path)).rejects.toThrow(refusal('KEY_FILE_MALFORMED'));
     await truncate(path, 8 * 1024 ** 3);
-    const started = performance.now();
     await expect(loadKeyFile(path)).rejects.toThrow('has more than 16384 bytes');
-    expect(performance.now() - started).toBeLessThan(500);
   });
 
   test.each([
