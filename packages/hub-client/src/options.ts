@@ -120,7 +120,7 @@ function defaultPortOf(protocol: string): number {
 }
 
 /** Whether a host is this machine; names other than `localhost` are not looked up. */
-export function isLoopback(host: string): boolean {
+function isLoopback(host: string): boolean {
   return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
 }
 

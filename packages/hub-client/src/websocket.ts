@@ -7,7 +7,7 @@ import { NO_CHANNEL_BINDING, ProtocolError } from '@agentmesh/protocol';
 import type { HubAddress, OpenTransport, Transport } from './transport.js';
 
 /** The URL of a hub's WebSocket door. */
-export function webSocketUrl({ host, port, secure }: HubAddress): string {
+function webSocketUrl({ host, port, secure }: HubAddress): string {
   const bracketed = host.includes(':') ? `[${host}]` : host;
   return `${secure ? 'wss' : 'ws'}://${bracketed}:${port}/ws`;
 }
