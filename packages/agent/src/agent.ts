@@ -68,6 +68,8 @@ export class Agent {
     const reply = (to: Uint8Array, payload: string | object, replyTo: string) =>
       send(engine, to, messageBody(payload, replyTo));
     const engine: Engine = await Engine.start({ name, keyPair, store, options: checked, reply });
+    // Later than whatever the caller does at once with what we return: he may want to listen.
+    checked.runtime.schedule(0, () => engine.context.events.release());
     return new Agent(name, keyPair, engine);
   }
 

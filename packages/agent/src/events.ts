@@ -52,6 +52,8 @@ type Listener<Name extends keyof AgentEvents> = (event: AgentEvents[Name]) => vo
 export class EventEmitter {
   readonly #listeners = new Map<keyof AgentEvents, Set<(event: never) => void>>();
   readonly #onListenerError: (error: unknown) => void;
+  /** What happened before anybody could listen; null once everybody could. */
+  #held: (() => void)[] | null = [];
 
   constructor(onListenerError: (error: unknown) => void) {
     this.#onListenerError = onListenerError;
@@ -65,7 +67,18 @@ export class EventEmitter {
     return () => void listeners.delete(listener);
   }
 
+  /** Tells what was held back: to be called once the agent has been handed out. */
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const tell of held) tell();
+  }
+
   emit<Name extends keyof AgentEvents>(name: Name, event: AgentEvents[Name]): void {
+    if (this.#held !== null) {
+      this.#held.push(() => this.emit(name, event));
+      return;
+    }
     for (const listener of this.#listeners.get(name) ?? []) {
       try {
         (listener as Listener<Name>)(event);

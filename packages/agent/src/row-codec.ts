@@ -3,18 +3,21 @@
  * strict reading; what a row holds is said where the row is defined. A row that reads badly is a
  * damaged store, never bad input.
  */
-import { concatBytes } from '@agentmesh/crypto';
 import { StorageError } from './errors.js';
 
 const utf8 = new TextEncoder();
 const utf8Strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
+const FIRST_BYTES = 512;
+
 /** Writes a row front to back. */
 export class RowWriter {
-  readonly #parts: Uint8Array[] = [];
+  #bytes = new Uint8Array(FIRST_BYTES);
+  #length = 0;
 
   u8(value: number): this {
-    this.#parts.push(Uint8Array.of(value));
+    const at = this.#grow(1);
+    this.#bytes[at] = value;
     return this;
   }
 
@@ -23,7 +26,12 @@ export class RowWriter {
   }
 
   u32(value: number): this {
-    this.#parts.push(Uint8Array.of(value >>> 24, value >>> 16, value >>> 8, value));
+    const at = this.#grow(4);
+    const bytes = this.#bytes;
+    bytes[at] = value >>> 24;
+    bytes[at + 1] = value >>> 16;
+    bytes[at + 2] = value >>> 8;
+    bytes[at + 3] = value;
     return this;
   }
 
@@ -34,7 +42,8 @@ export class RowWriter {
 
   /** Bytes whose length the layout fixes. */
   fixed(bytes: Uint8Array): this {
-    this.#parts.push(bytes);
+    const at = this.#grow(bytes.length);
+    this.#bytes.set(bytes, at);
     return this;
   }
 
@@ -59,7 +68,19 @@ export class RowWriter {
   }
 
   finish(): Uint8Array {
-    return concatBytes(...this.#parts);
+    return this.#bytes.slice(0, this.#length);
+  }
+
+  /** Makes room for `count` bytes; returns where they begin. */
+  #grow(count: number): number {
+    const at = this.#length;
+    this.#length += count;
+    if (this.#length > this.#bytes.length) {
+      const larger = new Uint8Array(Math.max(this.#length, 2 * this.#bytes.length));
+      larger.set(this.#bytes);
+      this.#bytes = larger;
+    }
+    return at;
   }
 }
 

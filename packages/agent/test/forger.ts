@@ -3,7 +3,6 @@
  * any content. Owns the making; whether an agent falls for it, the tests say.
  */
 import {
-  AgentKeyPair,
   CONTENT_KIND,
   createIdentityRecord,
   createPrekey,
@@ -14,7 +13,7 @@ import {
   systemRandom,
   verifyBundle,
 } from '@agentmesh/crypto';
-import type { Bundle, Content, CryptoSession } from '@agentmesh/crypto';
+import type { AgentKeyPair, Bundle, Content, CryptoSession } from '@agentmesh/crypto';
 import { encodePayload } from '@agentmesh/protocol';
 
 const DAY_MS = 86_400_000;

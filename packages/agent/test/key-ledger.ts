@@ -2,6 +2,7 @@
  * P7: every place in a session that was ever used for sealing, and every salt. Owns the assertion
  * that none repeats, over all agents and runs of one test.
  */
+import { createHash } from 'node:crypto';
 import { expect } from '@jest/globals';
 import { parseMessage, toHex } from '@agentmesh/crypto';
 
@@ -13,7 +14,7 @@ export class KeyLedger {
   /** Records one finished message; the same bytes again are a retry, not a new use. */
   record(wire: Uint8Array): void {
     const { sid, ratchetKey, number, salt } = parseMessage(wire);
-    const bytes = toHex(wire);
+    const bytes = createHash('sha256').update(wire).digest('hex');
     const place = `${toHex(sid)}/${toHex(ratchetKey)}/${number}`;
     const before = this.#places.get(place);
     if (before === bytes) return;

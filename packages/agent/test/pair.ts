@@ -23,13 +23,16 @@ export interface Pair {
   close(): Promise<void>;
 }
 
+/** Where the clock of a pair stands. */
+export const PAIR_MS = 1_700_000_000_000;
+
 /** Two introduced agents on a clock that stands still. */
 export async function introducedPair(seed: number): Promise<Pair> {
   const ledger = new KeyLedger();
   const side = async (name: string, salt: number): Promise<Side> => {
     const store = new TestStore(ledger);
     const random = seededRandom(2 * seed + salt);
-    const runtime = { now: () => 1_700_000_000_000, random };
+    const runtime = { now: () => PAIR_MS, random };
     const agent = await Agent.create(name, { store, runtime, logLevel: 'silent' });
     return { agent, store };
   };

@@ -52,10 +52,12 @@ export class TestStore implements AgentStore {
     return new Map(all.map(({ key, value }) => [key, Buffer.from(value).toString('hex')]));
   }
 
-  /** The same rows in a store of their own: a restored backup. */
+  /** The rows of a closed store in another one: a restored backup. */
   async copy(): Promise<TestStore> {
     const inner = new MemoryStore();
+    await this.#inner.open();
     const all = await this.#inner.range({ from: '', to: '~', limit: Infinity });
+    await this.#inner.close();
     await inner.open();
     await inner.commit(all.map(({ key, value }) => ({ put: key, value })));
     await inner.close();

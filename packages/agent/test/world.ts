@@ -70,6 +70,8 @@ export class World {
       now: host.clock,
       random: seededRandom(this.#seed++),
       schedule(delayMs, task) {
+        if (delayMs === 0) host.defer(task);
+        if (delayMs === 0) return () => {};
         const cancel = host.every(delayMs, () => {
           cancel();
           task();
