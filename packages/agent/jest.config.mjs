@@ -1,5 +1,7 @@
 import { jestConfig } from '../../scripts/jest-preset.mjs';
 
 export default jestConfig({
+  // Handshakes take their time on a busy machine.
+  testTimeout: 60_000,
   moduleNameMapper: { '^#key-file$': '<rootDir>/src/key-file-node.ts' },
 });

@@ -37,6 +37,8 @@ export class MemoryStore implements AgentStore {
 
   commit(operations: readonly StoreOperation[]): Promise<void> {
     return this.#whileOpen(() => {
+      // All are checked before one is applied: a commit is whole or nothing.
+      for (const operation of operations) assertOperation(operation);
       for (const operation of operations) this.#apply(operation);
     });
   }
@@ -58,6 +60,12 @@ export class MemoryStore implements AgentStore {
   async #whileOpen<T>(task: () => T): Promise<T> {
     if (!this.#open) throw new StorageError('STORE_CLOSED');
     return task();
+  }
+}
+
+function assertOperation(operation: StoreOperation): void {
+  if ('put' in operation && !(operation.value instanceof Uint8Array)) {
+    throw new StorageError('STORE_FAILED', 'a value that is not bytes');
   }
 }
 

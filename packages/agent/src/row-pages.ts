@@ -16,7 +16,7 @@ export async function* rowsUnder(store: AgentStore, prefix: string): AsyncGenera
     yield* rows;
     const last = rows.at(-1);
     if (last === undefined || rows.length < PAGE) return;
-    // The least key that is greater than the last one.
-    next = `${last.key}\0`;
+    // Nothing lies between a key and the same key with a space behind it: no key has one.
+    next = `${last.key} `;
   }
 }
