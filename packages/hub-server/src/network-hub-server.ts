@@ -30,11 +30,17 @@ import { WebSocketLink } from './net/web-socket-link.js';
 import { listenErrorOf, ServerError } from './server-error.js';
 import { noFailpoint } from './sqlite/failpoint.js';
 import type { Failpoint } from './sqlite/failpoint.js';
+import { SqliteHubStore } from './sqlite/sqlite-hub-store.js';
 
-/** How to serve. Only `store` has no default. */
+/** How to serve. All optional: without anything it serves this machine, durably. */
 export interface NetworkHubServerOptions {
-  /** Stays open when the server stops: it belongs to whoever opened it. */
-  readonly store: HubStore;
+  /**
+   * Stays open when the server stops: it belongs to whoever opened it. Default: a `SqliteHubStore`
+   * in the folder `data`, closed with the server.
+   */
+  readonly store?: HubStore | undefined;
+  /** Where the default store is; default: `./agentmesh-hub-data`, as for the command. */
+  readonly data?: string | undefined;
   /** Default: `127.0.0.1`. */
   readonly host?: string | undefined;
   /** Default: 7700; 0 for any free port. */
@@ -70,6 +76,7 @@ export interface NetworkHubServerOptions {
 }
 
 const DEFAULT_PORT = 7_700;
+const DEFAULT_DATA = './agentmesh-hub-data';
 const TICK_MS = 250;
 const UNBOUNDED_RATES = {
   sendsPerSecond: Number.MAX_SAFE_INTEGER,
@@ -94,12 +101,14 @@ export class NetworkHubServer {
   readonly #linkOptions: LinkOptions;
   #state: 'new' | 'starting' | 'ready' | 'stopping' | 'stopped' = 'new';
   #core: HubCore | null = null;
+  /** The store that we opened and have to close. */
+  #ownStore: SqliteHubStore | null = null;
   #door: FrontDoor | null = null;
   #pages: HttpPages | null = null;
   #stopTicking: () => void = () => undefined;
   #port = 0;
 
-  constructor(options: NetworkHubServerOptions) {
+  constructor(options: NetworkHubServerOptions = {}) {
     this.#options = options;
     this.#host = options.hubHost ?? systemHost;
     this.#logger = options.logger ?? silentLogger;
@@ -142,11 +151,12 @@ export class NetworkHubServer {
   }
 
   /** Resolves when connections are taken: PORT_IN_USE, CANNOT_LISTEN, BAD_CERTIFICATE. */
-  async start(): Promise<void> {
+  async start(): Promise<this> {
     if (this.#state !== 'new') throw new ServerError('ALREADY_STARTED');
     this.#state = 'starting';
     await ready();
-    const { store, registration = { mode: 'open' }, isBlocked, tls } = this.#options;
+    const { registration = { mode: 'open' }, isBlocked, tls } = this.#options;
+    const store = await this.#openStore();
     const { host = '127.0.0.1', port = DEFAULT_PORT } = this.#options;
     this.#core = await HubCore.create({
       store,
@@ -161,13 +171,15 @@ export class NetworkHubServer {
     });
     this.#pages = this.#createPages();
     this.#door = this.#createDoor(tls ?? (await createCertificate(this.#host.clock())));
-    this.#port = await this.#door.listen(host, port).catch((error: unknown) => {
+    this.#port = await this.#door.listen(host, port).catch(async (error: unknown) => {
+      await this.#ownStore?.close();
       throw listenErrorOf(error, `${host}:${port}`);
     });
     if (this.#options.metrics !== 'off') this.#watch(store);
     this.#stopTicking = this.#host.every(TICK_MS, () => this.#tick());
     this.#warnOfPlaintext();
     this.#state = 'ready';
+    return this;
   }
 
   /** Turns `/readyz` red and nothing else: time for a load balancer to look away. */
@@ -191,6 +203,7 @@ export class NetworkHubServer {
     }
     this.#door?.destroyAll();
     this.#pages?.close();
+    await this.#ownStore?.close();
     this.#state = 'stopped';
   }
 
@@ -260,6 +273,13 @@ export class NetworkHubServer {
   #mayMeasure(visitor: Visitor): boolean {
     const { metrics = 'loopback' } = this.#options;
     return metrics === 'all' || (metrics === 'loopback' && isLoopback(visitor.address));
+  }
+
+  async #openStore(): Promise<HubStore> {
+    const { store, data = DEFAULT_DATA } = this.#options;
+    if (store !== undefined) return store;
+    this.#ownStore = await SqliteHubStore.open({ folder: data });
+    return this.#ownStore;
   }
 
   #watch(store: HubStore): void {
