@@ -35,7 +35,7 @@ export function openSocket(
 }
 
 /** The exporter of RFC 9266, as this end sees it. */
-function bindingOf(socket: Socket): ChannelBinding {
+export function bindingOf(socket: Socket): ChannelBinding {
   if (!(socket instanceof TLSSocket)) return NO_CHANNEL_BINDING;
   const value = socket.exportKeyingMaterial(32, 'EXPORTER-Channel-Binding', Buffer.alloc(0));
   return { type: 1, value: new Uint8Array(value) };
