@@ -70,7 +70,6 @@ export class SqliteAgentStore implements AgentStore {
 
   open(): Promise<void> {
     return promised(() => {
-      if (this.#table !== null) throw new StorageError('STORE_LOCKED', this.#path);
       this.#table = RowTable.open(this.#path, this.#sealer);
       this.#failure = null;
       // What a process that was killed had overwritten or deleted is still in its log.
