@@ -13,25 +13,20 @@ const turn = (): Promise<void> =>
     setImmediate(resolve);
   });
 
-/** A queue over a disk that remembers what it was given and can be told to fail. */
+/** A queue over a disk that remembers what it was given and can be told to fail once. */
 function queueOverDisk(): {
   readonly queue: CommitQueue;
   readonly written: RowChanges[];
-  readonly failWith: (error: StorageError | null) => void;
+  readonly failWith: (error: StorageError) => void;
 } {
   const written: RowChanges[] = [];
-  let failure: StorageError | null = null;
+  const failures: StorageError[] = [];
   const queue = new CommitQueue((changes) => {
+    const failure = failures.pop() ?? null;
     if (failure === null) written.push(changes);
     return failure;
   });
-  return {
-    queue,
-    written,
-    failWith(error) {
-      failure = error;
-    },
-  };
+  return { queue, written, failWith: (error) => failures.push(error) };
 }
 
 describe('CommitQueue', () => {
@@ -96,7 +91,6 @@ describe('CommitQueue', () => {
     );
     await turn();
     expect(written).toHaveLength(0);
-    failWith(null);
     await queue.add([put('a')]);
     expect(written).toHaveLength(1);
   });
