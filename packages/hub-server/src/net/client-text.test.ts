@@ -31,7 +31,11 @@ const frame: fc.Arbitrary<ClientFrame> = fc.oneof(
 
 /** A frame's text with one place changed, or none. */
 const mutated = fc
-  .tuple(frame, fc.nat(), fc.constantFrom('', '"', '=', '+', '_', 'A', 'B', ' ', '0', '9', ','))
+  .tuple(
+    frame,
+    fc.nat(),
+    fc.constantFrom('', '"', '=', '+', '/', '_', 'A', ' ', '\u00e9', '\\', '0', '9', ','),
+  )
   .chain(([one, at, insert]) => {
     const text = encodeFrame(one);
     const place = at % (text.length + 1);
@@ -82,6 +86,13 @@ describe('clientFrameOf', () => {
       send('1', 'AAB'),
       send('1', 'AA=='),
       send('1', 'A+/A'),
+      send('1', 'AA=A'),
+      send('1', 'AAAA='),
+      send('1', 'AA AA'),
+      send('1', 'AA\u00e9A'),
+      send('1', 'AA\\u0041A'),
+      send('1', 'AA\u0141A'),
+      send('1', 'AAAA\u0000'),
       send('1', 'AAAA', '4294967295'),
       send('1', 'AAAA', '4294967296'),
       send('1', 'AAAA', '-0'),
