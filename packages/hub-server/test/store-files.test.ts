@@ -21,6 +21,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from '@jest/globals';
 import { SqliteHubStore } from '../src/index.js';
+import { openDatabase } from '../src/sqlite/open-database.js';
 import { append, commit, envelope, inFolder, register, aid, waiting } from './store-samples.js';
 
 const PAGE = 4_096;
@@ -63,6 +64,17 @@ describe('opening', () => {
       expect(await SqliteHubStore.open({ folder: inner }).then((again) => again.close())).toBe(
         undefined,
       );
+    }));
+
+  test('syncs every commit to the disk, and keeps the file to itself', () =>
+    inFolder((folder) => {
+      const database = openDatabase({ folder, failpoint: () => undefined });
+      const valueOf = (pragma: string): unknown =>
+        Object.values(database.prepare(`PRAGMA ${pragma}`).get() ?? {})[0];
+      const inForce = ['synchronous', 'journal_mode', 'locking_mode', 'user_version'].map(valueOf);
+      expect(inForce).toEqual([2, 'wal', 'exclusive', 1]);
+      database.close();
+      return Promise.resolve();
     }));
 
   test('closes a file that others could read', () =>
