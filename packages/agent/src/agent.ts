@@ -122,7 +122,9 @@ export class Agent {
     return this.#infoOf(aid);
   }
 
-  /** What another agent needs to write to this one without a hub; for one agent, to be used once. */
+  /**
+   * What another agent needs to write to this one without a hub; for one agent, to be used once.
+   */
   async publicBundle(): Promise<BundleJson> {
     const { context, publisher, link } = this.#engine;
     context.assertRunning();
@@ -140,7 +142,9 @@ export class Agent {
     return this.#infoOf(aid);
   }
 
-  /** Seals a message for any channel; the peer opens it with `open`. Committed before it is given. */
+  /**
+   * Seals a message for any channel; the peer opens it with `open`. Committed before it is given.
+   */
   async seal(peer: string, content: string | object): Promise<SealedEnvelope> {
     const body = messageBody(content);
     const { context, introductions, link, sender } = this.#engine;

@@ -1,6 +1,7 @@
 /**
  * The promises about messages on their way: kept by the peer's own acknowledgement, broken when the
- * message is given up. Owns the waiting, in memory; acknowledgements themselves are rows of the peer.
+ * message is given up. Owns the waiting, in memory; acknowledgements themselves are rows of the
+ * peer.
  */
 import { toHex } from '@agentmesh/crypto';
 import type { AgentMeshError } from '@agentmesh/crypto';

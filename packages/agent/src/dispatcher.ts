@@ -1,7 +1,7 @@
 /**
- * Runs the handlers: one message after the other, in the order of each sender, again after a failure
- * and, beyond a bound, aside as a dead letter (protocol.md §2.11 P3). Owns the waiting messages; a
- * row leaves the inbox only when every handler was content with it.
+ * Runs the handlers: one message after the other, in the order of each sender, again after a
+ * failure and, beyond a bound, aside as a dead letter (protocol.md §2.11 P3). Owns the waiting
+ * messages; a row leaves the inbox only when every handler was content with it.
  */
 import type { AgentContext } from './agent-context.js';
 import { decodeInboxRow, encodeInboxRow } from './inbox.js';

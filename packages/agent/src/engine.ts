@@ -89,7 +89,9 @@ export class Engine {
     this.receiver = new Receiver({ ...told, budget, link, repairs, followUps });
   }
 
-  /** Opens the store, then connects and publishes; rejects and lets go of everything if it fails. */
+  /**
+   * Opens the store, then connects and publishes; rejects and lets go of everything if it fails.
+   */
   static async start(parts: EngineParts): Promise<Engine> {
     const { name, keyPair, store, options } = parts;
     const { runtime, log, policy, requireOneTimePrekey } = options;

@@ -1,6 +1,6 @@
 /**
- * What an agent tells besides messages, and the typed emitter that tells it. Owns the list of events
- * and their shapes; never keys, payloads or tokens.
+ * What an agent tells besides messages, and the typed emitter that tells it. Owns the list of
+ * events and their shapes; never keys, payloads or tokens.
  */
 import type { AgentMeshError, SequenceRange } from '@agentmesh/crypto';
 import type { Message } from './message.js';

@@ -1,6 +1,7 @@
 /**
  * How a stranger becomes a peer: asked for by name, handed over, or writing first (protocol.md
- * §2.12). Owns pins and their changes; the judgement is `trust`'s, checks of keys are `handshake`'s.
+ * §2.12). Owns pins and their changes; the judgement is `trust`'s, checks of keys are
+ * `handshake`'s.
  */
 import {
   aidOfAddress,

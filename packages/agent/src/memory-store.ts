@@ -1,7 +1,7 @@
 /**
  * An agent's rows in memory: the default without a key file, and what tests restart on. Keeps bytes
- * only, so nothing survives in it that a store on a disk would lose. Does not encrypt: what it holds
- * is in the same memory as the agent's keys.
+ * only, so nothing survives in it that a store on a disk would lose. Does not encrypt: what it
+ * holds is in the same memory as the agent's keys.
  */
 import { StorageError } from './errors.js';
 import type { AgentStore, StoreOperation, StoreRange, StoreRow } from './store.js';

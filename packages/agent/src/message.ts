@@ -1,6 +1,6 @@
 /**
- * What a handler sees: a verified message with its sender's trust. Owns the reading of an inbox row;
- * everything in it was authenticated, which does not make its text safe to obey.
+ * What a handler sees: a verified message with its sender's trust. Owns the reading of an inbox
+ * row; everything in it was authenticated, which does not make its text safe to obey.
  */
 import { addressOf, decodeContent, fingerprintOf, toHex } from '@agentmesh/crypto';
 import type { JsonObject } from '@agentmesh/protocol';

@@ -1,5 +1,6 @@
 /**
- * The door `@agentmesh/agent/node`: what needs a disk. Owns the list of names and nothing else.
+ * The door `@agentmesh/agent/node`: what needs a disk.
+ * Owns the list of names and nothing else.
  */
 export { SqliteAgentStore } from './sqlite/sqlite-agent-store.js';
 export type { SqliteAgentStoreOptions } from './sqlite/sqlite-agent-store.js';

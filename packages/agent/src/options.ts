@@ -1,6 +1,6 @@
 /**
- * The options of `Agent.create`, checked once at the door: unknown names and wrong values are refused
- * with a sentence that says what to write. Owns the defaults.
+ * The options of `Agent.create`, checked once at the door: unknown names and wrong values are
+ * refused with a sentence that says what to write. Owns the defaults.
  */
 import { AgentKeyPair, isAgentName } from '@agentmesh/crypto';
 import { isRegistrableName } from '@agentmesh/protocol';

@@ -72,7 +72,7 @@ export interface Outgoing {
 }
 
 /** Our numbers at the beginning of an epoch. */
-export function freshOutgoing(epoch: number): Outgoing {
+function freshOutgoing(epoch: number): Outgoing {
   return { epoch, next: 1, acked: 0, keptFrom: 1, total: 0, before: 0, trimmedMs: 0 };
 }
 

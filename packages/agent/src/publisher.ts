@@ -1,7 +1,7 @@
 /**
  * Our own keys as others see them: identity record, signed and one-time prekeys (protocol.md §2.1,
- * §2.2). Owns making, storing before publishing (P4), publishing, refilling and forgetting them; the
- * arithmetic of ids and dates is `prekeys`'.
+ * §2.2). Owns making, storing before publishing (P4), publishing, refilling and forgetting them;
+ * the arithmetic of ids and dates is `prekeys`'.
  */
 import {
   createIdentityRecord,

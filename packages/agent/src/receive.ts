@@ -43,7 +43,9 @@ export interface ReceiveContext {
   readonly policy: TrustPolicy;
   /** Spends one new session of this identity (step 4). */
   readonly mayHandshake: (aid: Uint8Array) => boolean;
-  /** Whether one more session without a one-time prekey may be accepted under this signed prekey. */
+  /**
+   * Whether one more session without a one-time prekey may be accepted under this signed prekey.
+   */
   readonly mayGoWithoutOneTime: (signedPrekeyId: number) => boolean;
   /** Step 9: the stranger's record as a hub has it, judged and pinned; throws the refusal. */
   readonly introduce: (name: string, aid: Uint8Array) => Promise<Peer>;

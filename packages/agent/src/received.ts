@@ -1,7 +1,7 @@
 /**
- * What an opened message changes (protocol.md §2.8 steps 9 to 11): the peer's instance, the session,
- * the window of his numbers, what he acknowledges. Owns these transitions and their writes; opening
- * is `receive`'s, delivering and answering is `receiver`'s.
+ * What an opened message changes (protocol.md §2.8 steps 9 to 11): the peer's instance, the
+ * session, the window of his numbers, what he acknowledges. Owns these transitions and their
+ * writes; opening is `receive`'s, delivering and answering is `receiver`'s.
  */
 import { CryptoError, decodeSession, encodeSession, equalBytes, LIMITS } from '@agentmesh/crypto';
 import type {

@@ -1,7 +1,7 @@
 /**
  * When a lost session is made anew without being asked (protocol.md §2.10): at most one automatic
- * reset for a peer per hour, doubling to a day. Owns the budget and what is asked for again; a frame
- * that nobody can authenticate may provoke a reset, so the budget is the whole defence.
+ * reset for a peer per hour, doubling to a day. Owns the budget and what is asked for again; a
+ * frame that nobody can authenticate may provoke a reset, so the budget is the whole defence.
  */
 import { LIMITS } from '@agentmesh/crypto';
 import type { SequenceRange } from '@agentmesh/crypto';

@@ -1,7 +1,7 @@
 /**
- * Answers what could not be opened with a new session and a retry request (protocol.md §2.10), within
- * the budget of `recovery`. Owns the act; nothing in the unreadable message is believed but that the
- * hub says from whom it came.
+ * Answers what could not be opened with a new session and a retry request (protocol.md §2.10),
+ * within the budget of `recovery`. Owns the act; nothing in the unreadable message is believed but
+ * that the hub says from whom it came.
  */
 import { addressOf, CONTENT_KIND, encodeRetry } from '@agentmesh/crypto';
 import type { PeerBundle } from '@agentmesh/crypto';

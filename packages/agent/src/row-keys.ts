@@ -1,9 +1,11 @@
 /**
  * The keys under which an agent's rows lie: one table of the whole store. Owns their spelling, so
  * that ranges sort as they must; does not know what the rows hold.
- *
- *   meta                      who and when (`meta`)        hub        pinned hub key
- *   record                    own identity record          prekeys    what was published (`prekeys`)
+ */
+
+/*
+ *   meta                      whose store, which opening   hub        pinned hub key
+ *   record                    own identity record          prekeys    what was issued
  *   prekey/signed/<id>        private halves               prekey/one-time/<id>
  *   name/<name>               aid pinned to the name       peer/<aid> all that is known of a peer
  *   session/<sid>             one end of a session         bundle/<aid>  handed over, not used yet

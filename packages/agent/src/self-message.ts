@@ -1,6 +1,6 @@
 /**
- * A message to oneself: straight into the inbox, without hub and without sealing (protocol.md §2.9).
- * Owns that short way; from the inbox on it is a message like any other.
+ * A message to oneself: straight into the inbox, without hub and without sealing (protocol.md
+ * §2.9). Owns that short way; from the inbox on it is a message like any other.
  */
 import { CONTENT_KIND, encodeContent, toHex } from '@agentmesh/crypto';
 import type { AgentContext } from './agent-context.js';

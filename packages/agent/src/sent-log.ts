@@ -68,8 +68,8 @@ export async function trimSent(
 }
 
 /**
- * What is kept in place of a content that the hub refused for good: a nudge with its number, so that
- * the peer's window has no hole and nothing is delivered that the caller was told is not.
+ * What is kept in place of a content that the hub refused for good: a nudge with its number, so
+ * that the peer's window has no hole and nothing is delivered that the caller was told is not.
  */
 export function fillerFor(content: Uint8Array, random: RandomSource): Uint8Array {
   return encodeContent({

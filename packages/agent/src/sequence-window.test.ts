@@ -44,7 +44,7 @@ describe('the window of received numbers', () => {
     expect(after([4, 3, 6], window).low).toBe(7);
   });
 
-  test(`agrees with a set of numbers in whatever order they come (seed ${seed}, ${numRuns} runs)`, () => {
+  test(`agrees with a set of numbers in any order (seed ${seed}, ${numRuns} runs)`, () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.integer({ min: 1, max: 200 })), (numbers) => {
         const window = after(numbers);

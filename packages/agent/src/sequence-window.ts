@@ -1,7 +1,7 @@
 /**
- * Which numbers of one peer instance have been received (protocol.md §2.8 step 10): a mark without a
- * hole below it and a sparse set above. Exact and bounded for ever. Owns duplicates, holes and the
- * acknowledgement that follows from them; does not know messages.
+ * Which numbers of one peer instance have been received (protocol.md §2.8 step 10): a mark without
+ * a hole below it and a sparse set above. Exact and bounded for ever. Owns duplicates, holes and
+ * the acknowledgement that follows from them; does not know messages.
  */
 import { equalBytes } from '@agentmesh/crypto';
 import type { SequenceRange } from '@agentmesh/crypto';
@@ -10,7 +10,9 @@ import type { RowReader, RowWriter } from './row-codec.js';
 
 const TAG_BYTES = 8;
 
-/** A number that was received, and the beginning of its msgId: enough to tell two messages apart. */
+/**
+ * A number that was received, and the beginning of its msgId: enough to tell two messages apart.
+ */
 export interface SeenNumber {
   readonly number: number;
   readonly tag: Uint8Array;

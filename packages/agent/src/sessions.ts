@@ -22,7 +22,9 @@ export interface SessionEntry {
   readonly sent: number;
   /** The peer's instance at its other end; null until a message of his has come. */
   readonly instance: Uint8Array | null;
-  /** Whether he has seen a message of ours in it: only then his acknowledgements are meant for us. */
+  /**
+   * Whether he has seen a message of ours in it: only then his acknowledgements are meant for us.
+   */
   readonly heard: boolean;
   /** Begun by us and perhaps never readable to him: does not send until a message of his comes. */
   readonly doubtful: boolean;

@@ -27,7 +27,8 @@ export interface StoreRange {
  * megabytes; they hold secrets, so a store on a disk encrypts them.
  *
  * - `commit` is atomic, and durable when it resolves: it survives `kill -9` and power loss. When it
- *   rejects, nothing of it may show up later. Commits take effect in the order of the calls; a store
+ *   rejects, nothing of it may show up later. Commits take effect in the order of the calls; a
+ * store
  *   may let several share one write to the disk.
  * - Reads see every commit that was called before them and has resolved.
  * - Byte values are shared, not copied: neither side changes what it gave or was given.

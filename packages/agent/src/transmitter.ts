@@ -19,7 +19,9 @@ export interface OutboxEntry {
   readonly to: Uint8Array;
   readonly envelopeId: Uint8Array;
   readonly bytes: number;
-  /** Called once: accepted by the hub (null), or refused for good. Not for rows of an earlier run. */
+  /**
+   * Called once: accepted by the hub (null), or refused for good. Not for rows of an earlier run.
+   */
   readonly settle: ((refusal: AgentMeshError | null) => void) | null;
 }
 

@@ -66,7 +66,7 @@ export interface TrustPolicy {
 }
 
 /** Whether the operator's list, or the caller himself, vouches for this name and identity. */
-export function isVouchedFor(
+function isVouchedFor(
   policy: TrustPolicy,
   contact: { readonly name: string; readonly aid: Uint8Array },
   reference?: PeerReference,

@@ -12,7 +12,7 @@ import { introducedPair, PAIR_MS } from './pair.js';
 import { World } from './world.js';
 
 describe('Agent.create', () => {
-  test.each(['', 'Alice', 'alice smith', '-a', 'a'.repeat(65), 'älice', 'a/b', 7, null, undefined])(
+  test.each(['', 'Alice', 'alice smith', '-a', 'a'.repeat(65), 'älice', 'a/b', 7, null])(
     'refuses the name %p',
     async (name) => {
       await expect(Agent.create(name as string)).rejects.toMatchObject({
@@ -108,7 +108,7 @@ describe('send', () => {
     expect(bob.texts[0]).toHaveLength(room);
   });
 
-  test('sends a payload as it is, and a reserved key inside it is nobody’s business', async () => {
+  test('sends a payload as it is, with whatever keys lie deeper', async () => {
     await using world = await World.create();
     const alice = await world.agent('alice');
     const bob = await world.agent('bob');
@@ -160,7 +160,7 @@ describe('send', () => {
 });
 
 describe('policies', () => {
-  test('strict: speaks to and hears only who is proven, by fingerprint, address or list', async () => {
+  test('strict: only who is proven by fingerprint, address or list', async () => {
     await using world = await World.create();
     const bob = await world.agent('bob');
     const carol = await world.agent('carol');
@@ -305,7 +305,7 @@ describe('without a hub', () => {
     await pair.close();
   });
 
-  test('an envelope opens once, whole, for its recipient and from one who was introduced', async () => {
+  test('an envelope opens once, whole, for its recipient, from one introduced', async () => {
     const pair = await introducedPair(2);
     const { a, b } = pair;
     const sealed = await a.agent.seal('bob', 'once');
@@ -350,7 +350,7 @@ describe('without a hub', () => {
     await pair.close();
   });
 
-  test('a bundle can be checked against a fingerprint, and its owner is verified then', async () => {
+  test('a bundle that fits a fingerprint makes its owner verified', async () => {
     const alice = await Agent.create('alice', { trust: 'strict', logLevel: 'silent' });
     const bob = await Agent.create('bob', { logLevel: 'silent' });
     const bundle = await bob.publicBundle();

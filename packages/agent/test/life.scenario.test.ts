@@ -36,7 +36,7 @@ describe('handlers', () => {
     ]);
   });
 
-  test('one that throws gets the message again, the others do not, and later messages go on', async () => {
+  test('one that throws gets the message again, the others do not', async () => {
     await using world = await World.create();
     const alice = await world.agent('alice');
     const bob = await world.agent('bob');
@@ -110,7 +110,7 @@ describe('handlers', () => {
 });
 
 describe('a restart on the same store and hub', () => {
-  test('goes on in the same session, and unhandled messages come again with the same id', async () => {
+  test('goes on in the same session; unhandled messages come again with the same id', async () => {
     await using world = await World.create();
     const alice = await world.agent('alice');
     const keyPair = world.keys();
@@ -258,7 +258,7 @@ describe('a hub that is not there', () => {
     await hub.close();
   });
 
-  test('a second process with the same identity displaces the first, which stays offline', async () => {
+  test('a second process with the same identity displaces the first', async () => {
     await using world = await World.create();
     const first = await world.agent('alice');
     await world.agent('alice', {}, { keyPair: first.keyPair });
@@ -308,7 +308,7 @@ describe('a store that fails', () => {
 });
 
 describe('keys and secrets', () => {
-  test('a key file is made on the first run and gives the same identity on the second', async () => {
+  test('a key file made on the first run gives the same identity on the second', async () => {
     const folder = mkdtempSync(join(tmpdir(), 'agentmesh-'));
     const keypairPath = join(folder, 'alice.json');
     const first = await Agent.create('alice', { keypairPath });

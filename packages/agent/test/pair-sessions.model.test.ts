@@ -1,7 +1,7 @@
 /**
  * P2: two agents, a hub that drops, holds back and replays, lost stores, restarts, time. Whatever
- * happened before: in the end one session is left, and what was sent has arrived, unless the network
- * dropped it or a store that held it was lost.
+ * happened before: in the end one session is left, and what was sent has arrived, unless the
+ * network dropped it or a store that held it was lost.
  */
 import { expect, test } from '@jest/globals';
 import { toHex } from '@agentmesh/crypto';
@@ -202,8 +202,10 @@ async function settle(model: PairModel): Promise<void> {
   for (const ms of [5_000, 40_000, 120_000]) await model.world.jump(ms);
 }
 
+const title = `P2 pair-sessions: one session is left, all arrives (seed ${seed}, ${numRuns})`;
+
 test(
-  `P2 pair-sessions: one session is left and what was not lost arrives (seed ${seed}, ${numRuns} runs)`,
+  title,
   async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(act, { maxLength: 14 }), fc.nat(), async (acts, worldSeed) => {

@@ -116,7 +116,7 @@ describe('a recorded first message', () => {
     expect(bob.texts).toEqual(['from alice', 'from carol', 'again']);
   });
 
-  test('T-H7 opk-exhaustion: falls back and says so; a strict caller refuses; a refill heals', async () => {
+  test('T-H7 opk-exhaustion: falls back and says so; who requires one refuses', async () => {
     await using world = await World.create();
     world.hub.deviations.bundle = withoutOneTime;
     const alice = await world.agent('alice');
@@ -181,7 +181,7 @@ async function lastKeys(world: World, resident: Resident) {
 }
 
 describe('a message that comes again', () => {
-  test('T-R1 duplicate: on the same connection, reconnected, restarted, thirty days later', async () => {
+  test('T-R1 duplicate: same connection, reconnected, restarted, thirty days later', async () => {
     await using world = await World.create();
     const [alice, bob] = await firstMessage(world);
     await world.finish(bob.agent.send('alice', 'answer'));

@@ -90,7 +90,7 @@ describe('two agents', () => {
     expect(await sentRows(alice.store)).toBe(0);
   });
 
-  test('a receipt is sent at once after 64 messages, and receipts do not answer receipts', async () => {
+  test('a receipt is sent at once after 64 messages; none answers a receipt', async () => {
     await using world = await World.create();
     const alice = await world.agent('alice');
     await world.agent('bob');

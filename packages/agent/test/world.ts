@@ -1,6 +1,6 @@
 /**
- * A small world for scenarios: one hub that can lie and go down, agents on it, and a clock that only
- * the test moves. Owns the bringing up and taking down; hub and agents are the real ones.
+ * A small world for scenarios: one hub that can lie and go down, agents on it, and a clock that
+ * only the test moves. Owns the bringing up and taking down; hub and agents are the real ones.
  */
 import { AgentKeyPair, ready } from '@agentmesh/crypto';
 import { InterruptedHub, MaliciousHub, ManualHost, seededRandom } from '@agentmesh/hub-compliance';
