@@ -68,8 +68,13 @@ describe('a new store', () => {
         (name) => statSync(join(folder, name)).mode & 0o777,
       );
       expect(modes).toEqual([0o700, 0o700, 0o600, 0o600]);
+      for (let openings = 0; openings < 3; openings++) {
+        await store.close();
+        expect(readdirSync(join(folder, 'a', 'b'))).toEqual(['alice.db']);
+        await store.open();
+        expect(readdirSync(join(folder, 'a', 'b'))).toEqual(['alice.db', 'alice.db-wal']);
+      }
       await store.close();
-      expect(readdirSync(join(folder, 'a', 'b'))).toEqual(['alice.db']);
     }));
 
   test('lies beside its key file under the same name', () => {
@@ -115,7 +120,7 @@ describe('a new store', () => {
 describe('one process (P8)', () => {
   const locked = { name: 'StorageError', code: 'STORE_LOCKED', retryable: true };
 
-  test('another process is refused within a second while the store is open, and harms nothing', () =>
+  test('another process is refused within a second and harms nothing', () =>
     inFolder(async ({ path }) => {
       await filled(path);
       const store = storeAt(path);

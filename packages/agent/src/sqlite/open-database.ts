@@ -12,6 +12,7 @@ import {
   fsyncSync,
   mkdirSync,
   openSync,
+  rmSync,
   statSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
@@ -119,6 +120,8 @@ function openChecked(path: string, sealer: RowSealer): DatabaseSync {
   const database = new DatabaseSync(path, { enableForeignKeyConstraints: false });
   try {
     configure(database);
+    // The inspection's index of the log: under the lock nobody uses it any more.
+    rmSync(`${path}-shm`, { force: true });
     migrate(database, sealer);
     return database;
   } catch (error) {
