@@ -82,7 +82,7 @@ export function agentStoreCompliance(name: string, make: () => Promise<StoreUnde
         },
       );
 
-      test('a key may have 200 characters, and differs from every other in any of them', async () => {
+      test('a key may have 200 characters, and each of them counts', async () => {
         const long = 'k'.repeat(199);
         await store.commit([put(`${long}a`, 1), put(`${long}b`, 2), put(long, 3)]);
         expect(await store.get(`${long}a`)).toEqual(bytes(1));
@@ -137,7 +137,7 @@ export function agentStoreCompliance(name: string, make: () => Promise<StoreUnde
         await store.commit(inAnyOrder.map((key) => put(key, key.length)));
       });
 
-      test('go from the lower bound, which belongs to them, to the upper, which does not', async () => {
+      test('hold their lower bound and not their upper one', async () => {
         expect(await keysOf(store, between)).toEqual(['b/', 'b/1', 'b/10', 'b/2']);
         expect(await keysOf(store, { ...between, from: 'b/1', to: 'b/2' })).toEqual([
           'b/1',
@@ -300,7 +300,7 @@ export function agentStoreCompliance(name: string, make: () => Promise<StoreUnde
         await expect(place.handle().open()).rejects.toMatchObject(locked);
       });
 
-      test('rows are there after closing and opening again, by the same store or another', async () => {
+      test('rows are there after closing and opening again, by any handle', async () => {
         await store.commit([put('a', 1), put('b', 2), { delete: 'a' }]);
         await store.close();
         await store.open();

@@ -101,7 +101,7 @@ describe('the connection', () => {
 });
 
 describe('a commit that the disk refuses', () => {
-  test('is STORE_FAILED, with all that wait; nothing of them is there, and the store is done', async () => {
+  test('is STORE_FAILED, with all that wait; nothing of them is there', async () => {
     const store = await opened();
     await store.commit([put('before')]);
     fault = { text: 'COMMIT', errcode: IOERR_FSYNC };

@@ -1,4 +1,4 @@
-/** Repetitions of the store's random tests: how many, and a seed that a log can be run again with. */
+/** Repetitions of the store's random tests: how many, and a seed to run a failure again. */
 import { createHash } from 'node:crypto';
 
 /** Randomness of one test, the same for the same seed. */

@@ -80,7 +80,7 @@ describe('CommitQueue', () => {
     return Promise.all(commits);
   });
 
-  test('rejects with a failed transaction all that wait behind it, and none that is added later', async () => {
+  test('rejects with a failed transaction all that wait behind it', async () => {
     const { queue, written, failWith } = queueOverDisk();
     const full = new StorageError('STORE_FULL');
     failWith(full);
