@@ -202,10 +202,8 @@ async function settle(model: PairModel): Promise<void> {
   for (const ms of [5_000, 40_000, 120_000]) await model.world.jump(ms);
 }
 
-const title = `P2 pair-sessions: one session is left, all arrives (seed ${seed}, ${numRuns})`;
-
 test(
-  title,
+  `P2 pair-sessions: one session is left (seed ${seed}, ${numRuns} runs)`,
   async () => {
     await fc.assert(
       fc.asyncProperty(fc.array(act, { maxLength: 14 }), fc.nat(), async (acts, worldSeed) => {

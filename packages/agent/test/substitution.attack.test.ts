@@ -58,7 +58,7 @@ describe('a hub that swaps keys', () => {
     expect(await alice.agent.peers()).toEqual([]);
   });
 
-  test(`any bit of a served key changed: nothing is sent (seed ${seed}, ${numRuns})`, async () => {
+  test(`any bit of any served key changed: nothing is sent (${seed}, ${numRuns})`, async () => {
     await using world = await World.create();
     const alice = await world.agent('alice');
     const bob = await world.agent('bob');
