@@ -1,0 +1,214 @@
+/**
+ * Names and identity records in NATS (`HubDirectoryStore`). The document of a name is the only
+ * truth about who holds it and who held it before; an agent's own document that no name confirms
+ * counts as absent, so that a crash between the two writes leaves nothing half done.
+ * Owns these two documents; prekeys are `prekeys`, listing is `name-index`.
+ */
+import { equalBytes, fromBase64Url, toBase64Url } from '@agentmesh/protocol';
+import type { ClaimResult, IdentityUpdate, NameClaim, StoreOpening } from '@agentmesh/hub-local';
+import * as z from 'zod';
+import type { DocumentKind, Documents } from './documents.js';
+import { JetStreamStoreError } from './jetstream-error.js';
+import type { Layout } from './layout.js';
+
+const bytes = z.base64url();
+
+const nameShape = z.object({
+  aid: bytes,
+  /** Who held the name before, and since when not any more. */
+  past: z.array(z.object({ aid: bytes, untilMs: z.number() })),
+});
+type NameDocument = z.output<typeof nameShape>;
+
+const agentShape = z.object({
+  name: z.string(),
+  opening: z.object({ instance: bytes, boot: z.number() }).nullable(),
+  record: z.object({ revision: z.number(), bytes }).nullable(),
+});
+type AgentDocument = z.output<typeof agentShape>;
+
+/** An agent that some name confirms. */
+interface KnownAgent {
+  readonly document: AgentDocument;
+  readonly revision: number;
+  /** When a successor took the name; null while this identity holds it. */
+  readonly retiredAtMs: number | null;
+}
+
+/** How long a positive answer about a recipient is believed; retirement is a matter of days. */
+const BELIEF_MS = 5_000;
+const BELIEFS = 50_000;
+const ATTEMPTS = 100;
+
+/** See `HubDirectoryStore` for what each method promises. */
+export class Directory {
+  readonly #documents: Documents;
+  readonly #layout: Layout;
+  readonly #monotonic: () => number;
+  readonly #names: DocumentKind<NameDocument>;
+  readonly #agents: DocumentKind<AgentDocument>;
+  readonly #beliefs = new Map<string, { retiredAtMs: number | null; untilMs: number }>();
+
+  constructor(documents: Documents, layout: Layout, monotonic: () => number) {
+    this.#documents = documents;
+    this.#layout = layout;
+    this.#monotonic = monotonic;
+    this.#names = { stream: layout.names, shape: nameShape };
+    this.#agents = { stream: layout.agents, shape: agentShape };
+  }
+
+  /** Whether envelopes for this aid are taken: registered, and not retired for too long. */
+  async receives(aid: Uint8Array, nowMs: number, retiredMs: number): Promise<boolean> {
+    const key = toBase64Url(aid);
+    const belief = this.#beliefs.get(key);
+    if (belief !== undefined && belief.untilMs > this.#monotonic()) {
+      return !isGone(belief.retiredAtMs, nowMs, retiredMs);
+    }
+    const known = await this.#known(aid);
+    if (known === null) return false;
+    if (this.#beliefs.size >= BELIEFS) this.#beliefs.clear();
+    const { retiredAtMs } = known;
+    this.#beliefs.set(key, { retiredAtMs, untilMs: this.#monotonic() + BELIEF_MS });
+    return !isGone(retiredAtMs, nowMs, retiredMs);
+  }
+
+  /** One try after the other: each that fails was overtaken by another claim. */
+  async claim(claim: NameClaim): Promise<ClaimResult> {
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const known = await this.#known(claim.aid);
+      const result = await (known === null
+        ? this.#register(claim)
+        : this.#return(claim, known, this.#layout.agentSubject('agent', claim.aid)));
+      if (result !== null) return result;
+    }
+    throw new JetStreamStoreError('STORE_CONTENDED', { detail: claim.name });
+  }
+
+  async aidOfName(name: string): Promise<Uint8Array | null> {
+    const stored = await this.#documents.get(this.#names, this.#layout.nameSubject(name));
+    return stored === null ? null : fromBase64Url(stored.value.aid);
+  }
+
+  /** The record that an agent published; null for none. */
+  async recordOf(aid: Uint8Array): Promise<Uint8Array | null> {
+    const record = (await this.#known(aid))?.document.record ?? null;
+    return record === null ? null : fromBase64Url(record.bytes);
+  }
+
+  /** Whether any name confirms this agent. */
+  async isKnown(aid: Uint8Array): Promise<boolean> {
+    return (await this.#known(aid)) !== null;
+  }
+
+  async putIdentity(update: IdentityUpdate): Promise<'stored' | 'stale' | 'not_owner'> {
+    const { owner, subject, name } = update;
+    this.#beliefs.delete(toBase64Url(owner));
+    this.#beliefs.delete(toBase64Url(subject));
+    const holder = await this.aidOfName(name);
+    if (holder === null || !equalBytes(holder, owner)) return 'not_owner';
+    return equalBytes(owner, subject) ? this.#replaceRecord(update) : this.#succeed(update);
+  }
+
+  #replaceRecord({
+    owner,
+    name,
+    revision,
+    record,
+  }: IdentityUpdate): Promise<'stored' | 'stale' | 'not_owner'> {
+    const next = { revision, bytes: toBase64Url(record) };
+    const subject = this.#layout.agentSubject('agent', owner);
+    return this.#documents.update(this.#agents, subject, (agent) => {
+      if (agent === null || agent.name !== name) return { value: null, result: 'not_owner' };
+      if (agent.record !== null && isStale(agent.record, next)) {
+        return { value: null, result: 'stale' };
+      }
+      return { value: { ...agent, record: next }, result: 'stored' };
+    });
+  }
+
+  /** First the successor's own document, which nothing confirms yet; then the name, at one stroke. */
+  async #succeed(update: IdentityUpdate): Promise<'stored' | 'not_owner'> {
+    const { owner, subject, name, revision, record, nowMs } = update;
+    if (await this.isKnown(subject)) return 'not_owner';
+    const own = { name, opening: null, record: { revision, bytes: toBase64Url(record) } };
+    await this.#documents.update(this.#agents, this.#layout.agentSubject('agent', subject), () => ({
+      value: own,
+      result: null,
+    }));
+    const before = toBase64Url(owner);
+    const after = toBase64Url(subject);
+    return this.#documents.update(this.#names, this.#layout.nameSubject(name), (held) => {
+      if (held?.aid === after) return { value: null, result: 'stored' };
+      if (held?.aid !== before) return { value: null, result: 'not_owner' };
+      const past = [...held.past, { aid: before, untilMs: nowMs }];
+      return { value: { aid: after, past }, result: 'stored' };
+    });
+  }
+
+  /** Null: overtaken. */
+  async #register(claim: NameClaim): Promise<ClaimResult | null> {
+    const nameSubject = this.#layout.nameSubject(claim.name);
+    const holder = await this.#documents.get(this.#names, nameSubject);
+    if (holder !== null) return { status: 'name_taken' };
+    if (!claim.mayRegister) return { status: 'not_registered' };
+    const subject = this.#layout.agentSubject('agent', claim.aid);
+    const left = await this.#documents.get(this.#agents, subject);
+    const own = { name: claim.name, opening: openingText(claim.opening), record: null };
+    const revision = await this.#documents.put(subject, own, left?.revision ?? 0);
+    if (revision === null) return null;
+    const name: NameDocument = { aid: toBase64Url(claim.aid), past: [] };
+    const bound = await this.#documents.put(nameSubject, name, 0);
+    if (bound === null) return null;
+    // Two claims of one identity for two names meet at its own document: the last one stands.
+    const settled = await this.#documents.get(this.#agents, subject);
+    if (settled?.value.name !== claim.name) {
+      await this.#documents.drop(this.#names, bound);
+      return { status: 'other_name' };
+    }
+    return { status: 'ok', registered: true, retired: false, lastOpening: null };
+  }
+
+  /** Null: overtaken. */
+  async #return(claim: NameClaim, known: KnownAgent, subject: string): Promise<ClaimResult | null> {
+    const { document, retiredAtMs, revision } = known;
+    if (document.name !== claim.name) return { status: 'other_name' };
+    if (isGone(retiredAtMs, claim.nowMs, claim.retiredMs)) return { status: 'name_taken' };
+    if (claim.opening !== null) {
+      const next = { ...document, opening: openingText(claim.opening) };
+      if ((await this.#documents.put(subject, next, revision)) === null) return null;
+    }
+    const { opening } = document;
+    const lastOpening =
+      opening === null ? null : { instance: fromBase64Url(opening.instance), boot: opening.boot };
+    return { status: 'ok', registered: false, retired: retiredAtMs !== null, lastOpening };
+  }
+
+  async #known(aid: Uint8Array): Promise<KnownAgent | null> {
+    const subject = this.#layout.agentSubject('agent', aid);
+    const stored = await this.#documents.get(this.#agents, subject);
+    if (stored === null) return null;
+    const { value: document, revision } = stored;
+    const name = await this.#documents.get(this.#names, this.#layout.nameSubject(document.name));
+    const key = toBase64Url(aid);
+    if (name === null) return null;
+    if (name.value.aid === key) return { document, revision, retiredAtMs: null };
+    const past = name.value.past.find((former) => former.aid === key);
+    return past === undefined ? null : { document, revision, retiredAtMs: past.untilMs };
+  }
+}
+
+function isGone(retiredAtMs: number | null, nowMs: number, retiredMs: number): boolean {
+  return retiredAtMs !== null && nowMs - retiredAtMs >= retiredMs;
+}
+
+function isStale(
+  stored: { readonly revision: number; readonly bytes: string },
+  next: { readonly revision: number; readonly bytes: string },
+): boolean {
+  if (next.revision !== stored.revision) return next.revision < stored.revision;
+  return next.bytes !== stored.bytes;
+}
+
+function openingText(opening: StoreOpening | null): AgentDocument['opening'] {
+  return opening === null ? null : { ...opening, instance: toBase64Url(opening.instance) };
+}

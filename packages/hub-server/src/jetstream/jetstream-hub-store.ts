@@ -1,0 +1,268 @@
+/**
+ * `JetStreamHubStore`: one durable store for any number of hubs, in NATS JetStream (hub.md §4).
+ * Owns opening, the layout's choice and the common life of the parts; each part owns its own streams
+ * and documents. Why it lies as it does: docs/decisions/0007-jetstream-layout.md.
+ */
+import type {
+  BundleRequest,
+  ClaimResult,
+  CommitResult,
+  ExpireRequest,
+  ExpireResult,
+  HubStore,
+  IdentityUpdate,
+  KeyInventory,
+  NameClaim,
+  NameQuery,
+  NoticeQuery,
+  PrekeyUpdate,
+  PutPrekeysResult,
+  QueueChanges,
+  QueuePage,
+  QueueQuery,
+  StoreCounts,
+  StoredBundle,
+  StoredNotice,
+} from '@agentmesh/hub-local';
+import { systemHost } from '@agentmesh/hub-local';
+import { fromBase64Url, toBase64Url } from '@agentmesh/protocol';
+import * as z from 'zod';
+import { monotonicMs } from '../monotonic.js';
+import { Appender } from './appender.js';
+import { Attempts } from './attempts.js';
+import { Directory } from './directory.js';
+import { Documents } from './documents.js';
+import { JetStreamStoreError } from './jetstream-error.js';
+import { Layout, LAYOUT_VERSION } from './layout.js';
+import { NameIndex } from './name-index.js';
+import { NatsLink } from './nats-link.js';
+import { natsOptions } from './nats-address.js';
+import type { NatsAccess } from './nats-address.js';
+import { Notices } from './notices.js';
+import { Prekeys } from './prekeys.js';
+import { QueueLedgers } from './queue-ledgers.js';
+import { Queues } from './queues.js';
+import { RememberedIds } from './remembered-ids.js';
+import { StoredEnvelopes } from './stored-envelopes.js';
+import { Sweeper } from './sweeper.js';
+
+/** How to reach the store. Only `servers` has no default. */
+export interface JetStreamHubStoreOptions extends NatsAccess {
+  /** Begins the names of all streams and subjects: letters and digits. Default: `agentmesh`. */
+  readonly prefix?: string | undefined;
+  /** Copies of each stream, 1 to 5; counts only for the hub that makes the store. Default: 1. */
+  readonly replicas?: number | undefined;
+  /** Streams for queues and for ids; counts only for the hub that makes the store. Default: 4. */
+  readonly shards?: number | undefined;
+  /** Largest blob that must fit into a message of NATS. Default: 1 MiB. */
+  readonly maxBlobBytes?: number | undefined;
+  /** How long one operation waits for a leader and an answer. Default: 5 s. */
+  readonly patienceMs?: number | undefined;
+  /** NATS will not let this hub in again; every call is refused from now on. */
+  readonly onFatal?: ((error: JetStreamStoreError) => void) | undefined;
+}
+
+const layoutShape = z.object({ version: z.number(), shards: z.number().int().min(1).max(64) });
+const seedShape = z.object({ seed: z.base64url() });
+const deadShape = z.object({ count: z.number() });
+
+const DEFAULT_SHARDS = 4;
+const DEFAULT_BLOB_BYTES = 1_048_576;
+const DEFAULT_PATIENCE_MS = 5_000;
+const HEADER_ROOM = 1_024;
+
+/** A `HubStore` in NATS. Any number of hubs may open the same one. */
+export class JetStreamHubStore implements HubStore {
+  readonly #link: NatsLink;
+  readonly #layout: Layout;
+  readonly #documents: Documents;
+  readonly #directory: Directory;
+  readonly #names: NameIndex;
+  readonly #prekeys: Prekeys;
+  readonly #queues: Queues;
+  readonly #notices: Notices;
+  readonly #sweeper: Sweeper;
+
+  private constructor(link: NatsLink, layout: Layout) {
+    this.#link = link;
+    this.#layout = layout;
+    this.#documents = new Documents(link);
+    const documents = this.#documents;
+    this.#directory = new Directory(documents, layout, monotonicMs);
+    this.#names = new NameIndex(link, layout);
+    this.#prekeys = new Prekeys(link, documents, layout);
+    this.#notices = new Notices(link, layout);
+    const notices = this.#notices;
+    const ids = new RememberedIds(link, layout);
+    const ledgers = new QueueLedgers(link, layout, monotonicMs);
+    const envelopes = new StoredEnvelopes({ link, layout, ids, ledgers });
+    const directory = this.#directory;
+    this.#queues = new Queues({
+      link,
+      layout,
+      appender: new Appender({ link, layout, directory, ids, ledgers, envelopes }),
+      envelopes,
+      attempts: new Attempts(documents, layout),
+      notices,
+      countDead: (count) => this.#countDead(count),
+    });
+    const owner = toBase64Url(systemHost.random(12));
+    const queues = this.#queues;
+    this.#sweeper = new Sweeper({ link, layout, documents, queues, notices, owner });
+  }
+
+  /**
+   * Connects and makes what is missing. STORE_UNREACHABLE, STORE_CREDENTIALS, STORE_UNSUITABLE,
+   * STORE_VERSION, STORE_UNAVAILABLE while its nodes have no majority.
+   */
+  static async open(options: JetStreamHubStoreOptions): Promise<JetStreamHubStore> {
+    const { prefix = 'agentmesh', replicas = 1, maxBlobBytes = DEFAULT_BLOB_BYTES } = options;
+    let reconnected = (): void => undefined;
+    const link = await NatsLink.open({
+      connection: natsOptions(options),
+      patienceMs: options.patienceMs ?? DEFAULT_PATIENCE_MS,
+      onReconnect: () => reconnected(),
+      onClosed: (error) => options.onFatal?.(error),
+    });
+    try {
+      if (link.maxPayload < maxBlobBytes + HEADER_ROOM) {
+        const detail = `max_payload is ${link.maxPayload}: set it to 2MB in every node`;
+        throw new JetStreamStoreError('STORE_UNSUITABLE', { detail });
+      }
+      const shards = await chosenShards(link, prefix, options);
+      const layout = new Layout(prefix, shards);
+      for (const plan of layout.plans) await link.ensureStream(plan, replicas);
+      const store = new JetStreamHubStore(link, layout);
+      reconnected = () => undefined;
+      return store;
+    } catch (thrown) {
+      await link.close();
+      throw thrown;
+    }
+  }
+
+  hubSeed(create: () => Uint8Array): Promise<Uint8Array> {
+    const kind = { stream: this.#layout.meta, shape: seedShape };
+    return this.#documents.update(kind, this.#layout.metaSubject('seed'), (stored) => {
+      if (stored !== null) return { value: null, result: fromBase64Url(stored.seed) };
+      const seed = create();
+      return { value: { seed: toBase64Url(seed) }, result: seed };
+    });
+  }
+
+  async counts(): Promise<StoreCounts> {
+    const shards = Array.from({ length: this.#layout.shards }, (_, shard) => shard);
+    const kind = { stream: this.#layout.meta, shape: deadShape };
+    const [names, dead, ...queues] = await Promise.all([
+      this.#link.state(this.#layout.names),
+      this.#documents.get(kind, this.#layout.metaSubject('dead')),
+      ...shards.map((shard) => this.#link.state(this.#layout.queueStream(shard))),
+    ]);
+    const envelopes = queues.reduce((sum, { messages }) => sum + messages, 0);
+    const bytes = queues.reduce(
+      (sum, state, shard) => sum + state.bytes - state.messages * this.#layout.overheadOf(shard),
+      0,
+    );
+    return {
+      agents: names.messages,
+      envelopes,
+      bytes: Math.max(0, bytes),
+      deadLettered: dead?.value.count ?? 0,
+    };
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.#sweeper.release();
+    } catch (thrown) {
+      // The lease ends by itself; whatever else is wrong, closing succeeds.
+      if (!(thrown instanceof JetStreamStoreError)) throw thrown;
+    } finally {
+      await this.#link.close();
+    }
+  }
+
+  claim(claim: NameClaim): Promise<ClaimResult> {
+    return this.#directory.claim(claim);
+  }
+
+  aidOfName(name: string): Promise<Uint8Array | null> {
+    return this.#directory.aidOfName(name);
+  }
+
+  putIdentity(update: IdentityUpdate): Promise<'stored' | 'stale' | 'not_owner'> {
+    return this.#directory.putIdentity(update);
+  }
+
+  async putPrekeys(update: PrekeyUpdate): Promise<PutPrekeysResult> {
+    if (!(await this.#directory.isKnown(update.aid))) return { status: 'conflict' };
+    return this.#prekeys.put(update);
+  }
+
+  keys(aid: Uint8Array): Promise<KeyInventory> {
+    return this.#prekeys.inventory(aid);
+  }
+
+  async takeBundle({ aid, oneTime, nowMs }: BundleRequest): Promise<StoredBundle | null> {
+    const [record, signed] = await Promise.all([
+      this.#directory.recordOf(aid),
+      this.#prekeys.newestSigned(aid),
+    ]);
+    if (record === null || signed === null) return null;
+    const taken = oneTime ? await this.#prekeys.takeOneTime(aid, nowMs) : null;
+    return { record, signed, oneTime: taken };
+  }
+
+  names(query: NameQuery): Promise<readonly string[]> {
+    return this.#names.names(query);
+  }
+
+  commit(changes: QueueChanges): Promise<CommitResult> {
+    return this.#queues.commit(changes);
+  }
+
+  read(query: QueueQuery): Promise<QueuePage> {
+    return this.#queues.read(query);
+  }
+
+  queued(recipient: Uint8Array): Promise<number> {
+    return this.#queues.queued(recipient);
+  }
+
+  expire(request: ExpireRequest): Promise<ExpireResult> {
+    return this.#sweeper.expire(request);
+  }
+
+  notices(query: NoticeQuery): Promise<readonly StoredNotice[]> {
+    return this.#notices.read(query);
+  }
+
+  dropNotices({ sender, upTo }: { sender: Uint8Array; upTo: number }): Promise<void> {
+    return this.#notices.drop(sender, upTo);
+  }
+
+  #countDead(count: number): Promise<void> {
+    const kind = { stream: this.#layout.meta, shape: deadShape };
+    return this.#documents.update(kind, this.#layout.metaSubject('dead'), (stored) => ({
+      value: { count: (stored?.count ?? 0) + count },
+      result: undefined,
+    }));
+  }
+}
+
+/** The number of shards that the store was made with, or is made with now. */
+async function chosenShards(
+  link: NatsLink,
+  prefix: string,
+  { shards = DEFAULT_SHARDS, replicas = 1 }: JetStreamHubStoreOptions,
+): Promise<number> {
+  const layout = new Layout(prefix, 0);
+  await link.ensureStream(layout.metaPlan, replicas);
+  const kind = { stream: layout.meta, shape: layoutShape };
+  const chosen = await new Documents(link).update(kind, layout.metaSubject('layout'), (stored) => {
+    const value = { version: LAYOUT_VERSION, shards };
+    return stored === null ? { value, result: value } : { value: null, result: stored };
+  });
+  if (chosen.version > LAYOUT_VERSION) throw new JetStreamStoreError('STORE_VERSION');
+  return chosen.shards;
+}

@@ -1,0 +1,86 @@
+/**
+ * All names in order, for `list`. Owns a copy of the names in this hub's memory, about 100 bytes
+ * each, made when somebody first lists and brought up to date before every answer.
+ */
+import { fromBase64Url } from '@agentmesh/protocol';
+import type { NameQuery } from '@agentmesh/hub-local';
+import { JetStreamStoreError } from './jetstream-error.js';
+import { KeyedTasks } from './keyed-tasks.js';
+import type { Layout } from './layout.js';
+import type { NatsLink } from './nats-link.js';
+import { StreamFeed } from './stream-feed.js';
+
+const PULL = 5_000;
+const LAG_MS = 20;
+const LAG_LOOKS = 100;
+
+/** Names are never given back, so the copy only grows. */
+export class NameIndex {
+  readonly #link: NatsLink;
+  readonly #stream: string;
+  readonly #feed: StreamFeed;
+  readonly #tasks = new KeyedTasks();
+  readonly #known = new Set<string>();
+  #sorted: string[] = [];
+
+  constructor(link: NatsLink, layout: Layout) {
+    this.#link = link;
+    this.#stream = layout.names;
+    this.#feed = new StreamFeed(link, {
+      stream: layout.names,
+      subject: layout.allNames,
+      headersOnly: true,
+    });
+  }
+
+  /** Ascending by code unit: also what another hub bound before this call began. */
+  names(query: NameQuery): Promise<readonly string[]> {
+    return this.#tasks.run('', async () => {
+      await this.#catchUp();
+      const { prefix, after, max } = query;
+      const from = indexOf(this.#sorted, after >= prefix ? after : prefix);
+      const found: string[] = [];
+      for (let at = from; at < this.#sorted.length && found.length < max; at++) {
+        const name = this.#sorted[at] ?? '';
+        if (name === after) continue;
+        if (!name.startsWith(prefix)) break;
+        found.push(name);
+      }
+      return found;
+    });
+  }
+
+  async #catchUp(): Promise<void> {
+    const { last_seq: last } = await this.#link.state(this.#stream);
+    const before = this.#known.size;
+    for (let look = 0; this.#feed.seen < last; look++) {
+      const entries = await this.#feed.pull(PULL);
+      for (const { subject } of entries) this.#known.add(nameOf(subject));
+      if (entries.length > 0) continue;
+      // The last message may have been taken back by the claim that wrote it.
+      if ((await this.#link.at(this.#stream, last)) === null) break;
+      if (look >= LAG_LOOKS) throw new JetStreamStoreError('STORE_UNAVAILABLE');
+      await new Promise((resolve) => {
+        setTimeout(resolve, LAG_MS);
+      });
+    }
+    if (this.#known.size > before) this.#sorted = [...this.#known].toSorted();
+  }
+}
+
+function nameOf(subject: string): string {
+  const encoded = subject.slice(subject.lastIndexOf('.') + 1);
+  return new TextDecoder().decode(fromBase64Url(encoded));
+}
+
+/** Index of the first name that is not below `text`. */
+function indexOf(sorted: readonly string[], text: string): number {
+  let low = 0;
+  let high = sorted.length;
+  while (low < high) {
+    const middle = (low + high) >> 1;
+    if ((sorted[middle] ?? '') < text) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}

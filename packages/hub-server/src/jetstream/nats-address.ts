@@ -1,0 +1,67 @@
+/**
+ * How a hub gets into NATS: addresses, credentials and TLS, from an address such as
+ * `nats://user:password@host:4222,other:4222` and files. Owns reading them; secrets stay in the
+ * returned options and appear in no text.
+ */
+import { credsAuthenticator } from '@nats-io/transport-node';
+import type { NodeConnectionOptions, TlsOptions } from '@nats-io/transport-node';
+import { readFileSync } from 'node:fs';
+import { JetStreamStoreError } from './jetstream-error.js';
+
+/** Where NATS is, and as whom to enter. */
+export interface NatsAccess {
+  /** `nats://` or `tls://` addresses, separated by commas; user and password or token may stand in the first. */
+  readonly servers: string;
+  /** A `.creds` file of NATS: account and user by their keys. */
+  readonly credsFile?: string | undefined;
+  /** PEM files: whom to trust, and as whom to appear. */
+  readonly tlsCaFile?: string | undefined;
+  readonly tlsCertFile?: string | undefined;
+  readonly tlsKeyFile?: string | undefined;
+}
+
+const CONNECT_MS = 5_000;
+
+/** Options of the client; STORE_CREDENTIALS for an address or a file that cannot be read. */
+export function natsOptions(access: NatsAccess): NodeConnectionOptions {
+  const { credsFile, tlsCaFile } = access;
+  const urls = access.servers.split(',').map((address) => urlOf(address.trim()));
+  const [first] = urls;
+  const isTls = urls.some(({ protocol }) => protocol === 'tls:') || tlsCaFile !== undefined;
+  const user = decodeURIComponent(first?.username ?? '');
+  const pass = decodeURIComponent(first?.password ?? '');
+  return {
+    servers: urls.map(({ host }) => host),
+    name: 'agentmesh-hub',
+    timeout: CONNECT_MS,
+    ...(user === '' ? {} : pass === '' ? { token: user } : { user, pass }),
+    ...(credsFile === undefined ? {} : { authenticator: credsAuthenticator(fileOf(credsFile)) }),
+    ...(isTls ? { tls: tlsOptions(access) } : {}),
+  };
+}
+
+function tlsOptions({ tlsCaFile, tlsCertFile, tlsKeyFile }: NatsAccess): TlsOptions {
+  return {
+    ...(tlsCaFile === undefined ? {} : { caFile: tlsCaFile }),
+    ...(tlsCertFile === undefined ? {} : { certFile: tlsCertFile }),
+    ...(tlsKeyFile === undefined ? {} : { keyFile: tlsKeyFile }),
+  };
+}
+
+function urlOf(address: string): URL {
+  const text = /^[a-z]+:\/\//.test(address) ? address : `nats://${address}`;
+  const url = URL.canParse(text) ? new URL(text) : null;
+  if (url === null || !['nats:', 'tls:'].includes(url.protocol) || url.hostname === '') {
+    throw new JetStreamStoreError('STORE_CREDENTIALS', { detail: 'address of NATS' });
+  }
+  if (url.port === '') url.port = '4222';
+  return url;
+}
+
+function fileOf(path: string): Uint8Array {
+  try {
+    return readFileSync(path);
+  } catch (cause) {
+    throw new JetStreamStoreError('STORE_CREDENTIALS', { detail: path, cause });
+  }
+}

@@ -1,0 +1,329 @@
+/**
+ * The one connection of a hub to NATS, and the few operations of JetStream that the store is made
+ * of. Owns connecting, patience with leader elections and the translation of failures; knows
+ * nothing of agents. Reads go to the stream's leader: a replica may lag behind what was written.
+ */
+import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import type {
+  JetStreamClient,
+  JetStreamManager,
+  JetStreamPublishOptions,
+  StreamState,
+} from '@nats-io/jetstream';
+import { connect, headers } from '@nats-io/transport-node';
+import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
+import { monotonicMs } from '../monotonic.js';
+import {
+  apiCodeOf,
+  jetStreamErrorOf,
+  JetStreamStoreError,
+  NO_MESSAGE,
+  WRONG_LAST_SEQUENCE,
+} from './jetstream-error.js';
+import { NOTE_HEADER } from './layout.js';
+import type { StreamPlan } from './layout.js';
+
+/** A message as it lies in a stream. */
+export interface StreamEntry {
+  readonly seq: number;
+  readonly subject: string;
+  /** The one header of ours; empty if there is none. */
+  readonly note: string;
+  readonly data: Uint8Array;
+  /** Length of the data also where only headers were asked for. */
+  readonly size: number;
+}
+
+/** How to publish. */
+export interface PublishOptions {
+  /** Sequence that the subject's last message must have; 0 for none at all. */
+  readonly expected?: number;
+  /** Within its window of two minutes NATS takes a second message with this id for the first. */
+  readonly messageId?: string;
+  readonly note?: string;
+  /** False where a later try would break an order. Default: true. */
+  readonly patient?: boolean;
+}
+
+/** Which part of a stream to read. */
+export interface ScanQuery {
+  readonly stream: string;
+  readonly subject: string;
+  /** First sequence. */
+  readonly from: number;
+  readonly max: number;
+  readonly headersOnly: boolean;
+}
+
+export interface NatsLinkOptions {
+  readonly connection: NodeConnectionOptions;
+  /** How long one operation may wait for a leader and its answer. */
+  readonly patienceMs: number;
+  /** The connection came back: whatever was announced meanwhile is missed. */
+  readonly onReconnect: () => void;
+  /** NATS will not let us in again. */
+  readonly onClosed: (error: JetStreamStoreError) => void;
+}
+
+const SIZE_HEADER = 'Nats-Msg-Size';
+const RETRY_MS = 100;
+const NANOS = 1_000_000;
+const SCAN_MS = 5_000;
+/** NATS removes a reader that nobody asks any more. */
+const READER_IDLE_MS = 60_000;
+const WINDOW_MS = 120_000;
+
+/** Open from {@link NatsLink.open} to {@link NatsLink.close}. */
+export class NatsLink {
+  readonly #connection: NatsConnection;
+  readonly #client: JetStreamClient;
+  readonly #manager: JetStreamManager;
+  readonly #options: NatsLinkOptions;
+  #isUp = true;
+  #isClosing = false;
+
+  private constructor(
+    connection: NatsConnection,
+    manager: JetStreamManager,
+    options: NatsLinkOptions,
+  ) {
+    this.#connection = connection;
+    this.#client = jetstream(connection, { timeout: options.patienceMs });
+    this.#manager = manager;
+    this.#options = options;
+    void this.#follow();
+  }
+
+  /** STORE_UNREACHABLE, STORE_CREDENTIALS, or STORE_UNSUITABLE without JetStream. */
+  static async open(options: NatsLinkOptions): Promise<NatsLink> {
+    const { patienceMs, connection: settings } = options;
+    let connection: NatsConnection | null = null;
+    try {
+      connection = await connect({ ...settings, maxReconnectAttempts: -1, reconnectTimeWait: 250 });
+      const manager = await jetstreamManager(connection, { checkAPI: false, timeout: patienceMs });
+      await manager.getAccountInfo();
+      return new NatsLink(connection, manager, options);
+    } catch (thrown) {
+      await connection?.close();
+      throw jetStreamErrorOf(thrown);
+    }
+  }
+
+  /** Largest message that this server takes, headers included. */
+  get maxPayload(): number {
+    return this.#connection.info?.max_payload ?? 0;
+  }
+
+  async close(): Promise<void> {
+    this.#isClosing = true;
+    await this.#connection.close();
+  }
+
+  /** Makes a stream, or finds it as it is: its settings belong to the operator from then on. */
+  async ensureStream({ name, subject, perSubject }: StreamPlan, replicas: number): Promise<void> {
+    await this.#patiently(async () => {
+      const known = await this.#manager.streams.info(name).catch((thrown: unknown) => {
+        if (apiCodeOf(thrown) === 10_059) return null;
+        throw thrown;
+      });
+      if (known !== null) return;
+      await this.#manager.streams.add({
+        name,
+        subjects: [subject],
+        num_replicas: replicas,
+        max_msgs_per_subject: perSubject,
+        retention: 'limits',
+        storage: 'file',
+        discard: 'new',
+        duplicate_window: WINDOW_MS * NANOS,
+        deny_purge: true,
+      });
+    });
+  }
+
+  /** Resolves with the sequence once stored; null if `expected` did not hold. */
+  async publish(
+    subject: string,
+    data: Uint8Array,
+    { expected, messageId, note, patient = true }: PublishOptions = {},
+  ): Promise<{ readonly seq: number; readonly duplicate: boolean } | null> {
+    const options: Partial<JetStreamPublishOptions> = {};
+    if (expected !== undefined) options.expect = { lastSubjectSequence: expected };
+    if (messageId !== undefined) options.msgID = messageId;
+    if (note !== undefined) {
+      options.headers = headers();
+      options.headers.set(NOTE_HEADER, note);
+    }
+    const run = () => this.#client.publish(subject, data, options);
+    try {
+      return await (patient ? this.#patiently(run) : this.#once(run));
+    } catch (thrown) {
+      if (hasApiCode(thrown, [WRONG_LAST_SEQUENCE])) return null;
+      throw thrown;
+    }
+  }
+
+  /** The last message of a subject. */
+  last(stream: string, subject: string): Promise<StreamEntry | null> {
+    return this.#get(stream, { last_by_subj: subject });
+  }
+
+  /** The message with this sequence. */
+  at(stream: string, seq: number): Promise<StreamEntry | null> {
+    return this.#get(stream, { seq });
+  }
+
+  /** The first message of a subject, wildcards allowed, with this sequence or a higher one. */
+  next(stream: string, subject: string, seq: number): Promise<StreamEntry | null> {
+    // The client's type leaves `next_by_subj` to its direct reads, which any replica answers.
+    const query = { seq, next_by_subj: subject };
+    return this.#get(stream, query);
+  }
+
+  /** True if this very call removed it: of several at the same time one gets that answer. */
+  async remove(stream: string, seq: number): Promise<boolean> {
+    try {
+      // Without erasing: overwriting deleted bytes costs a write and guards nothing here.
+      return await this.#patiently(() => this.#manager.streams.deleteMessage(stream, seq, false));
+    } catch (thrown) {
+      if (hasApiCode(thrown, NO_MESSAGE)) return false;
+      throw thrown;
+    }
+  }
+
+  async state(stream: string): Promise<StreamState> {
+    return (await this.#patiently(() => this.#manager.streams.info(stream))).state;
+  }
+
+  /** Messages of one subject. */
+  async count(stream: string, subject: string): Promise<number> {
+    const filter = { subjects_filter: subject };
+    const { state } = await this.#patiently(() => this.#manager.streams.info(stream, filter));
+    return state.subjects?.[subject] ?? 0;
+  }
+
+  /** Reads many messages at once. A replica may answer: what was just written may be missing. */
+  async scan(query: ScanQuery): Promise<StreamEntry[]> {
+    const reader = await this.openReader(query);
+    try {
+      return await this.read(query.stream, reader, query.max);
+    } finally {
+      await this.#manager.consumers.delete(query.stream, reader).catch(() => false);
+    }
+  }
+
+  /** A place in a stream that NATS keeps for us, until a minute passes without a read. */
+  async openReader(query: Omit<ScanQuery, 'max'>): Promise<string> {
+    const info = await this.#patiently(() =>
+      this.#manager.consumers.add(query.stream, {
+        filter_subject: query.subject,
+        deliver_policy: 'by_start_sequence',
+        opt_start_seq: Math.max(1, query.from),
+        ack_policy: 'none',
+        headers_only: query.headersOnly,
+        mem_storage: true,
+        num_replicas: 1,
+        inactive_threshold: READER_IDLE_MS * NANOS,
+      }),
+    );
+    return info.name;
+  }
+
+  /** What is there now, up to `max`; null if NATS forgot the reader. */
+  async read(stream: string, reader: string, max: number): Promise<StreamEntry[]> {
+    return this.#once(async () => {
+      const consumer = await this.#client.consumers.get(stream, reader);
+      const { num_pending: pending } = await consumer.info();
+      const wanted = Math.min(max, pending);
+      const entries: StreamEntry[] = [];
+      if (wanted === 0) return entries;
+      const messages = await consumer.fetch({ max_messages: wanted, expires: SCAN_MS });
+      for await (const { seq, subject, data, headers: head } of messages) {
+        const size = head?.get(SIZE_HEADER) ?? '';
+        const note = head?.get(NOTE_HEADER) ?? '';
+        entries.push({ seq, subject, note, data, size: size === '' ? data.length : Number(size) });
+        if (entries.length >= wanted) break;
+      }
+      return entries;
+    });
+  }
+
+  /** Tells whoever listens now; nobody needs to. */
+  announce(subject: string, data: Uint8Array): void {
+    if (this.#isUp && !this.#isClosing) this.#connection.publish(subject, data);
+  }
+
+  /** Listens until the returned function is called; survives reconnecting. */
+  listen(subject: string, heard: (data: Uint8Array) => void): () => void {
+    if (this.#isClosing || this.#connection.isClosed()) return () => undefined;
+    const subscription = this.#connection.subscribe(subject, {
+      callback: (error, message) => {
+        if (error === null) heard(message.data);
+      },
+    });
+    return () => {
+      if (!this.#connection.isClosed()) subscription.unsubscribe();
+    };
+  }
+
+  /** Everything sent before has reached the server. */
+  flush(): Promise<void> {
+    return this.#once(() => this.#connection.flush());
+  }
+
+  async #get(
+    stream: string,
+    query: { seq: number } | { last_by_subj: string },
+  ): Promise<StreamEntry | null> {
+    const found = await this.#patiently(() => this.#manager.streams.getMessage(stream, query));
+    if (found === null) return null;
+    const { seq, subject, data, header } = found;
+    return { seq, subject, data, note: header.get(NOTE_HEADER), size: data.length };
+  }
+
+  /** Fails at once while NATS is out of reach: nothing piles up for it. */
+  async #once<T>(run: () => Promise<T>): Promise<T> {
+    if (this.#isClosing) throw new JetStreamStoreError('STORE_CLOSED');
+    if (!this.#isUp) throw new JetStreamStoreError('STORE_UNREACHABLE');
+    try {
+      return await run();
+    } catch (thrown) {
+      throw jetStreamErrorOf(thrown);
+    }
+  }
+
+  /** Waits for a new leader. Only for what may happen twice without harm. */
+  async #patiently<T>(run: () => Promise<T>): Promise<T> {
+    const endMs = monotonicMs() + this.#options.patienceMs;
+    for (;;) {
+      try {
+        return await this.#once(run);
+      } catch (thrown) {
+        const { code } = jetStreamErrorOf(thrown);
+        if (code !== 'STORE_UNAVAILABLE' || monotonicMs() + RETRY_MS >= endMs) throw thrown;
+        await new Promise((resolve) => {
+          setTimeout(resolve, RETRY_MS);
+        });
+      }
+    }
+  }
+
+  async #follow(): Promise<void> {
+    for await (const status of this.#connection.status()) {
+      if (status.type === 'disconnect') this.#isUp = false;
+      if (status.type === 'reconnect') {
+        this.#isUp = true;
+        this.#options.onReconnect();
+      }
+    }
+    this.#isUp = false;
+    const reason = await this.#connection.closed();
+    if (!this.#isClosing) this.#options.onClosed(jetStreamErrorOf(reason ?? null));
+  }
+}
+
+function hasApiCode(thrown: unknown, codes: readonly number[]): boolean {
+  const cause = thrown instanceof JetStreamStoreError ? thrown.cause : thrown;
+  const code = apiCodeOf(cause);
+  return code !== null && codes.includes(code);
+}
