@@ -23,7 +23,7 @@ const all = { from: ' ', to: '~', limit: 1_000_000 };
 const sortable = (n: number): string => n.toString(16).padStart(14, '0');
 
 /** Keys that a range finds. */
-export async function keysOf(store: AgentStore, range: StoreRange = all): Promise<string[]> {
+async function keysOf(store: AgentStore, range: StoreRange = all): Promise<string[]> {
   return (await store.range(range)).map(({ key }) => key);
 }
 
