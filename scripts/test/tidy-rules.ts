@@ -45,7 +45,9 @@ export const isShort: Rule = (source) => {
 /** At most 100 columns; an address or one long literal cannot be broken. */
 export const fitsColumns: Rule = (source) =>
   source.text.split('\n').flatMap((line, index) => {
-    const unbreakable = /https?:\/\/\S+|['"`][^\s'"`]{60,}['"`]/.test(line);
+    // A title of a test is a sentence in one text: it cannot be broken either.
+    const isTitle = /^\s*(?:(?:test|describe|inBrowser)\b.*\(|\]\)\()?['"`].*(?:=>|,)/.test(line);
+    const unbreakable = isTitle || /https?:\/\/\S+|['"`][^\s'"`]{60,}['"`]/.test(line);
     return line.length > maxColumns && !unbreakable
       ? [at(source, index + 1, `${line.length} columns`)]
       : [];

@@ -55,8 +55,8 @@ export function encodePrekeyPair(pair: PrekeyPair): Uint8Array {
 }
 
 /**
- * Reads the storage form back; throws MALFORMED, BAD_RECORD or BAD_KEY on damage, and MALFORMED when
- * the halves do not belong together.
+ * Reads the storage form back; throws MALFORMED, BAD_RECORD or BAD_KEY on damage, and MALFORMED
+ * when the halves do not belong together.
  */
 export function decodePrekeyPair(bytes: Uint8Array, owner: PublicIdentity): PrekeyPair {
   const reader = new Reader(bytes, 'MALFORMED');

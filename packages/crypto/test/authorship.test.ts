@@ -32,8 +32,8 @@ const pair = () => established(makeAgent('alice'), makeAgent('bob'));
 const charlie = () => makeAgent('charlie');
 
 /**
- * Somebody with all private keys of `victim` begins a session with him as `claimed`: of IKd only the
- * product with the victim's signed prekey is needed, and that his own private half gives too.
+ * Somebody with all private keys of `victim` begins a session with him as `claimed`: of IKd only
+ * the product with the victim's signed prekey is needed, and that his own private half gives too.
  */
 function impersonate(claimed: TestAgent, victim: TestAgent): Side {
   const { identity } = claimed.keyPair;

@@ -1,4 +1,6 @@
-/** What a caller does with its own buffers after a call reaches no key, record, session or message. */
+/**
+ * What a caller does with its own buffers after a call reaches no key, record, session or message.
+ */
 import { Buffer } from 'node:buffer';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import {

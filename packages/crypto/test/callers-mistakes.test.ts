@@ -1,4 +1,6 @@
-/** Misuse by a caller is an exception of its own, never a refusal of the message, never accepted. */
+/**
+ * Misuse by a caller is an exception of its own, never a refusal of the message, never accepted.
+ */
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import {
   addressOf,

@@ -1,4 +1,6 @@
-/** T-R10: one encoding of a message; each other framing is refused though all its keys are right. */
+/**
+ * T-R10: one encoding of a message; each other framing is refused though all its keys are right.
+ */
 import { beforeAll, expect, test } from '@jest/globals';
 import { concatBytes, u32 } from '../src/bytes.js';
 import { LIMITS, parseMessage, ready } from '../src/index.js';

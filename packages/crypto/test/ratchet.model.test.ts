@@ -1,7 +1,7 @@
 /**
- * P1 and P7: two sides talk over a network that delays, drops, repeats, damages and forges, and that
- * restarts them. A model without cryptography says what must happen; a ledger inside AES-GCM and
- * beside every message says that no key is used twice.
+ * P1 and P7: two sides talk over a network that delays, drops, repeats, damages and forges, and
+ * that restarts them. A model without cryptography says what must happen; a ledger inside AES-GCM
+ * and beside every message says that no key is used twice.
  */
 import { beforeAll, expect, jest, test } from '@jest/globals';
 import fc from 'fast-check';

@@ -1,4 +1,6 @@
-/** A message that is heard is never heard again: first ones by their sid, later ones by their key. */
+/**
+ * A message that is heard is never heard again: first ones by their sid, later ones by their key.
+ */
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { decodeSession, encodeSession, ready, toHex } from '../src/index.js';
 import type { PrekeyLookup } from '../src/index.js';

@@ -1,4 +1,6 @@
-/** Genuine messages in wrong places: sent back, in another session, to another peer, cut together. */
+/**
+ * Genuine messages in wrong places: sent back, in another session, to another peer, cut together.
+ */
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { concatBytes } from '../src/bytes.js';
 import { encodeSession, parseMessage, ready } from '../src/index.js';

@@ -1,7 +1,7 @@
 /**
- * One agent's line to one hub, through as many connections as it takes. Owns trying again: back-off,
- * requests that wait for the next connection, repeated sends (same envelope id, so the hub says
- * duplicate) and the news of it. One connection is the protocol's `HubChannel`.
+ * One agent's line to one hub, through as many connections as it takes. Owns trying again:
+ * back-off, requests that wait for the next connection, repeated sends (same envelope id, so the
+ * hub says duplicate) and the news of it. One connection is the protocol's `HubChannel`.
  *
  *   connecting -> up <-> down -> closed
  */

@@ -1,6 +1,7 @@
 /**
- * One attempt to reach a hub: a transport, a channel over it, both sides authenticated. Owns joining
- * the two and cleaning up what failed half-way; whether to try again is `hub-line`'s decision.
+ * One attempt to reach a hub: a transport, a channel over it, both sides authenticated. Owns
+ * joining the two and cleaning up what failed half-way; whether to try again is `hub-line`'s
+ * decision.
  */
 import { AgentMeshError, HubChannel, PROTOCOL_LIMITS, ProtocolError } from '@agentmesh/protocol';
 import type { HubChannelOptions, HubCredentials } from '@agentmesh/protocol';

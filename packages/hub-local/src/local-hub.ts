@@ -258,8 +258,8 @@ function assertEnvelope({ id, from, to, blob, ttlSeconds }: HandedEnvelope, limi
 }
 
 /**
- * Without the pin of a hub key: whoever holds this object holds the hub, and a new one in memory has
- * a new key each time. A pin is for a hub at the other end of a network.
+ * Without the pin of a hub key: whoever holds this object holds the hub, and a new one in memory
+ * has a new key each time. A pin is for a hub at the other end of a network.
  */
 function ofThisProcess(credentials: HubCredentials): HubCredentials {
   const { name, identity, token } = credentials;

@@ -110,7 +110,9 @@ export class FaultProxy {
     }
   }
 
-  /** Lines of a plaintext piece, some doubled or swapped; an incomplete last line stays as it is. */
+  /**
+   * Lines of a plaintext piece, some doubled or swapped; an incomplete last line stays as it is.
+   */
   #shuffled(piece: Buffer): Buffer {
     const { duplicate = 0, reorder = 0 } = this.faults;
     if (duplicate === 0 && reorder === 0) return piece;

@@ -21,7 +21,9 @@ async function until(condition: () => boolean): Promise<void> {
   }
 }
 
-/** A hub that can be stopped, set back to an old copy of its files, and started at its port again. */
+/**
+ * A hub that can be stopped, set back to an old copy of its files, and started at its port again.
+ */
 class SetBackHub {
   port = 0;
   readonly #folder: string;

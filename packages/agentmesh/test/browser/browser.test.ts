@@ -27,7 +27,8 @@ async function bundle(): Promise<string> {
     bundle: true,
     format: 'esm',
     platform: 'browser',
-    // The import conditions of package.json decide, as for a user; not the paths of our own sources.
+    // The import conditions of package.json decide, as for a user; not the paths of our own
+    // sources.
     tsconfigRaw: {},
     write: false,
   });
