@@ -14,6 +14,8 @@ export function jestConfig({ moduleNameMapper = {}, ...rest } = {}) {
     moduleNameMapper: { ...moduleNameMapper, '^(\\.{1,2}/.*)\\.js$': '$1' },
     transform: { '^.+\\.ts$': ['ts-jest', { useESM: true, tsconfig: '<rootDir>/tsconfig.json' }] },
     reporters: ['default', reporter],
+    // A guard against hanging, not a measure: machines that build and test are busy.
+    testTimeout: 120_000,
     maxWorkers: '50%',
     passWithNoTests: true,
     ...rest,

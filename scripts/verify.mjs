@@ -45,7 +45,7 @@ function testedFolders() {
   });
 }
 
-/** Published vectors of others live outside the project; without them a clone says so and goes on. */
+/** Published vectors of others live outside the project; a clone without them says so. */
 const isExcused = (title) => title.includes('[vectors folder absent');
 
 const resultFile = (folder) => join(folder, 'test-results', 'jest.json');
