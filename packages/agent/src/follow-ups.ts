@@ -4,6 +4,7 @@
  */
 import { CONTENT_KIND, encodeRetry, LIMITS, toHex, fromHex } from '@agentmesh/crypto';
 import type { SequenceRange } from '@agentmesh/crypto';
+import { nameOf } from './agent-context.js';
 import type { AgentContext } from './agent-context.js';
 import { receiptBody } from './body.js';
 import type { Draft } from './compose.js';
@@ -62,7 +63,7 @@ export class FollowUps {
     if (this.#stopped || recent.length >= AGENT_LIMITS.retriesPerMinute) return;
     this.#answered.set(key, [...recent, nowMs]);
     this.#sender.answerRetry(aid, ranges).catch((error: unknown) => {
-      this.#context.log.warn('retry not answered', { error: String(error) });
+      this.#context.log.warn('retry not answered', { error: nameOf(error) });
     });
   }
 

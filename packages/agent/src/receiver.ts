@@ -280,7 +280,8 @@ export class Receiver {
     try {
       await introductions.contest(error);
     } catch (failure) {
-      context.store.fail(failure);
+      // The store says so itself; an agent that is being closed blocks nobody any more.
+      context.log.warn('peer not blocked', { error: nameOf(failure) });
     }
   }
 }

@@ -5,6 +5,7 @@
  */
 import { AgentMeshError, CONTENT_KIND, encodeSession, toHex } from '@agentmesh/crypto';
 import type { SequenceRange } from '@agentmesh/crypto';
+import { nameOf } from './agent-context.js';
 import type { AgentContext } from './agent-context.js';
 import { receiptBody } from './body.js';
 import { compose, composeAgain } from './compose.js';
@@ -162,7 +163,8 @@ export class Sender {
     try {
       await this.#introductions.contest(change);
     } catch (error) {
-      this.#context.store.fail(error);
+      // The store says so itself; an agent that is being closed blocks nobody any more.
+      this.#context.log.warn('peer not blocked', { error: nameOf(error) });
     }
   }
 

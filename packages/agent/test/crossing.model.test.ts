@@ -99,6 +99,10 @@ test('T-S8 crossing: any order of six messages leaves one session, loses none', 
     await run(pair, steps);
     if (!(await agree(pair))) await roundTrip(pair);
     expect(await agree(pair)).toBe(true);
+    // The better one by §2.9, not whichever was used last: all are of one generation here.
+    const { sessions } = await onlyPeer(pair.a.store);
+    const [lowest] = sessions.map(({ sid }) => toHex(sid)).toSorted();
+    expect(await sendingSid(pair.a.store)).toBe(lowest);
     winners[await beganBy(pair)] += 1;
     await pair.close();
   }
