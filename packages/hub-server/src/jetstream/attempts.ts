@@ -1,8 +1,8 @@
 /**
  * Which envelopes of a queue were tried before and when they are due again. A stored message cannot
  * be changed, so this lies beside it: one document per recipient, written once for a whole batch.
- * Owns that document; what is in it for envelopes that are gone has no meaning and is dropped at the
- * next change.
+ * Owns that document; what is in it for envelopes that are gone has no meaning and is dropped at
+ * the next change.
  */
 import type { QueueReschedule } from '@agentmesh/hub-local';
 import * as z from 'zod';

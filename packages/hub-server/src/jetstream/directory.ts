@@ -126,7 +126,7 @@ export class Directory {
     });
   }
 
-  /** First the successor's own document, which nothing confirms yet; then the name, at one stroke. */
+  /** First the successor's own document, which nothing confirms yet; then, at once, the name. */
   async #succeed(update: IdentityUpdate): Promise<'stored' | 'not_owner'> {
     const { owner, subject, name, revision, record, nowMs } = update;
     if (await this.isKnown(subject)) return 'not_owner';

@@ -1,6 +1,6 @@
 /**
- * What lies beside an envelope in its stream, in one header of fixed length, and the record by which
- * its id is remembered. Owns both encodings; numbers are u64, big-endian.
+ * What lies beside an envelope in its stream, in one header of fixed length, and the record by
+ * which its id is remembered. Owns both encodings; numbers are u64, big-endian.
  */
 import { concatBytes, fromBase64Url, sha256, toBase64Url } from '@agentmesh/protocol';
 import type { NewEnvelope } from '@agentmesh/hub-local';

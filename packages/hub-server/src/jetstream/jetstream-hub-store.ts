@@ -1,7 +1,7 @@
 /**
  * `JetStreamHubStore`: one durable store for any number of hubs, in NATS JetStream (hub.md §4).
- * Owns opening, the layout's choice and the common life of the parts; each part owns its own streams
- * and documents. Why it lies as it does: docs/decisions/0007-jetstream-layout.md.
+ * Owns opening, the layout's choice and the common life of the parts; each part owns its own
+ * streams and documents. Why it lies as it does: docs/decisions/0007-jetstream-layout.md.
  */
 import type {
   BundleRequest,
@@ -117,11 +117,9 @@ export class JetStreamHubStore implements HubStore {
    */
   static async open(options: JetStreamHubStoreOptions): Promise<JetStreamHubStore> {
     const { prefix = 'agentmesh', replicas = 1, maxBlobBytes = DEFAULT_BLOB_BYTES } = options;
-    let reconnected = (): void => undefined;
     const link = await NatsLink.open({
       connection: natsOptions(options),
       patienceMs: options.patienceMs ?? DEFAULT_PATIENCE_MS,
-      onReconnect: () => reconnected(),
       onClosed: (error) => options.onFatal?.(error),
     });
     try {
@@ -132,9 +130,7 @@ export class JetStreamHubStore implements HubStore {
       const shards = await chosenShards(link, prefix, options);
       const layout = new Layout(prefix, shards);
       for (const plan of layout.plans) await link.ensureStream(plan, replicas);
-      const store = new JetStreamHubStore(link, layout);
-      reconnected = () => undefined;
-      return store;
+      return new JetStreamHubStore(link, layout);
     } catch (thrown) {
       await link.close();
       throw thrown;

@@ -19,13 +19,6 @@ export function messageIdOf(idKey: string, revision: number): string {
   return `${idKey}.${revision.toString(36).padStart(REVISION_LENGTH, '0')}`;
 }
 
-/** What was decided when the store was made; every hub reads it from there. */
-export interface LayoutChoice {
-  readonly version: number;
-  /** Streams over which queues, and those over which remembered ids, are spread. */
-  readonly shards: number;
-}
-
 /** Settings of one stream, as far as they differ from stream to stream. */
 export interface StreamPlan {
   readonly name: string;
@@ -102,8 +95,8 @@ export class Layout {
     return this.#subject(`n.${toBase64Url(new TextEncoder().encode(name))}`);
   }
 
-  /** Documents about one agent: itself, its keys, its attempts, its newest session. */
-  agentSubject(kind: 'agent' | 'keys' | 'attempts' | 'session', aid: Uint8Array): string {
+  /** Documents about one agent: itself, its keys, its attempts. */
+  agentSubject(kind: 'agent' | 'keys' | 'attempts', aid: Uint8Array): string {
     return this.#subject(`a.${kind}.${toBase64Url(aid)}`);
   }
 
@@ -141,7 +134,7 @@ export class Layout {
 
   /**
    * What NATS counts in a queue for one envelope besides its blob: all of it has a fixed length.
-   * Read from its file store (frame 34, then subject and headers); off, if that changes, in a metric.
+   * Read from its file store (frame 34, then subject and headers); only a metric depends on it.
    */
   overheadOf(shard: number): number {
     const aid = toBase64Url(new Uint8Array(32));
@@ -149,11 +142,6 @@ export class Layout {
     const fields = [`Nats-Msg-Id: ${messageIdOf('', 0)}`, `${NOTE_HEADER}: `];
     const lines = ['NATS/1.0', ...fields, '', ''].join('\r\n');
     return 34 + subject.length + lines.length + ID_LENGTH + NOTE_LENGTH;
-  }
-
-  /** Where hubs tell each other, over core NATS, what concerns one agent. Nothing is stored. */
-  wakeSubject(aid: Uint8Array): string {
-    return this.#subject(`w.${toBase64Url(aid)}`);
   }
 
   #stream(name: string): string {

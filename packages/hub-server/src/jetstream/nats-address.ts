@@ -10,7 +10,7 @@ import { JetStreamStoreError } from './jetstream-error.js';
 
 /** Where NATS is, and as whom to enter. */
 export interface NatsAccess {
-  /** `nats://` or `tls://` addresses, separated by commas; user and password or token may stand in the first. */
+  /** `nats://` or `tls://` addresses, by commas; user and password, or token, in the first. */
   readonly servers: string;
   /** A `.creds` file of NATS: account and user by their keys. */
   readonly credsFile?: string | undefined;

@@ -59,8 +59,6 @@ export interface NatsLinkOptions {
   readonly connection: NodeConnectionOptions;
   /** How long one operation may wait for a leader and its answer. */
   readonly patienceMs: number;
-  /** The connection came back: whatever was announced meanwhile is missed. */
-  readonly onReconnect: () => void;
   /** NATS will not let us in again. */
   readonly onClosed: (error: JetStreamStoreError) => void;
 }
@@ -229,7 +227,7 @@ export class NatsLink {
     return info.name;
   }
 
-  /** What is there now, up to `max`; null if NATS forgot the reader. */
+  /** What is there now, up to `max`. */
   async read(stream: string, reader: string, max: number): Promise<StreamEntry[]> {
     return this.#once(async () => {
       const consumer = await this.#client.consumers.get(stream, reader);
@@ -246,29 +244,6 @@ export class NatsLink {
       }
       return entries;
     });
-  }
-
-  /** Tells whoever listens now; nobody needs to. */
-  announce(subject: string, data: Uint8Array): void {
-    if (this.#isUp && !this.#isClosing) this.#connection.publish(subject, data);
-  }
-
-  /** Listens until the returned function is called; survives reconnecting. */
-  listen(subject: string, heard: (data: Uint8Array) => void): () => void {
-    if (this.#isClosing || this.#connection.isClosed()) return () => undefined;
-    const subscription = this.#connection.subscribe(subject, {
-      callback: (error, message) => {
-        if (error === null) heard(message.data);
-      },
-    });
-    return () => {
-      if (!this.#connection.isClosed()) subscription.unsubscribe();
-    };
-  }
-
-  /** Everything sent before has reached the server. */
-  flush(): Promise<void> {
-    return this.#once(() => this.#connection.flush());
   }
 
   async #get(
@@ -311,10 +286,7 @@ export class NatsLink {
   async #follow(): Promise<void> {
     for await (const status of this.#connection.status()) {
       if (status.type === 'disconnect') this.#isUp = false;
-      if (status.type === 'reconnect') {
-        this.#isUp = true;
-        this.#options.onReconnect();
-      }
+      if (status.type === 'reconnect') this.#isUp = true;
     }
     this.#isUp = false;
     const reason = await this.#connection.closed();

@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { storeCompliance } from '@agentmesh/hub-compliance';
 import { ready } from '@agentmesh/protocol';
-import { JetStreamHubStore } from '../../src/jetstream/jetstream-hub-store.js';
+import { JetStreamHubStore } from '../../src/jetstream.js';
 import { hasNats, NatsNode } from './nats-process.js';
 
 if (hasNats()) {

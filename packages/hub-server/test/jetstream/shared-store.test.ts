@@ -1,0 +1,145 @@
+/**
+ * Two stores over one NATS, as two hubs have them, and what they say when NATS is gone or refuses.
+ */
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { ready } from '@agentmesh/protocol';
+import { JetStreamHubStore } from '../../src/jetstream.js';
+import type { JetStreamHubStoreOptions } from '../../src/jetstream.js';
+import { hasNats, NatsNode } from './nats-process.js';
+
+const NOW_MS = 1_700_000_000_000;
+const bytesOf = (number: number, length: number) => new Uint8Array(length).fill(number);
+const numbers = (count: number) => Array.from({ length: count }, (_, at) => at + 1);
+const quota = {
+  messages: 100,
+  bytes: 100_000,
+  senderMessages: 100,
+  senderBytes: 100_000,
+  retiredMs: 1_000,
+};
+const claimOf = (name: string, aid: Uint8Array) => {
+  return { name, aid, opening: null, mayRegister: true, nowMs: NOW_MS, retiredMs: 1_000 };
+};
+const changesOf = (ids: readonly number[]) => ({
+  nowMs: NOW_MS,
+  quota,
+  acknowledge: [],
+  reschedule: [],
+  deadLetter: [],
+  append: ids.map((id) => ({
+    id: bytesOf(id, 16),
+    from: bytesOf(1, 32),
+    to: bytesOf(2, 32),
+    tsMs: NOW_MS,
+    expiresMs: NOW_MS + 60_000,
+    rememberUntilMs: NOW_MS + 120_000,
+    blob: bytesOf(id, 64),
+  })),
+});
+const readAll = (store: JetStreamHubStore) =>
+  store.read({
+    recipient: bytesOf(2, 32),
+    after: 0,
+    messages: 100,
+    bytes: 100_000,
+    nowMs: NOW_MS,
+  });
+
+const open: JetStreamHubStore[] = [];
+let nats: NatsNode | null = null;
+const start = async (extra = ''): Promise<NatsNode> => {
+  await ready();
+  nats = await NatsNode.single({ extra });
+  return nats;
+};
+const storeAt = async (servers: string, more: Partial<JetStreamHubStoreOptions> = {}) => {
+  const store = await JetStreamHubStore.open({ servers, patienceMs: 1_000, ...more });
+  open.push(store);
+  return store;
+};
+
+const suite = hasNats() ? describe : describe.skip;
+suite('a store in NATS that two hubs share', () => {
+  afterEach(async () => {
+    for (const store of open.splice(0)) await store.close();
+    await nats?.dispose();
+    nats = null;
+  });
+
+  test('both have one hub key, one holder per name, and each prekey is served once', async () => {
+    const { url } = await start();
+    const [a, b] = [await storeAt(url), await storeAt(url)];
+    const seeds = await Promise.all([a, b].map((one, at) => one.hubSeed(() => bytesOf(at, 32))));
+    expect(seeds[0]).toEqual(seeds[1]);
+    const claims = numbers(10).map((number) =>
+      (number % 2 === 0 ? a : b).claim(claimOf('bob', bytesOf(number, 32))),
+    );
+    const won = (await Promise.all(claims)).map((claim) => claim.status);
+    expect(won.filter((status) => status === 'ok')).toHaveLength(1);
+    const aid = (await a.aidOfName('bob')) ?? bytesOf(0, 32);
+    const record = bytesOf(9, 300);
+    const update = { owner: aid, subject: aid, name: 'bob', revision: 1, record, nowMs: NOW_MS };
+    expect(await a.putIdentity(update)).toBe('stored');
+    await b.putPrekeys({
+      aid,
+      signed: [{ id: 1, createdMs: NOW_MS, bytes: bytesOf(1, 100) }],
+      oneTime: numbers(40).map((id) => ({ id, expiresMs: NOW_MS + 1, bytes: bytesOf(id, 100) })),
+      replaceAll: false,
+      keepSigned: 2,
+      maxOneTime: 100,
+    });
+    const taken = await Promise.all(
+      numbers(50).map((at) =>
+        (at % 2 === 0 ? a : b).takeBundle({ aid, oneTime: true, nowMs: NOW_MS }),
+      ),
+    );
+    const served = taken.flatMap((bundle) => bundle?.oneTime?.[0] ?? []);
+    expect(served.toSorted((x, y) => x - y)).toEqual(numbers(40));
+  });
+
+  test('an id that both are given at the same time is stored once', async () => {
+    const { url } = await start();
+    const [a, b] = [await storeAt(url), await storeAt(url)];
+    await a.claim(claimOf('bob', bytesOf(2, 32)));
+    const ids = numbers(30);
+    const [first, second] = await Promise.all([a.commit(changesOf(ids)), b.commit(changesOf(ids))]);
+    const both = [...(first?.appended ?? []), ...(second?.appended ?? [])];
+    const statuses = both.map(({ status }) => status);
+    expect(statuses.filter((status) => status === 'stored')).toHaveLength(30);
+    expect(statuses.filter((status) => status === 'duplicate')).toHaveLength(30);
+    expect((await readAll(b)).entries).toHaveLength(30);
+  });
+
+  test('killing NATS loses nothing that was stored; meanwhile every call says so', async () => {
+    const node = await start();
+    const store = await storeAt(node.url);
+    await store.claim(claimOf('bob', bytesOf(2, 32)));
+    await store.commit(changesOf(numbers(20)));
+    await node.kill();
+    const refused = store.commit(changesOf([30]));
+    await expect(refused).rejects.toMatchObject({ retryable: true });
+    await node.start();
+    let page = null;
+    for (let tries = 0; page === null && tries < 50; tries++) {
+      page = await readAll(store).catch(() => null);
+      await new Promise((resolve) => {
+        setTimeout(resolve, 200);
+      });
+    }
+    expect(page?.entries.length).toBeGreaterThanOrEqual(20);
+    expect((await store.commit(changesOf([1]))).appended).toMatchObject([{ status: 'duplicate' }]);
+    expect((await store.commit(changesOf([31]))).appended).toMatchObject([{ status: 'stored' }]);
+  });
+
+  test('absent NATS, wrong credentials and small max_payload have codes of their own', async () => {
+    const absent = JetStreamHubStore.open({ servers: 'nats://127.0.0.1:1' });
+    await expect(absent).rejects.toMatchObject({ code: 'STORE_UNREACHABLE', retryable: true });
+    const { port } = await start('authorization { user: hub, password: right }');
+    const wrong = JetStreamHubStore.open({ servers: `nats://hub:wrong@127.0.0.1:${port}` });
+    await expect(wrong).rejects.toMatchObject({ code: 'STORE_CREDENTIALS', retryable: false });
+    const right = `nats://hub:right@127.0.0.1:${port}`;
+    const large = JetStreamHubStore.open({ servers: right, maxBlobBytes: 4_000_000 });
+    await expect(large).rejects.toMatchObject({ code: 'STORE_UNSUITABLE' });
+    await expect(storeAt(right)).resolves.toBeDefined();
+  });
+});
