@@ -67,6 +67,30 @@ describe('a full disk', () => {
     }),
   );
 
+  asRoot('met in the middle of a commit refuses what is new and keeps the rest of it', () =>
+    onSmallDisk(async (folder) => {
+      const store = await SqliteHubStore.open({ folder });
+      await register(store, 2);
+      const first = await append(store, envelope(1, { blob }));
+      expect(first).toMatchObject({ status: 'stored', seq: 1 });
+      // Faster than the store looks at the file system again.
+      const { bsize, bfree } = statfsSync(folder);
+      writeFileSync(join(folder, 'other'), new Uint8Array(bsize * bfree));
+      const acknowledge = [{ recipient: aid(2), seqs: [1] }];
+      const large = envelope(2, { blob: new Uint8Array(500_000) });
+      const both = await commit(store, { acknowledge, append: [large] });
+      expect(both.appended).toEqual([{ status: 'storage' }]);
+      expect(await waiting(store)).toEqual([]);
+      expect(await append(store, envelope(1, { blob }))).toEqual({ status: 'duplicate', seq: 1 });
+      rmSync(join(folder, 'other'));
+      await new Promise((resolve) => {
+        setTimeout(resolve, 250);
+      });
+      expect(await append(store, large)).toMatchObject({ status: 'stored' });
+      await store.close();
+    }),
+  );
+
   asRoot('refuses a name with STORE_FULL and takes it when there is room', () =>
     onSmallDisk(async (folder) => {
       const store = await SqliteHubStore.open({ folder });

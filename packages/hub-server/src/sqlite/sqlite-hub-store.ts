@@ -29,6 +29,7 @@ import type { RandomSource } from '@agentmesh/protocol';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { Directory } from './directory.js';
+import { DiskReserve } from './disk-reserve.js';
 import { DiskSpace } from './disk-space.js';
 import { noFailpoint } from './failpoint.js';
 import type { Failpoint } from './failpoint.js';
@@ -48,6 +49,9 @@ const DEFAULT_MEMORY_IDS = 1_000_000;
 /** What a change of the directory adds to the log: a few pages. */
 const DIRECTORY_BYTES = 16_384;
 const ROW_BYTES = 400;
+const RESERVE_FILE = 'hub.reserve';
+const LARGEST_RESERVE = 1024 * 1024;
+const RESERVE_SHARE = 1 / 64;
 
 /** How to open a store. Only `folder` has no default. */
 export interface SqliteHubStoreOptions {
@@ -74,6 +78,7 @@ export class SqliteHubStore implements HubStore {
   readonly #failpoint: Failpoint;
   readonly #log: LogKeeper;
   readonly #space: DiskSpace;
+  readonly #reserve: DiskReserve;
   readonly #group: GroupCommit;
   readonly #directory: Directory;
   readonly #prekeys: Prekeys;
@@ -88,6 +93,9 @@ export class SqliteHubStore implements HubStore {
     this.#failpoint = failpoint;
     this.#log = new LogKeeper(database, join(options.folder, DATABASE_FILE), failpoint);
     this.#space = new DiskSpace({ read: () => this.#log.read(), quotaBytes, monotonic });
+    const reserveBytes = Math.min(LARGEST_RESERVE, this.#log.read().total * RESERVE_SHARE);
+    this.#reserve = new DiskReserve(join(options.folder, RESERVE_FILE), Math.floor(reserveBytes));
+    this.#reserve.hold();
     const remembered = new RememberedIds({
       database,
       hasher: new IdHasher(storedBytes(database, 'id_hash_key', () => random(HASH_KEY_BYTES))),
@@ -113,7 +121,7 @@ export class SqliteHubStore implements HubStore {
       parties,
       remembered,
       notices: this.#notices,
-      hasRoom: (bytes) => this.#space.take(bytes),
+      hasRoom: (bytes) => this.#hasRoom(bytes),
       failpoint,
     });
   }
@@ -150,6 +158,7 @@ export class SqliteHubStore implements HubStore {
   close(): Promise<void> {
     if (this.#group.failure?.code === 'STORE_CLOSED') return Promise.resolve();
     this.#group.close();
+    this.#reserve.release();
     return attempt(() => this.#database.close());
   }
 
@@ -194,9 +203,10 @@ export class SqliteHubStore implements HubStore {
       return await this.#commit(changes);
     } catch (error) {
       if (!(error instanceof HubStoreError) || error.code !== 'STORE_FULL') throw error;
-      // Deletions need the log only, and moving it into the database makes room in it. With the
-      // doubt every append is answered `storage`.
+      // With the doubt every append is answered `storage`; what remains fits into the reserve, and
+      // moving the log into the database makes room in it.
       this.#space.doubt();
+      this.#reserve.release();
       this.#checkpoint(true);
       return this.#commit(changes);
     }
@@ -252,6 +262,13 @@ export class SqliteHubStore implements HubStore {
   #read<T>(run: () => T): Promise<T> {
     if (this.#group.failure !== null) return Promise.reject(this.#group.failure);
     return attempt(run, (error) => this.#group.fail(error));
+  }
+
+  /** There is room again: the reserve is filled before anything new is. */
+  #hasRoom(bytes: number): boolean {
+    const hasRoom = this.#space.take(bytes);
+    if (hasRoom) this.#reserve.hold();
+    return hasRoom;
   }
 
   #checkpoint(now = false): void {
