@@ -21,7 +21,7 @@ import { repeat } from './seed.js';
 
 const { title, parameters } = repeat(10_000);
 const OUTCOMES = ['frame', 'BAD_JSON', 'BAD_FRAME', 'BAD_ENCODING', 'UNKNOWN_TYPE', 'TOO_LARGE'];
-/** Ten times what a case may take (tests.md §3.5), for a busy machine. */
+/** Ten times what a case may take, for a busy machine. */
 const CASE_MS = 5_000;
 
 const anyFrame = fc.oneof(
