@@ -5,6 +5,7 @@ import {
   createIdentityRecord,
   createPrekey,
   fingerprintOf,
+  importIdentity,
   parseIdentityRecord,
   ready,
   verifyBundle,
@@ -236,6 +237,11 @@ describe('prekeys of another kind or owner', () => {
       sign: (bytes: Uint8Array) => charlie().keyPair.sign(bytes),
     } as unknown as AgentKeyPair;
     expectRefused({ signed: prekeyOf({ ...bob(), keyPair: asBob }) }, 'BAD_RECORD');
+    // Nor one that Bob's signing key made for an identity with another exchange key.
+    const { signingSeed } = bob().keyPair.exportSecrets();
+    const { dhScalar } = charlie().keyPair.exportSecrets();
+    const halfBob = AgentKeyPair.fromSecrets({ signingSeed, dhScalar });
+    expectRefused({ signed: prekeyOf({ ...bob(), keyPair: halfBob }) }, 'BAD_RECORD');
   });
 
   test('what is missing is BAD_RECORD, except the one-time prekey', () => {
@@ -259,6 +265,10 @@ describe('successors', () => {
     expect(verifySuccessor(record, charlie().keyPair.identity)).toBe(false);
     const alone = parseIdentityRecord(recordOf(successor()));
     expect(verifySuccessor(alone, bob().keyPair.identity)).toBe(false);
+    // The signing key alone is not the predecessor: he is both of his keys.
+    const { identity } = bob().keyPair;
+    const halfBob = importIdentity(identity.signing, charlie().keyPair.identity.dh);
+    expect(verifySuccessor(record, halfBob)).toBe(false);
   });
 
   test('every bit of the predecessor signature counts, though the record alone stays valid', () => {

@@ -15,7 +15,6 @@ test('T-R3 forged-new-DH: 10,000 random ratchet keys among 100 genuine messages 
   const { alice, bob } = pair();
   const noise = seededRandom('forger');
   const codes = new Set<string>();
-  let spent = 0;
   for (let round = 0; round < 100; round++) {
     if (round % 10 === 9) hear(alice, say(bob, 'turn'));
     const wire = say(alice, `genuine ${round}`);
@@ -27,17 +26,13 @@ test('T-R3 forged-new-DH: 10,000 random ratchet keys among 100 genuine messages 
       // A PN that an authentic new chain could have, so that the key is really tried.
       if (i % 2 === 0) forged.set([0, 0, 1, 0, 0, 0, 0, i], 52);
       forged[51] = (forged[51] ?? 0) & 0x7f;
-      const start = performance.now();
       codes.add(codeOf(tryHear(bob, forged)));
-      spent += performance.now() - start;
     }
     expect(changes()).toEqual([]);
     expect(Buffer.compare(encodeSession(bob.session), before)).toBe(0);
     expect(textOf(hear(bob, wire))).toBe(`genuine ${round}`);
   }
   expect([...codes]).toEqual(['BAD_HEADER']);
-  // 0.2 ms here; the threat model promises 1 ms, and the machine may be busy.
-  expect(spent / 10_000).toBeLessThan(2);
 }, 60_000);
 
 test('T-R3 forged-new-DH: ratchet keys that are no keys are BAD_KEY, and turn nothing', () => {
