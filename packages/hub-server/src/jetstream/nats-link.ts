@@ -139,7 +139,12 @@ export class NatsLink {
     });
   }
 
-  /** Resolves with the sequence once stored; null if `expected` did not hold. */
+  /**
+   * Resolves with the sequence once stored; null if `expected` did not hold.
+   *
+   * With replicas nats-server 2.9 checks a sequence above 0 only before it replicates: of several
+   * writers more than one succeeds. Its check of message ids is exact: one names the revision.
+   */
   async publish(
     subject: string,
     data: Uint8Array,
@@ -147,14 +152,17 @@ export class NatsLink {
   ): Promise<{ readonly seq: number; readonly duplicate: boolean } | null> {
     const options: Partial<JetStreamPublishOptions> = {};
     if (expected !== undefined) options.expect = { lastSubjectSequence: expected };
-    if (messageId !== undefined) options.msgID = messageId;
+    const isReplacing = expected !== undefined && expected > 0;
+    const id = isReplacing ? `${subject}@${expected}` : messageId;
+    if (id !== undefined) options.msgID = id;
     if (note !== undefined) {
       options.headers = headers();
       options.headers.set(NOTE_HEADER, note);
     }
     const run = () => this.#client.publish(subject, data, options);
     try {
-      return await (patient ? this.#patiently(run) : this.#once(run));
+      const ack = await (patient ? this.#patiently(run) : this.#once(run));
+      return isReplacing && ack.duplicate ? null : ack;
     } catch (thrown) {
       if (hasApiCode(thrown, [WRONG_LAST_SEQUENCE])) return null;
       throw thrown;

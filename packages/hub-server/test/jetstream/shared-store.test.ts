@@ -143,3 +143,44 @@ suite('a store in NATS that two hubs share', () => {
     await expect(storeAt(right)).resolves.toBeDefined();
   });
 });
+
+suite('a store in NATS with three replicas', () => {
+  let nodes: NatsNode[] = [];
+
+  afterEach(async () => {
+    for (const store of open.splice(0)) await store.close();
+    for (const node of nodes) await node.dispose();
+  });
+
+  test('of hubs that take prekeys at the same time each gets others', async () => {
+    await ready();
+    nodes = await NatsNode.cluster(3);
+    const servers = nodes.map(({ url }) => url).join(',');
+    const stores = [
+      await storeAt(servers, { replicas: 3, shards: 1, patienceMs: 10_000 }),
+      await storeAt(servers),
+      await storeAt(servers),
+    ];
+    const [first] = stores;
+    const aid = bytesOf(2, 32);
+    await first?.claim(claimOf('bob', aid));
+    const record = bytesOf(9, 300);
+    const update = { owner: aid, subject: aid, name: 'bob', revision: 1, record, nowMs: NOW_MS };
+    await first?.putIdentity(update);
+    const keyOf = (id: number) => ({ id, expiresMs: NOW_MS + 1, bytes: bytesOf(id, 100) });
+    await first?.putPrekeys({
+      aid,
+      signed: [{ id: 1, createdMs: NOW_MS, bytes: bytesOf(1, 100) }],
+      oneTime: numbers(60).map(keyOf),
+      replaceAll: false,
+      keepSigned: 2,
+      maxOneTime: 100,
+    });
+    const request = { aid, oneTime: true, nowMs: NOW_MS };
+    const taken = await Promise.all(
+      stores.flatMap((store) => numbers(30).map(() => store.takeBundle(request))),
+    );
+    const served = taken.flatMap((bundle) => bundle?.oneTime?.[0] ?? []);
+    expect(served.toSorted((x, y) => x - y)).toEqual(numbers(60));
+  }, 60_000);
+});
