@@ -1,7 +1,7 @@
 /**
  * One task at a time per key, in the order of the calls; tasks of different keys run side by side.
  * Owns the waiting lines only. Keys are peers, so that load→commit of one peer never interleaves
- * (protocol.md §2.8 step 3).
+ * (protocol.md §2.8 step 3), and one-time prekeys, which two peers may both claim.
  */
 export class KeyedMutex {
   /** By key: the last task, and the end of the line. */

@@ -178,3 +178,14 @@ function assertAddressed(content: Content, known: Peer | null, ourName: string):
   const fits = content.toName === ourName && (known === null || content.fromName === known.name);
   if (!fits) throw new AgentError('MISADDRESSED');
 }
+
+/** Number of the one-time prekey that a first message claims to use; 0 for none or no message. */
+export function oneTimePrekeyIn(blob: Uint8Array): number {
+  try {
+    return parseMessage(blob).prekeyBlock?.oneTimePrekeyId ?? 0;
+  } catch (error) {
+    // What is no message at all is refused by the judgement, which parses it again.
+    if (error instanceof CryptoError) return 0;
+    throw error;
+  }
+}

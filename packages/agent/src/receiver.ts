@@ -14,6 +14,7 @@ import type { FollowUps } from './follow-ups.js';
 import { loadPeer } from './handshake.js';
 import type { HandshakeBudget } from './handshake-budget.js';
 import type { HubLink } from './hub-link.js';
+import { KeyedMutex } from './keyed-mutex.js';
 import { encodeInboxRow } from './inbox.js';
 import type { InboxRow } from './inbox.js';
 import type { Introductions } from './introductions.js';
@@ -21,7 +22,7 @@ import { AGENT_LIMITS } from './limits.js';
 import { activeOf, encodePeer, outgoingOf } from './peer.js';
 import type { Peer } from './peer.js';
 import type { Publisher } from './publisher.js';
-import { receive } from './receive.js';
+import { oneTimePrekeyIn, receive } from './receive.js';
 import type { Incoming, Received } from './receive.js';
 import type { Repairs } from './repairs.js';
 import { ROW } from './row-keys.js';
@@ -50,6 +51,7 @@ type Disposition =
 /** The ear of one agent. */
 export class Receiver {
   readonly #parts: ReceiverParts;
+  readonly #prekeys = new KeyedMutex();
   #stopped = false;
 
   constructor(parts: ReceiverParts) {
@@ -75,9 +77,12 @@ export class Receiver {
     const { context } = this.#parts;
     try {
       return await context.peers.run(toHex(incoming.from), async () => {
-        const tx = context.transaction();
-        const received = await this.#judge(tx, incoming);
-        await tx.commit();
+        const received = await this.#alone(incoming, async () => {
+          const tx = context.transaction();
+          const judged = await this.#judge(tx, incoming);
+          await tx.commit();
+          return judged;
+        });
         this.#follow(received);
         if (received.repeated) throw new CryptoError('DUPLICATE');
         if (received.body.kind !== 'application') throw new AgentError('NO_PAYLOAD');
@@ -110,13 +115,16 @@ export class Receiver {
   async #accept(delivery: Delivery, incoming: Incoming): Promise<void> {
     const { context, dispatcher } = this.#parts;
     if (dispatcher.isFull) throw new AgentError('INBOX_FULL');
-    const tx = context.transaction();
-    const received = await this.#judge(tx, incoming);
-    const isMessage = received.body.kind === 'application' && !received.repeated;
-    const row = inboxRowOf(received);
-    const key = isMessage ? context.nextKey('inbox') : null;
-    if (key !== null) tx.put(key, encodeInboxRow(row));
-    await tx.commit();
+    const { received, row, key } = await this.#alone(incoming, async () => {
+      const tx = context.transaction();
+      const judged = await this.#judge(tx, incoming);
+      const isMessage = judged.body.kind === 'application' && !judged.repeated;
+      const inboxRow = inboxRowOf(judged);
+      const inboxKey = isMessage ? context.nextKey('inbox') : null;
+      if (inboxKey !== null) tx.put(inboxKey, encodeInboxRow(inboxRow));
+      await tx.commit();
+      return { received: judged, row: inboxRow, key: inboxKey };
+    });
     this.#parts.link?.ack(delivery.seq);
     const { length } = incoming.blob;
     if (key === null) this.#parts.link?.giveBack(length);
@@ -126,6 +134,15 @@ export class Receiver {
       dispatcher.add({ key, row, place, handled, redelivered: false });
     }
     this.#follow(received);
+  }
+
+  /**
+   * Two peers may show the same one-time prekey, if a hub hands it out twice: the second message is
+   * judged after the first one's commit, which has deleted it.
+   */
+  #alone<T>({ blob }: Incoming, task: () => Promise<T>): Promise<T> {
+    const prekey = oneTimePrekeyIn(blob);
+    return prekey === 0 ? task() : this.#prekeys.run(String(prekey), task);
   }
 
   #judge(tx: StoreTransaction, incoming: Incoming): Promise<Received> {
