@@ -36,7 +36,10 @@ function made() {
   };
   const answer: HubAuthTranscript = { ...transcript, role: 'hub' };
   return {
-    note: 'Seeds and inputs are repeated bytes: client Ed25519 seed 01, X25519 scalar 02, hub seed 03, channel binding (type 1) 04, server nonce 05, client nonce 06, instance 07; name alice, boot 258.',
+    note:
+      'Seeds and inputs are repeated bytes: client Ed25519 seed 01, X25519 scalar 02, ' +
+      'hub seed 03, channel binding (type 1) 04, server nonce 05, client nonce 06, instance 07; ' +
+      'name alice, boot 258.',
     hubKey: toHex(hub.publicKey),
     hubId: toHex(hub.hubId),
     aid: toHex(keyPair.identity.aid),
