@@ -76,22 +76,18 @@ describe('the store of the caller fails', () => {
 
 test.each(['signed', 'oneTime'] as const)(
   'a lookup of %s prekeys that answers with another kind or id is UNKNOWN_PREKEY',
-  (kind) => {
+  (wanted) => {
     const me = bob();
     const wire = say(initiate(alice(), me), 'hello');
+    const { kind, id } = me[wanted].record;
+    const common = { keyPair: me.keyPair, createdMs: NOW, expiresMs: NOW + DAY };
     const others = [
-      kind === 'signed' ? me.oneTime : me.signed,
-      createPrekey({
-        keyPair: me.keyPair,
-        kind: kind === 'signed' ? 'signed' : 'one-time',
-        id: 99,
-        createdMs: NOW,
-        expiresMs: NOW + DAY,
-        random: seededRandom('other'),
-      }),
+      { kind: kind === 'signed' ? 'one-time' : 'signed', id } as const,
+      { kind, id: 99 },
     ];
-    for (const other of others) {
-      const prekeys = { ...prekeysOf(me), [kind]: () => other };
+    for (const change of others) {
+      const other = createPrekey({ ...common, ...change, random: seededRandom('other') });
+      const prekeys = { ...prekeysOf(me), [wanted]: () => other };
       expect(codeOf(tryHearFirst(me, wire, { prekeys }))).toBe('UNKNOWN_PREKEY');
     }
   },
@@ -102,10 +98,16 @@ test('a stored prekey whose private half belongs to another record is MALFORMED'
   const owner = me.keyPair.identity;
   const signed = encodePrekeyPair(me.signed);
   const oneTime = encodePrekeyPair(me.oneTime);
-  const record = signed.length - 1337;
-  const splice = (at: number) => new Uint8Array([...oneTime.slice(0, at), ...signed.slice(at)]);
-  for (const at of [1 + 32, record]) {
-    expect(() => decodePrekeyPair(splice(at), owner)).toThrow(withCode('MALFORMED'));
+  const seed = 1 + 32;
+  const record = seed + 64;
+  for (const [from, to] of [
+    [1, seed],
+    [seed, record],
+    [1, record],
+  ] as const) {
+    const spliced = new Uint8Array(signed);
+    spliced.set(oneTime.subarray(from, to), from);
+    expect(() => decodePrekeyPair(spliced, owner)).toThrow(withCode('MALFORMED'));
   }
   expect(encodePrekeyPair(decodePrekeyPair(signed, owner))).toEqual(signed);
 });

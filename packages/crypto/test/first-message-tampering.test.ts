@@ -3,8 +3,9 @@
  * that belongs to it, which whoever tampers can compute; then only the secret can refuse it.
  */
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { createPrekey, ready } from '../src/index.js';
+import { createPrekey, parseMessage, ready } from '../src/index.js';
 import type { AgentKeyPair, CryptoErrorCode, PrekeyLookup, PrekeyPair } from '../src/index.js';
+import { acceptHandshake } from '../src/handshake.js';
 import { identityOf } from '../src/identity.js';
 import type { Secret } from '../src/secret.js';
 import { dh } from '../src/x25519.js';
@@ -75,6 +76,13 @@ describe('another encoding of the ephemeral key', () => {
     return toBytes(((1n + y) * inverse(1n - y)) % P);
   }
 
+  /** The handshake alone, without the header tag that covers the block too. */
+  function rootKeyAtBob({ keyPair, signed, oneTime }: TestAgent, wire: Uint8Array): Uint8Array {
+    const { prekeyBlock: block, sid } = parseMessage(wire);
+    if (block === null) throw new TypeError('a first message expected');
+    return acceptHandshake({ keyPair, block, sid, signed, oneTime }).rootKey.reveal();
+  }
+
   test('T-H4 reencoded-EK: the same key with its high bit set is BAD_KEY', () => {
     const { alice, bob, wire } = firstMessage();
     const ephemeral = fieldOf(wire, 'ephemeral');
@@ -98,6 +106,7 @@ describe('another encoding of the ephemeral key', () => {
       const reencoded = withFields(wire, { ephemeral });
       expectRefusedByBob(bob, reencoded, 'BAD_SID');
       expectRefusedByBob(bob, withRightSid(reencoded, bob), 'BAD_HEADER');
+      expect(rootKeyAtBob(bob, withRightSid(reencoded, bob))).not.toEqual(rootKeyAtBob(bob, wire));
       hearFirst(bob, alice.me, wire);
     },
   );
