@@ -16,8 +16,11 @@ type Implementation = 'node' | 'noble';
 async function load(name: Implementation) {
   jest.resetModules();
   if (name === 'noble') {
-    jest.unstable_mockModule('#symmetric', () => import('../src/symmetric/noble.js'));
-    jest.unstable_mockModule('#hash', () => import('../src/hash/noble.js'));
+    // Loaded before they stand in: Node 22 cannot import them from within the factory.
+    const hash = await import('../src/hash/noble.js');
+    const symmetric = await import('../src/symmetric/noble.js');
+    jest.unstable_mockModule('#hash', () => hash);
+    jest.unstable_mockModule('#symmetric', () => symmetric);
   }
   const crypto = await import('../src/index.js');
   const { initiateHandshake } = await import('../src/handshake.js');
