@@ -90,6 +90,14 @@ export function assertSameIdentity(peer: Peer, bundle: Bundle): void {
   if (!equalBytes(shown, peer.identity.aid)) throw identityChanged(peer, shown);
 }
 
+/**
+ * Generation of our next session. A hostile peer may have named the last one there is: then the sid
+ * alone decides between sessions (§2.9), and he can still be written to.
+ */
+export function nextGeneration(highest: number): number {
+  return Math.min(highest + 1, 0xffff_ffff);
+}
+
 /** The peer with a new session of ours, written into the transaction. */
 export function beginSession(
   tx: StoreTransaction,
@@ -97,7 +105,7 @@ export function beginSession(
   { peer, bundle }: { readonly peer: Peer; readonly bundle: PeerBundle },
 ): { readonly peer: Peer; readonly session: CryptoSession } {
   const { keyPair, meta, nowMs, random } = author;
-  const generation = peer.generation + 1;
+  const generation = nextGeneration(peer.generation);
   const session = performKeyExchange({ keyPair, bundle, generation, random });
   const begun = replaceSession(withRecords(peer, bundle), entryOf(session, nowMs, meta.epoch));
   const standing = { epoch: meta.epoch, instance: begun.instance };
