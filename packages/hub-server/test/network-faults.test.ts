@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { NetworkHub } from '@agentmesh/hub-client';
+import type { ClientHost } from '@agentmesh/hub-client';
 import { seededRandom, TestAgent } from '@agentmesh/hub-compliance';
 import { MemoryHubStore } from '@agentmesh/hub-local';
 import { ready, toHex } from '@agentmesh/protocol';
@@ -43,14 +44,13 @@ async function world(faults: Faults, tls: boolean) {
   endings.push(() => server.stop());
   const proxy = await FaultProxy.start(server.port, SEED);
   endings.push(() => proxy.stop());
-  const hub = new NetworkHub({
-    host: '127.0.0.1',
-    port: proxy.port,
-    tls,
-    hubKey: server.hubKey,
-    connectTimeoutMs: 20_000,
-    requestTimeoutMs: 60_000,
-  });
+  const isSilent = faults.halfOpen !== undefined;
+  const options = { tls, hubKey: server.hubKey, requestTimeoutMs: 60_000 };
+  const connectTimeoutMs = isSilent ? 1_000 : 20_000;
+  const hub = new NetworkHub(
+    { host: '127.0.0.1', port: proxy.port, connectTimeoutMs, ...options },
+    isSilent ? hurried() : {},
+  );
   endings.push(() => hub.close());
   const random = seededRandom(SEED);
   const agents = await Promise.all(
@@ -63,6 +63,18 @@ async function world(faults: Faults, tls: boolean) {
   );
   proxy.faults = faults;
   return { server, proxy, agents, random };
+}
+
+/** A client for which 75 s of silence are less than one: its clock runs, its waits are short. */
+function hurried(): Partial<ClientHost> {
+  const started = Date.now();
+  return {
+    clock: () => started + (Date.now() - started) * 150,
+    after(delayMs, task) {
+      const timer = setTimeout(task, delayMs < 10_000 ? Math.min(delayMs, 20) : 1_000);
+      return () => clearTimeout(timer);
+    },
+  };
 }
 
 /** Everybody sends to his neighbour, a few at a time; an answer says that the hub has it. */
@@ -120,6 +132,7 @@ describe(`a hub behind a bad network loses nothing and doubles nothing (seed ${S
     ['latency over TLS', { latencyMs: 20 }, true],
     ['one-byte writes over TLS', { sliceBytes: 1 }, true],
     ['cut connections over TLS', { cut: 0.06 }, true],
+    ['half-open connections over TLS', { halfOpen: 0.02 }, true],
     ['corruption over TLS', { corrupt: 0.06 }, true],
     ['cut connections over plaintext', { cut: 0.06 }, false],
     ['frames doubled and swapped over plaintext', { duplicate: 0.3, reorder: 0.3 }, false],
@@ -138,7 +151,7 @@ describe(`a hub behind a bad network loses nothing and doubles nothing (seed ${S
       here.proxy.faults = {};
       here.proxy.cutAll();
       await expectAllOnce(here, sent);
-      for (const fault of ['cut', 'corrupt', 'duplicate'] as const) {
+      for (const fault of ['cut', 'corrupt', 'duplicate', 'halfOpen'] as const) {
         if (faults[fault] !== undefined) expect(here.proxy.happened.get(fault)).toBeGreaterThan(0);
       }
     },
