@@ -1,6 +1,7 @@
 /**
- * Real nats-server processes for tests: one node, or a cluster, in folders that go away.
- * Owns the processes and their configuration; installs Debian's package where it can.
+ * One real nats-server process for tests, in a folder that goes away, on loopback or in a network
+ * namespace. Owns the process and its configuration; installs Debian's package where it can.
+ * Nodes that belong together are a `NatsCluster`.
  */
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
@@ -9,6 +10,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { installed } from './debian-package.js';
 
 /** What `nats-server` needs beyond ports and folders, in its own syntax. */
 export interface NatsSettings {
@@ -17,75 +19,124 @@ export interface NatsSettings {
   readonly jetstream?: string;
 }
 
-const START_MS = 15_000;
+/** Where a node listens. */
+export interface NatsPlace {
+  readonly host: string;
+  readonly port: number;
+  readonly monitor: number;
+  /** Network namespace that the process lives in. */
+  readonly namespace: string | null;
+}
+
+const START_MS = 30_000;
 const POLL_MS = 50;
+const LOOPBACK = '127.0.0.1';
+const living = new Set<NatsNode>();
+
+// A test process that ends before its tests have tidied up leaves nothing behind either.
+process.on('exit', () => {
+  for (const node of living) node.abandon();
+});
 
 /** Whether nats-server runs here; tries to install it, once, where that is allowed. */
 export function hasNats(): boolean {
-  const isThere = () => spawnSync('nats-server', ['--version']).status === 0;
-  if (isThere()) return true;
-  if (process.getuid?.() !== 0) return false;
-  const quiet = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
-  spawnSync('apt-get', ['update', '-qq'], quiet);
-  spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', 'nats-server'], quiet);
-  return isThere();
+  return installed('nats-server', () => spawnSync('nats-server', ['--version']).status === 0);
+}
+
+/** The setting that we require, where this nats-server has it: 2.9 has not. */
+function syncSetting(folder: string): string {
+  const setting = 'sync_interval: always';
+  const path = join(folder, 'known.conf');
+  writeFileSync(path, `jetstream {\nstore_dir: "${folder}"\n${setting}\n}`);
+  return spawnSync('nats-server', ['-t', '-c', path]).status === 0 ? setting : '';
 }
 
 /** One node, which may be killed and started again over the same files. */
 export class NatsNode {
-  readonly folder: string;
-  readonly port: number;
-  readonly #monitor: number;
+  readonly folder = mkdtempSync(join(tmpdir(), 'agentmesh-nats-'));
+  readonly #place: NatsPlace;
   #child: ChildProcess | null = null;
 
-  private constructor(folder: string, ports: { port: number; monitor: number }) {
-    this.folder = folder;
-    this.port = ports.port;
-    this.#monitor = ports.monitor;
+  /** Does not start yet; `lines` come into the configuration as they are. */
+  constructor(place: NatsPlace, settings: NatsSettings, lines = '') {
+    this.#place = place;
+    const { extra = '', jetstream = '' } = settings;
+    const sync = jetstream.includes('sync_interval') ? '' : syncSetting(this.folder);
+    const { host, port, monitor } = place;
+    const config = [
+      `host: ${host}`,
+      `port: ${port}`,
+      `http: ${host}:${monitor}`,
+      'max_payload: 2MB',
+      // Silence of a peer is noticed within seconds, not the four minutes that are the default.
+      'ping_interval: "2s"',
+      'ping_max: 3',
+      `jetstream {\nstore_dir: "${this.folder}"\n${sync}\n${jetstream}\n}`,
+      lines,
+      extra,
+    ];
+    writeFileSync(join(this.folder, 'nats.conf'), config.join('\n'));
   }
 
-  /** A node by itself. */
+  /** A node by itself, running. */
   static async single(settings: NatsSettings = {}): Promise<NatsNode> {
     const [port = 0, monitor = 0] = await freePorts(2);
-    const node = new NatsNode(mkdtempSync(join(tmpdir(), 'agentmesh-nats-')), { port, monitor });
-    node.#configure(settings, '');
+    const node = new NatsNode({ host: LOOPBACK, port, monitor, namespace: null }, settings);
     await node.start();
     return node;
   }
 
-  /** Nodes that hold copies for each other, all running. */
-  static async cluster(size: number, settings: NatsSettings = {}): Promise<NatsNode[]> {
-    const ports = await freePorts(size * 3);
-    const routes = ports.slice(2 * size).map((port) => `nats-route://127.0.0.1:${port}`);
-    const nodes = Array.from({ length: size }, (_, index) => {
-      const folder = mkdtempSync(join(tmpdir(), 'agentmesh-nats-'));
-      const [port = 0, monitor = 0, route = 0] = [0, 1, 2].map((row) => ports[row * size + index]);
-      const node = new NatsNode(folder, { port, monitor });
-      const cluster = ['name: agentmesh', 'host: 127.0.0.1', `port: ${route}`];
-      const lines = [...cluster, `routes: [${routes.join(', ')}]`].join('\n');
-      node.#configure(settings, `server_name: n${index + 1}\ncluster {\n${lines}\n}`);
-      return node;
-    });
-    await Promise.all(nodes.map((node) => node.start()));
-    return nodes;
-  }
-
   get url(): string {
-    return `nats://127.0.0.1:${this.port}`;
+    return `nats://${this.#place.host}:${this.port}`;
   }
 
+  get port(): number {
+    return this.#place.port;
+  }
+
+  /** 0 while it does not run. */
   get pid(): number {
     return this.#child?.pid ?? 0;
   }
 
-  /** Resolves when JetStream works. */
+  get isRunning(): boolean {
+    return this.#child !== null;
+  }
+
+  /** Resolves when JetStream works: in a cluster, when it follows the leader. */
   async start(): Promise<void> {
-    const args = ['-c', join(this.folder, 'nats.conf'), '-l', join(this.folder, 'nats.log')];
-    this.#child = spawn('nats-server', args, { stdio: 'ignore' });
+    this.launch();
+    await this.healthy();
+  }
+
+  /** Starts the process without waiting: the first node of a cluster alone never gets healthy. */
+  launch(): void {
+    const config = join(this.folder, 'nats.conf');
+    const command = ['nats-server', '-c', config, '-l', join(this.folder, 'nats.log')];
+    const { namespace } = this.#place;
+    const [program = '', ...args] =
+      namespace === null ? command : ['ip', 'netns', 'exec', namespace, ...command];
+    this.#child = spawn(program, args, { stdio: 'ignore' });
+    living.add(this);
+  }
+
+  async healthy(): Promise<void> {
     const endMs = Date.now() + START_MS;
-    while (!(await this.#isHealthy())) {
+    while ((await this.page('/healthz')) === null) {
       if (Date.now() > endMs) throw new Error(`nats-server does not start: ${this.folder}`);
       await pause(POLL_MS);
+    }
+  }
+
+  /** A page of its monitor; null unless it says all is well. */
+  async page(path: string): Promise<unknown> {
+    try {
+      const { host, monitor } = this.#place;
+      const signal = AbortSignal.timeout(2_000);
+      const answer = await fetch(`http://${host}:${monitor}${path}`, { signal });
+      return answer.ok ? await answer.json() : null;
+    } catch {
+      return null;
     }
   }
 
@@ -93,10 +144,20 @@ export class NatsNode {
   async kill(signal: 'SIGKILL' | 'SIGTERM' = 'SIGKILL'): Promise<void> {
     const child = this.#child;
     this.#child = null;
-    if (child === null) return;
+    living.delete(this);
+    if (child === null || child.exitCode !== null || child.signalCode !== null) return;
     const exit = once(child, 'exit');
     child.kill(signal);
     await exit;
+  }
+
+  /** Holds the process as it is: its connections stay open and nothing answers. */
+  freeze(): void {
+    this.#child?.kill('SIGSTOP');
+  }
+
+  thaw(): void {
+    this.#child?.kill('SIGCONT');
   }
 
   async dispose(): Promise<void> {
@@ -104,25 +165,10 @@ export class NatsNode {
     rmSync(this.folder, { recursive: true, force: true });
   }
 
-  #configure({ extra = '', jetstream = '' }: NatsSettings, cluster: string): void {
-    const lines = [
-      'host: 127.0.0.1',
-      `port: ${this.port}`,
-      `http: 127.0.0.1:${this.#monitor}`,
-      'max_payload: 2MB',
-      `jetstream {\nstore_dir: "${this.folder}"\n${jetstream}\n}`,
-      cluster,
-      extra,
-    ];
-    writeFileSync(join(this.folder, 'nats.conf'), lines.join('\n'));
-  }
-
-  async #isHealthy(): Promise<boolean> {
-    try {
-      return (await fetch(`http://127.0.0.1:${this.#monitor}/healthz`)).ok;
-    } catch {
-      return false;
-    }
+  /** The same without waiting. */
+  abandon(): void {
+    this.#child?.kill('SIGKILL');
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }
 
@@ -133,10 +179,10 @@ function pause(ms: number): Promise<void> {
 }
 
 /** Ports that were free a moment ago. */
-async function freePorts(count: number): Promise<number[]> {
+export async function freePorts(count: number): Promise<number[]> {
   const servers = await Promise.all(
     Array.from({ length: count }, async () => {
-      const server = createServer().listen(0, '127.0.0.1');
+      const server = createServer().listen(0, LOOPBACK);
       await once(server, 'listening');
       return server;
     }),

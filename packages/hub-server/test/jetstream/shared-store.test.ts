@@ -5,6 +5,7 @@ import { afterEach, describe, expect, test } from '@jest/globals';
 import { ready } from '@agentmesh/protocol';
 import { JetStreamHubStore } from '../../src/jetstream.js';
 import type { JetStreamHubStoreOptions } from '../../src/jetstream.js';
+import { NatsCluster } from './nats-cluster.js';
 import { hasNats, NatsNode } from './nats-process.js';
 
 const NOW_MS = 1_700_000_000_000;
@@ -145,17 +146,17 @@ suite('a store in NATS that two hubs share', () => {
 });
 
 suite('a store in NATS with three replicas', () => {
-  let nodes: NatsNode[] = [];
+  let cluster: NatsCluster | null = null;
 
   afterEach(async () => {
     for (const store of open.splice(0)) await store.close();
-    for (const node of nodes) await node.dispose();
+    await cluster?.dispose();
   });
 
   test('of hubs that take prekeys at the same time each gets others', async () => {
     await ready();
-    nodes = await NatsNode.cluster(3);
-    const servers = nodes.map(({ url }) => url).join(',');
+    cluster = await NatsCluster.start();
+    const { servers } = cluster;
     const stores = [
       await storeAt(servers, { replicas: 3, shards: 1, patienceMs: 10_000 }),
       await storeAt(servers),
