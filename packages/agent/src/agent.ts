@@ -14,6 +14,7 @@ import {
 import { decodeBundle, encodeBundle } from '@agentmesh/protocol';
 import type { BundleJson } from '@agentmesh/protocol';
 import type { Composed } from './compose.js';
+import type { Sent } from './deliveries.js';
 import type { Handler } from './dispatcher.js';
 import { Engine } from './engine.js';
 import { AgentError } from './errors.js';
@@ -245,13 +246,12 @@ export class Agent {
   }
 
   async #send(peer: string, bodyOf: () => Uint8Array): Promise<SendResult> {
-    const { context, introductions, link, dispatcher } = this.#engine;
+    const { context, deliveries, introductions, link, dispatcher } = this.#engine;
     context.assertRunning();
     const reference = parseReference(peer);
     const body = bodyOf();
     if (this.#isSelf(reference)) {
-      const id = await deliverToSelf(context, dispatcher, body);
-      return { id, delivered: Promise.resolve() };
+      return deliverToSelf({ context, deliveries, dispatcher }, body);
     }
     if (link === null) throw new AgentError('NO_HUB');
     return send(this.#engine, await introductions.resolve(reference), body);
@@ -294,17 +294,20 @@ async function send(engine: Engine, to: Uint8Array, body: Uint8Array): Promise<S
   if (transmitter.isFull) throw new AgentError('BACKPRESSURE');
   const draft = { kind: CONTENT_KIND.application, body };
   return new Promise<SendResult>((resolve, reject) => {
-    let result: SendResult | null = null;
+    let said: { readonly sent: Sent; readonly result: SendResult } | null = null;
     sender.say(to, {
       route: 'hub',
       draft: () => draft,
-      committed({ msgId, number }, envelopeId) {
+      committed({ msgId, number, peer }, envelopeId) {
+        const { identity, name, outgoing } = peer;
         const id = toHex(msgId);
-        result = { id, delivered: deliveries.expect({ aid: to, number, id }, envelopeId) };
+        const sent = { aid: identity.aid, peer: name, epoch: outgoing.epoch, number, id };
+        said = { sent, result: { id, ...deliveries.expect(sent, envelopeId) } };
       },
       settled(refusal) {
-        if (refusal === null && result !== null) resolve(result);
-        else reject(refusal ?? new AgentError('CLOSED'));
+        if (refusal !== null || said === null) return reject(refusal ?? new AgentError('CLOSED'));
+        deliveries.accepted(said.sent);
+        resolve(said.result);
       },
       failed: reject,
     });

@@ -1,6 +1,7 @@
 /**
  * The body of a content, by its kind (protocol.md §2.6): the application's JSON, receipts, retry
- * requests. Owns what an agent understands of each; kinds of later versions are taken and skipped.
+ * requests, outcomes. Owns what an agent understands of each; kinds of later versions are taken and
+ * skipped.
  *
  * A receipt may hold one entry with an empty group name: its epoch is the number up to which the
  * sender will send nothing (again), so that a peer with a new store knows where to begin.
@@ -10,6 +11,8 @@ import type { Content, SequenceRange } from '@agentmesh/crypto';
 import { AgentMeshError } from '@agentmesh/crypto';
 import { decodePayload } from '@agentmesh/protocol';
 import type { JsonObject } from '@agentmesh/protocol';
+import { decodeOutcomes } from './outcome.js';
+import type { Outcome } from './outcome.js';
 
 /** What a content says. */
 export type Body =
@@ -17,6 +20,7 @@ export type Body =
   | { readonly kind: 'receipt'; readonly floor: number | null }
   | { readonly kind: 'retry'; readonly ranges: readonly SequenceRange[] }
   | { readonly kind: 'nudge' }
+  | { readonly kind: 'outcome'; readonly outcomes: readonly Outcome[] }
   | { readonly kind: 'unsupported' };
 
 /** Reads a body; throws BAD_CONTENT. */
@@ -31,6 +35,8 @@ export function readBody({ kind, body }: Content): Body {
     case CONTENT_KIND.nudge:
       if (body.length > 0) throw new CryptoError('BAD_CONTENT');
       return { kind: 'nudge' };
+    case CONTENT_KIND.outcome:
+      return { kind: 'outcome', outcomes: decodeOutcomes(body) };
     case CONTENT_KIND.groupWelcome:
     case CONTENT_KIND.revocation:
     case CONTENT_KIND.introduction:

@@ -4,15 +4,21 @@
  * messages; a row leaves the inbox only when every handler was content with it.
  */
 import type { AgentContext } from './agent-context.js';
+import { AgentError } from './errors.js';
 import { decodeInboxRow, encodeInboxRow } from './inbox.js';
 import type { InboxRow } from './inbox.js';
 import { AGENT_LIMITS } from './limits.js';
 import type { Message } from './message.js';
+import { reasonOf } from './outcome.js';
+import type { Ending, Outcomes } from './outcomes.js';
 import { orderOf, ROW } from './row-keys.js';
 import { rowsUnder } from './row-pages.js';
 import type { RowSweeper } from './row-sweeper.js';
 
-/** What an application does with a message; it is handled when this returns or resolves. */
+/**
+ * What an application does with a message; it is handled when this returns or resolves. Throwing
+ * `new AgentError('REFUSED', reason)` refuses it for good and tells its sender the reason.
+ */
 export type Handler = (message: Message) => void | Promise<void>;
 
 /** A committed inbox row. */
@@ -41,6 +47,7 @@ interface Waiting {
 export class Dispatcher {
   readonly #context: AgentContext;
   readonly #sweeper: RowSweeper;
+  readonly #outcomes: Outcomes;
   readonly #read: (row: InboxRow, redelivered: boolean) => Message;
   readonly #handlers = new Set<Handler>();
   /** In order of arrival. */
@@ -50,14 +57,16 @@ export class Dispatcher {
   #draining = false;
   #stopped = false;
 
-  constructor(
-    context: AgentContext,
-    sweeper: RowSweeper,
-    read: (row: InboxRow, redelivered: boolean) => Message,
-  ) {
-    this.#context = context;
-    this.#sweeper = sweeper;
-    this.#read = read;
+  constructor(parts: {
+    readonly context: AgentContext;
+    readonly sweeper: RowSweeper;
+    readonly outcomes: Outcomes;
+    readonly read: (row: InboxRow, redelivered: boolean) => Message;
+  }) {
+    this.#context = parts.context;
+    this.#sweeper = parts.sweeper;
+    this.#outcomes = parts.outcomes;
+    this.#read = parts.read;
   }
 
   get handlers(): number {
@@ -168,8 +177,10 @@ export class Dispatcher {
     if (item.attempts > AGENT_LIMITS.handlerAttempts) return this.#setAside(item);
     const message = this.#read(entry.row, entry.redelivered || item.attempts > 1);
     const errors = await this.#runHandlers(item, message);
+    const refusal = errors.find(isRefusal);
+    if (refusal !== undefined) return this.#done(item, refusedBy(refusal));
     const deadLettered = errors.length > 0 && item.attempts >= AGENT_LIMITS.handlerAttempts;
-    if (errors.length === 0) this.#done(item);
+    if (errors.length === 0) this.#done(item, HANDLED);
     else if (deadLettered) await this.#setAside(item);
     else await this.#later(item);
     for (const error of errors) {
@@ -188,13 +199,16 @@ export class Dispatcher {
         item.content.add(handler);
       } catch (error) {
         errors.push(error);
+        if (isRefusal(error)) break;
       }
     }
     return errors;
   }
 
-  #done(item: Waiting): void {
-    this.#sweeper.delete(item.entry.key);
+  #done(item: Waiting, ending: Ending): void {
+    const { key, row } = item.entry;
+    this.#sweeper.delete(key, this.#outcomes.rowsOf(key, row, ending));
+    this.#outcomes.ended(row, ending);
     this.#remove(item);
   }
 
@@ -223,13 +237,27 @@ export class Dispatcher {
     tx.put(dead, encodeInboxRow({ ...row, attempts: item.attempts }));
     const beyond = orderOf(dead) - AGENT_LIMITS.deadLetters;
     if (beyond > 0) tx.delete(ROW.log('dead', beyond));
+    for (const owed of this.#outcomes.rowsOf(key, row, FAILED)) tx.write(owed);
     await tx.commit();
+    this.#outcomes.ended(row, FAILED);
     this.#remove(item);
   }
 }
 
 function waiting(entry: InboxEntry, dueMs: number): Waiting {
   return { entry, attempts: entry.row.attempts, content: new Set(), dueMs };
+}
+
+const HANDLED: Ending = { state: 'handled', reason: '' };
+const FAILED: Ending = { state: 'failed', reason: '' };
+
+/** A handler that throws REFUSED has decided: no other handler and no other attempt follows. */
+function isRefusal(error: unknown): error is AgentError {
+  return error instanceof AgentError && error.code === 'REFUSED';
+}
+
+function refusedBy({ detail }: AgentError): Ending {
+  return { state: 'refused', reason: reasonOf(detail ?? '') };
 }
 
 function noop(): void {}

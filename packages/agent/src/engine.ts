@@ -14,12 +14,14 @@ import { AgentError } from './errors.js';
 import { FollowUps } from './follow-ups.js';
 import { HandshakeBudget } from './handshake-budget.js';
 import { HubLink } from './hub-link.js';
+import type { InboxRow } from './inbox.js';
 import { Introductions } from './introductions.js';
 import { AGENT_LIMITS } from './limits.js';
 import { Message } from './message.js';
 import type { Reply } from './message.js';
 import { wasRolledBack } from './meta.js';
 import type { CheckedOptions } from './options.js';
+import { Outcomes } from './outcomes.js';
 import { Publisher } from './publisher.js';
 import { Receiver } from './receiver.js';
 import { Repairs } from './repairs.js';
@@ -45,9 +47,10 @@ export class Engine {
   readonly link: HubLink | null;
   readonly introductions: Introductions;
   readonly conversations: Conversations;
-  readonly deliveries = new Deliveries();
+  readonly deliveries: Deliveries;
   readonly sender: Sender;
   readonly dispatcher: Dispatcher;
+  readonly outcomes: Outcomes;
   readonly publisher: Publisher;
   readonly receiver: Receiver;
   readonly transmitter: Transmitter;
@@ -62,6 +65,7 @@ export class Engine {
 
   private constructor(context: AgentContext, { options, reply }: EngineParts) {
     this.context = context;
+    this.deliveries = new Deliveries(context.events);
     this.#token = options.token;
     const { hub } = options;
     this.link = hub === null ? null : new HubLink(hub, context.runtime, this.#linkEvents());
@@ -76,9 +80,12 @@ export class Engine {
     const { introductions, conversations, transmitter, deliveries } = this;
     this.sender = new Sender({ context, introductions, conversations, transmitter, deliveries });
     const { sender } = this;
-    this.dispatcher = new Dispatcher(context, this.#sweeper, (row, redelivered) => {
-      return new Message(row, redelivered, (...args) => reply(row.from, ...args));
-    });
+    const sweeper = this.#sweeper;
+    this.outcomes = new Outcomes({ context, sender, sweeper, deliveries });
+    const { outcomes } = this;
+    const read = (row: InboxRow, redelivered: boolean): Message =>
+      new Message(row, redelivered, (...args) => reply(row.from, ...args));
+    this.dispatcher = new Dispatcher({ context, sweeper, outcomes, read });
     this.publisher = new Publisher(context, () => void this.#refill());
     this.#followUps = link === null ? null : new FollowUps(context, sender);
     const repairs =
@@ -133,6 +140,7 @@ export class Engine {
     if (this.link === null) return;
     await this.transmitter.load();
     await this.#followUps?.load();
+    await this.outcomes.load();
   }
 
   async #connect(): Promise<void> {
@@ -195,7 +203,8 @@ export class Engine {
   #notice({ id, what }: DeliveryNotice): void {
     const sent = this.deliveries.byEnvelope(id);
     if (sent !== undefined) {
-      this.deliveries.failed(sent.aid, sent.number, new AgentError('UNDELIVERED', what));
+      const state = what === 'expired' ? 'expired' : 'rejected';
+      this.deliveries.failed(sent, state, new AgentError('UNDELIVERED', what));
     }
     this.context.events.emit('undelivered', { id: sent?.id ?? null, reason: what });
   }
@@ -240,6 +249,7 @@ export class Engine {
       await this.dispatcher.drain();
       await context.peers.idle();
       if (link?.isUp !== true) return;
+      await this.outcomes.flush();
       await this.#followUps?.flush();
       await this.transmitter.idle();
     });
@@ -261,6 +271,7 @@ export class Engine {
     this.#cancelUpkeep?.();
     this.receiver.stop();
     this.dispatcher.stop();
+    this.outcomes.stop();
     this.#followUps?.stop();
     this.transmitter.stop(reason);
     this.deliveries.close(reason);

@@ -65,6 +65,11 @@ const AGENT_ERRORS = {
     retryable: false,
     message: 'The envelope was opened but carries no message for the application',
   },
+  REFUSED: { retryable: false, message: 'The recipient refused this message' },
+  FAILED: {
+    retryable: false,
+    message: 'The recipient could not handle this message: it is a dead letter there',
+  },
   UNDELIVERED: { retryable: false, message: 'The hub could not deliver this message' },
 } as const satisfies Readonly<Record<string, ErrorRule>>;
 
@@ -74,11 +79,14 @@ export type AgentErrorCode = keyof typeof AGENT_ERRORS;
 /** Refusal or misuse at the level of agents. */
 export class AgentError extends AgentMeshError {
   readonly code: AgentErrorCode;
+  /** What stands in brackets behind the text: a peer's own words in REFUSED. */
+  readonly detail: string | undefined;
 
   constructor(code: AgentErrorCode, detail?: string, cause?: unknown) {
     const { message, retryable } = AGENT_ERRORS[code];
     super(detail === undefined ? message : `${message} (${detail})`, { retryable, cause });
     this.code = code;
+    this.detail = detail;
   }
 }
 

@@ -4,6 +4,7 @@
  */
 import type { AgentMeshError, SequenceRange } from '@agentmesh/crypto';
 import type { Message } from './message.js';
+import type { OutcomeState } from './outcome.js';
 
 /** Events by name. `address` is the `am2…` form of an identity. */
 export interface AgentEvents {
@@ -24,6 +25,18 @@ export interface AgentEvents {
     readonly peer: string;
     readonly state: 'asked' | 'lost';
     readonly ranges: readonly SequenceRange[];
+  };
+  /**
+   * A step of a message of ours (protocol.md §2.10): committed here, durable at the hub, in the
+   * peer's durable inbox, and what his application made of it; or given up. Only `delivered` and
+   * what follows it is the peer's own word. `reason`: of a refusal, or the code of an error.
+   */
+  outgoing: {
+    readonly id: string;
+    readonly peer: string;
+    readonly address: string;
+    readonly state: 'queued' | 'accepted' | 'delivered' | OutcomeState | 'expired' | 'rejected';
+    readonly reason: string | null;
   };
   /** The hub could not deliver a message of ours; `id` is null for one of an earlier run. */
   undelivered: { readonly id: string | null; readonly reason: 'expired' | 'dead_lettered' };

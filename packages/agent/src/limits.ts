@@ -61,6 +61,10 @@ export const AGENT_LIMITS = {
   /** Unacknowledged messages, or age of the first, that make a receipt (§2.10). */
   receiptMessages: 64,
   receiptMs: 30_000,
+  /** Wait for more outcomes before they are told together; then one message at a time (§2.10). */
+  outcomeMs: 100,
+  /** Messages to one peer whose outcome is awaited in memory: as many as are kept. */
+  outcomesAwaited: 10_000,
   /** Wait before a missing number is asked for: what is only late arrives meanwhile. */
   gapMs: 2_000,
   /** How often a gap is asked for, each time after four times the wait. */

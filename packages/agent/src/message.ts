@@ -18,6 +18,12 @@ export interface SendResult {
    * Rejects when the message is given up. Need not be awaited.
    */
   readonly delivered: Promise<void>;
+  /**
+   * Fulfilled when the recipient says, authenticated like every message, that its handlers are
+   * done. Rejects with REFUSED and his reason, with FAILED when every attempt failed, or like
+   * `delivered`. Waits as long as he has no handler. Need not be awaited.
+   */
+  readonly handled: Promise<void>;
 }
 
 /** Sends an answer to this message's sender. */

@@ -49,6 +49,8 @@ export interface ReceiveContext {
   readonly mayGoWithoutOneTime: (signedPrekeyId: number) => boolean;
   /** Step 9: the stranger's record as a hub has it, judged and pinned; throws the refusal. */
   readonly introduce: (name: string, aid: Uint8Array) => Promise<Peer>;
+  /** Whether this run knows the message at this place and awaits its receipt. */
+  readonly isAwaited: (aid: Uint8Array, epoch: number, number: number) => boolean;
 }
 
 /** A message as it came in. */
@@ -84,8 +86,10 @@ export async function receive(context: ReceiveContext, incoming: Incoming): Prom
   const body = readBody(content); //                                                       step 8
   assertAddressed(content, known, context.me.meta.name);
   const peer = known ?? (await context.introduce(content.fromName, incoming.from)); //     step 9
-  const { tx, me, policy } = context;
-  const settled = await settle({ tx, me, policy, peer, before: session, opened, body }); // 9 to 11
+  const { tx, me, policy, isAwaited } = context;
+  const before = session;
+  const step = { tx, me, policy, isAwaited, peer, before, opened, body };
+  const settled = await settle(step); //                                          steps 9 to 11
   const { trust } = peer;
   return { ...settled, content, contentBytes, body, trust, prekeys: prekeysOf(opened) };
 }

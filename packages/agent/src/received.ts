@@ -3,7 +3,16 @@
  * session, the window of his numbers, what he acknowledges. Owns these transitions and their
  * writes; opening is `receive`'s, delivering and answering is `receiver`'s.
  */
-import { CryptoError, decodeSession, encodeSession, equalBytes, LIMITS } from '@agentmesh/crypto';
+import {
+  CONTENT_KIND,
+  CryptoError,
+  decodeContent,
+  decodeSession,
+  encodeSession,
+  equalBytes,
+  LIMITS,
+  toHex,
+} from '@agentmesh/crypto';
 import type {
   Content,
   CryptoSession,
@@ -18,6 +27,7 @@ import { AGENT_LIMITS } from './limits.js';
 import { encodePeer, outgoingOf, replaceSession, replaceWindow, windowOf } from './peer.js';
 import type { Peer } from './peer.js';
 import { ROW } from './row-keys.js';
+import { loadSent } from './sent-log.js';
 import { giveUp, noveltyOf, observe } from './sequence-window.js';
 import type { Observed } from './sequence-window.js';
 import { boundSessions, doubtUnanswered, entryOf, findSession } from './sessions.js';
@@ -30,6 +40,8 @@ export interface OpenedMessage {
   readonly tx: StoreTransaction;
   readonly me: Author;
   readonly policy: TrustPolicy;
+  /** Whether this run knows the message at this place and awaits its receipt. */
+  readonly isAwaited: (aid: Uint8Array, epoch: number, number: number) => boolean;
   readonly peer: Peer;
   /** Its session before; null for the first message of a new one. */
   readonly before: CryptoSession | null;
@@ -48,8 +60,17 @@ export interface Settled {
   readonly mark: number;
   /** Numbers of his that will never come. */
   readonly lost: readonly SequenceRange[];
+  /** Messages of the application, sent in an earlier run, that he has now acknowledged. */
+  readonly acknowledgedEarlier: readonly EarlierMessage[];
   /** Message keys that fell to their bounds: those messages are lost. */
   readonly droppedKeys: number;
+}
+
+/** A message of ours that this run knows from the store only. */
+interface EarlierMessage {
+  readonly number: number;
+  /** msgId in hex. */
+  readonly id: string;
 }
 
 /** Steps 9 to 11: judges instance and number, then writes everything but the inbox row. */
@@ -58,8 +79,8 @@ export async function settle(message: OpenedMessage): Promise<Settled> {
   if (opened.content.convSeq === 0) throw new CryptoError('BAD_CONTENT');
   const { peer: heard, instanceChanged } = withInstance(message);
   const numbered = withNumber(heard, opened.content, body);
-  const acknowledged = withAcknowledgement(message, numbered.peer);
-  const owing = withReceiptOwed(message, acknowledged);
+  const acknowledged = await withAcknowledgement(message, numbered.peer);
+  const owing = withReceiptOwed(message, acknowledged.peer);
   const { peer, droppedKeys } = await withBounds(message, owing);
   writeSession(message);
   tx.put(ROW.peer(peer.identity.aid), encodePeer(peer));
@@ -67,7 +88,8 @@ export async function settle(message: OpenedMessage): Promise<Settled> {
   const { instance, boot } = opened.content;
   const mark = windowOf(peer, instance, boot).low;
   const dropped = droppedKeys + opened.droppedKeys;
-  return { peer, repeated, lost, mark, instanceChanged, droppedKeys: dropped };
+  const acknowledgedEarlier = acknowledged.earlier;
+  return { peer, repeated, lost, mark, instanceChanged, acknowledgedEarlier, droppedKeys: dropped };
 }
 
 /**
@@ -147,20 +169,43 @@ function withFloor(observed: Observed, body: Body, number: number): Observed {
  * The peer has everything up to `peerAck`: those contents are no longer kept. Only in a session in
  * which he has seen a message of this very store of ours, else he means another store's numbers.
  */
-function withAcknowledgement(message: OpenedMessage, peer: Peer): Peer {
+async function withAcknowledgement(
+  message: OpenedMessage,
+  peer: Peer,
+): Promise<{ readonly peer: Peer; readonly earlier: readonly EarlierMessage[] }> {
   const { tx, me, opened } = message;
   const { epoch } = me.meta;
   const entry = findSession(peer.sessions, opened.session.sid);
   const outgoing = outgoingOf(peer, epoch);
   const { peerAck } = opened.content;
   const meant = entry?.heard === true && entry.epoch === epoch;
-  if (!meant || peerAck <= outgoing.acked || peerAck >= outgoing.next) return peer;
+  if (!meant || peerAck <= outgoing.acked || peerAck >= outgoing.next) return { peer, earlier: [] };
+  const earlier: EarlierMessage[] = [];
   const keptFrom = Math.max(outgoing.keptFrom, peerAck + 1);
   for (let number = outgoing.keptFrom; number < keptFrom; number++) {
+    const id = await earlierId(message, number);
+    if (id !== null) earlier.push({ number, id });
     tx.delete(ROW.sent(peer.identity.aid, epoch, number));
   }
   const before = keptFrom === outgoing.next ? outgoing.total : outgoing.before;
-  return { ...peer, outgoing: { ...outgoing, acked: peerAck, keptFrom, before } };
+  return {
+    peer: { ...peer, outgoing: { ...outgoing, acked: peerAck, keptFrom, before } },
+    earlier,
+  };
+}
+
+/** Id of a kept message of the application that this run does not know; else null. */
+async function earlierId(
+  { tx, me, peer, isAwaited }: OpenedMessage,
+  number: number,
+): Promise<string | null> {
+  const { aid } = peer.identity;
+  const { epoch } = me.meta;
+  if (isAwaited(aid, epoch, number)) return null;
+  const sent = await loadSent(tx, aid, { epoch, number });
+  if (sent === null) return null;
+  const { kind, msgId } = decodeContent(sent.content);
+  return kind === CONTENT_KIND.application ? toHex(msgId) : null;
 }
 
 /** Only what the application sent asks for a receipt: receipts do not answer receipts. */

@@ -146,7 +146,7 @@ export class Receiver {
   }
 
   #judge(tx: StoreTransaction, incoming: Incoming): Promise<Received> {
-    const { context, introductions, budget, publisher } = this.#parts;
+    const { context, deliveries, introductions, budget, publisher } = this.#parts;
     const me = context.author();
     return receive(
       {
@@ -156,6 +156,7 @@ export class Receiver {
         mayHandshake: (aid) => budget.take(aid, me.nowMs),
         mayGoWithoutOneTime: (id) => publisher.mayGoWithoutOneTime(id),
         introduce: (name, aid) => introductions.meetSender(tx, name, aid),
+        isAwaited: (aid, epoch, number) => deliveries.isAwaited(aid, epoch, number),
       },
       incoming,
     );
@@ -166,8 +167,14 @@ export class Receiver {
     const { context, deliveries, dispatcher, followUps, introductions, publisher } = this.#parts;
     const { peer, body, lost, droppedKeys } = received;
     const { aid } = peer.identity;
-    const outgoing = outgoingOf(peer, context.meta.epoch);
-    deliveries.acknowledged(aid, outgoing.acked);
+    const { epoch, acked } = outgoingOf(peer, context.meta.epoch);
+    deliveries.acknowledged(aid, epoch, acked);
+    for (const { number, id } of received.acknowledgedEarlier) {
+      deliveries.acknowledgedEarlier({ aid, peer: peer.name, epoch, number, id });
+    }
+    if (body.kind === 'outcome' && !received.repeated) {
+      for (const outcome of body.outcomes) deliveries.ended(aid, peer.name, outcome);
+    }
     if (received.trust === 'first-contact')
       introductions.tellOf({ ...peer, trust: received.trust });
     if (received.instanceChanged) this.#tellOfInstance(peer, false);

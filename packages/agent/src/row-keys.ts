@@ -12,7 +12,7 @@
  *   used/<sid>                accepted once (§2.3)         used-until/<ms>/<sid>
  *   sent/<aid>/<epoch>/<seq>  contents not yet acknowledged
  *   outbox/<n>  inbox/<n>  dead/<n>  security/<n>          in order of arrival
- *   receipt/<aid>             a receipt is owed
+ *   receipt/<aid>             a receipt is owed           outcome/<aid>/<n>  an outcome is owed
  */
 import { toHex } from '@agentmesh/crypto';
 
@@ -46,6 +46,7 @@ export const ROW = {
   sent: (aid: Uint8Array, epoch: number, number: number) =>
     `sent/${toHex(aid)}/${id8(epoch)}/${sortable(number)}`,
   receipt: (aid: Uint8Array) => `receipt/${toHex(aid)}`,
+  outcome: (aid: Uint8Array, order: number) => `outcome/${toHex(aid)}/${sortable(order)}`,
   log: (log: Log, order: number) => `${log}/${sortable(order)}`,
 } as const;
 
@@ -58,6 +59,11 @@ export function under(prefix: string): { readonly from: string; readonly to: str
 /** Bounds of the accepted sessions whose time is over. */
 export function usedBefore(nowMs: number): { readonly from: string; readonly to: string } {
   return { from: 'used-until/', to: `used-until/${sortable(nowMs)}` };
+}
+
+/** Bounds of the outcomes owed to one peer. */
+export function outcomesOf(aid: Uint8Array): { readonly from: string; readonly to: string } {
+  return under(`outcome/${toHex(aid)}`);
 }
 
 /** Order of a row in one of the logs. */

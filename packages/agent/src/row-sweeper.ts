@@ -1,21 +1,22 @@
 /**
- * Deletes rows whose work is done, many with one commit. Owns the collecting; a row that a crash
- * leaves behind is only work done once more, never work lost.
+ * Deletes rows whose work is done, many with one commit, together with what takes their place. Owns
+ * the collecting; a row that a crash leaves behind is only work done once more, never work lost.
  */
-import type { AgentStore } from './store.js';
+import type { AgentStore, StoreOperation } from './store.js';
 
-/** Collects keys while a commit is under way. */
+/** Collects operations while a commit is under way. */
 export class RowSweeper {
   readonly #store: AgentStore;
-  #keys = new Set<string>();
+  #operations: StoreOperation[] = [];
   #sweeping: Promise<void> | null = null;
 
   constructor(store: AgentStore) {
     this.#store = store;
   }
 
-  delete(key: string): void {
-    this.#keys.add(key);
+  /** Deletes a row; `instead` is written in the same commit. */
+  delete(key: string, instead: readonly StoreOperation[] = []): void {
+    this.#operations.push({ delete: key }, ...instead);
     this.#sweeping ??= this.#sweep();
   }
 
@@ -27,11 +28,11 @@ export class RowSweeper {
   async #sweep(): Promise<void> {
     // One turn later, so that what ends together is deleted together.
     await Promise.resolve();
-    while (this.#keys.size > 0) {
-      const keys = [...this.#keys];
-      this.#keys = new Set();
+    while (this.#operations.length > 0) {
+      const operations = this.#operations;
+      this.#operations = [];
       try {
-        await this.#store.commit(keys.map((key) => ({ delete: key })));
+        await this.#store.commit(operations);
       } catch {
         // The store has stopped the agent and says why; these rows will be met again.
         break;

@@ -4,16 +4,26 @@
  */
 import { CONTENT_KIND, encodeContent, toHex } from '@agentmesh/crypto';
 import type { AgentContext } from './agent-context.js';
+import type { Deliveries } from './deliveries.js';
 import type { Dispatcher } from './dispatcher.js';
 import { encodeInboxRow } from './inbox.js';
 import type { InboxRow } from './inbox.js';
+import type { SendResult } from './message.js';
+import { orderOf } from './row-keys.js';
 
-/** Commits a message to ourselves; returns its id in hex. */
+/** Commits a message to ourselves. */
 export async function deliverToSelf(
-  context: AgentContext,
-  dispatcher: Dispatcher,
+  {
+    context,
+    deliveries,
+    dispatcher,
+  }: {
+    readonly context: AgentContext;
+    readonly deliveries: Deliveries;
+    readonly dispatcher: Dispatcher;
+  },
   body: Uint8Array,
-): Promise<string> {
+): Promise<SendResult> {
   const { meta, runtime, name } = context;
   const msgId = runtime.random(16);
   const content = encodeContent({
@@ -35,8 +45,13 @@ export async function deliverToSelf(
   const key = context.nextKey('inbox');
   tx.put(key, encodeInboxRow(row));
   await tx.commit();
+  const { aid } = context;
+  const place = { aid, epoch: 0, number: orderOf(key) };
+  const id = toHex(msgId);
+  const promises = deliveries.expect({ ...place, peer: name, id }, null);
+  deliveries.acknowledged(aid, place.epoch, place.number);
   const line = 'self';
   dispatcher.add({ key, row, place: { line, number: 0 }, redelivered: false, handled: () => {} });
   dispatcher.advance(line, 0);
-  return toHex(msgId);
+  return { id, ...promises };
 }

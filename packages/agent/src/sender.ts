@@ -30,6 +30,8 @@ import { assertUncontested } from './trust.js';
 export interface Utterance {
   /** Made when its turn comes; null when there is nothing to say any more. */
   readonly draft: (peer: Peer) => Draft | null;
+  /** Rows that are done with once this is committed. */
+  readonly spends?: readonly string[] | undefined;
   /** `hand`: the bytes go to the caller instead of the hub. */
   readonly route: 'hub' | 'hand';
   /** Committed here, with the id of its envelope if it goes to the hub. */
@@ -133,7 +135,8 @@ export class Sender {
       tx.put(ROW.sent(row.to, row.epoch, row.number), encodeSentRow({ ...sent, content }));
       await tx.commit();
     });
-    this.#deliveries.failed(row.to, row.number, error);
+    const said = this.#deliveries.byPlace(row.to, row.epoch, row.number);
+    if (said !== undefined) this.#deliveries.failed(said, 'rejected', error);
   }
 
   /** Says one thing in a transaction begun elsewhere, and commits it. The peer's lock is held. */
@@ -187,7 +190,9 @@ export class Sender {
       return conversation;
     }
     try {
-      return this.#stage(speech, conversation, draft, utterance);
+      const said = this.#stage(speech, conversation, draft, utterance);
+      for (const key of utterance.spends ?? []) speech.tx.delete(key);
+      return said;
     } catch (error) {
       // This one cannot be said, such as one that is too large; the others can.
       speech.told.push(() => utterance.failed(error));
@@ -260,7 +265,7 @@ export class Sender {
     for (const tell of told) tell();
     if (trimmed.keptFrom > outgoing.keptFrom) {
       const dropped = new AgentError('UNDELIVERED', 'given up after 7 days or too many others');
-      this.#deliveries.dropped(aid, trimmed.keptFrom, dropped);
+      this.#deliveries.dropped({ aid, epoch: trimmed.epoch }, trimmed.keptFrom, dropped);
     }
   }
 }

@@ -23,6 +23,11 @@ export class StoreTransaction {
     this.#writes.set(key, value);
   }
 
+  write(operation: StoreOperation): void {
+    if ('put' in operation) this.put(operation.put, operation.value);
+    else this.delete(operation.delete);
+  }
+
   delete(key: string): void {
     this.#writes.set(key, null);
   }

@@ -15,6 +15,7 @@ import {
 } from '@agentmesh/crypto';
 import type { AgentKeyPair, Bundle, Content, CryptoSession } from '@agentmesh/crypto';
 import { encodePayload } from '@agentmesh/protocol';
+import type { Resident } from './world.js';
 
 const DAY_MS = 86_400_000;
 const random = systemRandom;
@@ -90,6 +91,12 @@ export class Forger {
     this.#session = sealed.session;
     return sealed.wire;
   }
+}
+
+/** What a hub delivers: a blob with the sender that it claims. */
+export function envelopeTo({ keyPair }: Resident, from: Uint8Array, blob: Uint8Array) {
+  const to = keyPair.identity.aid;
+  return { envelope: { id: new Uint8Array(16), from, to, ts: 0, blob } };
 }
 
 /** The same bytes with one bit changed. */

@@ -175,7 +175,7 @@ describe('a restart on the same store and hub', () => {
     await world.rest();
     await world.close(second);
     const restored = await world.agent('alice', {}, { keyPair: alice.keyPair, store: backup });
-    await world.advance(1_000);
+    await world.rest();
     expect(restored.events.storeRollback).toEqual([{ boot: 2 }]);
     expect(await restored.agent.peers()).toMatchObject([{ name: 'bob', session: 'none' }]);
     await world.finish(bob.agent.send('alice', '7'));

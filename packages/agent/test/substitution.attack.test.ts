@@ -7,7 +7,7 @@ import fc from 'fast-check';
 import { randomRuns } from '@agentmesh/hub-compliance';
 import type { Bundle } from '@agentmesh/crypto';
 import { decodeBundle } from '@agentmesh/protocol';
-import { bundleOf, flipped, Forger, hubIdOfBundle } from './forger.js';
+import { bundleOf, envelopeTo, flipped, Forger, hubIdOfBundle } from './forger.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
 
@@ -259,11 +259,6 @@ describe('a sender who claims what is not his', () => {
     ]);
   });
 });
-
-function envelopeTo(resident: Resident, from: Uint8Array, blob: Uint8Array) {
-  const to = resident.keyPair.identity.aid;
-  return { envelope: { id: new Uint8Array(16), from, to, ts: 0, blob } };
-}
 
 /** Bob, and mallory, who is registered like anybody but makes her messages by hand. */
 async function withForger(world: World) {

@@ -79,7 +79,7 @@ describe('two agents', () => {
   test('a receipt keeps the promise of delivery after 30 seconds without an answer', async () => {
     await using world = await World.create();
     const alice = await world.agent('alice');
-    await world.agent('bob');
+    await world.agentWithoutHandler('bob');
     const { delivered } = await world.finish(alice.agent.send('bob', 'hello'));
     let isDelivered = false;
     void delivered.then(() => (isDelivered = true));
@@ -93,7 +93,7 @@ describe('two agents', () => {
   test('a receipt is sent at once after 64 messages; none answers a receipt', async () => {
     await using world = await World.create();
     const alice = await world.agent('alice');
-    await world.agent('bob');
+    await world.agentWithoutHandler('bob');
     const results = await world.finish(
       Promise.all(Array.from({ length: 64 }, (_, n) => alice.agent.send('bob', `${n}`))),
     );

@@ -33,6 +33,7 @@ const EVENTS: readonly (keyof AgentEvents)[] = [
   'undecryptable',
   'refused',
   'gap',
+  'outgoing',
   'undelivered',
   'storeRollback',
   'displaced',
@@ -91,23 +92,31 @@ export class World {
     options: AgentOptions = {},
     as: Partial<Pick<Resident, 'keyPair' | 'store'>> = {},
   ): Promise<Resident> {
+    const resident = await this.agentWithoutHandler(name, options, as);
+    resident.agent.onMessage((message) => {
+      resident.messages.push(message);
+      resident.texts.push(message.text);
+    });
+    return resident;
+  }
+
+  /** An agent in whose inbox messages wait: none has an outcome. */
+  async agentWithoutHandler(
+    name: string,
+    options: AgentOptions = {},
+    as: Partial<Pick<Resident, 'keyPair' | 'store'>> = {},
+  ): Promise<Resident> {
     const keyPair = as.keyPair ?? this.keys();
     const store = as.store ?? new TestStore(this.ledger);
     const runtime = this.runtime();
     const { hub } = this;
     const defaults = { hub, keyPair, store, runtime, logLevel: 'silent' } as const;
     const agent = await Agent.create(name, { ...defaults, ...options });
-    const messages: Message[] = [];
-    const texts: string[] = [];
     const events = Object.fromEntries(EVENTS.map((event) => [event, []])) as never;
-    const resident: Resident = { agent, name, keyPair, store, messages, texts, events };
+    const resident: Resident = { agent, name, keyPair, store, messages: [], texts: [], events };
     for (const event of EVENTS) {
       agent.on(event, (value) => (resident.events[event] as unknown[]).push(value));
     }
-    agent.onMessage((message) => {
-      messages.push(message);
-      texts.push(message.text);
-    });
     this.#residents.add(resident);
     return resident;
   }

@@ -28,6 +28,7 @@ export const CONTENT_KIND = {
   groupWelcome: 5,
   revocation: 6,
   introduction: 7,
+  outcome: 8,
 } as const;
 
 export type ContentKind = (typeof CONTENT_KIND)[keyof typeof CONTENT_KIND];

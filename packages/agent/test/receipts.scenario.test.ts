@@ -1,0 +1,182 @@
+/**
+ * What a sender learns of his message: accepted, delivered, and what the recipient's handlers made
+ * of it, over restarts and absences; and what nobody can make him believe.
+ */
+import { describe, expect, test } from '@jest/globals';
+import { CONTENT_KIND } from '@agentmesh/crypto';
+import { AgentError } from '../src/index.js';
+import { encodeOutcomes } from '../src/outcome.js';
+import { envelopeTo, Forger } from './forger.js';
+import { World } from './world.js';
+import type { Resident } from './world.js';
+
+const statesOf = ({ events }: Resident, id: string): string[] =>
+  events.outgoing.filter((step) => step.id === id).map(({ state }) => state);
+
+const outcomeRows = async ({ store }: Resident): Promise<string[]> =>
+  [...(await store.rows()).keys()].filter((key) => key.startsWith('outcome/'));
+
+describe('the steps of a message', () => {
+  test('queued, accepted, delivered and handled are told in this order', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    const { id, delivered, handled } = await world.finish(alice.agent.send('bob', 'hello'));
+    await world.advance(1_000);
+    await Promise.all([delivered, handled]);
+    expect(statesOf(alice, id)).toEqual(['queued', 'accepted', 'delivered', 'handled']);
+    expect(alice.events.outgoing.at(-1)).toEqual({
+      id,
+      peer: 'bob',
+      address: bob.agent.address,
+      state: 'handled',
+      reason: null,
+    });
+    expect(await outcomeRows(bob)).toEqual([]);
+  });
+
+  test('delivered comes without handled while the recipient has no handler', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agentWithoutHandler('bob');
+    const { id, delivered } = await world.finish(alice.agent.send('bob', 'wait'));
+    await world.advance(60_000);
+    await delivered;
+    expect(statesOf(alice, id)).toEqual(['queued', 'accepted', 'delivered']);
+    bob.agent.onMessage(() => {});
+    await world.advance(1_000);
+    expect(statesOf(alice, id).at(-1)).toBe('handled');
+  });
+
+  test('a handler refuses for good with its reason, and no other handler sees the message', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agentWithoutHandler('bob');
+    const seen: string[] = [];
+    bob.agent.onMessage(() => {
+      seen.push('first');
+      throw new AgentError('REFUSED', 'not my task');
+    });
+    bob.agent.onMessage(() => void seen.push('second'));
+    const { id, handled } = await world.finish(alice.agent.send('bob', 'do it'));
+    await world.advance(60_000);
+    await expect(handled).rejects.toMatchObject({ code: 'REFUSED', detail: 'not my task' });
+    expect(seen).toEqual(['first']);
+    expect(statesOf(alice, id)).toEqual(['queued', 'accepted', 'delivered', 'refused']);
+    expect(bob.events.handlerError).toEqual([]);
+    expect(await bob.agent.status()).toMatchObject({ inbox: 0 });
+  });
+
+  test('a message that fails every time is failed, and the failure is not described', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agentWithoutHandler('bob');
+    bob.agent.onMessage(() => {
+      throw new TypeError('the database password is swordfish');
+    });
+    const { id, handled } = await world.finish(alice.agent.send('bob', 'poison'));
+    await world.advance(60_000);
+    await expect(handled).rejects.toMatchObject({ code: 'FAILED', detail: undefined });
+    expect(alice.events.outgoing.at(-1)).toMatchObject({ id, state: 'failed', reason: null });
+  });
+
+  test('outcomes of many messages share one message', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    await world.agent('bob');
+    const sent = Array.from({ length: 50 }, (_, n) => alice.agent.send('bob', `${n}`));
+    const results = await world.finish(Promise.all(sent));
+    await world.rest();
+    const before = world.hub.passed.sent.length;
+    await world.advance(60_000);
+    await Promise.all(results.map(({ handled }) => handled));
+    expect(world.hub.passed.sent.length).toBe(before + 1);
+  });
+
+  test('a message to oneself is handled like any other', async () => {
+    await using world = await World.create();
+    const alone = await world.agent('alone', { hub: undefined });
+    const { id, delivered, handled } = await alone.agent.send('alone', 'note');
+    await Promise.all([delivered, handled]);
+    await world.rest();
+    expect(statesOf(alone, id)).toEqual(['queued', 'delivered', 'handled']);
+  });
+
+  test('a message that the hub gives up is expired', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    await world.close(bob);
+    const { id, delivered, handled } = await world.finish(alice.agent.send('bob', 'late'));
+    await world.jump(8 * 86_400_000);
+    await world.advance(3_600_000);
+    await expect(delivered).rejects.toMatchObject({ code: 'UNDELIVERED' });
+    await expect(handled).rejects.toMatchObject({ code: 'UNDELIVERED' });
+    expect(statesOf(alice, id)).toEqual(['queued', 'accepted', 'expired']);
+  });
+});
+
+describe('over a restart', () => {
+  test('the sender is told of messages of his earlier run', async () => {
+    await using world = await World.create();
+    const first = await world.agent('alice');
+    const bob = await world.agent('bob');
+    const offline = await world.restart(bob);
+    await world.close(offline);
+    const { id } = await world.finish(first.agent.send('bob', 'across'));
+    const alice = await world.restart(first);
+    await world.agent('bob', {}, offline);
+    await world.advance(40_000);
+    expect(statesOf(alice, id)).toEqual(['delivered', 'handled']);
+  });
+
+  test('the recipient still owes what it could not tell, and tells it once', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agentWithoutHandler('bob');
+    const { id, handled } = await world.finish(alice.agent.send('bob', 'remember'));
+    await world.rest();
+    world.network.goDown();
+    bob.agent.onMessage(() => {});
+    await world.rest();
+    await world.close(bob);
+    await world.network.comeBack();
+    const again = await world.agent('bob', {}, bob);
+    expect(await outcomeRows(again)).toHaveLength(1);
+    await world.advance(60_000);
+    await handled;
+    expect(again.texts).toEqual([]);
+    expect(statesOf(alice, id).filter((state) => state === 'handled')).toEqual(['handled']);
+    expect(await outcomeRows(again)).toEqual([]);
+  });
+});
+
+describe('what nobody can make a sender believe', () => {
+  test('an outcome counts only for messages to the very peer who tells it', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    await world.agentWithoutHandler('bob');
+    const mallory = await world.agent('mallory');
+    const { id, delivered, handled } = await world.finish(alice.agent.send('bob', 'for bob only'));
+    let isSettled = false;
+    const settle = (): void => void (isSettled = true);
+    void Promise.race([delivered, handled]).then(settle, settle);
+    await world.finish(mallory.agent.send('alice', 'a session for mallory'));
+    await world.rest();
+    const { bundle } = world.hub.passed.served.findLast(({ peer }) => peer === 'alice') ?? {};
+    if (bundle === undefined) throw new Error('no bundle of alice was served');
+    const sentAtMs = world.host.clock();
+    const forger = new Forger(mallory.keyPair, { ...bundle, oneTime: undefined }, sentAtMs, 9);
+    const msgId = Uint8Array.from(Buffer.from(id, 'hex'));
+    const body = encodeOutcomes([{ msgId, state: 'handled', reason: '' }]);
+    const kind = CONTENT_KIND.outcome;
+    const wire = forger.say({ kind, fromName: 'mallory', toName: 'alice', sentAtMs, body });
+    world.hub.inject('alice', envelopeTo(alice, forger.aid, wire));
+    await world.advance(1_000);
+    expect(alice.events.outgoing.filter(({ peer }) => peer === 'mallory')).toEqual([
+      { id, peer: 'mallory', address: mallory.agent.address, state: 'handled', reason: null },
+    ]);
+    expect(isSettled).toBe(false);
+    expect(alice.events.outgoing.filter(({ peer }) => peer === 'bob')).toHaveLength(2);
+  });
+});
