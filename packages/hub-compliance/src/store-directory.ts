@@ -98,6 +98,22 @@ export function storeNames(open: OpenStore): void {
         expect(next).toMatchObject({ lastOpening: opening });
       }));
 
+    test('connections of one identity are numbered in their order', () =>
+      withStore(open, async (store) => {
+        const opening = { instance: blobOf(3, 16), boot: 4 };
+        const claims = Array.from({ length: 8 }, () =>
+          store.claim(claimOf('bob', aidOf(1), { opening })),
+        );
+        const numbers = (await Promise.all(claims)).map((claim) =>
+          claim.status === 'ok' ? claim.connection : 0,
+        );
+        expect(new Set(numbers).size).toBe(8);
+        const last = await store.claim(claimOf('bob', aidOf(1), { opening }));
+        expect(last).toMatchObject({ status: 'ok', spent: null });
+        const rising = 'connection' in last && numbers.every((one) => one < last.connection);
+        expect(rising).toBe(true);
+      }));
+
     test('names are listed in order, by prefix, page after page', () =>
       withStore(open, async (store) => {
         const names = ['b', 'ab', 'a', 'a.1', 'a-1', 'ac', 'a_1', 'ab2'];

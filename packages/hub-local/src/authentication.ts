@@ -18,6 +18,7 @@ import type {
 } from '@agentmesh/protocol';
 import type { HubContext } from './hub-context.js';
 import type { ClaimResult, KeyInventory } from './hub-store.js';
+import type { AgentSpending } from './neighbours.js';
 import { mayRegister } from './registration.js';
 
 /** An agent that proved who it is and holds its name. */
@@ -26,6 +27,8 @@ export interface Admission {
   readonly name: string;
   /** A successor holds the name: this identity may only receive. */
   readonly retired: boolean;
+  readonly connection: number;
+  readonly spent: AgentSpending | null;
   readonly reply: AuthOkFrame;
 }
 
@@ -82,7 +85,8 @@ export async function admit(hub: HubContext, request: AdmissionRequest): Promise
     ...keyStateOf(keys),
     queued,
   };
-  return { identity, name, retired: claim.retired, reply };
+  const { retired, connection, spent } = claim;
+  return { identity, name, retired, connection, spent, reply };
 }
 
 /** What `auth_ok` and `ok` say of the stored prekeys (protocol.md §2.2). */

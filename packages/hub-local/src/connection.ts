@@ -8,6 +8,7 @@ import { admit, helloOf } from './authentication.js';
 import type { Admission } from './authentication.js';
 import type { HubContext } from './hub-context.js';
 import type { Peer } from './link.js';
+import { adoptSpending } from './neighbourhood.js';
 import { Session } from './session.js';
 
 type Phase =
@@ -120,14 +121,19 @@ export class Connection implements ServedConnection {
 
   #admit(admission: Admission): void {
     if (this.#phase.name !== 'authenticating') return;
-    const { sessions, steady } = this.#hub;
+    const { sessions, steady, neighbourhood } = this.#hub;
     const { link } = this.peer;
     const session = new Session(this.#hub, admission, { link, close: (code) => this.#end(code) });
-    sessions.get(session.key)?.close('DISPLACED');
-    sessions.set(session.key, session);
+    const { key, connection } = session;
+    const other = sessions.get(key);
+    if (other !== undefined && other.connection > connection) return this.#end('DISPLACED');
+    other?.close('DISPLACED');
+    sessions.set(key, session);
+    if (admission.spent !== null) adoptSpending(this.#hub, key, admission.spent);
     this.#phase = { name: 'ready', session };
     link.send(admission.reply);
     session.start(steady.now());
+    neighbourhood.admitted(session);
   }
 
   #refuse(error: unknown, re: number): void {

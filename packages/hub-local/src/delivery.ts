@@ -63,9 +63,14 @@ export class Delivery {
     if (isNext && !this.#behind && !this.#reading && this.#fits(envelope.blob.length)) {
       this.#push(envelope, 1);
     } else {
-      this.#behind = true;
-      this.pump();
+      this.wake();
     }
+  }
+
+  /** Something may be in the queue that nobody offered. */
+  wake(): void {
+    this.#behind = true;
+    this.pump();
   }
 
   grant(credit: { readonly messages: number; readonly bytes: number }): void {

@@ -121,6 +121,7 @@ export async function getBundle(
   const aid = peer?.kind === 'name' ? await hub.store.aidOfName(peer.name) : peer?.aid;
   if (aid === undefined || aid === null) throw peerNotFound(frame.peer);
   const oneTime = frame.oneTime && mayTakeOneTime(hub, session.key, byteKey(aid));
+  if (oneTime) hub.neighbourhood.fetched(session.identity.aid, aid);
   const bundle = await hub.store.takeBundle({ aid, oneTime, nowMs: hub.host.clock() });
   if (bundle === null) throw peerNotFound(frame.peer);
   const { record, signed } = bundle;

@@ -6,6 +6,7 @@ import type { HubKeyPair, ProtocolError, SteadyClock } from '@agentmesh/protocol
 import type { CoreLimits } from './core-limits.js';
 import type { HubHost } from './hub-host.js';
 import type { HubStore, NewEnvelope } from './hub-store.js';
+import type { Neighbourhood } from './neighbourhood.js';
 import type { QueueWriter } from './queue-writer.js';
 import type { Registration } from './registration.js';
 import type { Session } from './session.js';
@@ -64,6 +65,7 @@ export interface HubContext {
   readonly observer: HubObserver;
   /** The one live session of each agent, by byte key of its aid. */
   readonly sessions: Map<string, Session>;
+  readonly neighbourhood: Neighbourhood;
   /** An envelope became durable: counts it and pushes it to its recipient if connected. */
   routed(routed: {
     readonly envelope: NewEnvelope;

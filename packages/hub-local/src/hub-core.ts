@@ -12,6 +12,7 @@ import type { HubContext, HubObserver, HubRates } from './hub-context.js';
 import type { HubHost } from './hub-host.js';
 import type { AppendOutcome, HubStore, NewEnvelope, QueueQuota } from './hub-store.js';
 import type { Link, Peer } from './link.js';
+import { Neighbourhood } from './neighbourhood.js';
 import { QueueWriter } from './queue-writer.js';
 import type { Registration } from './registration.js';
 
@@ -56,7 +57,7 @@ export class HubCore {
       onFailure: (error) => observer.failed?.(error),
     });
     this.#newConnections = new TokenBuckets(burstOf(limits.newConnectionsPerSecond));
-    this.#hub = {
+    const hub = {
       store,
       host,
       steady: new SteadyClock(host.clock),
@@ -68,8 +69,9 @@ export class HubCore {
       rates: ratesOf(limits),
       observer,
       sessions: new Map(),
-      routed: (routed) => this.#route(routed),
     };
+    const neighbourhood = new Neighbourhood(hub);
+    this.#hub = { ...hub, neighbourhood, routed: (routed) => this.#route(routed) };
   }
 
   /** Takes the hub's key from the store, or makes one there at the very first start. */
@@ -111,6 +113,7 @@ export class HubCore {
     const nowMs = this.#hub.steady.now();
     for (const connection of this.#connections) connection.tick(nowMs);
     this.#hub.writer.flush();
+    this.#hub.neighbourhood.tick(nowMs);
     if (nowMs - this.#sweptMs >= SWEEP_MS) void this.#sweep(nowMs);
     if (nowMs - this.#forgotMs < FORGET_MS) return;
     this.#forgotMs = nowMs;
@@ -142,6 +145,7 @@ export class HubCore {
     await new Promise<void>((resolve) => {
       this.#hub.writer.whenSettled(resolve);
     });
+    this.#hub.neighbourhood.stop();
   }
 
   #hasRoomFor({ remote }: Peer): boolean {
@@ -176,12 +180,17 @@ export class HubCore {
       const toName = recipient?.name ?? addressOf(to);
       observer.routed({ id, from, to, fromName, toName, seq, tsMs, blob });
     }
-    recipient?.delivery.offer({ seq, id, from, tsMs, blob }, follows);
+    if (recipient === undefined) this.#hub.neighbourhood.stored(to);
+    else recipient.delivery.offer({ seq, id, from, tsMs, blob }, follows);
   }
 
   #wake(senders: readonly Uint8Array[]): void {
     const nowMs = this.#hub.steady.now();
-    for (const sender of senders) this.#hub.sessions.get(byteKey(sender))?.notices.wake(nowMs);
+    for (const sender of senders) {
+      const session = this.#hub.sessions.get(byteKey(sender));
+      if (session === undefined) this.#hub.neighbourhood.noticed(sender);
+      else session.notices.wake(nowMs);
+    }
   }
 
   /** Removes what is over, a portion at a time; one sweep runs at once. */

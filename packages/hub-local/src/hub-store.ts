@@ -4,6 +4,8 @@
  * about connections, rates or frames (`hub-core`), nor any implementation (`memory-hub-store`).
  */
 
+import type { AgentSpending, HubNeighbours } from './neighbours.js';
+
 /**
  * One hub's durable state: directory, prekeys, queues, notices and the hub's own key. For every
  * method:
@@ -17,6 +19,9 @@
  * - Results are bounded by the arguments: no method holds a whole queue in memory.
  */
 export interface HubStore extends HubDirectoryStore, HubQueueStore {
+  /** The way to the other hubs over this store; absent where there can be only one. */
+  readonly neighbours?: HubNeighbours | undefined;
+
   /**
    * The hub's own 32-byte Ed25519 seed. The first call ever stores what `create` gives; every later
    * call, from any process, returns those same bytes.
@@ -151,6 +156,13 @@ export type ClaimResult =
       readonly retired: boolean;
       /** Of the last claim that had one; null at the first. */
       readonly lastOpening: StoreOpening | null;
+      /**
+       * Order among this identity's connections: above that of every earlier claim with an opening
+       * whose connection may still be there. Without meaning for a claim without one.
+       */
+      readonly connection: number;
+      /** What was counted of this identity at the hub of its last connection; null for nothing. */
+      readonly spent: AgentSpending | null;
     }
   | { readonly status: 'name_taken' | 'other_name' | 'not_registered' };
 

@@ -24,6 +24,9 @@ export type { CoreLimits } from './core-limits.js';
 export { HubError } from './errors.js';
 export type { HubErrorCode } from './errors.js';
 
+// Hubs that share a store.
+export type { AgentSpending, HubNeighbours, HubNews, NeighbourListener } from './neighbours.js';
+
 // Storage.
 export { MemoryHubStore } from './memory-hub-store.js';
 export type { MemoryHubStoreOptions } from './memory-hub-store.js';

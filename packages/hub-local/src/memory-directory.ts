@@ -36,6 +36,7 @@ export class MemoryDirectory {
   readonly #holders = new Map<string, Agent>();
   /** All names, ascending. */
   readonly #names: string[] = [];
+  #connections = 0;
 
   get agents(): number {
     return this.#names.length;
@@ -60,7 +61,10 @@ export class MemoryDirectory {
     const lastOpening = agent.opening;
     if (claim.opening !== null) agent.opening = claim.opening;
     const retired = agent.retiredAtMs !== null;
-    return { status: 'ok', registered: known === undefined, retired, lastOpening };
+    this.#connections += 1;
+    const connection = this.#connections;
+    const registered = known === undefined;
+    return { status: 'ok', registered, retired, lastOpening, connection, spent: null };
   }
 
   aidOfName(name: string): Uint8Array | null {

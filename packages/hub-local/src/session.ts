@@ -32,6 +32,8 @@ const REFUSALS = {
 export class Session {
   readonly identity: PublicIdentity;
   readonly name: string;
+  /** Order among the connections of this identity, at all hubs over this store. */
+  readonly connection: number;
   /** Byte key of the aid. */
   readonly key: string;
   readonly delivery: Delivery;
@@ -58,6 +60,7 @@ export class Session {
     this.#retired = admission.retired;
     this.identity = admission.identity;
     this.name = admission.name;
+    this.connection = admission.connection;
     this.key = byteKey(aid);
     this.close = connection.close;
     const common = { link, store, limits, onFailure };
@@ -135,6 +138,7 @@ export class Session {
         this.#link.send({ type: 'sent', re, seq: outcome.seq, duplicate: false });
         return this.#hub.routed({ envelope, fromName: this.name, ...outcome });
       case 'duplicate':
+        this.#hub.neighbourhood.found(envelope.to);
         return this.#link.send({ type: 'sent', re, seq: outcome.seq, duplicate: true });
       default:
         return this.#refuse(re, sendRefusal(outcome.status));

@@ -44,6 +44,13 @@ export class TokenBuckets {
     return true;
   }
 
+  /** Gives the bucket away: what is missing in it is counted elsewhere from now on. */
+  release(key: string, nowMs: number): number {
+    const missing = this.#burst - this.#tokens(key, nowMs);
+    this.#buckets.delete(key);
+    return missing;
+  }
+
   /** Forgets buckets that are full again: what is left is bounded by the rate. */
   forgetFull(nowMs: number): void {
     for (const key of this.#buckets.keys()) {

@@ -22,6 +22,8 @@ interface AgentRow {
 export class Directory {
   readonly #parties: Parties;
   readonly #statements: ReturnType<typeof prepare>;
+  /** No connection outlives this process, so neither need their numbers. */
+  #connections = 0;
 
   constructor(database: DatabaseSync, parties: Parties) {
     this.#parties = parties;
@@ -45,8 +47,11 @@ export class Directory {
     }
     const no = known?.no ?? this.#bind(name, aid);
     if (opening !== null) this.#statements.open.run(opening.instance, opening.boot, no);
+    this.#connections += 1;
     return {
       status: 'ok',
+      connection: this.#connections,
+      spent: null,
       registered: known === null,
       retired: known !== null && known.retired_ms !== null,
       lastOpening:

@@ -1,0 +1,45 @@
+/**
+ * What hubs that share a store have besides it: a way to each other (hub.md §4). Owns the contract.
+ * Whatever goes this way is a hint that may be lost; the truth is in the store, and who missed a
+ * hint finds it there a little later. What a hub does with it is `neighbourhood`.
+ */
+
+/** The other hubs over one store, as one of them sees them. */
+export interface HubNeighbours {
+  /** Tells all others; lost without a word when they are out of reach. */
+  tell(news: HubNews): void;
+  /** Hears what others tell, until the returned function is called. One listener at a time. */
+  listen(listener: NeighbourListener): () => void;
+  /** The highest `connection` that a claim of this identity was given; 0 for none. */
+  newestConnection(aid: Uint8Array): Promise<number>;
+}
+
+/** What others may want to know at once. */
+export interface HubNews {
+  /** Recipients for whom an envelope was stored. */
+  readonly stored: readonly Uint8Array[];
+  /** Senders for whom a notice was stored. */
+  readonly noticed: readonly Uint8Array[];
+  /** One-time prekeys that were asked for: they count for every hub's fetch limits. */
+  readonly fetched: readonly { readonly requester: Uint8Array; readonly target: Uint8Array }[];
+}
+
+/** What a hub is told by the others. */
+export interface NeighbourListener {
+  heard(news: HubNews): void;
+  /**
+   * An identity made a newer connection elsewhere: older ones end here. Resolves when all that they
+   * held is back in its queue, with what the identity had spent of its rates, which moves there.
+   */
+  displaced(aid: Uint8Array, connection: number): Promise<AgentSpending>;
+  /** Something may have been lost: time to look into the store. */
+  missed(): void;
+}
+
+/** Tokens that are missing in an agent's buckets; names as in `HubRates`. */
+export interface AgentSpending {
+  readonly sends: number;
+  readonly sendBytes: number;
+  readonly requests: number;
+  readonly refusals: number;
+}
