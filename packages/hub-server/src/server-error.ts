@@ -7,6 +7,7 @@ import { AgentMeshError } from '@agentmesh/protocol';
 const MESSAGES = {
   BAD_OPTION: 'Option refused',
   BAD_CERTIFICATE: 'TLS certificate or key cannot be used: give a PEM pair that belongs together',
+  BAD_HUB_KEY: 'The file of the hub key cannot be used: copy it from another hub of this store',
   PORT_IN_USE: 'Address is in use: stop the other program or choose another port',
   CANNOT_LISTEN: 'Cannot listen on this address: check host, port and permissions',
   ALREADY_STARTED: 'This server was started before: make a new one',
@@ -40,7 +41,8 @@ export function lineOf(thrown: unknown): string {
   return (textOf(thrown, 'message') ?? String(thrown)).replace(/\s+/g, ' ');
 }
 
-function textOf(thrown: unknown, field: 'code' | 'message'): string | undefined {
+/** A field of something that was thrown, if it is text. */
+export function textOf(thrown: unknown, field: 'code' | 'message'): string | undefined {
   if (typeof thrown !== 'object' || thrown === null) return undefined;
   const value = (thrown as Record<string, unknown>)[field];
   return typeof value === 'string' ? value : undefined;

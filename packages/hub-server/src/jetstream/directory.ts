@@ -22,7 +22,10 @@ type NameDocument = z.output<typeof nameShape>;
 
 const agentShape = z.object({
   name: z.string(),
-  opening: z.object({ instance: bytes, boot: z.number() }).nullable(),
+  /** The last connection: of which opening, the how manyeth, and to which hub. */
+  opening: z
+    .object({ instance: bytes, boot: z.number(), connection: z.number(), hub: z.string() })
+    .nullable(),
   record: z.object({ revision: z.number(), bytes }).nullable(),
 });
 type AgentDocument = z.output<typeof agentShape>;
@@ -35,6 +38,21 @@ interface KnownAgent {
   readonly retiredAtMs: number | null;
 }
 
+/** What came of a claim, and at which hub the last connection was; null for none. */
+export interface Claimed {
+  readonly result: ClaimResult;
+  readonly cameFrom: string | null;
+}
+
+/** What the directory is made of. */
+export interface DirectoryParts {
+  readonly documents: Documents;
+  readonly layout: Layout;
+  /** Names this hub among all. */
+  readonly owner: string;
+  readonly monotonic: () => number;
+}
+
 /** How long a positive answer about a recipient is believed; retirement is a matter of days. */
 const BELIEF_MS = 5_000;
 const BELIEFS = 50_000;
@@ -44,14 +62,16 @@ const ATTEMPTS = 100;
 export class Directory {
   readonly #documents: Documents;
   readonly #layout: Layout;
+  readonly #owner: string;
   readonly #monotonic: () => number;
   readonly #names: DocumentKind<NameDocument>;
   readonly #agents: DocumentKind<AgentDocument>;
   readonly #beliefs = new Map<string, { retiredAtMs: number | null; untilMs: number }>();
 
-  constructor(documents: Documents, layout: Layout, monotonic: () => number) {
+  constructor({ documents, layout, owner, monotonic }: DirectoryParts) {
     this.#documents = documents;
     this.#layout = layout;
+    this.#owner = owner;
     this.#monotonic = monotonic;
     this.#names = { stream: layout.names, shape: nameShape };
     this.#agents = { stream: layout.agents, shape: agentShape };
@@ -73,15 +93,22 @@ export class Directory {
   }
 
   /** One try after the other: each that fails was overtaken by another claim. */
-  async claim(claim: NameClaim): Promise<ClaimResult> {
+  async claim(claim: NameClaim): Promise<Claimed> {
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const known = await this.#known(claim.aid);
-      const result = await (known === null
+      const claimed = await (known === null
         ? this.#register(claim)
         : this.#return(claim, known, this.#layout.agentSubject('agent', claim.aid)));
-      if (result !== null) return result;
+      if (claimed !== null) return claimed;
     }
     throw new JetStreamStoreError('STORE_CONTENDED', { detail: claim.name });
+  }
+
+  /** Number of an agent's last connection; 0 for none. */
+  async newestConnection(aid: Uint8Array): Promise<number> {
+    const subject = this.#layout.agentSubject('agent', aid);
+    const stored = await this.#documents.get(this.#agents, subject);
+    return stored?.value.opening?.connection ?? 0;
   }
 
   async aidOfName(name: string): Promise<Uint8Array | null> {
@@ -146,14 +173,15 @@ export class Directory {
   }
 
   /** Null: overtaken. */
-  async #register(claim: NameClaim): Promise<ClaimResult | null> {
+  async #register(claim: NameClaim): Promise<Claimed | null> {
     const nameSubject = this.#layout.nameSubject(claim.name);
     const holder = await this.#documents.get(this.#names, nameSubject);
-    if (holder !== null) return { status: 'name_taken' };
-    if (!claim.mayRegister) return { status: 'not_registered' };
+    if (holder !== null) return refused('name_taken');
+    if (!claim.mayRegister) return refused('not_registered');
     const subject = this.#layout.agentSubject('agent', claim.aid);
     const left = await this.#documents.get(this.#agents, subject);
-    const own = { name: claim.name, opening: openingText(claim.opening), record: null };
+    const opening = this.#openingAfter(left?.value.opening ?? null, claim.opening);
+    const own = { name: claim.name, opening, record: null };
     const revision = await this.#documents.put(subject, own, left?.revision ?? 0);
     if (revision === null) return null;
     const name: NameDocument = { aid: toBase64Url(claim.aid), past: [] };
@@ -163,24 +191,40 @@ export class Directory {
     const settled = await this.#documents.get(this.#agents, subject);
     if (settled?.value.name !== claim.name) {
       await this.#documents.drop(this.#names, bound);
-      return { status: 'other_name' };
+      return refused('other_name');
     }
-    return { status: 'ok', registered: true, retired: false, lastOpening: null };
+    const connection = opening?.connection ?? 0;
+    const result = { status: 'ok', registered: true, retired: false, lastOpening: null } as const;
+    return { result: { ...result, connection, spent: null }, cameFrom: null };
   }
 
   /** Null: overtaken. */
-  async #return(claim: NameClaim, known: KnownAgent, subject: string): Promise<ClaimResult | null> {
+  async #return(claim: NameClaim, known: KnownAgent, subject: string): Promise<Claimed | null> {
     const { document, retiredAtMs, revision } = known;
-    if (document.name !== claim.name) return { status: 'other_name' };
-    if (isGone(retiredAtMs, claim.nowMs, claim.retiredMs)) return { status: 'name_taken' };
-    if (claim.opening !== null) {
-      const next = { ...document, opening: openingText(claim.opening) };
-      if ((await this.#documents.put(subject, next, revision)) === null) return null;
-    }
+    if (document.name !== claim.name) return refused('other_name');
+    if (isGone(retiredAtMs, claim.nowMs, claim.retiredMs)) return refused('name_taken');
     const { opening } = document;
+    const next = this.#openingAfter(opening, claim.opening);
+    if (claim.opening !== null) {
+      const changed = { ...document, opening: next };
+      if ((await this.#documents.put(subject, changed, revision)) === null) return null;
+    }
     const lastOpening =
       opening === null ? null : { instance: fromBase64Url(opening.instance), boot: opening.boot };
-    return { status: 'ok', registered: false, retired: retiredAtMs !== null, lastOpening };
+    const retired = retiredAtMs !== null;
+    const connection = next?.connection ?? 0;
+    const result = { status: 'ok', registered: false, retired, lastOpening } as const;
+    return { result: { ...result, connection, spent: null }, cameFrom: opening?.hub ?? null };
+  }
+
+  #openingAfter(
+    last: AgentDocument['opening'],
+    opening: StoreOpening | null,
+  ): AgentDocument['opening'] {
+    if (opening === null) return last;
+    const { instance, boot } = opening;
+    const connection = (last?.connection ?? 0) + 1;
+    return { instance: toBase64Url(instance), boot, connection, hub: this.#owner };
   }
 
   async #known(aid: Uint8Array): Promise<KnownAgent | null> {
@@ -209,6 +253,6 @@ function isStale(
   return next.bytes !== stored.bytes;
 }
 
-function openingText(opening: StoreOpening | null): AgentDocument['opening'] {
-  return opening === null ? null : { ...opening, instance: toBase64Url(opening.instance) };
+function refused(status: Exclude<ClaimResult['status'], 'ok'>): Claimed {
+  return { result: { status }, cameFrom: null };
 }

@@ -18,9 +18,13 @@ const TABLE = {
     retryable: true,
     message: 'JetStream has no leader or did not answer in time: a majority of its nodes must run',
   },
+  STORE_ADDRESS: {
+    retryable: false,
+    message: 'Not an address of NATS: nats://HOST:PORT or tls://HOST:PORT, several by commas',
+  },
   STORE_CREDENTIALS: {
     retryable: false,
-    message: 'NATS refuses these credentials: check user, password, token or creds file',
+    message: 'NATS refuses these credentials: check user, password, token, nkey or creds file',
   },
   STORE_FULL: {
     retryable: true,
@@ -33,6 +37,10 @@ const TABLE = {
   STORE_VERSION: {
     retryable: false,
     message: 'The store in NATS was written by a newer version: upgrade this hub',
+  },
+  STORE_HUB_KEY: {
+    retryable: false,
+    message: 'All hubs over one store have one hub key: copy its file from another hub',
   },
   STORE_CONTENDED: {
     retryable: true,
@@ -79,7 +87,7 @@ export const NO_MESSAGE: readonly number[] = [10_037, 10_043];
 const CODES: Readonly<Record<number, JetStreamStoreErrorCode>> = {
   503: 'STORE_UNAVAILABLE',
   10_002: 'STORE_FULL',
-  10_005: 'STORE_UNSUITABLE',
+  10_005: 'STORE_UNAVAILABLE',
   10_008: 'STORE_UNAVAILABLE',
   10_009: 'STORE_UNAVAILABLE',
   10_023: 'STORE_FULL',

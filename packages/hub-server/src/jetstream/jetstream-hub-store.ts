@@ -9,6 +9,7 @@ import type {
   CommitResult,
   ExpireRequest,
   ExpireResult,
+  HubNeighbours,
   HubStore,
   IdentityUpdate,
   KeyInventory,
@@ -25,8 +26,9 @@ import type {
   StoredNotice,
 } from '@agentmesh/hub-local';
 import { systemHost } from '@agentmesh/hub-local';
-import { fromBase64Url, toBase64Url } from '@agentmesh/protocol';
+import { HubKeyPair, toBase64Url } from '@agentmesh/protocol';
 import * as z from 'zod';
+import { readHubKeyFile, readOrMakeHubKeyFile, removeHubKeyFile } from '../hub-key-file.js';
 import { monotonicMs } from '../monotonic.js';
 import { Appender } from './appender.js';
 import { Attempts } from './attempts.js';
@@ -36,6 +38,7 @@ import { JetStreamStoreError } from './jetstream-error.js';
 import { Layout, LAYOUT_VERSION } from './layout.js';
 import { NameIndex } from './name-index.js';
 import { NatsLink } from './nats-link.js';
+import { JetStreamNeighbours } from './neighbours.js';
 import { natsOptions } from './nats-address.js';
 import type { NatsAccess } from './nats-address.js';
 import { Notices } from './notices.js';
@@ -46,11 +49,19 @@ import { RememberedIds } from './remembered-ids.js';
 import { StoredEnvelopes } from './stored-envelopes.js';
 import { Sweeper } from './sweeper.js';
 
-/** How to reach the store. Only `servers` has no default. */
+/** How to reach the store. Only `servers` and `hubKeyFile` have no default. */
 export interface JetStreamHubStoreOptions extends NatsAccess {
+  /**
+   * The hub's key: the same on every hub over this store. Made by the first hub there is; the store
+   * itself keeps only the public half, and refuses another one.
+   */
+  readonly hubKeyFile: string;
   /** Begins the names of all streams and subjects: letters and digits. Default: `agentmesh`. */
   readonly prefix?: string | undefined;
-  /** Copies of each stream, 1 to 5; counts only for the hub that makes the store. Default: 1. */
+  /**
+   * Copies of each stream, 1 to 5; counts only for the hub that makes the store. Default: 3 where
+   * NATS is a cluster, else 1.
+   */
   readonly replicas?: number | undefined;
   /** Streams for queues and for ids; counts only for the hub that makes the store. Default: 4. */
   readonly shards?: number | undefined;
@@ -63,11 +74,12 @@ export interface JetStreamHubStoreOptions extends NatsAccess {
 }
 
 const layoutShape = z.object({ version: z.number(), shards: z.number().int().min(1).max(64) });
-const seedShape = z.object({ seed: z.base64url() });
+const keyShape = z.object({ publicKey: z.base64url() });
 const deadShape = z.object({ count: z.number() });
 
 const DEFAULT_SHARDS = 4;
 const DEFAULT_BLOB_BYTES = 1_048_576;
+const CLUSTER_REPLICAS = 3;
 const DEFAULT_PATIENCE_MS = 5_000;
 const HEADER_ROOM = 1_024;
 
@@ -82,13 +94,19 @@ export class JetStreamHubStore implements HubStore {
   readonly #queues: Queues;
   readonly #notices: Notices;
   readonly #sweeper: Sweeper;
+  readonly #hubKeyFile: string;
+  readonly #neighbours: JetStreamNeighbours;
 
-  private constructor(link: NatsLink, layout: Layout) {
+  private constructor(link: NatsLink, layout: Layout, hubKeyFile: string) {
     this.#link = link;
     this.#layout = layout;
+    this.#hubKeyFile = hubKeyFile;
+    const owner = toBase64Url(systemHost.random(12));
     this.#documents = new Documents(link);
     const documents = this.#documents;
-    this.#directory = new Directory(documents, layout, monotonicMs);
+    this.#directory = new Directory({ documents, layout, owner, monotonic: monotonicMs });
+    const newestConnection = (aid: Uint8Array) => this.#directory.newestConnection(aid);
+    this.#neighbours = new JetStreamNeighbours({ link, layout, owner, newestConnection });
     this.#names = new NameIndex(link, layout);
     this.#prekeys = new Prekeys(link, documents, layout);
     this.#notices = new Notices(link, layout);
@@ -106,7 +124,6 @@ export class JetStreamHubStore implements HubStore {
       notices,
       countDead: (count) => this.#countDead(count),
     });
-    const owner = toBase64Url(systemHost.random(12));
     const queues = this.#queues;
     this.#sweeper = new Sweeper({ link, layout, documents, queues, notices, owner });
   }
@@ -116,7 +133,7 @@ export class JetStreamHubStore implements HubStore {
    * STORE_VERSION, STORE_UNAVAILABLE while its nodes have no majority.
    */
   static async open(options: JetStreamHubStoreOptions): Promise<JetStreamHubStore> {
-    const { prefix = 'agentmesh', replicas = 1, maxBlobBytes = DEFAULT_BLOB_BYTES } = options;
+    const { prefix = 'agentmesh', maxBlobBytes = DEFAULT_BLOB_BYTES } = options;
     const link = await NatsLink.open({
       connection: natsOptions(options),
       patienceMs: options.patienceMs ?? DEFAULT_PATIENCE_MS,
@@ -127,23 +144,43 @@ export class JetStreamHubStore implements HubStore {
         const detail = `max_payload is ${link.maxPayload}: set it to 2MB in every node`;
         throw new JetStreamStoreError('STORE_UNSUITABLE', { detail });
       }
-      const shards = await chosenShards(link, prefix, options);
+      const { shards: wished = DEFAULT_SHARDS } = options;
+      const replicas = options.replicas ?? (link.isClustered ? CLUSTER_REPLICAS : 1);
+      const shards = await chosenShards(link, prefix, { shards: wished, replicas });
       const layout = new Layout(prefix, shards);
-      for (const plan of layout.plans) await link.ensureStream(plan, replicas);
-      return new JetStreamHubStore(link, layout);
+      await Promise.all(layout.plans.map((plan) => link.ensureStream(plan, replicas)));
+      return new JetStreamHubStore(link, layout, options.hubKeyFile);
     } catch (thrown) {
       await link.close();
       throw thrown;
     }
   }
 
-  hubSeed(create: () => Uint8Array): Promise<Uint8Array> {
-    const kind = { stream: this.#layout.meta, shape: seedShape };
-    return this.#documents.update(kind, this.#layout.metaSubject('seed'), (stored) => {
-      if (stored !== null) return { value: null, result: fromBase64Url(stored.seed) };
-      const seed = create();
-      return { value: { seed: toBase64Url(seed) }, result: seed };
+  get neighbours(): HubNeighbours {
+    return this.#neighbours;
+  }
+
+  /** From the file; STORE_HUB_KEY unless the store is bound to it or free. */
+  async hubSeed(create: () => Uint8Array): Promise<Uint8Array> {
+    const kind = { stream: this.#layout.meta, shape: keyShape };
+    const subject = this.#layout.metaSubject('key');
+    const file = this.#hubKeyFile;
+    const bound = await this.#documents.get(kind, subject);
+    if (bound !== null && readHubKeyFile(file) === null) {
+      const detail = `there is no ${file}, and the store has the key ${bound.value.publicKey}`;
+      throw new JetStreamStoreError('STORE_HUB_KEY', { detail });
+    }
+    // The file first: a key that the store is bound to and nobody has would be the end of it.
+    const { seed, isMade } = readOrMakeHubKeyFile(file, create);
+    const publicKey = toBase64Url(HubKeyPair.fromSeed(seed).publicKey);
+    const chosen = await this.#documents.update(kind, subject, (stored) => {
+      const value = { publicKey };
+      return stored === null ? { value, result: value } : { value: null, result: stored };
     });
+    if (chosen.publicKey === publicKey) return seed;
+    if (isMade) removeHubKeyFile(file);
+    const detail = `${file} has ${publicKey}, the store ${chosen.publicKey}`;
+    throw new JetStreamStoreError('STORE_HUB_KEY', { detail });
   }
 
   async counts(): Promise<StoreCounts> {
@@ -178,8 +215,12 @@ export class JetStreamHubStore implements HubStore {
     }
   }
 
-  claim(claim: NameClaim): Promise<ClaimResult> {
-    return this.#directory.claim(claim);
+  /** Resolves when the hub of the last connection has let go of the agent, or does not answer. */
+  async claim(claim: NameClaim): Promise<ClaimResult> {
+    const { result, cameFrom } = await this.#directory.claim(claim);
+    if (result.status !== 'ok' || claim.opening === null) return result;
+    const arrival = { aid: claim.aid, connection: result.connection, cameFrom };
+    return { ...result, spent: await this.#neighbours.takeOver(arrival) };
   }
 
   aidOfName(name: string): Promise<Uint8Array | null> {
@@ -250,7 +291,7 @@ export class JetStreamHubStore implements HubStore {
 async function chosenShards(
   link: NatsLink,
   prefix: string,
-  { shards = DEFAULT_SHARDS, replicas = 1 }: JetStreamHubStoreOptions,
+  { shards, replicas }: { readonly shards: number; readonly replicas: number },
 ): Promise<number> {
   const layout = new Layout(prefix, 0);
   await link.ensureStream(layout.metaPlan, replicas);

@@ -86,7 +86,7 @@ export class Layout {
     return (((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0)) % this.shards;
   }
 
-  metaSubject(entry: 'layout' | 'seed' | 'sweeper' | 'dead'): string {
+  metaSubject(entry: 'layout' | 'key' | 'sweeper' | 'dead'): string {
     return this.#subject(`m.${entry}`);
   }
 
@@ -106,6 +106,16 @@ export class Layout {
 
   noticeSubject(sender: Uint8Array): string {
     return this.#subject(`t.${toBase64Url(sender)}`);
+  }
+
+  /** What hubs tell each other; no stream keeps it. */
+  get newsSubject(): string {
+    return this.#subject('h.news');
+  }
+
+  /** What one hub is asked by another. */
+  hubSubject(owner: string): string {
+    return this.#subject(`h.ask.${owner}`);
   }
 
   get allNames(): string {

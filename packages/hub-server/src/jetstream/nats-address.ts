@@ -3,8 +3,8 @@
  * `nats://user:password@host:4222,other:4222` and files. Owns reading them; secrets stay in the
  * returned options and appear in no text.
  */
-import { credsAuthenticator } from '@nats-io/transport-node';
-import type { NodeConnectionOptions, TlsOptions } from '@nats-io/transport-node';
+import { credsAuthenticator, nkeyAuthenticator } from '@nats-io/transport-node';
+import type { Authenticator, NodeConnectionOptions, TlsOptions } from '@nats-io/transport-node';
 import { readFileSync } from 'node:fs';
 import { JetStreamStoreError } from './jetstream-error.js';
 
@@ -14,6 +14,8 @@ export interface NatsAccess {
   readonly servers: string;
   /** A `.creds` file of NATS: account and user by their keys. */
   readonly credsFile?: string | undefined;
+  /** A file with the seed of a user's nkey. */
+  readonly nkeyFile?: string | undefined;
   /** PEM files: whom to trust, and as whom to appear. */
   readonly tlsCaFile?: string | undefined;
   readonly tlsCertFile?: string | undefined;
@@ -21,23 +23,35 @@ export interface NatsAccess {
 }
 
 const CONNECT_MS = 5_000;
+/** A server that answers nothing for twice as long is given up for another one. */
+const PING_MS = 2_000;
 
-/** Options of the client; STORE_CREDENTIALS for an address or a file that cannot be read. */
+/** Options of the client: STORE_ADDRESS, STORE_CREDENTIALS for a file that cannot be read. */
 export function natsOptions(access: NatsAccess): NodeConnectionOptions {
-  const { credsFile, tlsCaFile } = access;
   const urls = access.servers.split(',').map((address) => urlOf(address.trim()));
   const [first] = urls;
-  const isTls = urls.some(({ protocol }) => protocol === 'tls:') || tlsCaFile !== undefined;
+  const isTls = urls.some(({ protocol }) => protocol === 'tls:') || access.tlsCaFile !== undefined;
   const user = decodeURIComponent(first?.username ?? '');
   const pass = decodeURIComponent(first?.password ?? '');
   return {
     servers: urls.map(({ host }) => host),
     name: 'agentmesh-hub',
     timeout: CONNECT_MS,
+    pingInterval: PING_MS,
+    maxPingOut: 2,
+    // A hub need not hear its own news.
+    noEcho: true,
     ...(user === '' ? {} : pass === '' ? { token: user } : { user, pass }),
-    ...(credsFile === undefined ? {} : { authenticator: credsAuthenticator(fileOf(credsFile)) }),
+    ...authenticatorOf(access),
     ...(isTls ? { tls: tlsOptions(access) } : {}),
   };
+}
+
+function authenticatorOf({ credsFile, nkeyFile }: NatsAccess): { authenticator?: Authenticator } {
+  if (credsFile !== undefined) return { authenticator: credsAuthenticator(fileOf(credsFile)) };
+  if (nkeyFile === undefined) return {};
+  const seed = new TextDecoder().decode(fileOf(nkeyFile)).trim();
+  return { authenticator: nkeyAuthenticator(new TextEncoder().encode(seed)) };
 }
 
 function tlsOptions({ tlsCaFile, tlsCertFile, tlsKeyFile }: NatsAccess): TlsOptions {
@@ -52,7 +66,7 @@ function urlOf(address: string): URL {
   const text = /^[a-z]+:\/\//.test(address) ? address : `nats://${address}`;
   const url = URL.canParse(text) ? new URL(text) : null;
   if (url === null || !['nats:', 'tls:'].includes(url.protocol) || url.hostname === '') {
-    throw new JetStreamStoreError('STORE_CREDENTIALS', { detail: 'address of NATS' });
+    throw new JetStreamStoreError('STORE_ADDRESS');
   }
   if (url.port === '') url.port = '4222';
   return url;

@@ -8,10 +8,11 @@ import type {
   JetStreamClient,
   JetStreamManager,
   JetStreamPublishOptions,
+  StreamConfig,
   StreamState,
 } from '@nats-io/jetstream';
 import { connect, headers } from '@nats-io/transport-node';
-import type { NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
+import type { Msg, NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
 import { monotonicMs } from '../monotonic.js';
 import {
   apiCodeOf,
@@ -70,6 +71,8 @@ const SCAN_MS = 5_000;
 /** NATS removes a reader that nobody asks any more. */
 const READER_IDLE_MS = 60_000;
 const WINDOW_MS = 120_000;
+const STREAM_EXISTS = 10_058;
+const NO_ROOM_FOR_REPLICAS = [10_005, 10_074];
 
 /** Open from {@link NatsLink.open} to {@link NatsLink.close}. */
 export class NatsLink {
@@ -77,6 +80,7 @@ export class NatsLink {
   readonly #client: JetStreamClient;
   readonly #manager: JetStreamManager;
   readonly #options: NatsLinkOptions;
+  readonly #restored = new Set<() => void>();
   #isUp = true;
   #isClosing = false;
 
@@ -117,6 +121,47 @@ export class NatsLink {
     await this.#connection.close();
   }
 
+  /** Whether this server belongs to a cluster. */
+  get isClustered(): boolean {
+    return this.#connection.info?.cluster !== undefined;
+  }
+
+  /** Publishes without keeping: who is not there does not hear it. */
+  tell(subject: string, data: Uint8Array): void {
+    if (this.#isUp && !this.#isClosing) this.#connection.publish(subject, data);
+  }
+
+  /** Hears what is told, until the returned function is called. */
+  listen(
+    subject: string,
+    hear: (data: Uint8Array, reply: (data: Uint8Array) => void) => void,
+  ): () => void {
+    const callback = (error: Error | null, message: Msg): void => {
+      if (error === null) hear(message.data, (data) => message.respond(data));
+    };
+    const subscription = this.#connection.subscribe(subject, { callback });
+    return () => subscription.unsubscribe();
+  }
+
+  /** Asks whoever listens; null if nobody does, or does not answer in time. */
+  async ask(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array | null> {
+    try {
+      const answer = await this.#once(() =>
+        this.#connection.request(subject, data, { timeout: timeoutMs }),
+      );
+      return answer.data;
+    } catch (thrown) {
+      if (jetStreamErrorOf(thrown).retryable) return null;
+      throw thrown;
+    }
+  }
+
+  /** Called whenever NATS is back after it was out of reach. */
+  onRestored(task: () => void): () => void {
+    this.#restored.add(task);
+    return () => this.#restored.delete(task);
+  }
+
   /** Makes a stream, or finds it as it is: its settings belong to the operator from then on. */
   async ensureStream({ name, subject, perSubject }: StreamPlan, replicas: number): Promise<void> {
     await this.#patiently(async () => {
@@ -125,7 +170,7 @@ export class NatsLink {
         throw thrown;
       });
       if (known !== null) return;
-      await this.#manager.streams.add({
+      const settings: Partial<StreamConfig> & { name: string } = {
         name,
         subjects: [subject],
         num_replicas: replicas,
@@ -135,7 +180,15 @@ export class NatsLink {
         discard: 'new',
         duplicate_window: WINDOW_MS * NANOS,
         deny_purge: true,
+      };
+      await this.#manager.streams.add(settings).catch((thrown: unknown) => {
+        // Another hub made it, with other settings.
+        if (apiCodeOf(thrown) !== STREAM_EXISTS) throw thrown;
       });
+    }).catch((thrown: unknown) => {
+      if (!hasApiCode(thrown, NO_ROOM_FOR_REPLICAS)) throw thrown;
+      const detail = `${replicas} copies need as many nodes: start them, or ask for fewer copies`;
+      throw new JetStreamStoreError('STORE_UNSUITABLE', { detail, cause: thrown });
     });
   }
 
@@ -294,7 +347,9 @@ export class NatsLink {
   async #follow(): Promise<void> {
     for await (const status of this.#connection.status()) {
       if (status.type === 'disconnect') this.#isUp = false;
-      if (status.type === 'reconnect') this.#isUp = true;
+      if (status.type !== 'reconnect') continue;
+      this.#isUp = true;
+      for (const task of this.#restored) task();
     }
     this.#isUp = false;
     const reason = await this.#connection.closed();

@@ -2,6 +2,7 @@
  * `JetStreamHubStore` keeps the contract of every hub store, over a real nats-server.
  */
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { join } from 'node:path';
 import { storeCompliance } from '@agentmesh/hub-compliance';
 import { ready } from '@agentmesh/protocol';
 import { JetStreamHubStore } from '../../src/jetstream.js';
@@ -18,7 +19,8 @@ if (hasNats()) {
 
   storeCompliance('JetStreamHubStore on one node', async () => {
     stores += 1;
-    const options = { servers: nats.url, prefix: `test${stores}`, shards: 2 };
+    const hubKeyFile = join(nats.folder, `hub-${stores}.key`);
+    const options = { servers: nats.url, hubKeyFile, prefix: `test${stores}`, shards: 2 };
     let store = await JetStreamHubStore.open(options);
     return {
       store,

@@ -1,8 +1,11 @@
 /**
  * Two stores over one NATS, as two hubs have them, and what they say when NATS is gone or refuses.
  */
-import { afterEach, describe, expect, test } from '@jest/globals';
-import { ready } from '@agentmesh/protocol';
+import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
+import { ready, toBase64Url } from '@agentmesh/protocol';
 import { JetStreamHubStore } from '../../src/jetstream.js';
 import type { JetStreamHubStoreOptions } from '../../src/jetstream.js';
 import { NatsCluster } from './nats-cluster.js';
@@ -46,6 +49,11 @@ const readAll = (store: JetStreamHubStore) =>
     nowMs: NOW_MS,
   });
 
+const folder = mkdtempSync(join(tmpdir(), 'agentmesh-keys-'));
+const hubKeyFile = join(folder, 'hub.key');
+afterEach(() => rmSync(hubKeyFile, { force: true }));
+afterAll(() => rmSync(folder, { recursive: true }));
+
 const open: JetStreamHubStore[] = [];
 let nats: NatsNode | null = null;
 const start = async (extra = ''): Promise<NatsNode> => {
@@ -54,7 +62,7 @@ const start = async (extra = ''): Promise<NatsNode> => {
   return nats;
 };
 const storeAt = async (servers: string, more: Partial<JetStreamHubStoreOptions> = {}) => {
-  const store = await JetStreamHubStore.open({ servers, patienceMs: 1_000, ...more });
+  const store = await JetStreamHubStore.open({ servers, hubKeyFile, patienceMs: 1_000, ...more });
   open.push(store);
   return store;
 };
@@ -98,6 +106,28 @@ suite('a store in NATS that two hubs share', () => {
     expect(served.toSorted((x, y) => x - y)).toEqual(numbers(40));
   });
 
+  test('the hub key lies in a file; NATS knows its public half and takes no other', async () => {
+    const { url } = await start();
+    const first = await storeAt(url);
+    const seed = await first.hubSeed(() => bytesOf(1, 32));
+    const other = await storeAt(url, { hubKeyFile: join(folder, 'other.key') });
+    const refused = { code: 'STORE_HUB_KEY', retryable: false };
+    await expect(other.hubSeed(() => bytesOf(2, 32))).rejects.toMatchObject(refused);
+    expect(existsSync(join(folder, 'other.key'))).toBe(false);
+    const text = readFileSync(hubKeyFile, 'utf8');
+    writeFileSync(
+      join(folder, 'other.key'),
+      `agentmesh-hub-key-1 ${toBase64Url(bytesOf(3, 32))}\n`,
+    );
+    await expect(other.hubSeed(() => bytesOf(2, 32))).rejects.toMatchObject(refused);
+    writeFileSync(join(folder, 'other.key'), text);
+    expect(await other.hubSeed(() => bytesOf(2, 32))).toEqual(seed);
+    writeFileSync(join(folder, 'other.key'), text.slice(0, -9));
+    const damaged = other.hubSeed(() => bytesOf(2, 32));
+    await expect(damaged).rejects.toMatchObject({ code: 'BAD_HUB_KEY' });
+    expect(statSync(hubKeyFile).mode & 0o777).toBe(0o600);
+  });
+
   test('an id that both are given at the same time is stored once', async () => {
     const { url } = await start();
     const [a, b] = [await storeAt(url), await storeAt(url)];
@@ -133,13 +163,14 @@ suite('a store in NATS that two hubs share', () => {
   });
 
   test('absent NATS, wrong credentials and small max_payload have codes of their own', async () => {
-    const absent = JetStreamHubStore.open({ servers: 'nats://127.0.0.1:1' });
+    const absent = JetStreamHubStore.open({ hubKeyFile, servers: 'nats://127.0.0.1:1' });
     await expect(absent).rejects.toMatchObject({ code: 'STORE_UNREACHABLE', retryable: true });
     const { port } = await start('authorization { user: hub, password: right }');
-    const wrong = JetStreamHubStore.open({ servers: `nats://hub:wrong@127.0.0.1:${port}` });
+    const wrongly = `nats://hub:wrong@127.0.0.1:${port}`;
+    const wrong = JetStreamHubStore.open({ hubKeyFile, servers: wrongly });
     await expect(wrong).rejects.toMatchObject({ code: 'STORE_CREDENTIALS', retryable: false });
     const right = `nats://hub:right@127.0.0.1:${port}`;
-    const large = JetStreamHubStore.open({ servers: right, maxBlobBytes: 4_000_000 });
+    const large = JetStreamHubStore.open({ hubKeyFile, servers: right, maxBlobBytes: 4_000_000 });
     await expect(large).rejects.toMatchObject({ code: 'STORE_UNSUITABLE' });
     await expect(storeAt(right)).resolves.toBeDefined();
   });

@@ -1,0 +1,85 @@
+/**
+ * The hub's own key in a file, for hubs that share a store: each has a copy of it, the store knows
+ * only its public half (docs/decisions/0008-one-hub-key.md). Owns the file's format and its making;
+ * which key a cluster has is decided by the store.
+ */
+import { fromBase64Url, toBase64Url } from '@agentmesh/protocol';
+import {
+  closeSync,
+  fsyncSync,
+  linkSync,
+  mkdirSync,
+  openSync,
+  readFileSync,
+  unlinkSync,
+  writeSync,
+} from 'node:fs';
+import { dirname } from 'node:path';
+import { ServerError, textOf } from './server-error.js';
+
+const HEAD = 'agentmesh-hub-key-1 ';
+const SEED_BYTES = 32;
+const PRIVATE_FILE = 0o600;
+const PRIVATE_FOLDER = 0o700;
+
+/** The 32-byte seed; null if there is no such file. BAD_HUB_KEY if it holds anything else. */
+export function readHubKeyFile(path: string): Uint8Array | null {
+  let text: string;
+  try {
+    text = readFileSync(path, 'utf8').trim();
+  } catch (cause) {
+    if (textOf(cause, 'code') === 'ENOENT') return null;
+    throw new ServerError('BAD_HUB_KEY', { detail: path, cause });
+  }
+  const seed = text.startsWith(HEAD) ? decoded(text.slice(HEAD.length)) : null;
+  if (seed === null) throw new ServerError('BAD_HUB_KEY', { detail: path });
+  return seed;
+}
+
+/** What the file holds; without one, what `create` gives is put there first. */
+export function readOrMakeHubKeyFile(
+  path: string,
+  create: () => Uint8Array,
+): { readonly seed: Uint8Array; readonly isMade: boolean } {
+  const seed = readHubKeyFile(path);
+  if (seed !== null) return { seed, isMade: false };
+  const made = create();
+  if (makeFile(path, made)) return { seed: made, isMade: true };
+  // Another hub on this machine was faster.
+  return readOrMakeHubKeyFile(path, create);
+}
+
+/** Whole or not at all, for its owner only; false if it is there already. */
+function makeFile(path: string, seed: Uint8Array): boolean {
+  const temporary = `${path}.${process.pid}`;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: PRIVATE_FOLDER });
+    const file = openSync(temporary, 'w', PRIVATE_FILE);
+    writeSync(file, `${HEAD}${toBase64Url(seed)}\n`);
+    fsyncSync(file);
+    closeSync(file);
+    linkSync(temporary, path);
+    unlinkSync(temporary);
+    return true;
+  } catch (cause) {
+    if (textOf(cause, 'code') !== 'EEXIST') {
+      throw new ServerError('BAD_HUB_KEY', { detail: path, cause });
+    }
+    unlinkSync(temporary);
+    return false;
+  }
+}
+
+/** Takes back what was made a moment ago. */
+export function removeHubKeyFile(path: string): void {
+  unlinkSync(path);
+}
+
+function decoded(text: string): Uint8Array | null {
+  try {
+    const seed = fromBase64Url(text);
+    return seed.length === SEED_BYTES ? seed : null;
+  } catch {
+    return null;
+  }
+}
