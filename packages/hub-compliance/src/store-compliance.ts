@@ -8,6 +8,7 @@ import {
   storeIdentities,
   storeNames,
   storeOneTimePrekeys,
+  storeOpenings,
   storePrekeys,
 } from './store-directory.js';
 import {
@@ -23,6 +24,7 @@ import { storeExpiry, storeNotices, storeSweeps } from './store-times.js';
 export function storeCompliance(name: string, open: OpenStore): void {
   describe(`${name} keeps the contract of a hub store`, () => {
     storeNames(open);
+    storeOpenings(open);
     storeIdentities(open);
     storePrekeys(open);
     storeOneTimePrekeys(open);

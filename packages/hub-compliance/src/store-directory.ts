@@ -87,6 +87,23 @@ export function storeNames(open: OpenStore): void {
         expect(await store.claim(claimOf('bob', aidOf(1), closed))).toMatchObject({ status: 'ok' });
       }));
 
+    test('names are listed in order, by prefix, page after page', () =>
+      withStore(open, async (store) => {
+        const names = ['b', 'ab', 'a', 'a.1', 'a-1', 'ac', 'a_1', 'ab2'];
+        await Promise.all(names.map((name, at) => store.claim(claimOf(name, aidOf(at + 1)))));
+        const all = await store.names({ prefix: '', after: '', max: 100 });
+        expect(all).toEqual(names.toSorted());
+        expect(await store.names({ prefix: 'ab', after: '', max: 100 })).toEqual(['ab', 'ab2']);
+        expect(await store.names({ prefix: '', after: 'a-1', max: 2 })).toEqual(['a.1', 'a_1']);
+        expect(await store.names({ prefix: 'ab', after: 'ab2', max: 2 })).toEqual([]);
+        expect(await store.names({ prefix: 'b', after: 'a', max: 9 })).toEqual(['b']);
+      }));
+  });
+}
+
+/** Openings of agents' stores, and their order. */
+export function storeOpenings(open: OpenStore): void {
+  describe('openings', () => {
     test('the last store opening is kept, also over reopening and a claim without one', () =>
       withStore(open, async (store, under) => {
         const opening = { instance: blobOf(3, 16), boot: 4 };
@@ -112,18 +129,6 @@ export function storeNames(open: OpenStore): void {
         expect(last).toMatchObject({ status: 'ok', spent: null });
         const rising = 'connection' in last && numbers.every((one) => one < last.connection);
         expect(rising).toBe(true);
-      }));
-
-    test('names are listed in order, by prefix, page after page', () =>
-      withStore(open, async (store) => {
-        const names = ['b', 'ab', 'a', 'a.1', 'a-1', 'ac', 'a_1', 'ab2'];
-        await Promise.all(names.map((name, at) => store.claim(claimOf(name, aidOf(at + 1)))));
-        const all = await store.names({ prefix: '', after: '', max: 100 });
-        expect(all).toEqual(names.toSorted());
-        expect(await store.names({ prefix: 'ab', after: '', max: 100 })).toEqual(['ab', 'ab2']);
-        expect(await store.names({ prefix: '', after: 'a-1', max: 2 })).toEqual(['a.1', 'a_1']);
-        expect(await store.names({ prefix: 'ab', after: 'ab2', max: 2 })).toEqual([]);
-        expect(await store.names({ prefix: 'b', after: 'a', max: 9 })).toEqual(['b']);
       }));
   });
 }
