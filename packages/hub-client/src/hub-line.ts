@@ -1,7 +1,7 @@
 /**
- * One agent's line to one hub, through as many connections as it takes. Owns trying again:
- * back-off, requests that wait for the next connection, repeated sends (same envelope id, so the
- * hub says duplicate) and the news of it. One connection is the protocol's `HubChannel`.
+ * One agent's line to its hub, through as many connections and addresses as it takes. Owns trying
+ * again: back-off, requests that wait for the next connection, repeated sends (same envelope id, so
+ * the hub says duplicate) and the news of it. One connection is the protocol's `HubChannel`.
  *
  *   connecting -> up <-> down -> closed
  */
@@ -22,6 +22,16 @@ import type {
 } from '@agentmesh/protocol';
 import { backoffMs } from './backoff.js';
 import type { ClientHost } from './host.js';
+import {
+  addressOn,
+  failureOf,
+  isExhausted,
+  mayHelpElsewhere,
+  movedOn,
+  routeOver,
+  startedAfresh,
+} from './hub-route.js';
+import type { HubRoute } from './hub-route.js';
 import type { NetworkHubSettings } from './options.js';
 import { openChannel } from './open-channel.js';
 
@@ -33,14 +43,18 @@ export interface HubLineOptions {
   readonly events: HubEvents;
   /** The hub key that counts now; read before each attempt. */
   readonly hubKey: () => Uint8Array | null;
-  /** Both sides are authenticated: the key may be pinned. */
-  readonly opened: (session: HubSession) => void;
+  /** Both sides are authenticated: pins the key; false if another one was pinned meanwhile. */
+  readonly accepts: (session: HubSession) => boolean;
   /** The line has ended for good. */
   readonly ended: () => void;
 }
 
 const BACKOFF = { firstMs: 200, maxMs: 15_000 } as const;
 const TICK_MS = 1_000;
+/** A connection that lived shorter counts as a failure of its address: hubs may fall in turn. */
+const STABLE_MS = 5_000;
+/** How a connection ends without a word about its requests: they go out again on the next. */
+const REPEATED_AFTER: ReadonlySet<string> = new Set(['CONNECTION_LOST', 'IDLE', 'SHUTTING_DOWN']);
 
 export class HubLine implements HubConnection {
   readonly #options: HubLineOptions;
@@ -55,9 +69,12 @@ export class HubLine implements HubConnection {
   #stopTicking: (() => void) | null = null;
   #stopWaiting: (() => void) | null = null;
   #attempt = 0;
+  #route: HubRoute;
+  #upSinceMs = 0;
 
   constructor(options: HubLineOptions) {
     this.#options = options;
+    this.#route = routeOver(options.settings.addresses, options.host.random);
     this.#steady = new SteadyClock(options.host.clock);
   }
 
@@ -67,14 +84,14 @@ export class HubLine implements HubConnection {
   }
 
   /**
-   * Connects for the first time, trying again for `connectTimeoutMs`; rejects with the last error,
-   * or at once with one that no retry can help.
+   * Connects for the first time, trying all addresses again for `connectTimeoutMs`; rejects with
+   * what they said last, or at once with what no retry can help.
    */
   async open(): Promise<void> {
     const { connectTimeoutMs } = this.#options.settings;
     const deadline = this.#steady.now() + connectTimeoutMs;
     for (;;) {
-      const error = await this.#try();
+      const error = await this.#round();
       if (error === null) return;
       const pause = this.#pause();
       if (!error.retryable || this.#steady.now() + pause > deadline) {
@@ -99,6 +116,18 @@ export class HubLine implements HubConnection {
     else this.#held.push(news);
   }
 
+  /** Tries what addresses are left before the next pause; null once one of them serves. */
+  async #round(): Promise<AgentMeshError | null> {
+    while (!isExhausted(this.#route)) {
+      const error = await this.#try();
+      if (error === null || this.#end !== null || !mayHelpElsewhere(error)) return error;
+      this.#route = movedOn(this.#route, error);
+    }
+    const error = failureOf(this.#route);
+    this.#route = startedAfresh(this.#route);
+    return error;
+  }
+
   /** One attempt; the error is returned, since trying again is the normal case. */
   async #try(): Promise<AgentMeshError | null> {
     const { settings, host, credentials, events, hubKey } = this.#options;
@@ -106,6 +135,7 @@ export class HubLine implements HubConnection {
     const shown = { name, identity, instance, boot, token, hubKey: hubKey() ?? undefined };
     let mine: HubChannel | null = null;
     const result = await openChannel({
+      address: addressOn(this.#route),
       settings,
       host,
       credentials: { ...shown, sign: (bytes) => credentials.sign(bytes) },
@@ -122,6 +152,10 @@ export class HubLine implements HubConnection {
       await result.channel.close();
       return new ProtocolError('CONNECTION_LOST', { detail: 'closed by us' });
     }
+    if (!this.#options.accepts(result.channel.session)) {
+      await result.channel.close();
+      return new ProtocolError('HUB_KEY_CHANGED');
+    }
     mine = result.channel;
     this.#up(result.channel);
     return null;
@@ -133,7 +167,7 @@ export class HubLine implements HubConnection {
     this.#channel = channel;
     this.#session = session;
     this.#attempt = 0;
-    this.#options.opened(session);
+    this.#upSinceMs = this.#steady.now();
     if (again) this.#tell(() => this.#options.events.authenticated(session));
     this.#tick();
     channel.start();
@@ -157,16 +191,17 @@ export class HubLine implements HubConnection {
     if (this.#end !== null) return;
     if (error === null || !error.retryable) return this.#finish(error);
     this.#tell(() => this.#options.events.down(error));
+    const wasStable = this.#steady.now() - this.#upSinceMs >= STABLE_MS;
+    this.#route = movedOn(wasStable ? startedAfresh(this.#route) : this.#route, error);
     void this.#restore();
   }
 
   async #restore(): Promise<void> {
     while (this.#end === null) {
-      await this.#sleep(this.#pause());
-      if (this.#end !== null) return;
-      const error = await this.#try();
-      if (error === null) return;
+      const error = await this.#round();
+      if (error === null || this.#end !== null) return;
       if (!error.retryable) return this.#finish(error);
+      await this.#sleep(this.#pause());
     }
   }
 
@@ -229,7 +264,7 @@ export class HubLine implements HubConnection {
       try {
         return await ask(channel);
       } catch (error) {
-        const lost = error instanceof ProtocolError && error.code === 'CONNECTION_LOST';
+        const lost = error instanceof ProtocolError && REPEATED_AFTER.has(error.code);
         if (!lost || this.#end !== null) throw error;
         if (this.#channel === channel) throw error;
       }

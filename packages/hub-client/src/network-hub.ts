@@ -1,6 +1,6 @@
 /**
- * `NetworkHub`: a hub in another process or on another machine, with the same interface as
- * `LocalHub`. Owns one hub's address and pinned key, and the lines of all agents that share it.
+ * `NetworkHub`: a hub in other processes or on other machines, with the same interface as
+ * `LocalHub`. Owns one hub's addresses and pinned key, and the lines of all agents that share it.
  */
 import { AgentMeshError, equalBytes, ProtocolError, ready } from '@agentmesh/protocol';
 import type { Hub, HubConnection, HubCredentials, HubEvents } from '@agentmesh/protocol';
@@ -12,8 +12,9 @@ import { settingsOf } from './options.js';
 import type { NetworkHubOptions, NetworkHubSettings } from './options.js';
 
 /**
- * A hub at an address. Several agents may share one. The hub's key is pinned: given as `hubKey`,
- * or by an agent that knows it, or else at the first authentication (trust on first use).
+ * A hub at one address or at several. Several agents may share one. The hub's key is pinned: given
+ * as `hubKey`, or by an agent that knows it, or else at the first authentication (trust on first
+ * use). All addresses have this one key: whoever shows another is passed over for the next.
  */
 export class NetworkHub implements Hub {
   readonly #settings: NetworkHubSettings;
@@ -22,7 +23,11 @@ export class NetworkHub implements Hub {
   #hubKey: Uint8Array | null;
   #closed = false;
 
-  constructor(options: NetworkHubOptions | string, host: Partial<ClientHost> = {}) {
+  /** Options, or a `ws:`, `wss:`, `tcp:` or `tcps:` URL, or several of them. */
+  constructor(
+    options: NetworkHubOptions | string | readonly string[],
+    host: Partial<ClientHost> = {},
+  ) {
     this.#settings = settingsOf(options);
     this.#host = { ...systemHost, ...host };
     this.#hubKey = this.#settings.hubKey;
@@ -51,8 +56,9 @@ export class NetworkHub implements Hub {
       credentials,
       events: guarded(events),
       hubKey: () => this.#hubKey ?? known ?? null,
-      opened: (session) => {
-        this.#hubKey ??= session.hubKey;
+      accepts: ({ hubKey }) => {
+        this.#hubKey ??= hubKey;
+        return equalBytes(this.#hubKey, hubKey);
       },
       ended: () => this.#lines.delete(line),
     });

@@ -7,10 +7,11 @@ import { AgentMeshError, HubChannel, PROTOCOL_LIMITS, ProtocolError } from '@age
 import type { HubChannelOptions, HubCredentials } from '@agentmesh/protocol';
 import type { ClientHost } from './host.js';
 import type { NetworkHubSettings } from './options.js';
-import type { Transport } from './transport.js';
+import type { HubAddress, Transport } from './transport.js';
 
 /** What one attempt needs. */
 export interface ChannelRequest {
+  readonly address: HubAddress;
   readonly settings: NetworkHubSettings;
   readonly host: ClientHost;
   readonly credentials: HubCredentials;
@@ -33,11 +34,11 @@ export async function openChannel(request: ChannelRequest): Promise<ChannelResul
 }
 
 async function attempt(request: ChannelRequest): Promise<HubChannel> {
-  const { settings, host, credentials, events } = request;
+  const { address, settings, host, credentials, events } = request;
   const inbound = new Inbound();
-  const transport = await host.open(settings.address, inbound, {
+  const transport = await host.open(address, inbound, {
     frameBytes: PROTOCOL_LIMITS.frameBytes,
-    connectMs: settings.connectTimeoutMs,
+    connectMs: settings.patience.connectMs,
   });
   const channel = new HubChannel({
     credentials,
@@ -49,16 +50,16 @@ async function attempt(request: ChannelRequest): Promise<HubChannel> {
     requestTimeoutMs: settings.requestTimeoutMs,
   });
   inbound.join(channel);
-  return authenticated(channel, transport, host);
+  const { authenticationMs: waitMs } = settings.patience;
+  return authenticated(channel, { transport, host, waitMs });
 }
 
 /** A hub that accepts the connection and then says nothing must not hold the attempt for ever. */
 async function authenticated(
   channel: HubChannel,
-  transport: Transport,
-  host: ClientHost,
+  { transport, host, waitMs }: { transport: Transport; host: ClientHost; waitMs: number },
 ): Promise<HubChannel> {
-  const stop = host.after(PROTOCOL_LIMITS.authenticationMs, () =>
+  const stop = host.after(waitMs, () =>
     channel.lost(new ProtocolError('TIMEOUT', { detail: 'the hub did not authenticate' })),
   );
   try {

@@ -1,15 +1,21 @@
 /**
- * What a user tells a `NetworkHub`, and what is made of it. Owns defaults and refusals: an address
- * that would go unencrypted over a network needs to be asked for in so many words (hub.md §3).
+ * What a user tells a `NetworkHub`, and what is made of it. Owns defaults and refusals; where the
+ * hub is, is read by `hub-addresses`.
  */
-import { fromBase64Url } from '@agentmesh/protocol';
+import { fromBase64Url, PROTOCOL_LIMITS } from '@agentmesh/protocol';
 import { NetworkHubError } from './errors.js';
+import { addressesOf } from './hub-addresses.js';
 import type { HubAddress } from './transport.js';
 
-/** Options of `NetworkHub`; only `host` is needed. */
+/** Options of `NetworkHub`; only `host`, or `hosts`, is needed. */
 export interface NetworkHubOptions {
-  readonly host: string;
-  /** Default: 7700. */
+  readonly host?: string | undefined;
+  /**
+   * Instead of `host`: the hubs that share one store and key, each as `host`, `host:port` or a
+   * `ws:`, `wss:`, `tcp:` or `tcps:` URL. An agent begins at any of them and moves on if it fails.
+   */
+  readonly hosts?: readonly string[] | undefined;
+  /** Of every host that names none. Default: 7700. */
   readonly port?: number | undefined;
   /** Default: `tcp`; browsers have `websocket` only. */
   readonly transport?: 'tcp' | 'websocket' | undefined;
@@ -26,7 +32,7 @@ export interface NetworkHubOptions {
   readonly hubKey?: Uint8Array | string | undefined;
   /** Registration token, where the hub asks for one. */
   readonly token?: string | undefined;
-  /** How long `connect` goes on trying a hub that does not answer. Default: 10 s. */
+  /** How long `connect` goes on trying hubs that do not answer. Default: 10 s. */
   readonly connectTimeoutMs?: number | undefined;
   /** How long a request waits for its reply, reconnecting included. Default: 30 s. */
   readonly requestTimeoutMs?: number | undefined;
@@ -34,16 +40,21 @@ export interface NetworkHubOptions {
 
 /** Options with their defaults, checked. */
 export interface NetworkHubSettings {
-  readonly address: HubAddress;
+  /** At least one, none of them twice. */
+  readonly addresses: readonly HubAddress[];
   readonly hubKey: Uint8Array | null;
   readonly token: string | undefined;
   readonly connectTimeoutMs: number;
   readonly requestTimeoutMs: number;
+  /** How long one address may take to connect, and how long then to authenticate. */
+  readonly patience: { readonly connectMs: number; readonly authenticationMs: number };
 }
 
-const DEFAULT_PORT = 7700;
+/** What one of several silent addresses may take at least. */
+const LEAST_PATIENCE_MS = 2_000;
 const KNOWN: ReadonlySet<string> = new Set<keyof NetworkHubOptions>([
   'host',
+  'hosts',
   'port',
   'transport',
   'tls',
@@ -55,73 +66,42 @@ const KNOWN: ReadonlySet<string> = new Set<keyof NetworkHubOptions>([
   'requestTimeoutMs',
 ]);
 
-/** Checks options, or a `ws:`, `wss:` or `tcp:` URL; throws BAD_OPTION saying what to write. */
-export function settingsOf(given: NetworkHubOptions | string): NetworkHubSettings {
-  const options = typeof given === 'string' ? optionsOfUrl(given) : given;
+/** Checks options, or one address or several; throws BAD_OPTION saying what to write. */
+export function settingsOf(
+  given: NetworkHubOptions | string | readonly string[],
+): NetworkHubSettings {
+  const options = optionsOf(given);
   const unknown = Object.keys(options).filter((key) => !KNOWN.has(key));
   if (unknown.length > 0) refuse(`unknown option ${unknown.join(', ')}`);
-  const address = addressOf(options);
-  if (!address.secure && !isLoopback(address.host) && options.allowPlaintext !== true) {
-    refuse(
-      `${address.host} is not this machine: leave out tls: false, or set allowPlaintext: true ` +
-        'here and start the hub with --allow-plaintext',
-    );
-  }
+  const addresses = addressesOf(options);
+  const connectTimeoutMs = durationOf(options.connectTimeoutMs, 10_000, 'connectTimeoutMs');
   return {
-    address,
+    addresses,
     hubKey: hubKeyOf(options.hubKey),
     token: options.token,
-    connectTimeoutMs: durationOf(options.connectTimeoutMs, 10_000, 'connectTimeoutMs'),
+    connectTimeoutMs,
     requestTimeoutMs: durationOf(options.requestTimeoutMs, 30_000, 'requestTimeoutMs'),
+    patience: patienceOf(addresses.length, connectTimeoutMs),
   };
 }
 
-function addressOf(options: NetworkHubOptions): HubAddress {
-  const { host, port = DEFAULT_PORT, transport = 'tcp', behindProxy = false } = options;
-  if (typeof host !== 'string' || host === '' || /[\s/@]/.test(host)) {
-    refuse('host must be a host name or an IP address');
-  }
-  if (!Number.isInteger(port) || port < 1 || port > 65_535) refuse('port must be 1 to 65535');
-  if (transport !== 'tcp' && transport !== 'websocket') {
-    refuse('transport must be "tcp" or "websocket"');
-  }
-  const secure = options.tls ?? transport === 'tcp';
-  if (transport === 'websocket' && secure && !behindProxy) {
-    refuse(
-      'a wss: connection cannot be bound to the hub key: set behindProxy: true here and start ' +
-        'the hub with --behind-proxy',
-    );
-  }
-  return { host, port, transport, secure, behindProxy };
+function optionsOf(given: NetworkHubOptions | string | readonly string[]): NetworkHubOptions {
+  if (typeof given === 'string') return { hosts: [given] };
+  return isList(given) ? { hosts: given } : given;
 }
 
-function optionsOfUrl(text: string): NetworkHubOptions {
-  const url = URL.parse(text);
-  const protocols = ['ws:', 'wss:', 'tcp:', 'tcps:'];
-  if (url === null || !protocols.includes(url.protocol)) {
-    return refuse('an address is { host, port } or a URL such as ws://localhost:7700');
-  }
-  if (!['', '/', '/ws'].includes(url.pathname) || url.search !== '' || url.username !== '') {
-    refuse('a hub URL has a host and a port only');
-  }
-  const secure = url.protocol === 'wss:' || url.protocol === 'tcps:';
-  return {
-    host: url.hostname.replace(/^\[|\]$/g, ''),
-    port: url.port === '' ? defaultPortOf(url.protocol) : Number(url.port),
-    transport: url.protocol.startsWith('ws') ? 'websocket' : 'tcp',
-    tls: secure,
-    behindProxy: url.protocol === 'wss:',
-  };
+/** `Array.isArray` for lists that are readonly. */
+function isList(value: NetworkHubOptions | readonly string[]): value is readonly string[] {
+  return Array.isArray(value);
 }
 
-function defaultPortOf(protocol: string): number {
-  if (protocol === 'wss:') return 443;
-  return protocol === 'ws:' ? 80 : DEFAULT_PORT;
-}
-
-/** Whether a host is this machine; names other than `localhost` are not looked up. */
-function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || /^127(\.\d{1,3}){3}$/.test(host);
+/** A silent address among several must leave time for the others. */
+function patienceOf(addresses: number, connectTimeoutMs: number): NetworkHubSettings['patience'] {
+  const { authenticationMs } = PROTOCOL_LIMITS;
+  if (addresses === 1) return { connectMs: connectTimeoutMs, authenticationMs };
+  const share = Math.max(connectTimeoutMs / addresses, LEAST_PATIENCE_MS);
+  const connectMs = Math.min(share, connectTimeoutMs);
+  return { connectMs, authenticationMs: Math.min(connectMs, authenticationMs) };
 }
 
 function hubKeyOf(given: Uint8Array | string | undefined): Uint8Array | null {

@@ -20,6 +20,8 @@ export class Cable {
   connected = true;
   /** While true, nothing that the hub says arrives, and it is lost for good. */
   deaf = false;
+  /** Types of frames that are lost on their way from the hub. */
+  readonly loses = new Set<string>();
   readonly #plugs = new Set<Plug>();
 
   constructor(hub = new LocalHub()) {
@@ -31,7 +33,8 @@ export class Cable {
     if (!this.connected) throw new ProtocolError('CONNECTION_LOST', { detail: 'nobody there' });
     const client = {
       receive: (text: string) => {
-        if (!this.deaf) events.text(text);
+        const { type } = JSON.parse(text) as { type: string };
+        if (!this.deaf && !this.loses.has(type)) events.text(text);
       },
       lost: () => unplug('the hub closed the connection'),
     };
