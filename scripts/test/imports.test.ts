@@ -53,6 +53,7 @@ const verifyOnly = [
   'prekey',
   'public-key',
   'random',
+  'revocation',
   'secret',
   'signature',
   'sodium',

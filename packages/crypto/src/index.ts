@@ -47,6 +47,13 @@ export {
 // What is published and checked.
 export { createIdentityRecord, parseIdentityRecord, verifySuccessor } from './identity-record.js';
 export type { IdentityRecord, IdentityRecordRequest } from './identity-record.js';
+export {
+  createRevocation,
+  parseRevocation,
+  REVOCATION_REASON,
+  verifyRevocation,
+} from './revocation.js';
+export type { Revocation, RevocationReason, RevocationRequest } from './revocation.js';
 export { keyDigest, parsePrekeyRecord } from './prekey.js';
 export type { PrekeyKind, PrekeyRecord } from './prekey.js';
 export { createPrekey, decodePrekeyPair, encodePrekeyPair } from './prekey-pair.js';

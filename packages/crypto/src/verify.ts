@@ -18,6 +18,8 @@ export { fingerprintOf, fingerprintsEqual, isFingerprint, safetyNumber } from '.
 
 export { parseIdentityRecord, verifySuccessor } from './identity-record.js';
 export type { IdentityRecord } from './identity-record.js';
+export { parseRevocation, REVOCATION_REASON, verifyRevocation } from './revocation.js';
+export type { Revocation } from './revocation.js';
 export { keyDigest, parsePrekeyRecord } from './prekey.js';
 export type { PrekeyKind, PrekeyRecord } from './prekey.js';
 export type { Bundle } from './bundle.js';
