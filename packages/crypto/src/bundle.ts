@@ -1,7 +1,7 @@
 /**
  * A bundle is what a hub serves, or a person hands over, of a peer: identity record, signed prekey
- * and perhaps a one-time prekey. Owns the judgement whether it may be used to write to that peer
- * (protocol.md §2.1, §2.2): this is where a hub that swaps a key is refused.
+ * and perhaps a one-time prekey or a revocation. Owns the judgement whether it may be used to write
+ * to that peer (protocol.md §2.1, §2.2): this is where a hub that swaps a key is refused.
  */
 import { assertTime, equalBytes, isZero } from './bytes.js';
 import { CryptoError } from './errors.js';
@@ -12,12 +12,15 @@ import { LIMITS } from './limits.js';
 import { parsePrekeyRecord } from './prekey.js';
 import type { PrekeyKind, PrekeyRecord } from './prekey.js';
 import type { PublicIdentity } from './identity.js';
+import { parseRevocation, verifyRevocation } from './revocation.js';
 
 /** Raw bytes, as received. */
 export interface Bundle {
   readonly record: Uint8Array;
-  readonly signed: Uint8Array;
+  /** Missing when the identity begins no more sessions: it was revoked, or has a successor. */
+  readonly signed?: Uint8Array | undefined;
   readonly oneTime?: Uint8Array | undefined;
+  readonly revocation?: Uint8Array | undefined;
 }
 
 /** What was already known of the identity that a bundle claims. */
@@ -51,8 +54,9 @@ export interface PeerBundle {
 }
 
 /**
- * Checks a bundle whole; throws BAD_RECORD (wrong name, hub, owner or signature), BAD_KEY,
- * BAD_FINGERPRINT, EXPIRED, or ROLLED_BACK (older record or prekey than one already seen).
+ * Checks a bundle whole; throws BAD_RECORD (wrong name, hub, owner or signature, or no signed
+ * prekey), BAD_KEY, BAD_FINGERPRINT, EXPIRED, ROLLED_BACK (older record or prekey than one already
+ * seen), or REVOKED (with the owner's own signature).
  */
 export function verifyBundle(bundle: Bundle, expected: BundleExpectation): PeerBundle {
   assertTime(expected.nowMs);
@@ -61,9 +65,11 @@ export function verifyBundle(bundle: Bundle, expected: BundleExpectation): PeerB
   }
   const record = parseIdentityRecord(bundle.record);
   assertWanted(record, expected);
+  if (bundle.revocation !== undefined) assertNotRevoked(record, bundle.revocation);
   assertNotExpired(record.validUntilMs, expected.nowMs, 0);
   const known = expected.known?.(record.identity);
   if (known !== undefined) assertNotRolledBack(record, known);
+  if (bundle.signed === undefined) throw new CryptoError('BAD_RECORD', 'no signed prekey');
   const signed = parseOfKind(bundle.signed, record.identity, 'signed');
   if (known !== undefined && signed.createdMs < known.newestSignedMs) {
     throw new CryptoError('ROLLED_BACK', 'signed prekey');
@@ -88,6 +94,12 @@ function assertWanted(record: IdentityRecord, expected: BundleExpectation): void
   if (fingerprint !== undefined && !fingerprintsEqual(fingerprint, fingerprintOf(aid))) {
     throw new CryptoError('BAD_FINGERPRINT');
   }
+}
+
+/** A revocation that its owner did not sign spoils the bundle, but revokes nothing. */
+function assertNotRevoked({ identity }: IdentityRecord, bytes: Uint8Array): never {
+  const isGenuine = verifyRevocation(parseRevocation(bytes), identity);
+  throw isGenuine ? new CryptoError('REVOKED') : new CryptoError('BAD_RECORD', 'revocation');
 }
 
 function assertNotRolledBack(record: IdentityRecord, known: KnownPeer): void {

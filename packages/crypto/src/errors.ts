@@ -30,6 +30,7 @@ const MESSAGES = {
   BAD_RECORD: 'Record refused',
   EXPIRED: 'Record expired',
   ROLLED_BACK: 'Record is older than one already seen',
+  REVOKED: 'Identity was revoked by its owner, for ever',
   BAD_FINGERPRINT: 'Fingerprint does not match',
   UNKNOWN_PREKEY: 'Prekey is not known here any more',
   UNKNOWN_SESSION: 'No session with this identifier',

@@ -4,10 +4,12 @@ import {
   AgentKeyPair,
   createIdentityRecord,
   createPrekey,
+  createRevocation,
   fingerprintOf,
   importIdentity,
   parseIdentityRecord,
   ready,
+  REVOCATION_REASON,
   verifyBundle,
   verifySuccessor,
 } from '../src/index.js';
@@ -251,6 +253,40 @@ describe('prekeys of another kind or owner', () => {
     expectRefused({ oneTime: null as unknown as Uint8Array }, 'BAD_RECORD');
     const bundle = { ...bundleOf(bob()), oneTime: undefined };
     expect(verifyBundle(bundle, EXPECTED).oneTime).toBeNull();
+  });
+});
+
+describe('revoked identities', () => {
+  const revocationOf = (agent: TestAgent) =>
+    createRevocation(agent.keyPair, { timeMs: NOW, reason: REVOCATION_REASON.keyCompromised });
+
+  test('T-K10 revocation: its bundle is refused for ever, with or without prekeys', () => {
+    const revocation = revocationOf(bob());
+    expectRefused({ revocation }, 'REVOKED');
+    expectRefused({ revocation, signed: undefined, oneTime: undefined }, 'REVOKED');
+    expectRefused({ revocation }, 'REVOKED', { nowMs: NOW + 900 * DAY });
+    const newer = recordOf(bob(), { createdMs: NOW + DAY, revision: 9 });
+    expectRefused({ revocation, record: newer }, 'REVOKED');
+  });
+
+  test('a hub cannot revoke: what the owner did not sign is BAD_RECORD', () => {
+    expectRefused({ revocation: revocationOf(charlie()) }, 'BAD_RECORD');
+    const revocation = revocationOf(bob());
+    for (let bit = 0; bit < 8 * revocation.length; bit++) {
+      expectRefused({ revocation: flipBit(revocation, bit) }, 'BAD_RECORD');
+    }
+    expectRefused({ revocation: revocation.subarray(0, -1) }, 'BAD_RECORD');
+    expectRefused({ revocation: concatBytes(revocation, Uint8Array.of(0)) }, 'BAD_RECORD');
+  });
+
+  test('of another name, hub or address, a bundle is refused for that first', () => {
+    const revocation = revocationOf(bob());
+    expectRefused({ revocation }, 'BAD_RECORD', { name: 'charlie' });
+    expectRefused({ revocation }, 'BAD_FINGERPRINT', { aid: charlie().keyPair.identity.aid });
+  });
+
+  test('a record without a signed prekey begins no session', () => {
+    expectRefused({ signed: undefined }, 'BAD_RECORD');
   });
 });
 

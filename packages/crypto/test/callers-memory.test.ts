@@ -82,13 +82,11 @@ describe('overwriting an input leaves', () => {
       changesAfterReuse([encodePrekeyPair(oneTime)], (stored) => decodePrekeyPair(stored, owner)),
     ).toEqual([]);
     expect(
-      changesAfterReuse(
-        [bundle.record, bundle.signed, bundle.oneTime ?? new Uint8Array(0)],
-        (r, s, o) =>
-          verifyBundle(
-            { record: r, signed: s, oneTime: o },
-            { name: 'bob', hubId: HUB_ID, nowMs: NOW },
-          ),
+      changesAfterReuse([bundle.record, signed.record.bytes, oneTime.record.bytes], (r, s, o) =>
+        verifyBundle(
+          { record: r, signed: s, oneTime: o },
+          { name: 'bob', hubId: HUB_ID, nowMs: NOW },
+        ),
       ),
     ).toEqual([]);
   });

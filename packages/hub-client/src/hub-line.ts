@@ -279,6 +279,10 @@ export class HubLine implements HubConnection {
     return this.#request((channel) => channel.putPrekeys(keys));
   }
 
+  putRevocation(revocation: Uint8Array): Promise<void> {
+    return this.#request((channel) => channel.putRevocation(revocation));
+  }
+
   getBundle(peer: string, options: { readonly oneTime: boolean }): Promise<Bundle> {
     return this.#request((channel) => channel.getBundle(peer, options));
   }

@@ -115,6 +115,10 @@ class Line implements HubConnection {
     return this.#up((inner) => inner.putPrekeys(keys));
   }
 
+  putRevocation(revocation: Uint8Array): Promise<void> {
+    return this.#up((inner) => inner.putRevocation(revocation));
+  }
+
   getBundle(peer: string, options: { readonly oneTime: boolean }): Promise<Bundle> {
     return this.#up((inner) => inner.getBundle(peer, options));
   }

@@ -145,6 +145,10 @@ class BentConnection implements HubConnection {
     return this.#bentKeys(await this.#inner.putPrekeys(instead));
   }
 
+  putRevocation(revocation: Uint8Array): Promise<void> {
+    return this.#inner.putRevocation(revocation);
+  }
+
   async getBundle(peer: string, options: { readonly oneTime: boolean }): Promise<Bundle> {
     const question = { by: this.#name, peer, oneTime: options.oneTime };
     const bundle = await this.#inner.getBundle(peer, options);

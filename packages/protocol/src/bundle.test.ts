@@ -5,9 +5,18 @@ import { decodeBundle, encodeBundle } from './bundle.js';
 const record = new Uint8Array(225).fill(1);
 const signed = new Uint8Array(1337).fill(2);
 const oneTime = new Uint8Array(1337).fill(3);
+const bytes = (length: number) => new Uint8Array(length);
 const json = { record: toBase64Url(record), signed: toBase64Url(signed) };
 
 describe('bundles as JSON', () => {
+  test('of an identity that begins no more sessions carry the record, and why', () => {
+    const revocation = new Uint8Array(110).fill(4);
+    expect(encodeBundle({ record })).toEqual({ record: json.record });
+    const revoked = encodeBundle({ record, revocation });
+    expect(revoked).toEqual({ record: json.record, revocation: toBase64Url(revocation) });
+    expect(decodeBundle(revoked)).toEqual({ record, revocation });
+  });
+
   test('carry a one-time prekey or none', () => {
     expect(encodeBundle({ record, signed })).toEqual(json);
     expect(encodeBundle({ record, signed, oneTime: undefined })).toEqual(json);
@@ -24,7 +33,7 @@ describe('bundles as JSON', () => {
     ['a text', JSON.stringify(json), 'bundle'],
     ['an array', [json.record, json.signed], 'bundle'],
     ['no record', { signed: json.signed }, 'record'],
-    ['no signed prekey', { record: json.record }, 'signed'],
+    ['a revocation of 109 bytes', { ...json, revocation: toBase64Url(bytes(109)) }, 'revocation'],
     ['an unknown key', { ...json, extra: 1 }, 'bundle'],
     [
       'an own __proto__',

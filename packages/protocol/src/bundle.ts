@@ -5,26 +5,33 @@
 import type { Bundle } from '@agentmesh/crypto/verify';
 import * as z from 'zod';
 import { ProtocolError } from './errors.js';
-import { identityRecord, prekeyRecord } from './fields.js';
+import { identityRecord, prekeyRecord, revocationRecord } from './fields.js';
 
 /** A bundle in a file or a mail: base64url texts. */
 export interface BundleJson {
   readonly record: string;
-  readonly signed: string;
+  /** Missing when the identity begins no more sessions: it was revoked, or has a successor. */
+  readonly signed?: string | undefined;
   readonly oneTime?: string | undefined;
+  readonly revocation?: string | undefined;
 }
 
 const bundleJson = z.strictObject({
   record: identityRecord,
-  signed: prekeyRecord,
+  signed: prekeyRecord.optional(),
   oneTime: prekeyRecord.optional(),
+  revocation: revocationRecord.optional(),
 });
 
 /** JSON form of a bundle; throws BAD_BUNDLE when a part has an impossible length. */
 export function encodeBundle(bundle: Bundle): BundleJson {
-  const { record, signed, oneTime } = bundle;
-  const parts = oneTime === undefined ? { record, signed } : { record, signed, oneTime };
-  const result = z.safeEncode(bundleJson, parts);
+  const { record, signed, oneTime, revocation } = bundle;
+  const result = z.safeEncode(bundleJson, {
+    record,
+    ...(signed === undefined ? {} : { signed }),
+    ...(oneTime === undefined ? {} : { oneTime }),
+    ...(revocation === undefined ? {} : { revocation }),
+  });
   if (!result.success) throw refusal(result.error);
   return result.data;
 }

@@ -2,9 +2,10 @@
  * Frames from client to hub (hub.md §2): shapes only, strict, one zod schema per frame.
  * Owns their fields; the text around them is `frame-codec`, what a hub does with them is its core.
  *
- * `auth`, `put_identity`, `put_prekeys`, `get_bundle`, `send`, `list` and `ping` are requests: they
- * carry `id`, which the reply repeats as `re`. `ack`, `nack` and `credit` have no reply; a fault in
- * one is an `error` frame without `re`. Units: `ttl` in seconds, `delay` in milliseconds.
+ * `auth`, `put_identity`, `put_prekeys`, `put_revocation`, `get_bundle`, `send`, `list` and `ping`
+ * are requests: they carry `id`, which the reply repeats as `re`. `ack`, `nack` and `credit` have
+ * no reply; a fault in one is an `error` frame without `re`. Units: `ttl` in seconds, `delay` in
+ * milliseconds.
  */
 import * as z from 'zod';
 import {
@@ -19,6 +20,7 @@ import {
   namePrefix,
   peer,
   prekeyRecord,
+  revocationRecord,
   seq,
   signature,
   token,
@@ -57,6 +59,13 @@ const putPrekeys = z.strictObject({
   oneTime: z.array(prekeyRecord).max(PROTOCOL_LIMITS.oneTimePrekeys),
   /** Forget all earlier ones in the same transaction. */
   replaceAll: z.boolean().optional(),
+});
+
+/** Of any identity that the hub knows: whoever shows it, it proves itself. */
+const putRevocation = z.strictObject({
+  type: z.literal('put_revocation'),
+  id: u32,
+  revocation: revocationRecord,
 });
 
 const getBundle = z.strictObject({
@@ -114,6 +123,7 @@ export const clientFrame = z.discriminatedUnion('type', [
   auth,
   putIdentity,
   putPrekeys,
+  putRevocation,
   getBundle,
   send,
   ack,
@@ -126,6 +136,7 @@ export const clientFrame = z.discriminatedUnion('type', [
 export type AuthFrame = z.output<typeof auth>;
 export type PutIdentityFrame = z.output<typeof putIdentity>;
 export type PutPrekeysFrame = z.output<typeof putPrekeys>;
+export type PutRevocationFrame = z.output<typeof putRevocation>;
 export type GetBundleFrame = z.output<typeof getBundle>;
 export type SendFrame = z.output<typeof send>;
 export type AckFrame = z.output<typeof ack>;

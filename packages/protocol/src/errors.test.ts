@@ -69,6 +69,7 @@ describe('table of codes', () => {
       'BAD_AUTH authentication',
       'NAME_TAKEN authentication',
       'REGISTRATION_REFUSED authentication',
+      'REVOKED authentication',
       'DISPLACED displaced',
       'IDLE idle',
       'FLOOD flood',

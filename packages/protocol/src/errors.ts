@@ -26,7 +26,7 @@ export interface ErrorRule {
   readonly retryable: boolean;
   /** Default text: what happened, and what to do. */
   readonly message: string;
-  /** Set when the hub closes the connection after it, and with which close code. */
+  /** With which close code the hub ends a connection for this reason; unset if it never does. */
   readonly closes?: CloseReason;
 }
 
@@ -63,11 +63,17 @@ const TABLE = {
     message: 'The hub does not register this name: ask its operator for a token or an entry',
     closes: 'authentication',
   },
-  BAD_RECORD: { retryable: false, message: 'Identity record refused: sign a new one' },
+  BAD_RECORD: { retryable: false, message: 'Record refused: sign a new one' },
+  REVOKED: {
+    retryable: false,
+    message: 'This identity was revoked for ever: make a new one, or ask its owner for his new one',
+    closes: 'authentication',
+  },
   BAD_PREKEY: { retryable: false, message: 'Prekey refused: make and sign new prekeys' },
   BAD_BUNDLE: {
     retryable: false,
-    message: 'Bundle is not { record, signed, oneTime? } of base64url texts: ask for it again',
+    message:
+      'Bundle is not { record, signed?, oneTime?, revocation? } of base64url texts: ask again',
   },
   BAD_PAYLOAD: {
     retryable: false,

@@ -84,6 +84,9 @@ export const identityRecord = bytesIn({
 /** A signed or one-time prekey record. */
 export const prekeyRecord = bytesOf(1337);
 
+/** A revocation (protocol.md §2.13). */
+export const revocationRecord = bytesOf(110);
+
 /** aid of an agent, a hub key, a nonce or a digest. */
 export const bytes32 = bytesOf(32);
 /** An instance or envelope id. */

@@ -92,6 +92,22 @@ describe('opening', () => {
 });
 
 describe('requests', () => {
+  test('a bundle may be a record alone, with the revocation that says why', async () => {
+    const script = await ScriptedHub.opened();
+    const asked = outcome(script.channel.getBundle('bob', { oneTime: true }));
+    const record = new Uint8Array(225).fill(1);
+    const revocation = new Uint8Array(110).fill(2);
+    script.say({ type: 'bundle', re: script.lastId(), record, revocation });
+    expect(await asked).toEqual({ record, revocation });
+    const put = outcome(script.channel.putRevocation(revocation));
+    expect(script.heard.at(-1)).toMatchObject({ type: 'put_revocation', revocation });
+    script.say({ type: 'ok', re: script.lastId(), oneTimePrekeys: 0, keyDigest: null });
+    expect(await put).toBeUndefined();
+    script.say({ type: 'bye', code: 'REVOKED' });
+    script.channel.lost();
+    expect(script.news).toEqual(['closed REVOKED']);
+  });
+
   test('T-A10 late-reply: replies are matched by number, a late one answers nobody', async () => {
     const script = await ScriptedHub.opened(5_000);
     const first = outcome(script.channel.send(envelope));

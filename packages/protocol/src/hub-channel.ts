@@ -143,12 +143,14 @@ export class HubChannel implements HubConnection {
     return keyStateOf(await this.#request({ type: 'put_prekeys', ...keys, ...all }, 'ok'));
   }
 
+  async putRevocation(revocation: Uint8Array): Promise<void> {
+    await this.#request({ type: 'put_revocation', revocation }, 'ok');
+  }
+
   async getBundle(peer: string, { oneTime }: { readonly oneTime: boolean }): Promise<Bundle> {
     const reply = await this.#request({ type: 'get_bundle', peer, oneTime }, 'bundle');
-    const { record, signed } = reply;
-    return reply.oneTime === undefined
-      ? { record, signed }
-      : { record, signed, oneTime: reply.oneTime };
+    const { record, signed, oneTime: taken, revocation } = reply;
+    return { record, signed, oneTime: taken, revocation };
   }
 
   async send(outgoing: OutgoingEnvelope): Promise<{ seq: number; duplicate: boolean }> {

@@ -19,6 +19,7 @@ import {
   integer,
   line,
   prekeyRecord,
+  revocationRecord,
   seq,
   signature,
   timeMs,
@@ -76,8 +77,10 @@ const bundle = z.strictObject({
   type: z.literal('bundle'),
   re: u32,
   record: identityRecord,
-  signed: prekeyRecord,
+  /** Missing when the identity begins no more sessions: it was revoked, or has a successor. */
+  signed: prekeyRecord.optional(),
   oneTime: prekeyRecord.optional(),
+  revocation: revocationRecord.optional(),
 });
 
 /** The envelope is durable. */

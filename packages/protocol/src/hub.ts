@@ -11,8 +11,8 @@ import type { AgentMeshError, Bundle, PublicIdentity } from '@agentmesh/crypto/v
 export interface Hub {
   /**
    * Authenticates both sides and resolves once this identity can be used. Rejects with a typed
-   * error: NAME_TAKEN, REGISTRATION_REFUSED, BAD_AUTH, HUB_KEY_CHANGED, PLAINTEXT_REFUSED, VERSION
-   * are final; one with `retryable` may pass on another try. After it has resolved, a lost
+   * error: NAME_TAKEN, REGISTRATION_REFUSED, REVOKED, BAD_AUTH, HUB_KEY_CHANGED, PLAINTEXT_REFUSED,
+   * VERSION are final; one with `retryable` may pass on another try. After it has resolved, a lost
    * connection is restored by the implementation, with `down` and `authenticated` as news.
    */
   connect(credentials: HubCredentials, events: HubEvents): Promise<HubConnection>;
@@ -145,12 +145,20 @@ export interface HubConnection {
   putIdentity(record: Uint8Array): Promise<KeyState>;
   /** Publishes prekeys, all or none: BAD_PREKEY, LIMIT. */
   putPrekeys(keys: PrekeyUpload): Promise<KeyState>;
-  /** Keys of a peer by name or `am2…` address, unverified: PEER_NOT_FOUND. */
+  /**
+   * Makes an identity void on this hub for ever: our own or any other that the hub knows. The same
+   * once more is no error. PEER_NOT_FOUND; BAD_RECORD if its owner did not sign it.
+   */
+  putRevocation(revocation: Uint8Array): Promise<void>;
+  /**
+   * Keys of a peer by name or `am2…` address, unverified: PEER_NOT_FOUND. Of an identity that has a
+   * successor, asked for by its address, or that was revoked, the record without prekeys.
+   */
   getBundle(peer: string, options: { readonly oneTime: boolean }): Promise<Bundle>;
   /**
-   * Resolves when the hub has the envelope durably. UNKNOWN_RECIPIENT, QUEUE_FULL, TOO_LARGE,
-   * RATE_LIMITED, STORAGE, BLOCKED, CONFLICT: nothing was kept. CONNECTION_LOST, TIMEOUT: unknown,
-   * send again with the same id.
+   * Resolves when the hub has the envelope durably. UNKNOWN_RECIPIENT, REVOKED, QUEUE_FULL,
+   * TOO_LARGE, RATE_LIMITED, STORAGE, BLOCKED, CONFLICT: nothing was kept. CONNECTION_LOST,
+   * TIMEOUT: unknown, send again with the same id.
    */
   send(envelope: OutgoingEnvelope): Promise<{ readonly seq: number; readonly duplicate: boolean }>;
   /** These deliveries are committed here; the hub may forget them. */

@@ -58,6 +58,7 @@ export type {
   PingFrame,
   PutIdentityFrame,
   PutPrekeysFrame,
+  PutRevocationFrame,
   RequestFrame,
   SendFrame,
 } from './client-frames.js';
@@ -103,7 +104,12 @@ export type {
   ChannelBinding,
   ClientAuthCheck,
 } from './authentication.js';
-export { verifyPublishedPrekeys, verifyPublishedRecord } from './publication.js';
+export {
+  readPublishedRevocation,
+  verifyPublishedPrekeys,
+  verifyPublishedRecord,
+  verifyPublishedRevocation,
+} from './publication.js';
 export type {
   PrekeyPublication,
   PublishedPrekeys,
@@ -137,4 +143,5 @@ export type {
   PrekeyRecord,
   PublicIdentity,
   RandomSource,
+  Revocation,
 } from '@agentmesh/crypto/verify';

@@ -1,6 +1,12 @@
+import { createRevocation } from '@agentmesh/crypto';
 import { describe, expect, test } from '@jest/globals';
 import { agent, alice, bob, DAY, flipped, hub, NOW, prekey, record } from '../test/agents.js';
-import { verifyPublishedPrekeys, verifyPublishedRecord } from './publication.js';
+import {
+  readPublishedRevocation,
+  verifyPublishedPrekeys,
+  verifyPublishedRecord,
+  verifyPublishedRevocation,
+} from './publication.js';
 import type { PrekeyPublication, RecordPublication } from './publication.js';
 
 const refusedWith = (code: string, detail = '') => ({
@@ -110,6 +116,39 @@ describe('verifyPublishedRecord', () => {
 
   test('throws on a damaged store instead of blaming the client', () => {
     expect(() => publish(first, { stored: flipped(first, 50) })).toThrow(
+      expect.objectContaining({ name: 'CryptoError' }),
+    );
+  });
+});
+
+describe('verifyPublishedRevocation', () => {
+  const ofAlice = () => createRevocation(alice, { timeMs: NOW, reason: 1 });
+
+  function judge(bytes: Uint8Array, stored: Uint8Array) {
+    const read = readPublishedRevocation(bytes);
+    return read.ok ? verifyPublishedRevocation(read.value, stored) : read;
+  }
+
+  test('accepts what the identity of the stored record signed, however old that record is', () => {
+    const value = { aid: alice.identity.aid, timeMs: NOW, reason: 1, bytes: ofAlice() };
+    expect(judge(ofAlice(), record(alice))).toMatchObject({ ok: true, value });
+    const expired = record(alice, { validUntilMs: NOW - DAY });
+    expect(judge(ofAlice(), expired)).toMatchObject({ ok: true, value });
+  });
+
+  test('refuses the revocation of another identity, and each damaged byte', () => {
+    expect(judge(ofAlice(), record(bob))).toMatchObject(refusedWith('BAD_RECORD', 'signed'));
+    const bytes = ofAlice();
+    for (let at = 0; at < bytes.length; at++) {
+      expect(judge(flipped(bytes, at), record(alice))).toMatchObject(refusedWith('BAD_RECORD'));
+    }
+    for (const wrong of [bytes.subarray(1), Uint8Array.of(...bytes, 0)]) {
+      expect(judge(wrong, record(alice))).toMatchObject(refusedWith('BAD_RECORD'));
+    }
+  });
+
+  test('throws on a damaged store instead of blaming the client', () => {
+    expect(() => judge(ofAlice(), flipped(record(alice), 50))).toThrow(
       expect.objectContaining({ name: 'CryptoError' }),
     );
   });

@@ -9,6 +9,8 @@ import {
   equalBytes,
   parseIdentityRecord,
   parsePrekeyRecord,
+  parseRevocation,
+  verifyRevocation,
   verifySuccessor,
 } from '@agentmesh/crypto/verify';
 import type {
@@ -16,6 +18,7 @@ import type {
   PrekeyKind,
   PrekeyRecord,
   PublicIdentity,
+  Revocation,
 } from '@agentmesh/crypto/verify';
 import { ProtocolError } from './errors.js';
 import type { Checked, ErrorCode } from './errors.js';
@@ -162,6 +165,24 @@ function newest(
   }
   all.sort((a, b) => b.createdMs - a.createdMs || b.id - a.id);
   return all.slice(0, limit);
+}
+
+/** Reads a revocation that a client hands in, of whomever: BAD_RECORD for its layout. */
+export function readPublishedRevocation(bytes: Uint8Array): Checked<Revocation> {
+  return checked('BAD_RECORD', () => parseRevocation(bytes));
+}
+
+/** Judges it by the record that the hub holds of that identity: BAD_RECORD for its signature. */
+export function verifyPublishedRevocation(
+  revocation: Revocation,
+  record: Uint8Array,
+): Checked<Revocation> {
+  // Outside of the judgement: a damaged store is not the client's fault.
+  const { identity } = parseIdentityRecord(record);
+  return checked('BAD_RECORD', () => {
+    if (!verifyRevocation(revocation, identity)) throw badRecord('not signed by its owner');
+    return revocation;
+  });
 }
 
 function badRecord(detail: string): ProtocolError {

@@ -69,6 +69,7 @@ export const anyClientFrame: fc.Arbitrary<ClientFrame> = fc.oneof(
     },
     ['replaceAll'],
   ),
+  frame('put_revocation', { id: u32, revocation: bytesOfLength(110) }),
   frame('get_bundle', { id: u32, peer: fc.oneof(name, address), oneTime: fc.boolean() }),
   frame('send', {
     id: u32,
@@ -135,9 +136,17 @@ export const anyHubFrame: fc.Arbitrary<HubFrame> = fc.oneof(
     oneTimePrekeys: fc.integer({ min: 0, max: 100 }),
     keyDigest: fc.option(bytes32),
   }),
-  frame('bundle', { re: u32, record: bytesOfLength(1, 350), signed: prekey, oneTime: prekey }, [
-    'oneTime',
-  ]),
+  frame(
+    'bundle',
+    {
+      re: u32,
+      record: bytesOfLength(1, 350),
+      signed: prekey,
+      oneTime: prekey,
+      revocation: bytesOfLength(110),
+    },
+    ['signed', 'oneTime', 'revocation'],
+  ),
   frame('sent', { re: u32, seq, duplicate: fc.boolean() }),
   frame('agents', {
     re: u32,
