@@ -148,6 +148,7 @@ export function hubStrangers(start: StartHub): void {
           { type: 'list', id: 3 },
           { type: 'put_identity', id: 4, record: new Uint8Array(300) },
           { type: 'put_prekeys', id: 5, signed: [], oneTime: [], replaceAll: true },
+          { type: 'put_revocation', id: 6, revocation: bob.revocation(hub.clock()) },
         ] as const;
         for (const verb of verbs) {
           const stranger = await RawClient.connect(hub);

@@ -68,6 +68,7 @@ export const BAD_FRAMES: readonly (readonly [string, string])[] = [
   ['endless credit', '{"type":"credit","messages":1e18,"bytes":0}'],
   ['a short prekey', '{"type":"put_prekeys","id":1,"signed":["AAAA"],"oneTime":[]}'],
   ['too many signed prekeys', '{"type":"put_prekeys","id":1,"signed":["","",""],"oneTime":[]}'],
+  ['a short revocation', '{"type":"put_revocation","id":1,"revocation":"AAAA"}'],
   ['an empty record', '{"type":"put_identity","id":1,"record":""}'],
   ['a long record', `{"type":"put_identity","id":1,"record":"${'A'.repeat(480)}"}`],
   ['a peer with a space', '{"type":"get_bundle","id":1,"peer":"b ob","oneTime":true}'],

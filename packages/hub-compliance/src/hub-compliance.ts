@@ -20,6 +20,7 @@ import {
   hubPublishing,
   hubRecordRefusals,
   hubSuccession,
+  hubSuccessionRepeated,
 } from './hub-directory.js';
 import { hubDeadLetters, hubExpiry, hubNotices } from './hub-fates.js';
 import { hubInterface, hubInterfaceEnds } from './hub-interface.js';
@@ -31,6 +32,12 @@ import {
   hubSending,
   hubSendingAttacks,
 } from './hub-queues.js';
+import {
+  hubRevocation,
+  hubRevocationAgain,
+  hubRevocationRefusals,
+  hubRevokedQueues,
+} from './hub-revocation.js';
 import type { StartHub } from './hub-under-test.js';
 
 const PARTS = [
@@ -47,6 +54,11 @@ const PARTS = [
   hubFetching,
   hubFetchLimits,
   hubSuccession,
+  hubSuccessionRepeated,
+  hubRevocation,
+  hubRevocationAgain,
+  hubRevokedQueues,
+  hubRevocationRefusals,
   hubSending,
   hubSendingAttacks,
   hubDelivering,

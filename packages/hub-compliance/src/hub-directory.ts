@@ -3,10 +3,10 @@
  * Owns the tests.
  */
 import { describe, expect, test } from '@jest/globals';
-import { hubIdOf, keyDigest } from '@agentmesh/protocol';
+import { keyDigest } from '@agentmesh/protocol';
 import type { HubFrame } from '@agentmesh/protocol';
-import { sendTo, withHub } from './hub-samples.js';
-import type { HubUnderTest, StartHub } from './hub-under-test.js';
+import { hubIdOfHub, sendTo, withHub } from './hub-samples.js';
+import type { StartHub } from './hub-under-test.js';
 import { RawClient } from './raw-client.js';
 import { TestAgent } from './test-agent.js';
 import { seededRandom } from './seeded-random.js';
@@ -16,13 +16,6 @@ const FETCH_LIMITS = {
   oneTimeFetchesPerTargetPerMinute: 5,
   oneTimeFetchesPerRequesterPerMinute: 3,
 };
-
-async function hubIdOfHub(hub: HubUnderTest): Promise<Uint8Array> {
-  const client = await RawClient.connect(hub);
-  const { hubKey } = await client.next('hello');
-  client.close();
-  return hubIdOf(hubKey);
-}
 
 const bundleOf = (client: RawClient, peer: string, oneTime = true): Promise<HubFrame> =>
   client.request({ type: 'get_bundle', peer, oneTime });
@@ -282,6 +275,77 @@ export function hubSuccession(start: StartHub): void {
         intruder.send((await intruder.auth(next.credentials())).frame);
         expect(await intruder.next('error')).toMatchObject({ code: 'NAME_TAKEN' });
         expect(await client.codeOf(sendTo(bob))).toBe('sent');
+      }));
+  });
+}
+
+/** Succession as those see it who were away, or did not hear the answer. */
+export function hubSuccessionRepeated(start: StartHub): void {
+  describe('succession, later', () => {
+    const DAY_MS = 86_400_000;
+
+    test('a chain of records can be followed backwards by address, after 90 days too', () =>
+      withHub(start, {}, async ({ hub, alice, bob, join, publish }) => {
+        const first = await publish(bob, 2);
+        const second = new TestAgent('bob', seededRandom(97));
+        const third = new TestAgent('bob', seededRandom(96));
+        const hubId = await hubIdOfHub(hub);
+        const nowMs = hub.clock();
+        const records = [
+          bob.record({ hubId, nowMs }),
+          second.record({ hubId, nowMs, previous: bob }),
+          third.record({ hubId, nowMs, previous: second }),
+        ] as const;
+        expect(await first.codeOf({ type: 'put_identity', record: records[1] })).toBe('ok');
+        const put = { type: 'put_identity', record: records[2] } as const;
+        // The one in the middle never publishes a prekey.
+        expect(await (await join(second)).codeOf(put)).toBe('ok');
+        const last = await join(third);
+        await last.request({
+          type: 'put_prekeys',
+          signed: [third.signedPrekey(1, nowMs)],
+          oneTime: [],
+        });
+        for (const days of [0, 91]) {
+          for (let day = 0; day < days; day++) await hub.jump(DAY_MS);
+          const client = await join(alice);
+          expect(await bundleOf(client, 'bob')).toMatchObject({ record: records[2] });
+          for (const [agent, record] of [
+            [second, records[1]],
+            [bob, records[0]],
+          ] as const) {
+            const bundle = await bundleOf(client, agent.address);
+            expect(bundle).toEqual({ type: 'bundle', re: expect.anything(), record });
+          }
+        }
+      }));
+
+    test('a retired identity finishes a rotation whose answer it did not hear', () =>
+      withHub(start, {}, async ({ hub, bob, join, publish }) => {
+        const old = await publish(bob);
+        const next = new TestAgent('bob', seededRandom(95));
+        const hubId = await hubIdOfHub(hub);
+        const nowMs = hub.clock();
+        const record = next.record({ hubId, nowMs, previous: bob });
+        const put = { type: 'put_identity', record } as const;
+        expect(await old.codeOf(put)).toBe('ok');
+        expect(await old.codeOf(put)).toBe('ok');
+        await hub.restart();
+        const again = await join(bob);
+        expect(await again.codeOf(put)).toBe('ok');
+        const other = new TestAgent('bob', seededRandom(94)).record({
+          hubId,
+          nowMs,
+          previous: bob,
+        });
+        expect(await again.codeOf({ type: 'put_identity', record: other })).toBe('NOT_OWNER');
+        const own = bob.record({ hubId, nowMs });
+        expect(await again.codeOf({ type: 'put_identity', record: own })).toBe('NOT_OWNER');
+        expect(await (await join(next)).codeOf(sendTo(bob))).toBe('sent');
+        for (let day = 0; day < 7; day++) await hub.jump(DAY_MS);
+        const late = await RawClient.connect(hub);
+        late.send((await late.auth(bob.credentials())).frame);
+        expect(await late.next('error')).toMatchObject({ code: 'NAME_TAKEN' });
       }));
   });
 }

@@ -128,6 +128,27 @@ export function hubInterfaceEnds(start: StartHub): void {
         expect(older.news).toEqual(['closed DISPLACED']);
       }));
 
+    test('a revoked identity ends with REVOKED, is not restored and not let in again', () =>
+      withHub(start, {}, async ({ hub, alice, bob }) => {
+        const victim = await connect(hub, bob);
+        const nowMs = hub.clock();
+        const { hubId } = victim.connection.session;
+        const record = bob.record({ hubId, nowMs });
+        await victim.connection.putIdentity(record);
+        const { connection } = await connect(hub, alice);
+        const revocation = bob.revocation(nowMs);
+        await connection.putRevocation(revocation);
+        await hub.advance(2_000);
+        expect(victim.news).toEqual(['closed REVOKED']);
+        expect(await codeOf(hub.hub.connect(bob.credentials(), silent))).toBe('REVOKED');
+        const bundle = await connection.getBundle('bob', { oneTime: true });
+        expect(bundle).toEqual({ record, revocation });
+        expect(await codeOf(connection.send(outgoing(bob)))).toBe('REVOKED');
+        const own = alice.revocation(nowMs);
+        await connection.putIdentity(alice.record({ hubId, nowMs }));
+        expect(await codeOf(connection.putRevocation(own))).toBe('resolved');
+      }));
+
     test('an idle connection is kept alive by itself', () =>
       withHub(start, {}, async ({ hub, alice, bob }) => {
         const receiver = await connect(hub, bob);

@@ -90,3 +90,11 @@ export async function sendMany(
 export function deliveredIds(client: RawClient): Uint8Array[] {
   return client.all('deliver').map((frame) => frame.envelope.id);
 }
+
+/** The id that identity records name, as a stranger can read it. */
+export async function hubIdOfHub(hub: HubUnderTest): Promise<Uint8Array> {
+  const client = await RawClient.connect(hub);
+  const { hubKey } = await client.next('hello');
+  client.close();
+  return hubIdOf(hubKey);
+}

@@ -18,6 +18,7 @@ import {
   storeReading,
   storeRecipients,
 } from './store-queues.js';
+import { storeRevocation, storeSuccession } from './store-revocation.js';
 import { storeExpiry, storeNotices, storeSweeps } from './store-times.js';
 
 /** Declares the suite for one store; `open` gives an empty one each time. */
@@ -26,6 +27,8 @@ export function storeCompliance(name: string, open: OpenStore): void {
     storeNames(open);
     storeOpenings(open);
     storeIdentities(open);
+    storeSuccession(open);
+    storeRevocation(open);
     storePrekeys(open);
     storeOneTimePrekeys(open);
     storeAppend(open);

@@ -5,43 +5,23 @@
 import { describe, expect, test } from '@jest/globals';
 import type { HubStore } from '@agentmesh/hub-local';
 import type { OpenStore } from './hub-under-test.js';
-import { aidOf, blobOf, claimOf, NOW_MS, quota, register, withStore } from './store-samples.js';
-
-const identityOf = (number: number, revision: number, more = {}) => ({
-  owner: aidOf(number),
-  subject: aidOf(number),
-  name: `agent-${number}`,
-  revision,
-  record: blobOf(revision, 300),
-  nowMs: NOW_MS,
-  ...more,
-});
-
-const oneTimeOf = (id: number, expiresMs = NOW_MS + 1_000) => ({
-  id,
-  expiresMs,
-  bytes: blobOf(id, 1337),
-});
-const signedOf = (id: number, createdMs = NOW_MS) => ({ id, createdMs, bytes: blobOf(id, 1337) });
-
-const keysOf = (more = {}) => ({
-  aid: aidOf(1),
-  signed: [signedOf(1)],
-  oneTime: [oneTimeOf(1), oneTimeOf(2)],
-  replaceAll: false,
-  keepSigned: 2,
-  maxOneTime: 100,
-  ...more,
-});
+import {
+  aidOf,
+  blobOf,
+  claimOf,
+  identityOf,
+  keysOf,
+  NOW_MS,
+  oneTimeOf,
+  publish,
+  quota,
+  register,
+  signedOf,
+  withStore,
+} from './store-samples.js';
 
 const take = (store: HubStore, nowMs = NOW_MS) =>
   store.takeBundle({ aid: aidOf(1), oneTime: true, nowMs });
-
-async function publish(store: HubStore, more = {}): Promise<void> {
-  await register(store, 1);
-  await store.putIdentity(identityOf(1, 1));
-  await store.putPrekeys(keysOf(more));
-}
 
 /** Names and the hub's own key. */
 export function storeNames(open: OpenStore): void {
@@ -183,14 +163,26 @@ export function storeIdentities(open: OpenStore): void {
 /** Prekeys and how they are replaced. */
 export function storePrekeys(open: OpenStore): void {
   describe('prekeys', () => {
-    test('there is no bundle before both record and signed prekey', () =>
+    test('there is no bundle before the record, and no one-time prekey without a signed one', () =>
       withStore(open, async (store) => {
         expect(await take(store)).toBeNull();
         await register(store, 1);
-        await store.putPrekeys(keysOf());
+        await store.putPrekeys(keysOf({ signed: [] }));
         expect(await take(store)).toBeNull();
         await store.putIdentity(identityOf(1, 1));
-        expect(await take(store)).not.toBeNull();
+        expect(await take(store)).toMatchObject({
+          record: blobOf(1, 300),
+          signed: null,
+          oneTime: null,
+        });
+        await store.putPrekeys(keysOf());
+        expect(await take(store)).toEqual({
+          record: blobOf(1, 300),
+          signed: blobOf(1, 1337),
+          oneTime: blobOf(1, 1337),
+          revocation: null,
+          retired: false,
+        });
       }));
 
     test('the newest signed prekeys stay, and the newest is served', () =>

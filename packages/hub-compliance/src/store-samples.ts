@@ -68,6 +68,46 @@ export async function register(store: HubStore, count: number): Promise<void> {
   }
 }
 
+/** The record that agent `number` publishes of itself unless said otherwise. */
+export const identityOf = (number: number, revision: number, more = {}) => ({
+  owner: aidOf(number),
+  subject: aidOf(number),
+  name: `agent-${number}`,
+  revision,
+  record: blobOf(revision, 300),
+  nowMs: NOW_MS,
+  ...more,
+});
+
+export const oneTimeOf = (id: number, expiresMs = NOW_MS + 1_000) => ({
+  id,
+  expiresMs,
+  bytes: blobOf(id, 1337),
+});
+export const signedOf = (id: number, createdMs = NOW_MS) => ({
+  id,
+  createdMs,
+  bytes: blobOf(id, 1337),
+});
+
+/** Prekeys that agent 1 publishes. */
+export const keysOf = (more = {}) => ({
+  aid: aidOf(1),
+  signed: [signedOf(1)],
+  oneTime: [oneTimeOf(1), oneTimeOf(2)],
+  replaceAll: false,
+  keepSigned: 2,
+  maxOneTime: 100,
+  ...more,
+});
+
+/** Agent 1 with record and prekeys. */
+export async function publish(store: HubStore, more = {}): Promise<void> {
+  await register(store, 1);
+  await store.putIdentity(identityOf(1, 1));
+  await store.putPrekeys(keysOf(more));
+}
+
 /** An envelope from agent 1 to agent 2 unless said otherwise. */
 export function envelopeOf(number: number, more: Partial<NewEnvelope> = {}): NewEnvelope {
   const expiresMs = more.expiresMs ?? NOW_MS + 7 * DAY_MS;

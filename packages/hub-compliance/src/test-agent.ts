@@ -2,7 +2,13 @@
  * An agent as a hub knows it: keys, records and an instance, and nothing that could read a message.
  * Owns the making of valid records; a test that wants bad ones changes their bytes.
  */
-import { AgentKeyPair, createIdentityRecord, createPrekey } from '@agentmesh/crypto';
+import {
+  AgentKeyPair,
+  createIdentityRecord,
+  createPrekey,
+  createRevocation,
+  REVOCATION_REASON,
+} from '@agentmesh/crypto';
 import type { HubCredentials, RandomSource } from '@agentmesh/protocol';
 
 const DAY_MS = 86_400_000;
@@ -58,6 +64,10 @@ export class TestAgent {
       revision,
       ...(wish.previous === undefined ? {} : { previous: wish.previous.keyPair }),
     });
+  }
+
+  revocation(timeMs: number): Uint8Array {
+    return createRevocation(this.keyPair, { timeMs, reason: REVOCATION_REASON.keyCompromised });
   }
 
   signedPrekey(id: number, nowMs: number, validForMs = 9 * DAY_MS): Uint8Array {

@@ -57,7 +57,8 @@ export function helloOf(hub: HubContext, serverNonce: Uint8Array): HelloFrame {
 
 /**
  * Verifies the client, binds or compares its name, records its store opening, and signs the hub's
- * side. Rejects with BAD_AUTH, BLOCKED, NAME_TAKEN or REGISTRATION_REFUSED; then nothing changed.
+ * side. Rejects with BAD_AUTH, BLOCKED, REVOKED, NAME_TAKEN or REGISTRATION_REFUSED; then nothing
+ * changed.
  */
 export async function admit(hub: HubContext, request: AdmissionRequest): Promise<Admission> {
   const verified = verifyClientAuth({ ...request, hubKey: hub.hubKey.publicKey });
@@ -65,6 +66,9 @@ export async function admit(hub: HubContext, request: AdmissionRequest): Promise
   const { name, identity, instance, boot, answer } = verified.value;
   const { aid } = identity;
   if (hub.isBlocked(aid)) throw new ProtocolError('BLOCKED');
+  const keys = await hub.store.keys(aid);
+  const queued = await hub.store.queued(aid);
+  // Last: between this judgement and the session no revocation may find its way.
   const claim = await hub.store.claim({
     name,
     aid,
@@ -74,8 +78,6 @@ export async function admit(hub: HubContext, request: AdmissionRequest): Promise
     retiredMs: hub.limits.retiredMs,
   });
   if (claim.status !== 'ok') throw claimRefusal(claim.status);
-  const keys = await hub.store.keys(aid);
-  const queued = await hub.store.queued(aid);
   const reply: AuthOkFrame = {
     type: 'auth_ok',
     re: request.frame.id,
@@ -103,6 +105,8 @@ export function keyStateOf({ newestSigned, oneTimeIds }: KeyInventory): {
 /** The answer to a refused claim. */
 export function claimRefusal(status: Exclude<ClaimResult['status'], 'ok'>): ProtocolError {
   switch (status) {
+    case 'revoked':
+      return new ProtocolError('REVOKED');
     case 'name_taken':
       return new ProtocolError('NAME_TAKEN');
     case 'other_name':

@@ -13,6 +13,7 @@ import {
 } from '@agentmesh/protocol';
 import type {
   AgentsFrame,
+  Bundle,
   BundleFrame,
   GetBundleFrame,
   ListFrame,
@@ -25,7 +26,12 @@ import type {
 import { keyStateOf } from './authentication.js';
 import { byteKey } from './byte-key.js';
 import type { HubContext } from './hub-context.js';
-import type { KeyInventory, PutPrekeysResult } from './hub-store.js';
+import type {
+  KeyInventory,
+  PutIdentityResult,
+  PutPrekeysResult,
+  StoredBundle,
+} from './hub-store.js';
 import type { Session } from './session.js';
 
 const DEFAULT_PAGE = 100;
@@ -37,7 +43,6 @@ export async function putIdentity(
   frame: PutIdentityFrame,
 ): Promise<OkFrame> {
   const { identity: owner, name } = session;
-  if (session.retired) throw new ProtocolError('NOT_OWNER');
   const nowMs = hub.host.clock();
   const hubId = hubIdOf(hub.hubKey.publicKey);
   // What is stored already is compared by the store, in the transaction that replaces it.
@@ -46,15 +51,21 @@ export async function putIdentity(
   const verified = verifyPublishedRecord(publication);
   if (!verified.ok) throw verified.error;
   const { record, change } = verified.value;
+  // Who is retired may only repeat the succession by which he is: its answer may have been lost.
+  if (session.retired && change !== 'successor') throw new ProtocolError('NOT_OWNER');
   const { identity, revision, bytes } = record;
   const subject = identity.aid;
   const update = { owner: owner.aid, subject, name, revision, record: bytes, nowMs };
   const result = await hub.store.putIdentity(update);
-  if (result === 'not_owner') throw new ProtocolError('NOT_OWNER');
-  if (result === 'stale')
-    throw new ProtocolError('BAD_RECORD', { detail: 'revision is not newer' });
+  if (result !== 'stored') throw recordRefusal(result);
   if (change === 'successor') session.retire();
   return { type: 'ok', re: frame.id, ...keyStateOf(await hub.store.keys(owner.aid)) };
+}
+
+function recordRefusal(result: Exclude<PutIdentityResult, 'stored'>): ProtocolError {
+  if (result === 'not_owner') return new ProtocolError('NOT_OWNER');
+  if (result === 'revoked') return new ProtocolError('REVOKED');
+  return new ProtocolError('BAD_RECORD', { detail: 'revision is not newer' });
 }
 
 /** Stores prekeys that the caller signed. */
@@ -103,14 +114,17 @@ function storedKeys(result: PutPrekeysResult): KeyInventory {
       return result.keys;
     case 'limit':
       throw new ProtocolError('LIMIT');
+    case 'revoked':
+      throw new ProtocolError('REVOKED');
     case 'conflict':
       throw new ProtocolError('BAD_PREKEY', { detail: 'an id is in use with other keys' });
   }
 }
 
 /**
- * A peer's record and prekeys. A one-time prekey is handed out only within the fetch limits of
- * requester, target and pair; beyond them the bundle comes without one.
+ * A peer's record and prekeys; of one that was succeeded or revoked the record alone, as proof of
+ * who it was. A one-time prekey is handed out only within the fetch limits of requester, target and
+ * pair; beyond them the bundle comes without one.
  */
 export async function getBundle(
   hub: HubContext,
@@ -123,10 +137,23 @@ export async function getBundle(
   const oneTime = frame.oneTime && mayTakeOneTime(hub, session.key, byteKey(aid));
   if (oneTime) hub.neighbourhood.fetched(session.identity.aid, aid);
   const bundle = await hub.store.takeBundle({ aid, oneTime, nowMs: hub.host.clock() });
-  if (bundle === null) throw peerNotFound(frame.peer);
-  const { record, signed } = bundle;
-  const taken = bundle.oneTime === null ? {} : { oneTime: bundle.oneTime };
-  return { type: 'bundle', re: frame.id, record, signed, ...taken };
+  if (bundle === null || !isServed(bundle)) throw peerNotFound(frame.peer);
+  return { type: 'bundle', re: frame.id, ...bundleOf(bundle) };
+}
+
+/** Whether a bundle may be shown: who has published no prekeys yet is not there yet. */
+export function isServed({ signed, revocation, retired }: StoredBundle): boolean {
+  return signed !== null || revocation !== null || retired;
+}
+
+/** What the store holds of an agent, as a bundle. */
+export function bundleOf({ record, signed, oneTime, revocation }: StoredBundle): Bundle {
+  return {
+    record,
+    ...(signed === null ? {} : { signed }),
+    ...(oneTime === null ? {} : { oneTime }),
+    ...(revocation === null ? {} : { revocation }),
+  };
 }
 
 /** One page of names. */

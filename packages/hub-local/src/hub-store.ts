@@ -51,15 +51,23 @@ export interface HubDirectoryStore {
    * Replaces the identity record of `owner`, who must hold the record's name. `stale`: a higher
    * revision, or other bytes of the same revision, are stored already. A record of another identity
    * (its successor, already verified) moves the name to that identity in the same transaction and
-   * retires the owner at `nowMs`; it is `not_owner` if the successor holds a name already.
+   * retires the owner at `nowMs`; it is `not_owner` if the successor holds a name already. The very
+   * same succession once more is `stored` and changes nothing: who did not hear the answer asks
+   * again. A revoked identity publishes nothing and names nobody.
    */
-  putIdentity(update: IdentityUpdate): Promise<'stored' | 'stale' | 'not_owner'>;
+  putIdentity(update: IdentityUpdate): Promise<PutIdentityResult>;
+
+  /**
+   * Makes an identity void for ever: the first revocation is kept, a later one changes nothing and
+   * is `stored` too. Its name stays bound to it. `unknown` when it never held a name.
+   */
+  putRevocation(update: RevocationUpdate): Promise<'stored' | 'unknown'>;
 
   /**
    * Adds prekeys, or replaces all of them. Of the signed ones the `keepSigned` newest by
    * `createdMs` stay. All or nothing: `limit` when more than `maxOneTime` one-time keys would be
-   * held, `conflict` when an id is held with other bytes (of the same kind of prekey). Adding what
-   * is there already is `ok`.
+   * held, `conflict` when an id is held with other bytes (of the same kind of prekey), `revoked`.
+   * Adding what is there already is `ok`.
    */
   putPrekeys(update: PrekeyUpdate): Promise<PutPrekeysResult>;
 
@@ -67,9 +75,10 @@ export interface HubDirectoryStore {
   keys(aid: Uint8Array): Promise<KeyInventory>;
 
   /**
-   * Identity record and newest signed prekey, or null if either is missing. With `oneTime` also one
-   * one-time prekey not expired at `nowMs` (lowest id first), **removed in the same transaction**:
-   * no one-time prekey is ever handed out twice. Expired ones met on the way are removed.
+   * Identity record and newest signed prekey; null without a record. With `oneTime` and a signed
+   * prekey also one one-time prekey not expired at `nowMs` (lowest id first), **removed in the same
+   * transaction**: no one-time prekey is ever handed out twice. Expired ones met on the way are
+   * removed. An identity that is revoked or succeeded has no prekeys here; its record stays.
    */
   takeBundle(request: BundleRequest): Promise<StoredBundle | null>;
 
@@ -84,9 +93,10 @@ export interface HubQueueStore {
    * and dead letters, then appends in their order. Changes of envelopes that are gone are ignored.
    *
    * Appends are judged one by one, in this order: same (from, id) seen within its deduplication
-   * time: `duplicate` with the first `seq` if `to` and `blob` are equal, else `conflict`; no such
-   * agent, or retired for longer than `retiredMs`: `unknown_recipient`; queue or sender's share of
-   * it full: `queue_full`; cannot be written while the rest can: `storage`; else `stored`.
+   * time: `duplicate` with the first `seq` if `to` and `blob` are equal, else `conflict`; recipient
+   * revoked: `revoked`; no such agent, or retired for longer than `retiredMs`: `unknown_recipient`;
+   * queue or sender's share of it full: `queue_full`; cannot be written while the rest can:
+   * `storage`; else `stored`.
    * `seq` rises strictly per recipient and is never used twice, also not after an acknowledgement.
    *
    * A dead-lettered envelope leaves its queue and a notice for its sender is written with it.
@@ -144,8 +154,9 @@ export interface NameClaim {
 }
 
 /**
- * `name_taken`: another identity holds the name, or this one lost it longer than `retiredMs` ago.
- * `other_name`: this identity holds another name. `not_registered`: free, but may not be bound.
+ * `revoked`: this identity is void, whatever the name. `name_taken`: another identity holds the
+ * name, or this one lost it longer than `retiredMs` ago. `other_name`: this identity holds another
+ * name. `not_registered`: free, but may not be bound.
  */
 export type ClaimResult =
   | {
@@ -164,7 +175,7 @@ export type ClaimResult =
       /** What was counted of this identity at the hub of its last connection; null for nothing. */
       readonly spent: AgentSpending | null;
     }
-  | { readonly status: 'name_taken' | 'other_name' | 'not_registered' };
+  | { readonly status: 'revoked' | 'name_taken' | 'other_name' | 'not_registered' };
 
 export interface IdentityUpdate {
   /** aid that publishes, and aid that the record is of. */
@@ -174,6 +185,14 @@ export interface IdentityUpdate {
   readonly revision: number;
   readonly record: Uint8Array;
   readonly nowMs: number;
+}
+
+export type PutIdentityResult = 'stored' | 'stale' | 'not_owner' | 'revoked';
+
+/** A revocation whose signature was verified. */
+export interface RevocationUpdate {
+  readonly aid: Uint8Array;
+  readonly revocation: Uint8Array;
 }
 
 export interface PrekeyUpdate {
@@ -199,7 +218,7 @@ export interface StoredOneTimePrekey {
 
 export type PutPrekeysResult =
   | { readonly status: 'ok'; readonly keys: KeyInventory }
-  | { readonly status: 'limit' | 'conflict' };
+  | { readonly status: 'limit' | 'conflict' | 'revoked' };
 
 /** Enough to compute the key digest of protocol.md §2.2. */
 export interface KeyInventory {
@@ -216,8 +235,11 @@ export interface BundleRequest {
 
 export interface StoredBundle {
   readonly record: Uint8Array;
-  readonly signed: Uint8Array;
+  readonly signed: Uint8Array | null;
   readonly oneTime: Uint8Array | null;
+  readonly revocation: Uint8Array | null;
+  /** Whether a successor holds the name. */
+  readonly retired: boolean;
 }
 
 export interface NameQuery {
@@ -287,7 +309,7 @@ export type AppendOutcome =
       readonly follows: number | null;
     }
   | { readonly status: 'duplicate'; readonly seq: number }
-  | { readonly status: 'conflict' | 'unknown_recipient' | 'queue_full' | 'storage' };
+  | { readonly status: 'conflict' | 'revoked' | 'unknown_recipient' | 'queue_full' | 'storage' };
 
 export interface CommitResult {
   readonly appended: readonly AppendOutcome[];

@@ -26,6 +26,7 @@ import type {
 import { claimRefusal } from './authentication.js';
 import { coreLimits } from './core-limits.js';
 import type { CoreLimits } from './core-limits.js';
+import { bundleOf, isServed } from './directory.js';
 import { HubError } from './errors.js';
 import type { HubTraffic } from './hub-context.js';
 import { HubCore } from './hub-core.js';
@@ -170,8 +171,8 @@ export class LocalHub implements Hub {
     const nowMs = this.#host.clock();
     const request = aid && { aid, oneTime: false, nowMs };
     const bundle = request ? await this.#store.takeBundle(request) : null;
-    if (bundle === null) throw peerNotFound(peer);
-    return encodeBundle({ record: bundle.record, signed: bundle.signed });
+    if (bundle === null || !isServed(bundle)) throw peerNotFound(peer);
+    return encodeBundle(bundleOf(bundle));
   }
 
   /** All registered names, in alphabetical order. */

@@ -11,12 +11,22 @@ import type {
   NameClaim,
   NameQuery,
   PrekeyUpdate,
+  PutIdentityResult,
   PutPrekeysResult,
+  RevocationUpdate,
   StoredBundle,
   StoredOneTimePrekey,
   StoredSignedPrekey,
   StoreOpening,
 } from './hub-store.js';
+
+/** Why an envelope's recipient takes none. */
+export type RecipientRefusal = 'revoked' | 'unknown_recipient';
+
+interface PublishedRecord {
+  readonly revision: number;
+  readonly bytes: Uint8Array;
+}
 
 interface Agent {
   readonly name: string;
@@ -24,7 +34,8 @@ interface Agent {
   opening: StoreOpening | null;
   /** When a successor took the name; null while this identity holds it. */
   retiredAtMs: number | null;
-  record: { readonly revision: number; readonly bytes: Uint8Array } | null;
+  revocation: Uint8Array | null;
+  record: PublishedRecord | null;
   /** Newest first. */
   signed: readonly StoredSignedPrekey[];
   oneTime: ReadonlyMap<number, StoredOneTimePrekey>;
@@ -42,10 +53,12 @@ export class MemoryDirectory {
     return this.#names.length;
   }
 
-  /** Whether envelopes for this key are taken: registered, and not retired for too long. */
-  receives(key: string, nowMs: number, retiredMs: number): boolean {
+  /** Why no envelopes for this key are taken: revoked, unknown, or retired for too long. */
+  refusalOf(key: string, nowMs: number, retiredMs: number): RecipientRefusal | null {
     const agent = this.#agents.get(key);
-    return agent !== undefined && !isGone(agent, nowMs, retiredMs);
+    if (agent === undefined) return 'unknown_recipient';
+    if (agent.revocation !== null) return 'revoked';
+    return isGone(agent, nowMs, retiredMs) ? 'unknown_recipient' : null;
   }
 
   claim(claim: NameClaim): ClaimResult {
@@ -54,6 +67,7 @@ export class MemoryDirectory {
       if (this.#holders.has(claim.name)) return { status: 'name_taken' };
       if (!claim.mayRegister) return { status: 'not_registered' };
     } else {
+      if (known.revocation !== null) return { status: 'revoked' };
       if (known.name !== claim.name) return { status: 'other_name' };
       if (isGone(known, claim.nowMs, claim.retiredMs)) return { status: 'name_taken' };
     }
@@ -71,25 +85,38 @@ export class MemoryDirectory {
     return this.#holders.get(name)?.aid ?? null;
   }
 
-  putIdentity(update: IdentityUpdate): 'stored' | 'stale' | 'not_owner' {
+  putIdentity(update: IdentityUpdate): PutIdentityResult {
     const owner = this.#agents.get(byteKey(update.owner));
-    if (owner === undefined || this.#holders.get(update.name) !== owner) return 'not_owner';
     const next = { revision: update.revision, bytes: update.record };
-    const subject = byteKey(update.subject);
-    if (subject === byteKey(owner.aid)) {
+    if (owner === undefined || owner.name !== update.name) return 'not_owner';
+    if (owner.revocation !== null) return 'revoked';
+    const subject = this.#agents.get(byteKey(update.subject));
+    if (owner.retiredAtMs !== null || (subject !== undefined && subject !== owner)) {
+      const isRepeated = owner.retiredAtMs !== null && subject !== owner;
+      const isSuccessor = isRepeated && subject?.name === update.name;
+      return isSuccessor && isSame(subject.record, next) ? 'stored' : 'not_owner';
+    }
+    if (subject === owner) {
       if (owner.record !== null && isStale(owner.record, next)) return 'stale';
       owner.record = next;
       return 'stored';
     }
-    if (this.#agents.has(subject)) return 'not_owner';
     owner.retiredAtMs = update.nowMs;
     this.#bind(update.name, update.subject).record = next;
+    return 'stored';
+  }
+
+  putRevocation({ aid, revocation }: RevocationUpdate): 'stored' | 'unknown' {
+    const agent = this.#agents.get(byteKey(aid));
+    if (agent === undefined) return 'unknown';
+    agent.revocation ??= revocation;
     return 'stored';
   }
 
   putPrekeys(update: PrekeyUpdate): PutPrekeysResult {
     const agent = this.#agents.get(byteKey(update.aid));
     if (agent === undefined) return { status: 'conflict' };
+    if (agent.revocation !== null) return { status: 'revoked' };
     const oneTime = merged(update.replaceAll ? [] : [...agent.oneTime.values()], update.oneTime);
     const signed = merged(update.replaceAll ? [] : agent.signed, update.signed);
     if (oneTime === null || signed === null) return { status: 'conflict' };
@@ -107,12 +134,16 @@ export class MemoryDirectory {
 
   takeBundle({ aid, oneTime, nowMs }: BundleRequest): StoredBundle | null {
     const agent = this.#agents.get(byteKey(aid));
-    const signed = agent?.signed[0];
-    if (agent === undefined || signed === undefined || agent.record === null) return null;
+    if (agent === undefined || agent.record === null) return null;
+    const { revocation } = agent;
+    const retired = agent.retiredAtMs !== null;
+    const signed = retired || revocation !== null ? null : (agent.signed[0]?.bytes ?? null);
     return {
       record: agent.record.bytes,
-      signed: signed.bytes,
-      oneTime: oneTime ? takeOneTime(agent, nowMs) : null,
+      signed,
+      oneTime: oneTime && signed !== null ? takeOneTime(agent, nowMs) : null,
+      revocation,
+      retired,
     };
   }
 
@@ -133,6 +164,7 @@ export class MemoryDirectory {
       aid,
       opening: null,
       retiredAtMs: null,
+      revocation: null,
       record: null,
       signed: [],
       oneTime: new Map(),
@@ -165,12 +197,13 @@ function isGone(agent: Agent, nowMs: number, retiredMs: number): boolean {
   return agent.retiredAtMs !== null && nowMs - agent.retiredAtMs >= retiredMs;
 }
 
-function isStale(
-  stored: { readonly revision: number; readonly bytes: Uint8Array },
-  next: { readonly revision: number; readonly bytes: Uint8Array },
-): boolean {
+function isStale(stored: PublishedRecord, next: PublishedRecord): boolean {
   if (next.revision !== stored.revision) return next.revision < stored.revision;
-  return byteKey(next.bytes) !== byteKey(stored.bytes);
+  return !isSame(stored, next);
+}
+
+function isSame(stored: PublishedRecord | null, next: PublishedRecord): boolean {
+  return stored !== null && byteKey(next.bytes) === byteKey(stored.bytes);
 }
 
 /** Prekeys by id, or null if an id stands for two. */

@@ -16,10 +16,12 @@ import type {
   NameQuery,
   NoticeQuery,
   PrekeyUpdate,
+  PutIdentityResult,
   PutPrekeysResult,
   QueueChanges,
   QueuePage,
   QueueQuery,
+  RevocationUpdate,
   StoreCounts,
   StoredBundle,
   StoredNotice,
@@ -46,7 +48,7 @@ export class MemoryHubStore implements HubStore {
 
   constructor(options: MemoryHubStoreOptions = {}) {
     this.#queues = new MemoryQueues({
-      receives: (key, nowMs, retiredMs) => this.#directory.receives(key, nowMs, retiredMs),
+      refusalOf: (key, nowMs, retiredMs) => this.#directory.refusalOf(key, nowMs, retiredMs),
       maxSettled: options.maxSettledIds ?? DEFAULT_MAX_SETTLED_IDS,
     });
   }
@@ -72,8 +74,12 @@ export class MemoryHubStore implements HubStore {
     return Promise.resolve(this.#directory.aidOfName(name));
   }
 
-  putIdentity(update: IdentityUpdate): Promise<'stored' | 'stale' | 'not_owner'> {
+  putIdentity(update: IdentityUpdate): Promise<PutIdentityResult> {
     return Promise.resolve(this.#directory.putIdentity(update));
+  }
+
+  putRevocation(update: RevocationUpdate): Promise<'stored' | 'unknown'> {
+    return Promise.resolve(this.#directory.putRevocation(update));
   }
 
   putPrekeys(update: PrekeyUpdate): Promise<PutPrekeysResult> {

@@ -6,6 +6,7 @@
 import { sha256 } from '@agentmesh/protocol';
 import { byteKey } from './byte-key.js';
 import { ExpiryAgenda } from './expiry-agenda.js';
+import type { RecipientRefusal } from './memory-directory.js';
 import type {
   AppendOutcome,
   CommitResult,
@@ -21,6 +22,9 @@ import type {
   QueueReschedule,
   StoredNotice,
 } from './hub-store.js';
+
+/** Why nothing is taken for a recipient; null if something is. */
+type RecipientJudge = (key: string, nowMs: number, retiredMs: number) => RecipientRefusal | null;
 
 interface Waiting extends NewEnvelope {
   readonly seq: number;
@@ -60,7 +64,7 @@ interface NoticeBoard {
 
 /** The synchronous queues; see `HubQueueStore` for what each method promises. */
 export class MemoryQueues {
-  readonly #receives: (key: string, nowMs: number, retiredMs: number) => boolean;
+  readonly #refusalOf: RecipientJudge;
   readonly #maxSettled: number;
   readonly #queues = new Map<string, Queue>();
   readonly #remembered = new Map<string, Remembered>();
@@ -72,11 +76,8 @@ export class MemoryQueues {
   readonly #total: Share = { messages: 0, bytes: 0 };
   #deadLettered = 0;
 
-  constructor(options: {
-    readonly receives: (key: string, nowMs: number, retiredMs: number) => boolean;
-    readonly maxSettled: number;
-  }) {
-    this.#receives = options.receives;
+  constructor(options: { readonly refusalOf: RecipientJudge; readonly maxSettled: number }) {
+    this.#refusalOf = options.refusalOf;
     this.#maxSettled = options.maxSettled;
   }
 
@@ -160,7 +161,8 @@ export class MemoryQueues {
       if (earlier.digest !== digest) return { status: 'conflict' };
       return { status: 'duplicate', seq: earlier.seq };
     }
-    if (!this.#receives(toKey, nowMs, quota.retiredMs)) return { status: 'unknown_recipient' };
+    const refusal = this.#refusalOf(toKey, nowMs, quota.retiredMs);
+    if (refusal !== null) return { status: refusal };
     const queue = this.#queueOf(toKey);
     const share = queue.shares.get(fromKey) ?? { messages: 0, bytes: 0 };
     const bytes = envelope.blob.length;

@@ -1,7 +1,7 @@
 /**
  * One authenticated agent on one connection: what each verb does (hub.md §2).
  * Owns the sender's limits and the order of its requests; pushing is `delivery` and `notice-feed`,
- * publishing is `directory`, the connection's life is `connection`.
+ * publishing is `directory` and `revocation`, the connection's life is `connection`.
  */
 import { errorFrame, ProtocolError } from '@agentmesh/protocol';
 import type { ClientFrame, HubFrame, PublicIdentity, SendFrame } from '@agentmesh/protocol';
@@ -13,16 +13,21 @@ import type { HubContext } from './hub-context.js';
 import type { AppendOutcome, NewEnvelope } from './hub-store.js';
 import type { Link } from './link.js';
 import { NoticeFeed } from './notice-feed.js';
+import { putRevocation } from './revocation.js';
 import { SerialTasks } from './serial-tasks.js';
 
 /** Frames of an authenticated agent. */
 export type VerbFrame = Exclude<ClientFrame, { type: 'auth' | 'ping' }>;
 type RequestFrame = Exclude<VerbFrame, { type: 'send' | 'ack' | 'nack' | 'credit' }>;
 
+/** Why a session is ended that did not end itself. */
+type EndCode = 'DISPLACED' | 'FLOOD' | 'REVOKED';
+
 const BUSY_MS = 100;
 
 const REFUSALS = {
   conflict: 'CONFLICT',
+  revoked: 'REVOKED',
   unknown_recipient: 'UNKNOWN_RECIPIENT',
   queue_full: 'QUEUE_FULL',
   storage: 'STORAGE',
@@ -39,7 +44,7 @@ export class Session {
   readonly delivery: Delivery;
   readonly notices: NoticeFeed;
   /** Ends the connection, saying why. */
-  readonly close: (code: 'DISPLACED' | 'FLOOD') => void;
+  readonly close: (code: EndCode) => void;
   readonly #hub: HubContext;
   readonly #link: Link;
   readonly #requests = new SerialTasks();
@@ -49,7 +54,7 @@ export class Session {
   constructor(
     hub: HubContext,
     admission: Admission,
-    connection: { readonly link: Link; readonly close: (code: 'DISPLACED' | 'FLOOD') => void },
+    connection: { readonly link: Link; readonly close: (code: EndCode) => void },
   ) {
     const { store, writer, limits, host, observer } = hub;
     const { link } = connection;
@@ -99,6 +104,8 @@ export class Session {
         const cost = 1 + frame.signed.length + frame.oneTime.length;
         return this.#request(frame, cost, () => putPrekeys(this.#hub, this, frame));
       }
+      case 'put_revocation':
+        return this.#request(frame, 2, () => putRevocation(this.#hub, frame, this.identity));
       case 'get_bundle':
         return this.#request(frame, 1, () => getBundle(this.#hub, this, frame));
       case 'list':

@@ -22,6 +22,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from '@jest/globals';
 import { SqliteHubStore } from '../src/index.js';
 import { openDatabase } from '../src/sqlite/open-database.js';
+import { MIGRATIONS } from '../src/sqlite/schema.js';
 import { append, commit, envelope, inFolder, register, aid, waiting } from './store-samples.js';
 
 const PAGE = 4_096;
@@ -72,7 +73,7 @@ describe('opening', () => {
       const valueOf = (pragma: string): unknown =>
         Object.values(database.prepare(`PRAGMA ${pragma}`).get() ?? {})[0];
       const inForce = ['synchronous', 'journal_mode', 'locking_mode', 'user_version'].map(valueOf);
-      expect(inForce).toEqual([2, 'wal', 'exclusive', 1]);
+      expect(inForce).toEqual([2, 'wal', 'exclusive', MIGRATIONS.length]);
       database.close();
       return Promise.resolve();
     }));

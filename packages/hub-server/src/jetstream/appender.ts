@@ -6,7 +6,7 @@
  */
 import { toBase64Url } from '@agentmesh/protocol';
 import type { AppendOutcome, NewEnvelope, QueueQuota } from '@agentmesh/hub-local';
-import type { Directory } from './directory.js';
+import type { Directory, RecipientRefusal } from './directory.js';
 import { encodeNote, idKeyOf, noteOf } from './envelope-note.js';
 import type { EnvelopeNote } from './envelope-note.js';
 import { jetStreamErrorOf } from './jetstream-error.js';
@@ -38,9 +38,14 @@ interface Candidate {
   readonly envelope: NewEnvelope;
   readonly note: EnvelopeNote;
   readonly idKey: string;
-  /** Null for an unknown recipient. */
+  /** Null for a recipient that takes nothing. */
   readonly ledger: QueueLedger | null;
+  readonly refusal: RecipientRefusal | null;
 }
+
+type Recipient = Pick<Candidate, 'ledger' | 'refusal'>;
+
+const NOBODY: Recipient = { ledger: null, refusal: 'unknown_recipient' };
 
 /** One commit's appends on their way. */
 interface Batch {
@@ -76,12 +81,14 @@ export class Appender {
     { nowMs, quota }: AppendRules,
   ): Promise<readonly Candidate[]> {
     const { directory, ledgers } = this.#parts;
-    const queues = new Map<string, Promise<QueueLedger | null>>();
-    const queueOf = async (to: Uint8Array): Promise<QueueLedger | null> =>
-      (await directory.receives(to, nowMs, quota.retiredMs)) ? ledgers.of(to) : null;
+    const recipients = new Map<string, Promise<Recipient>>();
+    const recipientOf = async (to: Uint8Array): Promise<Recipient> => {
+      const refusal = await directory.refusalOf(to, nowMs, quota.retiredMs);
+      return { ledger: refusal === null ? await ledgers.of(to) : null, refusal };
+    };
     for (const { to } of envelopes) {
       const key = toBase64Url(to);
-      if (!queues.has(key)) queues.set(key, queueOf(to));
+      if (!recipients.has(key)) recipients.set(key, recipientOf(to));
     }
     return Promise.all(
       envelopes.map(async (envelope, index) => ({
@@ -89,7 +96,7 @@ export class Appender {
         envelope,
         note: noteOf(envelope),
         idKey: toBase64Url(idKeyOf(envelope)),
-        ledger: (await queues.get(toBase64Url(envelope.to))) ?? null,
+        ...((await recipients.get(toBase64Url(envelope.to))) ?? NOBODY),
       })),
     );
   }
@@ -116,14 +123,14 @@ export class Appender {
 
   /** There is no room, or nobody to receive: unless it is known already. */
   async #refuse(batch: Batch, candidate: Candidate, later: Candidate[]): Promise<void> {
-    const { index, envelope, note, ledger } = candidate;
+    const { index, envelope, note, refusal } = candidate;
     const { ids, ledgers } = this.#parts;
     const { nowMs, quota } = batch.rules;
     try {
       const known = await ids.look(note, nowMs);
       const told = known === null ? null : await this.#toldOf(candidate, known);
       if (told !== null) batch.outcomes[index] = told;
-      else if (ledger === null) batch.outcomes[index] = { status: 'unknown_recipient' };
+      else if (refusal !== null) batch.outcomes[index] = { status: refusal };
       else if (hasRoom(await ledgers.renew(envelope.to), envelope, quota)) later.push(candidate);
       else batch.outcomes[index] = { status: 'queue_full' };
     } catch (thrown) {

@@ -5,7 +5,15 @@
  * Owns these two documents; prekeys are `prekeys`, listing is `name-index`.
  */
 import { equalBytes, fromBase64Url, toBase64Url } from '@agentmesh/protocol';
-import type { ClaimResult, IdentityUpdate, NameClaim, StoreOpening } from '@agentmesh/hub-local';
+import type {
+  ClaimResult,
+  IdentityUpdate,
+  NameClaim,
+  PutIdentityResult,
+  RevocationUpdate,
+  StoredBundle,
+  StoreOpening,
+} from '@agentmesh/hub-local';
 import * as z from 'zod';
 import type { DocumentKind, Documents } from './documents.js';
 import { JetStreamStoreError } from './jetstream-error.js';
@@ -27,6 +35,8 @@ const agentShape = z.object({
     .object({ instance: bytes, boot: z.number(), connection: z.number(), hub: z.string() })
     .nullable(),
   record: z.object({ revision: z.number(), bytes }).nullable(),
+  /** Once there, for ever. */
+  revocation: bytes.nullable().default(null),
 });
 type AgentDocument = z.output<typeof agentShape>;
 
@@ -53,6 +63,16 @@ export interface DirectoryParts {
   readonly monotonic: () => number;
 }
 
+/** Why an envelope's recipient takes none. */
+export type RecipientRefusal = 'revoked' | 'unknown_recipient';
+
+/** What is believed of a recipient until it is looked up again. */
+interface Belief {
+  readonly retiredAtMs: number | null;
+  readonly revoked: boolean;
+  readonly untilMs: number;
+}
+
 /** How long a positive answer about a recipient is believed; retirement is a matter of days. */
 const BELIEF_MS = 5_000;
 const BELIEFS = 50_000;
@@ -66,7 +86,7 @@ export class Directory {
   readonly #monotonic: () => number;
   readonly #names: DocumentKind<NameDocument>;
   readonly #agents: DocumentKind<AgentDocument>;
-  readonly #beliefs = new Map<string, { retiredAtMs: number | null; untilMs: number }>();
+  readonly #beliefs = new Map<string, Belief>();
 
   constructor({ documents, layout, owner, monotonic }: DirectoryParts) {
     this.#documents = documents;
@@ -77,19 +97,16 @@ export class Directory {
     this.#agents = { stream: layout.agents, shape: agentShape };
   }
 
-  /** Whether envelopes for this aid are taken: registered, and not retired for too long. */
-  async receives(aid: Uint8Array, nowMs: number, retiredMs: number): Promise<boolean> {
-    const key = toBase64Url(aid);
-    const belief = this.#beliefs.get(key);
-    if (belief !== undefined && belief.untilMs > this.#monotonic()) {
-      return !isGone(belief.retiredAtMs, nowMs, retiredMs);
-    }
-    const known = await this.#known(aid);
-    if (known === null) return false;
-    if (this.#beliefs.size >= BELIEFS) this.#beliefs.clear();
-    const { retiredAtMs } = known;
-    this.#beliefs.set(key, { retiredAtMs, untilMs: this.#monotonic() + BELIEF_MS });
-    return !isGone(retiredAtMs, nowMs, retiredMs);
+  /** Why no envelopes for this aid are taken: revoked, unknown, or retired for too long. */
+  async refusalOf(
+    aid: Uint8Array,
+    nowMs: number,
+    retiredMs: number,
+  ): Promise<RecipientRefusal | null> {
+    const belief = this.#believed(aid) ?? (await this.#look(aid));
+    if (belief === null) return 'unknown_recipient';
+    if (belief.revoked) return 'revoked';
+    return isGone(belief.retiredAtMs, nowMs, retiredMs) ? 'unknown_recipient' : null;
   }
 
   /** One try after the other: each that fails was overtaken by another claim. */
@@ -116,36 +133,63 @@ export class Directory {
     return stored === null ? null : fromBase64Url(stored.value.aid);
   }
 
-  /** The record that an agent published; null for none. */
-  async recordOf(aid: Uint8Array): Promise<Uint8Array | null> {
-    const record = (await this.#known(aid))?.document.record ?? null;
-    return record === null ? null : fromBase64Url(record.bytes);
+  /** What an agent has published, and whether it still begins sessions; null for nothing. */
+  async published(
+    aid: Uint8Array,
+  ): Promise<Pick<StoredBundle, 'record' | 'revocation' | 'retired'> | null> {
+    const known = await this.#known(aid);
+    const record = known?.document.record ?? null;
+    if (known === null || record === null) return null;
+    const { revocation } = known.document;
+    return {
+      record: fromBase64Url(record.bytes),
+      revocation: revocation === null ? null : fromBase64Url(revocation),
+      retired: known.retiredAtMs !== null,
+    };
   }
 
-  /** Whether any name confirms this agent. */
-  async isKnown(aid: Uint8Array): Promise<boolean> {
-    return (await this.#known(aid)) !== null;
+  /** What keeps an agent from publishing prekeys: no name confirms it, or it is void. */
+  async prekeyRefusal(aid: Uint8Array): Promise<'conflict' | 'revoked' | null> {
+    const known = await this.#known(aid);
+    if (known === null) return 'conflict';
+    return known.document.revocation === null ? null : 'revoked';
   }
 
-  async putIdentity(update: IdentityUpdate): Promise<'stored' | 'stale' | 'not_owner'> {
+  async putIdentity(update: IdentityUpdate): Promise<PutIdentityResult> {
     const { owner, subject, name } = update;
     this.#beliefs.delete(toBase64Url(owner));
     this.#beliefs.delete(toBase64Url(subject));
-    const holder = await this.aidOfName(name);
-    if (holder === null || !equalBytes(holder, owner)) return 'not_owner';
-    return equalBytes(owner, subject) ? this.#replaceRecord(update) : this.#succeed(update);
+    const known = await this.#known(owner);
+    if (known === null || known.document.name !== name) return 'not_owner';
+    if (known.document.revocation !== null) return 'revoked';
+    const own = equalBytes(owner, subject);
+    if (known.retiredAtMs === null)
+      return own ? this.#replaceRecord(update) : this.#succeed(update);
+    return !own && (await this.#hasSucceeded(update)) ? 'stored' : 'not_owner';
   }
 
-  #replaceRecord({
-    owner,
-    name,
-    revision,
-    record,
-  }: IdentityUpdate): Promise<'stored' | 'stale' | 'not_owner'> {
+  async putRevocation({ aid, revocation }: RevocationUpdate): Promise<'stored' | 'unknown'> {
+    if ((await this.#known(aid)) === null) return 'unknown';
+    const subject = this.#layout.agentSubject('agent', aid);
+    const result = await this.#documents.update<AgentDocument, 'stored' | 'unknown'>(
+      this.#agents,
+      subject,
+      (agent) => {
+        if (agent === null) return { value: null, result: 'unknown' };
+        if (agent.revocation !== null) return { value: null, result: 'stored' };
+        return { value: { ...agent, revocation: toBase64Url(revocation) }, result: 'stored' };
+      },
+    );
+    if (result === 'stored') this.#believe(aid, { retiredAtMs: null, revoked: true });
+    return result;
+  }
+
+  #replaceRecord({ owner, name, revision, record }: IdentityUpdate): Promise<PutIdentityResult> {
     const next = { revision, bytes: toBase64Url(record) };
     const subject = this.#layout.agentSubject('agent', owner);
     return this.#documents.update(this.#agents, subject, (agent) => {
       if (agent === null || agent.name !== name) return { value: null, result: 'not_owner' };
+      if (agent.revocation !== null) return { value: null, result: 'revoked' };
       if (agent.record !== null && isStale(agent.record, next)) {
         return { value: null, result: 'stale' };
       }
@@ -153,11 +197,18 @@ export class Directory {
     });
   }
 
+  /** Whether this very succession has taken place: then it may be asked for again. */
+  async #hasSucceeded({ subject, name, record }: IdentityUpdate): Promise<boolean> {
+    const document = (await this.#known(subject))?.document;
+    return document?.name === name && document.record?.bytes === toBase64Url(record);
+  }
+
   /** First the successor's own document, which nothing confirms yet; then, at once, the name. */
   async #succeed(update: IdentityUpdate): Promise<'stored' | 'not_owner'> {
     const { owner, subject, name, revision, record, nowMs } = update;
-    if (await this.isKnown(subject)) return 'not_owner';
-    const own = { name, opening: null, record: { revision, bytes: toBase64Url(record) } };
+    if ((await this.#known(subject)) !== null) return 'not_owner';
+    const published = { revision, bytes: toBase64Url(record) };
+    const own = { name, opening: null, record: published, revocation: null };
     await this.#documents.update(this.#agents, this.#layout.agentSubject('agent', subject), () => ({
       value: own,
       result: null,
@@ -181,7 +232,7 @@ export class Directory {
     const subject = this.#layout.agentSubject('agent', claim.aid);
     const left = await this.#documents.get(this.#agents, subject);
     const opening = this.#openingAfter(left?.value.opening ?? null, claim.opening);
-    const own = { name: claim.name, opening, record: null };
+    const own = { name: claim.name, opening, record: null, revocation: null };
     const revision = await this.#documents.put(subject, own, left?.revision ?? 0);
     if (revision === null) return null;
     const name: NameDocument = { aid: toBase64Url(claim.aid), past: [] };
@@ -201,6 +252,7 @@ export class Directory {
   /** Null: overtaken. */
   async #return(claim: NameClaim, known: KnownAgent, subject: string): Promise<Claimed | null> {
     const { document, retiredAtMs, revision } = known;
+    if (document.revocation !== null) return refused('revoked');
     if (document.name !== claim.name) return refused('other_name');
     if (isGone(retiredAtMs, claim.nowMs, claim.retiredMs)) return refused('name_taken');
     const { opening } = document;
@@ -225,6 +277,28 @@ export class Directory {
     const { instance, boot } = opening;
     const connection = (last?.connection ?? 0) + 1;
     return { instance: toBase64Url(instance), boot, connection, hub: this.#owner };
+  }
+
+  #believed(aid: Uint8Array): Belief | null {
+    const belief = this.#beliefs.get(toBase64Url(aid));
+    const isFresh = belief !== undefined && belief.untilMs > this.#monotonic();
+    return isFresh ? belief : null;
+  }
+
+  /** What is revoked stays so, whatever was on its way when it was. */
+  #believe(aid: Uint8Array, { retiredAtMs, revoked }: Omit<Belief, 'untilMs'>): Belief {
+    const isVoid = revoked || this.#believed(aid)?.revoked === true;
+    const belief = { retiredAtMs, revoked: isVoid, untilMs: this.#monotonic() + BELIEF_MS };
+    if (this.#beliefs.size >= BELIEFS) this.#beliefs.clear();
+    this.#beliefs.set(toBase64Url(aid), belief);
+    return belief;
+  }
+
+  async #look(aid: Uint8Array): Promise<Belief | null> {
+    const known = await this.#known(aid);
+    if (known === null) return null;
+    const { retiredAtMs, document } = known;
+    return this.#believe(aid, { retiredAtMs, revoked: document.revocation !== null });
   }
 
   async #known(aid: Uint8Array): Promise<KnownAgent | null> {

@@ -17,10 +17,12 @@ import type {
   NameQuery,
   NoticeQuery,
   PrekeyUpdate,
+  PutIdentityResult,
   PutPrekeysResult,
   QueueChanges,
   QueuePage,
   QueueQuery,
+  RevocationUpdate,
   StoreCounts,
   StoredBundle,
   StoredNotice,
@@ -227,12 +229,17 @@ export class JetStreamHubStore implements HubStore {
     return this.#directory.aidOfName(name);
   }
 
-  putIdentity(update: IdentityUpdate): Promise<'stored' | 'stale' | 'not_owner'> {
+  putIdentity(update: IdentityUpdate): Promise<PutIdentityResult> {
     return this.#directory.putIdentity(update);
   }
 
+  putRevocation(update: RevocationUpdate): Promise<'stored' | 'unknown'> {
+    return this.#directory.putRevocation(update);
+  }
+
   async putPrekeys(update: PrekeyUpdate): Promise<PutPrekeysResult> {
-    if (!(await this.#directory.isKnown(update.aid))) return { status: 'conflict' };
+    const refusal = await this.#directory.prekeyRefusal(update.aid);
+    if (refusal !== null) return { status: refusal };
     return this.#prekeys.put(update);
   }
 
@@ -241,13 +248,15 @@ export class JetStreamHubStore implements HubStore {
   }
 
   async takeBundle({ aid, oneTime, nowMs }: BundleRequest): Promise<StoredBundle | null> {
-    const [record, signed] = await Promise.all([
-      this.#directory.recordOf(aid),
+    const [published, newest] = await Promise.all([
+      this.#directory.published(aid),
       this.#prekeys.newestSigned(aid),
     ]);
-    if (record === null || signed === null) return null;
-    const taken = oneTime ? await this.#prekeys.takeOneTime(aid, nowMs) : null;
-    return { record, signed, oneTime: taken };
+    if (published === null) return null;
+    const signed = published.retired || published.revocation !== null ? null : newest;
+    const wanted = oneTime && signed !== null;
+    const taken = wanted ? await this.#prekeys.takeOneTime(aid, nowMs) : null;
+    return { ...published, signed, oneTime: taken };
   }
 
   names(query: NameQuery): Promise<readonly string[]> {

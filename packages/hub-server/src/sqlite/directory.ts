@@ -3,7 +3,15 @@
  * Owns the tables `agent` and `holder`; writes run inside transactions of `group-commit`. Prekeys
  * are in `prekeys`. What each method promises is in hub-local's `HubDirectoryStore`.
  */
-import type { ClaimResult, IdentityUpdate, NameClaim, NameQuery } from '@agentmesh/hub-local';
+import type {
+  ClaimResult,
+  IdentityUpdate,
+  NameClaim,
+  NameQuery,
+  PutIdentityResult,
+  RevocationUpdate,
+  StoredBundle,
+} from '@agentmesh/hub-local';
 import { equalBytes } from '@agentmesh/protocol';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Parties } from './parties.js';
@@ -16,7 +24,11 @@ interface AgentRow {
   readonly retired_ms: number | null;
   readonly revision: number | null;
   readonly record: Uint8Array | null;
+  readonly revocation: Uint8Array | null;
 }
+
+/** A record, and what has happened to its identity. */
+export type Published = Pick<StoredBundle, 'record' | 'revocation' | 'retired'>;
 
 /** See `HubDirectoryStore`. */
 export class Directory {
@@ -41,6 +53,7 @@ export class Directory {
       if (this.#statements.holder.get(name) !== undefined) return { status: 'name_taken' };
       if (!mayRegister) return { status: 'not_registered' };
     } else {
+      if (known.revocation !== null) return { status: 'revoked' };
       if (known.name !== name) return { status: 'other_name' };
       const isGone = known.retired_ms !== null && nowMs - known.retired_ms >= retiredMs;
       if (isGone) return { status: 'name_taken' };
@@ -66,17 +79,22 @@ export class Directory {
     return row === undefined ? null : (row['aid'] as Uint8Array);
   }
 
-  putIdentity(update: IdentityUpdate): 'stored' | 'stale' | 'not_owner' {
-    const { owner: ownerAid, subject, name, revision, record, nowMs } = update;
-    const owner = this.#agent(ownerAid);
-    const holder = this.#statements.holder.get(name)?.['no'];
-    if (owner === null || holder !== owner.no) return 'not_owner';
-    if (equalBytes(subject, ownerAid)) {
+  putIdentity(update: IdentityUpdate): PutIdentityResult {
+    const { name, subject, revision, record, nowMs } = update;
+    const owner = this.#agent(update.owner);
+    if (owner === null || owner.name !== name) return 'not_owner';
+    if (owner.revocation !== null) return 'revoked';
+    const known = this.#agent(subject);
+    if (owner.retired_ms !== null || (known !== null && known.no !== owner.no)) {
+      const isRepeated = owner.retired_ms !== null && known?.no !== owner.no;
+      const isSuccessor = isRepeated && known?.name === name;
+      return isSuccessor && isSame(known, record) ? 'stored' : 'not_owner';
+    }
+    if (known !== null) {
       if (isStale(owner, update)) return 'stale';
       this.#statements.publish.run(revision, record, owner.no);
       return 'stored';
     }
-    if (this.#agent(subject) !== null) return 'not_owner';
     this.#statements.retire.run(nowMs, owner.no);
     this.#parties.reread(owner.no);
     const successor = this.#bind(name, subject);
@@ -84,9 +102,21 @@ export class Directory {
     return 'stored';
   }
 
-  /** The identity record of an agent, or null. */
-  record(aid: Uint8Array): Uint8Array | null {
-    return this.#agent(aid)?.record ?? null;
+  putRevocation({ aid, revocation }: RevocationUpdate): 'stored' | 'unknown' {
+    const agent = this.#agent(aid);
+    if (agent === null) return 'unknown';
+    if (agent.revocation !== null) return 'stored';
+    this.#statements.revoke.run(revocation, agent.no);
+    this.#parties.reread(agent.no);
+    return 'stored';
+  }
+
+  /** What an agent has published, and whether it still begins sessions; null for nothing. */
+  published(aid: Uint8Array): Published | null {
+    const agent = this.#agent(aid);
+    if (agent === null || agent.record === null) return null;
+    const { record, revocation, retired_ms } = agent;
+    return { record, revocation, retired: retired_ms !== null };
   }
 
   names({ prefix, after, max }: NameQuery): readonly string[] {
@@ -123,6 +153,7 @@ function prepare(database: DatabaseSync) {
     open: sql('UPDATE agent SET instance = ?, boot = ? WHERE no = ?'),
     publish: sql('UPDATE agent SET revision = ?, record = ? WHERE no = ?'),
     retire: sql('UPDATE agent SET retired_ms = ? WHERE no = ?'),
+    revoke: sql('UPDATE agent SET revocation = ? WHERE no = ?'),
     holder: sql('SELECT no FROM holder WHERE name = ?'),
     hold: sql('INSERT OR REPLACE INTO holder VALUES (?, ?)'),
     aidOfName: sql(`SELECT aid FROM holder JOIN party ON party.no = holder.no WHERE name = ?`),
@@ -132,11 +163,12 @@ function prepare(database: DatabaseSync) {
 }
 
 /** Equal bytes may be stored again; other bytes of one revision never. */
-function isStale(
-  { revision, record }: AgentRow,
-  next: { readonly revision: number; readonly record: Uint8Array },
-): boolean {
-  if (revision === null || record === null) return false;
-  if (next.revision !== revision) return next.revision < revision;
-  return !equalBytes(next.record, record);
+function isStale(stored: AgentRow, next: IdentityUpdate): boolean {
+  if (stored.revision === null || stored.record === null) return false;
+  if (next.revision !== stored.revision) return next.revision < stored.revision;
+  return !isSame(stored, next.record);
+}
+
+function isSame(stored: AgentRow, record: Uint8Array): boolean {
+  return stored.record !== null && equalBytes(record, stored.record);
 }

@@ -48,7 +48,7 @@ export function openDatabase({ folder, failpoint }: OpenOptions): DatabaseSync {
   try {
     configure(database);
     failpoint('recovering');
-    migrate(database);
+    migrate(database, failpoint);
     return database;
   } catch (error) {
     database.close();
@@ -135,13 +135,14 @@ function configure(database: DatabaseSync): void {
 }
 
 /** All missing steps in one transaction: a file is of the old version or of the new one. */
-function migrate(database: DatabaseSync): void {
+function migrate(database: DatabaseSync, failpoint: Failpoint): void {
   const version = numberOf(database, 'user_version');
   if (version === MIGRATIONS.length) return;
   database.exec('BEGIN IMMEDIATE');
   for (const step of MIGRATIONS.slice(version)) database.exec(step);
   database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
   database.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);
+  failpoint('migrating');
   database.exec('COMMIT');
 }
 

@@ -19,9 +19,10 @@ export interface Share {
 export interface Party {
   readonly no: number;
   readonly aid: Uint8Array;
-  /** Whether envelopes may be sent to it, and since when it is retired. */
+  /** Whether envelopes may be sent to it, since when it is retired, and whether it is void. */
   member: boolean;
   retiredMs: number | null;
+  revoked: boolean;
   readonly total: Share;
   /** Shares met so far, by number of the sender. */
   readonly shares: Map<number, Share>;
@@ -70,6 +71,7 @@ export class Parties {
       aid,
       member: false,
       retiredMs: null,
+      revoked: false,
       total: { messages: 0, bytes: 0 },
       shares: new Map(),
       lastSeq: 0,
@@ -111,6 +113,7 @@ export class Parties {
     if (party === undefined || row === undefined) return;
     party.member = row.member === 1;
     party.retiredMs = row.retired_ms;
+    party.revoked = row.revoked === 1;
   }
 
   /** The last call of a transaction, before its commit. */
@@ -156,12 +159,13 @@ export class Parties {
 
   #keep(row: unknown, key?: string): Party | null {
     if (row === undefined) return null;
-    const { no, aid, last_seq, messages, bytes, last_notice, member, retired_ms } = row as PartyRow;
+    const { no, aid, last_seq, messages, bytes, last_notice, ...state } = row as PartyRow;
     const party: Party = {
       no,
       aid,
-      member: member === 1,
-      retiredMs: retired_ms,
+      member: state.member === 1,
+      retiredMs: state.retired_ms,
+      revoked: state.revoked === 1,
       total: { messages, bytes },
       shares: new Map(),
       lastSeq: last_seq,
@@ -186,11 +190,13 @@ interface PartyRow {
   readonly last_notice: number;
   readonly member: 0 | 1;
   readonly retired_ms: number | null;
+  readonly revoked: 0 | 1;
 }
 
 function prepare(database: DatabaseSync) {
   const sql = (text: string): StatementSync => database.prepare(text);
-  const select = `SELECT party.*, agent.no IS NOT NULL AS member, retired_ms
+  const select = `SELECT party.*, agent.no IS NOT NULL AS member, retired_ms,
+    revocation IS NOT NULL AS revoked
     FROM party LEFT JOIN agent ON agent.no = party.no`;
   return {
     byAid: sql(`${select} WHERE aid = ?`),

@@ -32,6 +32,7 @@ export class Prekeys {
   put(update: PrekeyUpdate): PutPrekeysResult {
     const no = this.#memberNo(update.aid);
     if (no === null) return { status: 'conflict' };
+    if (this.#parties.find(update.aid)?.revoked === true) return { status: 'revoked' };
     const { oneTime, signed } = this.#statements;
     const heldOneTime = update.replaceAll ? [] : rowsOf(oneTime.all(no));
     const addedOneTime = additions(heldOneTime, update.oneTime);

@@ -168,6 +168,7 @@ export class Queues {
     const known = remembered.find(key, { sender: sender.no, id: envelope.id, nowMs });
     if (known !== null) return repeated(known, digest);
     const recipient = parties.find(envelope.to);
+    if (recipient?.revoked === true) return { status: 'revoked' };
     if (recipient === null || !receives(recipient, nowMs, quota)) {
       return { status: 'unknown_recipient' };
     }

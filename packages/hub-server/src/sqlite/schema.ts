@@ -95,8 +95,11 @@ CREATE TABLE notice (
 CREATE INDEX notice_written ON notice (written_ms);
 `;
 
+/** Since version 2: the revocation of an identity, kept for ever (protocol.md §2.13). */
+const REVOCATIONS = 'ALTER TABLE agent ADD COLUMN revocation BLOB;';
+
 /** Step n leads from schema version n to n + 1. Steps are never changed, only added. */
-export const MIGRATIONS: readonly string[] = [INITIAL];
+export const MIGRATIONS: readonly string[] = [INITIAL, REVOCATIONS];
 
 /** Tables whose damage would take names or keys: always checked, whatever the size of the file. */
 export const DIRECTORY_TABLES = [

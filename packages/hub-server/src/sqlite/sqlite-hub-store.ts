@@ -16,10 +16,12 @@ import type {
   NameQuery,
   NoticeQuery,
   PrekeyUpdate,
+  PutIdentityResult,
   PutPrekeysResult,
   QueueChanges,
   QueuePage,
   QueueQuery,
+  RevocationUpdate,
   StoreCounts,
   StoredBundle,
   StoredNotice,
@@ -170,8 +172,12 @@ export class SqliteHubStore implements HubStore {
     return this.#read(() => this.#directory.aidOfName(name));
   }
 
-  putIdentity(update: IdentityUpdate): Promise<'stored' | 'stale' | 'not_owner'> {
+  putIdentity(update: IdentityUpdate): Promise<PutIdentityResult> {
     return this.#write(() => this.#directory.putIdentity(update));
+  }
+
+  putRevocation(update: RevocationUpdate): Promise<'stored' | 'unknown'> {
+    return this.#write(() => this.#directory.putRevocation(update));
   }
 
   putPrekeys(update: PrekeyUpdate): Promise<PutPrekeysResult> {
@@ -184,11 +190,13 @@ export class SqliteHubStore implements HubStore {
 
   takeBundle(request: BundleRequest): Promise<StoredBundle | null> {
     const take = (): StoredBundle | null => {
-      const record = this.#directory.record(request.aid);
-      const signed = this.#prekeys.newestSigned(request.aid);
-      if (record === null || signed === null) return null;
-      const oneTime = request.oneTime ? this.#prekeys.takeOneTime(request) : null;
-      return { record, signed, oneTime };
+      const published = this.#directory.published(request.aid);
+      if (published === null) return null;
+      const isOver = published.retired || published.revocation !== null;
+      const signed = isOver ? null : this.#prekeys.newestSigned(request.aid);
+      const wanted = request.oneTime && signed !== null;
+      const oneTime = wanted ? this.#prekeys.takeOneTime(request) : null;
+      return { ...published, signed, oneTime };
     };
     if (!request.oneTime) return this.#read(take);
     return this.#write(take, { afterCommit: () => this.#failpoint('prekey-taken') });
