@@ -66,9 +66,6 @@ export async function admit(hub: HubContext, request: AdmissionRequest): Promise
   const { name, identity, instance, boot, answer } = verified.value;
   const { aid } = identity;
   if (hub.isBlocked(aid)) throw new ProtocolError('BLOCKED');
-  const keys = await hub.store.keys(aid);
-  const queued = await hub.store.queued(aid);
-  // Last: between this judgement and the session no revocation may find its way.
   const claim = await hub.store.claim({
     name,
     aid,
@@ -78,6 +75,8 @@ export async function admit(hub: HubContext, request: AdmissionRequest): Promise
     retiredMs: hub.limits.retiredMs,
   });
   if (claim.status !== 'ok') throw claimRefusal(claim.status);
+  const keys = await hub.store.keys(aid);
+  const queued = await hub.store.queued(aid);
   const reply: AuthOkFrame = {
     type: 'auth_ok',
     re: request.frame.id,

@@ -121,10 +121,11 @@ export class Connection implements ServedConnection {
 
   #admit(admission: Admission): void {
     if (this.#phase.name !== 'authenticating') return;
-    const { sessions, steady, neighbourhood } = this.#hub;
+    const { sessions, revoked, steady, neighbourhood } = this.#hub;
     const { link } = this.peer;
     const session = new Session(this.#hub, admission, { link, close: (code) => this.#end(code) });
     const { key, connection } = session;
+    if (revoked.has(key)) return this.#refuse(new ProtocolError('REVOKED'), admission.reply.re);
     const other = sessions.get(key);
     if (other !== undefined && other.connection > connection) return this.#end('DISPLACED');
     other?.close('DISPLACED');

@@ -65,6 +65,8 @@ export interface HubContext {
   readonly observer: HubObserver;
   /** The one live session of each agent, by byte key of its aid. */
   readonly sessions: Map<string, Session>;
+  /** Identities revoked here, by byte key: an admission that is under way may not pass them by. */
+  readonly revoked: Set<string>;
   readonly neighbourhood: Neighbourhood;
   /** An envelope became durable: counts it and pushes it to its recipient if connected. */
   routed(routed: {

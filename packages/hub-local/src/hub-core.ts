@@ -69,6 +69,7 @@ export class HubCore {
       rates: ratesOf(limits),
       observer,
       sessions: new Map(),
+      revoked: new Set<string>(),
     };
     const neighbourhood = new Neighbourhood(hub);
     this.#hub = { ...hub, neighbourhood, routed: (routed) => this.#route(routed) };

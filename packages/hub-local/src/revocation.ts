@@ -32,6 +32,7 @@ export async function putRevocation(
   if (!verified.ok) throw verified.error;
   const result = await hub.store.putRevocation({ aid, revocation: bytes });
   if (result === 'unknown') throw peerNotFound(addressOf(aid));
+  hub.revoked.add(byteKey(aid));
   try {
     await dropQueue(hub, aid);
     return { type: 'ok', re: frame.id, ...keyStateOf(await hub.store.keys(caller.aid)) };
