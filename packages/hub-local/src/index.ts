@@ -25,7 +25,13 @@ export { HubError } from './errors.js';
 export type { HubErrorCode } from './errors.js';
 
 // Hubs that share a store.
-export type { AgentSpending, HubNeighbours, HubNews, NeighbourListener } from './neighbours.js';
+export type {
+  AgentSpending,
+  AgentStanding,
+  HubNeighbours,
+  HubNews,
+  NeighbourListener,
+} from './neighbours.js';
 
 // Storage.
 export { MemoryHubStore } from './memory-hub-store.js';

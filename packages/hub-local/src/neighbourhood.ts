@@ -63,6 +63,11 @@ export class Neighbourhood {
     this.#tell((news) => news.fetched.push({ requester, target }));
   }
 
+  /** An identity was revoked here. */
+  revoked(aid: Uint8Array): void {
+    this.#tell((news) => news.revoked.set(byteKey(aid), aid));
+  }
+
   /** A session begins: what came between its claim and now is in the store. */
   admitted(session: Session): void {
     if (this.#hub.store.neighbours === undefined) return;
@@ -94,14 +99,19 @@ export class Neighbourhood {
     if (this.#telling) return;
     this.#telling = true;
     this.#hub.host.defer(() => {
-      const { stored, noticed, fetched } = this.#news;
+      const { stored, noticed, fetched, revoked } = this.#news;
       this.#news = emptyNews();
       this.#telling = false;
-      neighbours.tell({ stored: [...stored.values()], noticed: [...noticed.values()], fetched });
+      neighbours.tell({
+        stored: [...stored.values()],
+        noticed: [...noticed.values()],
+        fetched,
+        revoked: [...revoked.values()],
+      });
     });
   }
 
-  #heard({ stored, noticed, fetched }: HubNews): void {
+  #heard({ stored, noticed, fetched, revoked }: HubNews): void {
     const { sessions, steady, rates } = this.#hub;
     const nowMs = steady.now();
     for (const recipient of stored) sessions.get(byteKey(recipient))?.delivery.wake();
@@ -112,6 +122,7 @@ export class Neighbourhood {
       rates.bundlesOfTarget.spend(of, 1, nowMs);
       rates.bundlesOfPair.spend(from + of, 1, nowMs);
     }
+    for (const aid of revoked) endRevoked(this.#hub, aid);
   }
 
   async #displaced(aid: Uint8Array, connection: number): Promise<AgentSpending> {
@@ -150,17 +161,31 @@ export class Neighbourhood {
     });
   }
 
-  /** Ends a session that is not the newest of its agent: also if nobody said so. */
+  /** Ends a session that is void, or not the newest of its agent: also if nobody said so. */
   async #check(session: Session): Promise<void> {
     const { store, observer } = this.#hub;
+    const { aid } = session.identity;
     try {
-      const newest = (await store.neighbours?.newestConnection(session.identity.aid)) ?? 0;
-      if (newest > session.connection) await this.#end(session);
+      const standing = await store.neighbours?.standing(aid);
+      if (standing?.revoked === true) endRevoked(this.#hub, aid);
+      else if (standing !== undefined && standing.newestConnection > session.connection) {
+        await this.#end(session);
+      }
     } catch (error) {
       // The next look asks again.
       observer.failed?.(error);
     }
   }
+}
+
+/** No connection of a revoked identity lives, none that is being made either. */
+export function endRevoked(
+  { revoked, sessions }: Pick<HubContext, 'revoked' | 'sessions'>,
+  aid: Uint8Array,
+): void {
+  const key = byteKey(aid);
+  revoked.add(key);
+  sessions.get(key)?.close('REVOKED');
 }
 
 /** What an agent had spent at the hub it comes from counts here. */
@@ -179,8 +204,9 @@ interface GatheredNews {
   readonly stored: Map<string, Uint8Array>;
   readonly noticed: Map<string, Uint8Array>;
   readonly fetched: { requester: Uint8Array; target: Uint8Array }[];
+  readonly revoked: Map<string, Uint8Array>;
 }
 
 function emptyNews(): GatheredNews {
-  return { stored: new Map(), noticed: new Map(), fetched: [] };
+  return { stored: new Map(), noticed: new Map(), fetched: [], revoked: new Map() };
 }

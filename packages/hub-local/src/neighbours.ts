@@ -10,8 +10,16 @@ export interface HubNeighbours {
   tell(news: HubNews): void;
   /** Hears what others tell, until the returned function is called. One listener at a time. */
   listen(listener: NeighbourListener): () => void;
-  /** The highest `connection` that a claim of this identity was given; 0 for none. */
-  newestConnection(aid: Uint8Array): Promise<number>;
+  /** Which connection of an identity may live, by what the store says. */
+  standing(aid: Uint8Array): Promise<AgentStanding>;
+}
+
+/** What decides over connections of one identity. */
+export interface AgentStanding {
+  /** The highest `connection` that a claim of it was given; 0 for none. */
+  readonly newestConnection: number;
+  /** Then none of them may live. */
+  readonly revoked: boolean;
 }
 
 /** What others may want to know at once. */
@@ -22,6 +30,8 @@ export interface HubNews {
   readonly noticed: readonly Uint8Array[];
   /** One-time prekeys that were asked for: they count for every hub's fetch limits. */
   readonly fetched: readonly { readonly requester: Uint8Array; readonly target: Uint8Array }[];
+  /** Identities that are void from now on. */
+  readonly revoked: readonly Uint8Array[];
 }
 
 /** What a hub is told by the others. */

@@ -13,6 +13,7 @@ import type { OkFrame, PublicIdentity, PutRevocationFrame } from '@agentmesh/pro
 import { keyStateOf } from './authentication.js';
 import { byteKey } from './byte-key.js';
 import type { HubContext } from './hub-context.js';
+import { endRevoked } from './neighbourhood.js';
 
 /**
  * Whoever hands it in, a revocation proves itself: its owner may have lost everything but this.
@@ -33,12 +34,13 @@ export async function putRevocation(
   const result = await hub.store.putRevocation({ aid, revocation: bytes });
   if (result === 'unknown') throw peerNotFound(addressOf(aid));
   hub.revoked.add(byteKey(aid));
+  hub.neighbourhood.revoked(aid);
   try {
     await dropQueue(hub, aid);
     return { type: 'ok', re: frame.id, ...keyStateOf(await hub.store.keys(caller.aid)) };
   } finally {
     // Later than the answer, in case the caller has revoked himself.
-    hub.host.defer(() => hub.sessions.get(byteKey(aid))?.close('REVOKED'));
+    hub.host.defer(() => endRevoked(hub, aid));
   }
 }
 

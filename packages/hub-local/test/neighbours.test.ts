@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { createPrekey, createIdentityRecord } from '@agentmesh/crypto';
+import { createIdentityRecord, createPrekey, createRevocation } from '@agentmesh/crypto';
 import type { AgentKeyPair } from '@agentmesh/crypto';
 import { hubIdOf } from '@agentmesh/protocol';
 import { alice, bob, carol, CoreClient } from './core-harness.js';
@@ -166,6 +166,36 @@ describe('hubs over one store', () => {
       handedOut.push(...client.link.take('bundle').map((bundle) => bundle.oneTime));
     }
     expect(handedOut.map((key) => key !== undefined)).toEqual([true, true, false, false]);
+  });
+
+  test.each([
+    ['at once', true, 0],
+    ['at the next look, if nobody told', false, LOOK_SECONDS],
+  ])('a connection of an identity revoked at another hub ends %s', async (_, isTold, seconds) => {
+    const village = await Village.of(2);
+    const victim = await join(village, 1, bob, 'bob');
+    const nowMs = village.hub(0).host.nowMs;
+    const record = createIdentityRecord({
+      keyPair: bob,
+      name: 'bob',
+      hubId: hubIdOf(village.hub(0).core.hubKey),
+      createdMs: nowMs,
+      validUntilMs: nowMs + 1,
+      revision: 1,
+    });
+    victim.send({ type: 'put_identity', record });
+    await village.settle();
+    const witness = await join(village, 0, alice, 'alice');
+    village.isConnected = isTold;
+    const revocation = createRevocation(bob, { timeMs: nowMs, reason: 1 });
+    witness.send({ type: 'put_revocation', revocation });
+    await village.settle();
+    expect(witness.link.take('ok')).toHaveLength(1);
+    expect(victim.link.closedWith).toBe(isTold ? 4401 : null);
+    await wait(village, seconds, [witness, victim]);
+    expect(victim.link.take('bye')).toMatchObject([{ code: 'REVOKED' }]);
+    expect(victim.link.closedWith).toBe(4401);
+    expect(witness.link.closedWith).toBeNull();
   });
 
   test('a hub that has stopped hears nothing any more', async () => {

@@ -83,7 +83,11 @@ export class Village {
         this.#listeners[at] = listener;
         return () => (this.#listeners[at] = null);
       },
-      newestConnection: (aid) => Promise.resolve(this.#newest.get(aid.join())?.connection ?? 0),
+      standing: async (aid) => {
+        const bundle = await this.#store.takeBundle({ aid, oneTime: false, nowMs: 0 });
+        const revoked = bundle !== null && bundle.revocation !== null;
+        return { newestConnection: this.#newest.get(aid.join())?.connection ?? 0, revoked };
+      },
     };
   }
 

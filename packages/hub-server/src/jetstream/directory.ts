@@ -6,6 +6,7 @@
  */
 import { equalBytes, fromBase64Url, toBase64Url } from '@agentmesh/protocol';
 import type {
+  AgentStanding,
   ClaimResult,
   IdentityUpdate,
   NameClaim,
@@ -121,11 +122,12 @@ export class Directory {
     throw new JetStreamStoreError('STORE_CONTENDED', { detail: claim.name });
   }
 
-  /** Number of an agent's last connection; 0 for none. */
-  async newestConnection(aid: Uint8Array): Promise<number> {
+  /** Which connection of an agent may live. */
+  async standing(aid: Uint8Array): Promise<AgentStanding> {
     const subject = this.#layout.agentSubject('agent', aid);
-    const stored = await this.#documents.get(this.#agents, subject);
-    return stored?.value.opening?.connection ?? 0;
+    const agent = (await this.#documents.get(this.#agents, subject))?.value ?? null;
+    const newestConnection = agent?.opening?.connection ?? 0;
+    return { newestConnection, revoked: agent !== null && agent.revocation !== null };
   }
 
   async aidOfName(name: string): Promise<Uint8Array | null> {

@@ -107,8 +107,8 @@ export class JetStreamHubStore implements HubStore {
     this.#documents = new Documents(link);
     const documents = this.#documents;
     this.#directory = new Directory({ documents, layout, owner, monotonic: monotonicMs });
-    const newestConnection = (aid: Uint8Array) => this.#directory.newestConnection(aid);
-    this.#neighbours = new JetStreamNeighbours({ link, layout, owner, newestConnection });
+    const standing = (aid: Uint8Array) => this.#directory.standing(aid);
+    this.#neighbours = new JetStreamNeighbours({ link, layout, owner, standing });
     this.#names = new NameIndex(link, layout);
     this.#prekeys = new Prekeys(link, documents, layout);
     this.#notices = new Notices(link, layout);

@@ -6,6 +6,7 @@
 import { fromBase64Url, toBase64Url } from '@agentmesh/protocol';
 import type {
   AgentSpending,
+  AgentStanding,
   HubNeighbours,
   HubNews,
   NeighbourListener,
@@ -27,6 +28,7 @@ const newsShape = z.object({
   stored: z.array(aid).default([]),
   noticed: z.array(aid).default([]),
   fetched: z.array(z.tuple([aid, aid])).default([]),
+  revoked: z.array(aid).default([]),
   /** An agent, the number of its new connection, and the hub that is asked by itself. */
   displaced: releaseShape.extend({ asked: z.string() }).optional(),
 });
@@ -44,7 +46,7 @@ export interface NeighboursParts {
   readonly layout: Layout;
   /** Names this hub among all. */
   readonly owner: string;
-  readonly newestConnection: (aid: Uint8Array) => Promise<number>;
+  readonly standing: (aid: Uint8Array) => Promise<AgentStanding>;
 }
 
 /** A hub that does not answer is gone, or so slow that its agents need not wait for it. */
@@ -58,11 +60,12 @@ export class JetStreamNeighbours implements HubNeighbours {
     this.#parts = parts;
   }
 
-  tell({ stored, noticed, fetched }: HubNews): void {
+  tell({ stored, noticed, fetched, revoked }: HubNews): void {
     this.#publish({
       stored: stored.map(toBase64Url),
       noticed: noticed.map(toBase64Url),
       fetched: fetched.map(({ requester, target }) => [requester, target].map(toBase64Url)),
+      revoked: revoked.map(toBase64Url),
     });
   }
 
@@ -78,8 +81,8 @@ export class JetStreamNeighbours implements HubNeighbours {
     };
   }
 
-  newestConnection(identity: Uint8Array): Promise<number> {
-    return this.#parts.newestConnection(identity);
+  standing(identity: Uint8Array): Promise<AgentStanding> {
+    return this.#parts.standing(identity);
   }
 
   /**
@@ -117,6 +120,7 @@ function hear(listener: NeighbourListener, owner: string, data: Uint8Array): voi
       requester: fromBase64Url(requester),
       target: fromBase64Url(target),
     })),
+    revoked: news.revoked.map(fromBase64Url),
   });
 }
 

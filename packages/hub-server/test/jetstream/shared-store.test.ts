@@ -5,6 +5,7 @@ import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync 
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
+import type { HubNews } from '@agentmesh/hub-local';
 import { ready, toBase64Url } from '@agentmesh/protocol';
 import { JetStreamHubStore } from '../../src/jetstream.js';
 import type { JetStreamHubStoreOptions } from '../../src/jetstream.js';
@@ -104,6 +105,50 @@ suite('a store in NATS that two hubs share', () => {
     );
     const served = taken.flatMap((bundle) => bundle?.oneTime?.[0] ?? []);
     expect(served.toSorted((x, y) => x - y)).toEqual(numbers(40));
+  });
+
+  test('an identity revoked at one hub is revoked at both, by one revocation', async () => {
+    const { url } = await start();
+    const [a, b] = [await storeAt(url), await storeAt(url)];
+    const aid = bytesOf(2, 32);
+    await a.claim(claimOf('bob', aid));
+    const record = bytesOf(9, 300);
+    const update = { owner: aid, subject: aid, name: 'bob', revision: 1, record, nowMs: NOW_MS };
+    expect(await a.putIdentity(update)).toBe('stored');
+    const revoke = (store: JetStreamHubStore, at: number) =>
+      store.putRevocation({ aid, revocation: bytesOf(at, 110) });
+    expect(await Promise.all([revoke(a, 1), revoke(b, 2)])).toEqual(['stored', 'stored']);
+    const request = { aid, oneTime: true, nowMs: NOW_MS };
+    const bundles = await Promise.all([a, b].map((store) => store.takeBundle(request)));
+    expect(bundles[0]?.revocation).toHaveLength(110);
+    expect(bundles[1]).toEqual(bundles[0]);
+    for (const store of [a, b]) {
+      expect(await store.claim(claimOf('bob', aid))).toEqual({ status: 'revoked' });
+      expect(await store.putIdentity({ ...update, revision: 2 })).toBe('revoked');
+      expect((await store.commit(changesOf([1]))).appended).toEqual([{ status: 'revoked' }]);
+      expect(await store.neighbours.standing(aid)).toMatchObject({ revoked: true });
+    }
+  });
+
+  test('hubs tell each other whom they revoked', async () => {
+    const { url } = await start();
+    const [a, b] = [await storeAt(url), await storeAt(url)];
+    const told = Promise.withResolvers<readonly Uint8Array[]>();
+    const listener = {
+      heard: ({ revoked }: HubNews) => told.resolve(revoked),
+      displaced: () => Promise.resolve({ sends: 0, sendBytes: 0, requests: 0, refusals: 0 }),
+      missed: () => undefined,
+    };
+    const stop = b.neighbours.listen(listener);
+    const nothing = { stored: [], noticed: [], fetched: [] };
+    // What is told before the subscription has arrived is lost: hints are.
+    const again = setInterval(
+      () => a.neighbours.tell({ ...nothing, revoked: [bytesOf(2, 32)] }),
+      20,
+    );
+    expect(await told.promise).toEqual([bytesOf(2, 32)]);
+    clearInterval(again);
+    stop();
   });
 
   test('the hub key lies in a file; NATS knows its public half and takes no other', async () => {
