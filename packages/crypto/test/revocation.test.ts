@@ -103,6 +103,16 @@ describe('revocations', () => {
     expect(verifyRevocation(forged, keyPairOf(5).identity)).toBe(false);
   });
 
+  test('have one length: every shorter and longer one is refused before any signature', () => {
+    const bytes = genuine();
+    const BAD_RECORD = withCode('BAD_RECORD');
+    for (let length = 0; length < BYTES; length++) {
+      expect(() => parseRevocation(bytes.subarray(0, length))).toThrow(BAD_RECORD);
+    }
+    expect(() => parseRevocation(Uint8Array.of(...bytes, 0))).toThrow(BAD_RECORD);
+    expect(() => parseRevocation(Uint8Array.of(0, ...bytes))).toThrow(BAD_RECORD);
+  });
+
   test('every one of their 880 bits counts', () => {
     const bytes = genuine();
     expect(bytes).toHaveLength(BYTES);
