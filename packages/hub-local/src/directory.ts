@@ -36,7 +36,10 @@ import type { Session } from './session.js';
 
 const DEFAULT_PAGE = 100;
 
-/** Stores the caller's own record, or that of the successor which the caller itself signed. */
+/**
+ * Stores the caller's own record, or that of the successor which the caller itself signed. Who is
+ * retired may repeat the succession by which he is: he may have missed the answer.
+ */
 export async function putIdentity(
   hub: HubContext,
   session: Session,
@@ -51,8 +54,6 @@ export async function putIdentity(
   const verified = verifyPublishedRecord(publication);
   if (!verified.ok) throw verified.error;
   const { record, change } = verified.value;
-  // Who is retired may only repeat the succession by which he is: its answer may have been lost.
-  if (session.retired && change !== 'successor') throw new ProtocolError('NOT_OWNER');
   const { identity, revision, bytes } = record;
   const subject = identity.aid;
   const update = { owner: owner.aid, subject, name, revision, record: bytes, nowMs };

@@ -17,7 +17,7 @@ import { endRevoked } from './neighbourhood.js';
 
 /**
  * Whoever hands it in, a revocation proves itself: its owner may have lost everything but this.
- * Answers once it is durable and what waited for the identity has left its queue.
+ * Answers once it is durable and what waits for the identity has been put on its way out.
  */
 export async function putRevocation(
   hub: HubContext,

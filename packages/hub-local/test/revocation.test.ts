@@ -4,7 +4,7 @@ import { createIdentityRecord, createRevocation } from '@agentmesh/crypto';
 import type { AgentKeyPair } from '@agentmesh/crypto';
 import { AgentMeshError, hubIdOf } from '@agentmesh/protocol';
 import { MemoryHubStore } from '../src/index.js';
-import type { QueuePage, QueueQuery } from '../src/index.js';
+import type { CommitResult, QueueChanges, QueuePage, QueueQuery } from '../src/index.js';
 import { alice, bench, bob, carol, CoreClient } from './core-harness.js';
 import type { Bench } from './core-harness.js';
 
@@ -16,15 +16,20 @@ class DiskFull extends AgentMeshError {
   }
 }
 
-/** A store whose answers a test may hold back, and whose queues it may make unreadable. */
+/** A store whose answers a test may hold back, and whose queues it may spoil. */
 class SlowStore extends MemoryHubStore {
   isUnreadable = false;
+  isReadOnly = false;
   gate: Promise<void> = Promise.resolve();
 
   override async queued(recipient: Uint8Array): Promise<number> {
     const count = await super.queued(recipient);
     await this.gate;
     return count;
+  }
+
+  override commit(changes: QueueChanges): Promise<CommitResult> {
+    return this.isReadOnly ? Promise.reject(new DiskFull()) : super.commit(changes);
   }
 
   override read(query: QueueQuery): Promise<QueuePage> {
@@ -64,6 +69,26 @@ describe('revocation', () => {
     await setup.host.settle();
     expect(late.link.frames).toMatchObject([{ type: 'error', code: 'REVOKED' }]);
     expect(late.link.closedWith).toBe(4401);
+  });
+
+  test('empties the queue later when the store takes no changes for a while', async () => {
+    const store = new SlowStore();
+    const setup = await bench({ store, limits: { pageMessages: 2 } });
+    (await publish(setup, bob, 'bob')).connection.closed();
+    const sender = await setup.join(alice, 'alice');
+    for (const fill of [1, 2, 3, 4, 5]) sender.sendTo(bob, fill);
+    await setup.host.settle();
+    store.isReadOnly = true;
+    sender.send({ type: 'put_revocation', revocation: revocationOf(bob) });
+    await setup.host.settle();
+    expect(sender.link.take('ok')).toHaveLength(1);
+    expect(await store.queued(bob.identity.aid)).toBe(5);
+    store.isReadOnly = false;
+    setup.host.nowMs += 1_000;
+    setup.core.tick();
+    await setup.host.settle();
+    expect(await store.queued(bob.identity.aid)).toBe(0);
+    expect(sender.link.take('notice')).toHaveLength(5);
   });
 
   test('holds when the queue cannot be emptied, and empties it when it is shown again', async () => {
