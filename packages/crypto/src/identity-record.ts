@@ -54,7 +54,7 @@ export interface IdentityRecordRequest {
   readonly validUntilMs: number;
   readonly revision: number;
   /** The identity that this one succeeds; signs too. */
-  readonly previous?: AgentKeyPair;
+  readonly previous?: AgentKeyPair | undefined;
 }
 
 /** hubId of a record that was made without a hub. */

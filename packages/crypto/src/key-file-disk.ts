@@ -6,7 +6,7 @@
  * that was opened, so nothing can be exchanged between check and reading.
  */
 import { constants } from 'node:fs';
-import { link, mkdir, open, unlink } from 'node:fs/promises';
+import { link, mkdir, open, realpath, rename, unlink } from 'node:fs/promises';
 import type { FileHandle } from 'node:fs/promises';
 import { dirname, join, resolve } from 'node:path';
 import { toHex } from './bytes.js';
@@ -62,6 +62,39 @@ export async function createPrivateFile(
       await unlink(temporary);
     }
   } catch (error) {
+    throw failure(error, path);
+  }
+}
+
+/**
+ * Puts one private file of a folder in the place of another, in one durable step. Whoever opens the
+ * name sees the one or the other, whole.
+ */
+export async function replacePrivateFile(path: string, by: string): Promise<void> {
+  try {
+    await rename(by, path);
+    await syncFolder(dirname(resolve(path)));
+  } catch (error) {
+    throw failure(error, path);
+  }
+}
+
+/** Removes a private file, durably; one that is not there is gone already. */
+export async function removePrivateFile(path: string): Promise<void> {
+  try {
+    await unlink(path);
+    await syncFolder(dirname(resolve(path)));
+  } catch (error) {
+    if (codeOf(error) !== 'ENOENT') throw failure(error, path);
+  }
+}
+
+/** Where a file really is, links followed; the path itself when there is no such file. */
+export async function realPath(path: string): Promise<string> {
+  try {
+    return await realpath(path);
+  } catch (error) {
+    if (codeOf(error) === 'ENOENT') return resolve(path);
     throw failure(error, path);
   }
 }

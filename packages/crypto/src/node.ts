@@ -4,6 +4,13 @@
  */
 export { createKeyFile, loadKeyFile, loadOrCreateKeyFile } from './keys-at-rest.js';
 export type { CreateKeyFileOptions, LoadedKeys, LoadKeyFileOptions } from './keys-at-rest.js';
+export {
+  discardNextKeys,
+  loadNextKeys,
+  prepareNextKeys,
+  promoteNextKeys,
+} from './key-succession.js';
+export type { SuccessionOptions } from './key-succession.js';
 export type { StoredKeys } from './key-file.js';
 export { openRow, sealRow } from './row-cipher.js';
 export type { RowPlace, SealRowRequest } from './row-cipher.js';
