@@ -2,17 +2,24 @@
  * What the parts of one running agent share: identity, store, clock, locks, events and policy.
  * Owns the current opening of the store and the order of log rows; decides nothing.
  */
+import { equalBytes } from '@agentmesh/crypto';
 import type { AgentKeyPair, AgentMeshError } from '@agentmesh/crypto';
 import type { Author } from './compose.js';
 import { AgentError } from './errors.js';
 import { EventEmitter } from './events.js';
+import { decodeFormer, receives } from './former-identity.js';
+import type { FormerIdentity } from './former-identity.js';
 import { GuardedStore } from './guarded-store.js';
 import { KeyedMutex } from './keyed-mutex.js';
-import { encodeMeta, openedMeta, renewedMeta } from './meta.js';
+import { decodeMeta, encodeMeta, openedMeta, renewedMeta } from './meta.js';
 import type { Meta } from './meta.js';
+import { presentIdentity } from './rotation.js';
+import type { PresentIdentity } from './rotation.js';
 import { orderOf, ROW, under } from './row-keys.js';
 import type { Log } from './row-keys.js';
+import { rowsUnder } from './row-pages.js';
 import type { Logger, Runtime } from './runtime.js';
+import { SharedLock } from './shared-lock.js';
 import type { AgentStore } from './store.js';
 import { StoreTransaction } from './store-transaction.js';
 import type { TrustPolicy } from './trust.js';
@@ -21,6 +28,8 @@ import type { TrustPolicy } from './trust.js';
 export interface AgentParts {
   readonly name: string;
   readonly keyPair: AgentKeyPair;
+  /** Keys that were prepared to follow these, by a run that did not get further. */
+  readonly prepared: AgentKeyPair | null;
   readonly store: AgentStore;
   readonly runtime: Runtime;
   readonly log: Logger;
@@ -33,7 +42,6 @@ const LOGS: readonly Log[] = ['outbox', 'inbox', 'dead', 'security'];
 /** One opening of one agent's store. */
 export class AgentContext {
   readonly name: string;
-  readonly keyPair: AgentKeyPair;
   readonly runtime: Runtime;
   readonly log: Logger;
   readonly policy: TrustPolicy;
@@ -42,13 +50,25 @@ export class AgentContext {
   readonly events: EventEmitter;
   /** By aid in hex: load→commit of one peer never interleaves. */
   readonly peers = new KeyedMutex();
+  /** Shared by whoever speaks or begins sessions; a change of identity has it for itself. */
+  readonly identityLock = new SharedLock();
   readonly #orders = new Map<Log, number>();
+  #keyPair: AgentKeyPair;
+  #next: AgentKeyPair | null;
+  /** Latest first. */
+  #formers: readonly FormerIdentity[] = [];
   #meta: Meta;
   #closed = false;
 
-  private constructor(parts: AgentParts, store: GuardedStore, meta: Meta) {
+  private constructor(
+    parts: AgentParts,
+    { keyPair, next }: PresentIdentity,
+    opened: { readonly store: GuardedStore; readonly meta: Meta },
+  ) {
+    const { store, meta } = opened;
     this.name = parts.name;
-    this.keyPair = parts.keyPair;
+    this.#keyPair = keyPair;
+    this.#next = next;
     this.runtime = parts.runtime;
     this.log = parts.log;
     this.policy = parts.policy;
@@ -71,10 +91,18 @@ export class AgentContext {
     const store = new GuardedStore(parts.store, onFailure);
     await store.open();
     try {
-      const owner = { aid: parts.keyPair.identity.aid, name: parts.name };
-      const meta = openedMeta(await store.get(ROW.meta), owner, parts.runtime.random);
+      const row = await store.get(ROW.meta);
+      const identity = presentIdentity({
+        meta: row === null ? null : decodeMeta(row),
+        begun: await store.get(ROW.rotation),
+        given: parts.keyPair,
+        prepared: parts.prepared,
+      });
+      const owner = { aid: identity.keyPair.identity.aid, name: parts.name };
+      const meta = openedMeta(row, owner, parts.runtime.random);
       await store.commit([{ put: ROW.meta, value: encodeMeta(meta) }]);
-      const context = new AgentContext(parts, store, meta);
+      const context = new AgentContext(parts, identity, { store, meta });
+      await context.#findFormers();
       for (const log of LOGS) await context.#findOrder(log);
       return context;
     } catch (error) {
@@ -85,6 +113,20 @@ export class AgentContext {
 
   get meta(): Meta {
     return this.#meta;
+  }
+
+  get keyPair(): AgentKeyPair {
+    return this.#keyPair;
+  }
+
+  /** The identity that is to follow this one: its change was begun by an earlier run. */
+  get next(): AgentKeyPair | null {
+    return this.#next;
+  }
+
+  /** Identities that this one has followed, the latest first. */
+  get formers(): readonly FormerIdentity[] {
+    return this.#formers;
   }
 
   get aid(): Uint8Array {
@@ -99,6 +141,16 @@ export class AgentContext {
   author(): Author {
     const { keyPair, runtime } = this;
     return { keyPair, meta: this.#meta, nowMs: runtime.now(), random: runtime.random };
+  }
+
+  /** The identity of ours to which something is addressed; null if it is none that receives. */
+  authorFor(aid: Uint8Array): Author | null {
+    const author = this.author();
+    if (equalBytes(aid, this.aid)) return author;
+    const former = this.#formers.find(({ keyPair }) => equalBytes(keyPair.identity.aid, aid));
+    if (former === undefined || !receives(former, author.nowMs)) return null;
+    const { keyPair, epoch, since } = former;
+    return { ...author, keyPair, meta: { ...this.#meta, aid, epoch, since } };
   }
 
   /** A new transaction; throws once the agent is closed or its store has failed. */
@@ -126,9 +178,28 @@ export class AgentContext {
     this.#meta = meta;
   }
 
+  /** Another identity has taken our place: committed before anything is said as it. */
+  become(keyPair: AgentKeyPair, meta: Meta, former: FormerIdentity): void {
+    this.#keyPair = keyPair;
+    this.#next = null;
+    this.#meta = meta;
+    this.#formers = [former, ...this.#formers];
+  }
+
+  /** Forgets a former identity, or keeps it as it is now. */
+  replaceFormer(former: FormerIdentity, by: FormerIdentity | null): void {
+    this.#formers = this.#formers.flatMap((other) => (other === former ? (by ?? []) : other));
+  }
+
   /** No new work from now on. */
   close(): void {
     this.#closed = true;
+  }
+
+  async #findFormers(): Promise<void> {
+    const found: FormerIdentity[] = [];
+    for await (const { value } of rowsUnder(this.store, 'former')) found.push(decodeFormer(value));
+    this.#formers = found.toSorted((a, b) => b.epoch - a.epoch);
   }
 
   async #findOrder(log: Log): Promise<void> {

@@ -6,7 +6,6 @@ import {
   addressOf,
   AgentKeyPair,
   CONTENT_KIND,
-  equalBytes,
   ready,
   safetyNumber,
   toHex,
@@ -19,6 +18,8 @@ import type { Handler } from './dispatcher.js';
 import { Engine } from './engine.js';
 import { AgentError } from './errors.js';
 import type { AgentEvents } from './events.js';
+import { keptByCaller, keptInMemory } from './kept-identity.js';
+import type { KeptIdentity } from './kept-identity.js';
 import { MemoryStore } from './memory-store.js';
 import { Message } from './message.js';
 import type { SendResult } from './message.js';
@@ -26,7 +27,6 @@ import { MessageStream } from './message-stream.js';
 import { checkName, checkOptions } from './options.js';
 import type { AgentOptions, CheckedOptions } from './options.js';
 import { messageBody, payloadBody } from './payload.js';
-import type { AgentStore } from './store.js';
 import { decodeEnvelope, encodeEnvelope } from './sealed-envelope.js';
 import type { SealedEnvelope } from './sealed-envelope.js';
 import { deliverToSelf } from './self-message.js';
@@ -39,21 +39,27 @@ import type { PeerReference } from './trust.js';
 export class Agent {
   /** Name on the hub. */
   readonly id: string;
-  /** `am2…`: names this identity without any hub. */
-  readonly address: string;
-  /** Eight groups of four hex digits, for people to compare. */
-  readonly fingerprint: string;
-  /** What the Python package printed for the same keys. */
-  readonly legacyFingerprint: string;
   readonly #engine: Engine;
   readonly #streams = new Set<MessageStream>();
 
-  private constructor(name: string, keyPair: AgentKeyPair, engine: Engine) {
+  private constructor(name: string, engine: Engine) {
     this.id = name;
-    this.address = keyPair.address;
-    this.fingerprint = keyPair.fingerprint;
-    this.legacyFingerprint = keyPair.legacyFingerprint;
     this.#engine = engine;
+  }
+
+  /** `am2…`: names this identity without any hub. */
+  get address(): string {
+    return this.#engine.context.keyPair.address;
+  }
+
+  /** Eight groups of four hex digits, for people to compare. */
+  get fingerprint(): string {
+    return this.#engine.context.keyPair.fingerprint;
+  }
+
+  /** What the Python package printed for the same keys. */
+  get legacyFingerprint(): string {
+    return this.#engine.context.keyPair.legacyFingerprint;
   }
 
   /**
@@ -65,13 +71,13 @@ export class Agent {
     checkName(name);
     const checked = checkOptions(options);
     await ready();
-    const { keyPair, store } = await keptOf(checked);
+    const kept = await keptOf(checked);
     const reply = (to: Uint8Array, payload: string | object, replyTo: string) =>
       send(engine, to, messageBody(payload, replyTo));
-    const engine: Engine = await Engine.start({ name, keyPair, store, options: checked, reply });
+    const engine: Engine = await Engine.start({ name, kept, options: checked, reply });
     // Later than whatever the caller does at once with what we return: he may want to listen.
     checked.runtime.schedule(0, () => engine.context.events.release());
-    return new Agent(name, keyPair, engine);
+    return new Agent(name, engine);
   }
 
   /**
@@ -115,12 +121,13 @@ export class Agent {
   /** Looks a peer up, pins his identity and begins a session, without sending anything. */
   async connect(peer: string): Promise<PeerInfo> {
     const reference = parseReference(peer);
-    const { introductions, context, link } = this.#engine;
+    const { introductions, context, link, sender } = this.#engine;
     context.assertRunning();
     if (link === null) throw new AgentError('NO_HUB');
-    const aid = await introductions.resolve(reference);
-    await this.#engine.conversations.hold(aid, async () => {});
-    return this.#infoOf(aid);
+    await sender.reach(await introductions.resolve(reference));
+    const reached = await introductions.find(reference);
+    if (reached === null) throw new AgentError('UNKNOWN_PEER');
+    return this.#infoOf(reached.identity.aid);
   }
 
   /**
@@ -155,12 +162,12 @@ export class Agent {
     if (known === null && link === null)
       throw new AgentError('UNKNOWN_PEER', 'connectWithBundle()');
     const to = known?.identity.aid ?? (await introductions.resolve(reference));
-    const { wire } = await new Promise<Composed>((committed, failed) => {
+    const { wire, peer: recipient } = await new Promise<Composed>((committed, failed) => {
       const draft = { kind: CONTENT_KIND.application, body };
       const route = 'hand' as const;
       sender.say(to, { route, committed, failed, draft: () => draft, settled: () => {} });
     });
-    return encodeEnvelope({ from: context.aid, to, blob: wire });
+    return encodeEnvelope({ from: context.aid, to: recipient.identity.aid, blob: wire });
   }
 
   /**
@@ -171,8 +178,7 @@ export class Agent {
     const { from, to, blob } = decodeEnvelope(envelope);
     const { context, receiver } = this.#engine;
     context.assertRunning();
-    if (!equalBytes(to, context.aid)) throw new AgentError('MISADDRESSED');
-    const row = await receiver.open({ from, blob });
+    const row = await receiver.open({ from, to, blob });
     return new Message(row, false, (payload, replyTo) =>
       send(this.#engine, from, messageBody(payload, replyTo)),
     );
@@ -213,6 +219,21 @@ export class Agent {
   async trust(name: string, fingerprint: string): Promise<void> {
     this.#engine.context.assertRunning();
     await this.#engine.introductions.trust(name, fingerprint);
+  }
+
+  /**
+   * Changes to a new identity under the same name: the present one signs for it, peers who trust on
+   * first use follow, strict ones ask. What is on its way to the present identity is received for
+   * seven days. With `keypairPath` the new keys take the old ones' place there; keys that you keep
+   * yourself you make, keep and pass. Rejects with ROTATION_BUSY while earlier messages wait, or
+   * CONNECTION_LOST: then nothing was changed.
+   */
+  async rotateIdentity(next?: AgentKeyPair): Promise<void> {
+    this.#engine.context.assertRunning();
+    if (next !== undefined && !(next instanceof AgentKeyPair)) {
+      throw new AgentError('BAD_OPTION', 'next: an AgentKeyPair');
+    }
+    await this.#engine.rotate(next);
   }
 
   /** Sixty digits that are the same on both sides, for two people to read to each other. */
@@ -271,18 +292,16 @@ export class Agent {
 }
 
 /** Keys and store: those that were given, those on the disk, or new ones in memory. */
-async function keptOf(
-  options: CheckedOptions,
-): Promise<{ readonly keyPair: AgentKeyPair; readonly store: AgentStore }> {
+async function keptOf(options: CheckedOptions): Promise<KeptIdentity> {
   const { keyPair, keypairPath, passphrase, runtime } = options;
-  if (keypairPath === null || keyPair !== null) {
+  if (keypairPath === null) {
     const store = options.store ?? new MemoryStore();
-    return { keyPair: keyPair ?? AgentKeyPair.generate(runtime.random), store };
+    return keyPair === null ? keptInMemory(store, runtime.random) : keptByCaller(keyPair, store);
   }
   // Only here, so that no other use of this package ever meets a file system.
   const { loadKeyFile } = await import('#key-file');
   const kept = await loadKeyFile(keypairPath, passphrase);
-  return { keyPair: kept.keyPair, store: options.store ?? kept.store };
+  return { ...kept, store: options.store ?? kept.store };
 }
 
 /** Sends a body to a peer who is one already; resolves when the hub has it durably. */

@@ -46,7 +46,7 @@ export function compose(author: Author, conversation: Conversation, draft: Draft
   const { meta, nowMs, random } = author;
   const { peer } = conversation;
   const outgoing = outgoingOf(peer, meta.epoch);
-  const ack = ackOf(peer);
+  const ack = ackOf(peer, meta.since);
   const msgId = random(16);
   const content = encodeContent({
     kind: draft.kind,
@@ -85,7 +85,8 @@ export function composeAgain(
   conversation: Conversation,
   kept: Uint8Array,
 ): Conversation & { readonly wire: Uint8Array } {
-  const content = encodeContent({ ...decodeContent(kept), peerAck: ackOf(conversation.peer) });
+  const peerAck = ackOf(conversation.peer, author.meta.since);
+  const content = encodeContent({ ...decodeContent(kept), peerAck });
   return sealContent(author, conversation, content);
 }
 

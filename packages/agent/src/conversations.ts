@@ -8,7 +8,7 @@ import type { Bundle, CryptoSession } from '@agentmesh/crypto';
 import { decodeBundle } from '@agentmesh/protocol';
 import type { AgentContext } from './agent-context.js';
 import type { Author, Conversation } from './compose.js';
-import { AgentError, IdentityChangedError, StorageError } from './errors.js';
+import { AgentError, IdentityChangedError, StorageError, SucceededError } from './errors.js';
 import {
   assertOneTimePrekey,
   assertSameIdentity,
@@ -71,17 +71,21 @@ export class Conversations {
 
   /** One try under the lock; returns the peer if a bundle of his is needed first. */
   #tryUse(aid: Uint8Array, use: Use, fetched: Fetched | null): Promise<Peer | null> {
-    return this.#context.peers.run(toHex(aid), async () => {
-      const tx = this.#context.transaction();
-      const author = this.#context.author();
-      const peer = await loadPeer(tx, aid);
-      if (peer === null) throw new AgentError('UNKNOWN_PEER');
-      assertUncontested(peer);
-      const conversation = await this.#find(tx, author, { peer, fetched });
-      if (conversation === null) return peer;
-      await use(tx, author, conversation);
-      return null;
-    });
+    const { identityLock, peers } = this.#context;
+    return peers.run(toHex(aid), () =>
+      identityLock.shared(async () => {
+        const tx = this.#context.transaction();
+        const author = this.#context.author();
+        const peer = await loadPeer(tx, aid);
+        if (peer === null) throw new AgentError('UNKNOWN_PEER');
+        assertUncontested(peer);
+        if (peer.succeededBy !== null) throw new SucceededError(peer.succeededBy);
+        const conversation = await this.#find(tx, author, { peer, fetched });
+        if (conversation === null) return peer;
+        await use(tx, author, conversation);
+        return null;
+      }),
+    );
   }
 
   async #find(

@@ -98,9 +98,14 @@ export class Deliveries {
     this.#tell(sent, 'delivered');
   }
 
-  /** The peer says what became of a message; `peer` is his pinned name. */
-  ended(aid: Uint8Array, peer: string, { msgId, state, reason }: Outcome): void {
+  /**
+   * The peer says what became of a message; `peer` is his pinned name, `aids` his identity and
+   * those that it has followed, to one of which the message went.
+   */
+  ended(aids: readonly Uint8Array[], peer: string, { msgId, state, reason }: Outcome): void {
     const id = toHex(msgId);
+    const aid = aids.find((each) => this.#lines.get(toHex(each))?.ids.has(id)) ?? aids[0];
+    if (aid === undefined) return;
     const line = this.#lineOf(aid);
     const waiter = line.ids.get(id);
     if (waiter !== undefined) {

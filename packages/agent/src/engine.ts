@@ -5,15 +5,25 @@
  */
 import { AgentMeshError } from '@agentmesh/crypto';
 import type { AgentKeyPair } from '@agentmesh/crypto';
-import type { DeliveryNotice, HubConnection, HubSession } from '@agentmesh/protocol';
+import { ProtocolError } from '@agentmesh/protocol';
+import type {
+  DeliveryNotice,
+  Hub,
+  HubConnection,
+  HubCredentials,
+  HubSession,
+} from '@agentmesh/protocol';
 import { AgentContext } from './agent-context.js';
 import { Conversations } from './conversations.js';
 import { Deliveries } from './deliveries.js';
 import { Dispatcher } from './dispatcher.js';
 import { AgentError } from './errors.js';
 import { FollowUps } from './follow-ups.js';
+import { FormerLines } from './former-lines.js';
 import { HandshakeBudget } from './handshake-budget.js';
+import { HubLine } from './hub-line.js';
 import { HubLink } from './hub-link.js';
+import type { KeptIdentity } from './kept-identity.js';
 import type { InboxRow } from './inbox.js';
 import { Introductions } from './introductions.js';
 import { AGENT_LIMITS } from './limits.js';
@@ -25,17 +35,16 @@ import { Outcomes } from './outcomes.js';
 import { Publisher } from './publisher.js';
 import { Receiver } from './receiver.js';
 import { Repairs } from './repairs.js';
+import { Rotation } from './rotation.js';
 import { ROW } from './row-keys.js';
 import { RowSweeper } from './row-sweeper.js';
 import { Sender } from './sender.js';
-import type { AgentStore } from './store.js';
 import { Transmitter } from './transmitter.js';
 
 /** What an engine is built from. */
 export interface EngineParts {
   readonly name: string;
-  readonly keyPair: AgentKeyPair;
-  readonly store: AgentStore;
+  readonly kept: KeptIdentity;
   readonly options: CheckedOptions;
   /** How a handler's `msg.reply` is sent. */
   readonly reply: (to: Uint8Array, ...reply: Parameters<Reply>) => ReturnType<Reply>;
@@ -54,6 +63,9 @@ export class Engine {
   readonly publisher: Publisher;
   readonly receiver: Receiver;
   readonly transmitter: Transmitter;
+  readonly #rotation: Rotation | null;
+  readonly #formerLines: FormerLines | null;
+  readonly #hub: Hub | null;
   readonly #followUps: FollowUps | null;
   readonly #sweeper: RowSweeper;
   readonly #token: string | undefined;
@@ -63,12 +75,12 @@ export class Engine {
   #refilling = false;
   #closing: Promise<void> | null = null;
 
-  private constructor(context: AgentContext, { options, reply }: EngineParts) {
+  private constructor(context: AgentContext, { kept, options, reply }: EngineParts) {
     this.context = context;
     this.deliveries = new Deliveries(context.events);
     this.#token = options.token;
-    const { hub } = options;
-    this.link = hub === null ? null : new HubLink(hub, context.runtime, this.#linkEvents());
+    this.#hub = options.hub;
+    this.link = options.hub === null ? null : new HubLink(this.#newLine(options.hub));
     const { link } = this;
     const budget = new HandshakeBudget();
     this.#sweeper = new RowSweeper(context.store);
@@ -93,23 +105,30 @@ export class Engine {
     const { dispatcher, publisher } = this;
     const followUps = this.#followUps;
     const told = { context, introductions, deliveries, dispatcher, publisher };
-    this.receiver = new Receiver({ ...told, budget, link, repairs, followUps });
+    this.receiver = new Receiver({ ...told, budget, repairs, followUps });
+    const { keeper } = kept;
+    this.#rotation =
+      link === null ? null : new Rotation({ context, link, publisher, transmitter, keeper });
+    this.#formerLines =
+      options.hub === null ? null : new FormerLines(context, (keys) => this.#connectAs(keys));
   }
 
   /**
    * Opens the store, then connects and publishes; rejects and lets go of everything if it fails.
    */
   static async start(parts: EngineParts): Promise<Engine> {
-    const { name, keyPair, store, options } = parts;
+    const { name, kept, options } = parts;
     const { runtime, log, policy, requireOneTimePrekey } = options;
+    const { keyPair, prepared, store } = kept;
     // The store may fail before there is an engine to stop.
     let engine: Engine | null = null;
     const context = await AgentContext.open(
-      { name, keyPair, store, runtime, log, policy, requireOneTimePrekey },
+      { name, keyPair, prepared, store, runtime, log, policy, requireOneTimePrekey },
       (error) => engine?.fail(error),
     );
     engine = new Engine(context, parts);
     try {
+      if (context.keyPair === prepared) await kept.keeper.promote();
       await engine.#load();
       await engine.#connect();
       return engine;
@@ -143,13 +162,64 @@ export class Engine {
     await this.outcomes.load();
   }
 
+  /** Changes to another identity: the one given, or a new one. */
+  async rotate(given: AgentKeyPair | undefined): Promise<void> {
+    if (this.#rotation === null) throw new AgentError('NO_HUB');
+    await this.#rotation.begin(given);
+    await this.#connectSuccessor();
+  }
+
   async #connect(): Promise<void> {
     const { context, link } = this;
     if (link === null) return;
-    const { name, keyPair, store } = context;
-    const hubKey = (await store.get(ROW.hub)) ?? undefined;
-    await link.connect({
-      name,
+    const { next } = context;
+    try {
+      await link.line.connect(await this.#credentials(context.keyPair));
+    } catch (error) {
+      const isGone = error instanceof ProtocolError && error.code === 'NAME_TAKEN';
+      if (next === null || !isGone) throw error;
+      await this.#rotation?.conclude(next);
+    }
+    if (next !== null && context.next !== null) await this.#rotation?.resume(next);
+    if (next !== null) await this.#connectSuccessor();
+    this.#formerLines?.start();
+    this.#scheduleUpkeep();
+  }
+
+  /** A new line for the new identity; the one before brings what is on its way still. */
+  async #connectSuccessor(): Promise<void> {
+    const { context, link } = this;
+    if (link === null || this.#hub === null) return;
+    const line = this.#newLine(this.#hub);
+    this.transmitter.pause();
+    this.#formerLines?.adopt(link.line);
+    link.replace(line);
+    const credentials = await this.#credentials(context.keyPair);
+    for (;;) {
+      try {
+        return await line.connect(credentials);
+      } catch (error) {
+        const mayPass = error instanceof AgentMeshError && error.retryable;
+        if (!mayPass || this.#closing !== null) throw error;
+        await new Promise<void>((resolve) => {
+          context.runtime.schedule(AGENT_LIMITS.resendMs, resolve);
+        });
+      }
+    }
+  }
+
+  /** A line of its own for a former identity. */
+  async #connectAs(keyPair: AgentKeyPair): Promise<HubLine> {
+    if (this.#hub === null) throw new AgentError('NO_HUB');
+    const line = this.#newLine(this.#hub);
+    await line.connect(await this.#credentials(keyPair));
+    return line;
+  }
+
+  async #credentials(keyPair: AgentKeyPair): Promise<HubCredentials> {
+    const { context } = this;
+    return {
+      name: context.name,
       identity: keyPair.identity,
       // Read at each authentication: a rollback gives the store a new instance.
       get instance() {
@@ -160,23 +230,24 @@ export class Engine {
       },
       sign: (bytes) => keyPair.sign(bytes),
       token: this.#token,
-      hubKey,
-    });
-    this.#scheduleUpkeep();
+      hubKey: (await context.store.get(ROW.hub)) ?? undefined,
+    };
   }
 
-  #linkEvents(): ConstructorParameters<typeof HubLink>[2] {
-    return {
-      authenticated: (connection, session) => this.#authenticate(connection, session),
-      deliver: (delivery) => this.receiver.deliver(delivery),
-      notice: (notice) => this.#notice(notice),
-      up: (connection) => this.#up(connection),
-      down: (error) => {
-        this.transmitter.pause();
-        this.context.events.emit('connection', { state: 'offline', error });
+  /** What the line of a former identity tells concerns deliveries and their fate only. */
+  #newLine(hub: Hub): HubLine {
+    const whenCurrent = (task: () => void): void => void (this.link?.line === line && task());
+    const line: HubLine = new HubLine(hub, this.context.runtime, {
+      authenticated: async (connection, session) => {
+        if (this.link?.line === line) await this.#authenticate(connection, session);
       },
-      ended: (error) => this.#ended(error),
-    };
+      deliver: (delivery) => this.receiver.deliver(delivery, line),
+      notice: (notice) => this.#notice(notice),
+      up: (connection) => whenCurrent(() => this.#up(connection)),
+      down: (error) => whenCurrent(() => this.#down(error)),
+      ended: (error) => whenCurrent(() => this.#ended(error)),
+    });
+    return line;
   }
 
   /** P6, then the hub's key, then our keys: only after that the link counts as up. */
@@ -186,6 +257,7 @@ export class Engine {
     const last = { instance: lastInstance, boot: lastBoot };
     const rolledBack = wasRolledBack(context.meta, last, this.#authenticated);
     this.#authenticated = true;
+    if (context.next !== null) return;
     if (rolledBack) {
       await context.renewInstance();
       context.log.warn('store went back in time', { boot: context.meta.boot });
@@ -193,6 +265,11 @@ export class Engine {
     }
     await context.store.commit([{ put: ROW.hub, value: hubKey }]);
     await this.publisher.publish(connection, { hubId, keyDigest, oneTimePrekeys }, rolledBack);
+  }
+
+  #down(error: AgentMeshError): void {
+    this.transmitter.pause();
+    this.context.events.emit('connection', { state: 'offline', error });
   }
 
   #up(connection: HubConnection): void {
@@ -234,6 +311,7 @@ export class Engine {
     try {
       await link.ask((connection) => publisher.refill(connection, connection.session.hubId));
       await publisher.sweep();
+      await this.#formerLines?.sweep();
     } catch (error) {
       // Tried again with the next upkeep, and with the next authentication.
       const code = error instanceof AgentMeshError ? error.code : 'INTERNAL';
@@ -263,7 +341,7 @@ export class Engine {
 
   async #disconnect(): Promise<void> {
     // A goodbye that fails is a goodbye all the same.
-    await Promise.allSettled([this.link?.close()]);
+    await Promise.allSettled([this.link?.close(), this.#formerLines?.close()]);
   }
 
   /** Stops whatever would begin something new. */

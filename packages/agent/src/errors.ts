@@ -30,6 +30,14 @@ const AGENT_ERRORS = {
     retryable: false,
     message: 'Peer shows another identity than before',
   },
+  SUCCEEDED: {
+    retryable: false,
+    message: 'Another identity has followed this one: it begins no sessions any more',
+  },
+  ROTATION_BUSY: {
+    retryable: true,
+    message: 'Messages still wait for the hub: the identity is the same as before; try again',
+  },
   NAME_CONFLICT: { retryable: false, message: 'Name and identity do not belong together' },
   UNTRUSTED_PEER: {
     retryable: false,
@@ -109,6 +117,17 @@ export class IdentityChangedError extends AgentError {
     this.pinnedAddress = addressOf(pinned);
     this.shown = fingerprintOf(shown);
     this.shownAddress = addressOf(shown);
+  }
+}
+
+/** A peer's identity was followed by another one: what is to be said goes there. */
+export class SucceededError extends AgentError {
+  /** aid of the identity that has followed. */
+  readonly successor: Uint8Array;
+
+  constructor(successor: Uint8Array) {
+    super('SUCCEEDED');
+    this.successor = successor;
   }
 }
 

@@ -12,6 +12,14 @@ export interface AgentEvents {
   firstContact: { readonly peer: string; readonly address: string; readonly fingerprint: string };
   /** A name leads to another identity: blocked in both directions until `trust` decides. */
   identityChanged: { readonly peer: string; readonly pinned: string; readonly shown: string };
+  /** A peer has another identity, and his one before has signed for it: followed (§2.13). */
+  identityRotated: {
+    readonly peer: string;
+    readonly address: string;
+    readonly fingerprint: string;
+    /** `am2…` of the identity before. */
+    readonly previous: string;
+  };
   /** A peer lost his store or runs twice. `held`: strict trust waits for `trust`. */
   peerInstanceChanged: { readonly peer: string; readonly address: string; readonly held: boolean };
   /** One number of a peer's store came with two messages. */

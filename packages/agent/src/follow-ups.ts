@@ -9,7 +9,7 @@ import type { AgentContext } from './agent-context.js';
 import { receiptBody } from './body.js';
 import type { Draft } from './compose.js';
 import { AGENT_LIMITS } from './limits.js';
-import { windowOf } from './peer.js';
+import { currentWindow } from './peer.js';
 import type { Peer } from './peer.js';
 import { rowsUnder } from './row-pages.js';
 import type { Sender } from './sender.js';
@@ -51,7 +51,7 @@ export class FollowUps {
     const { aid } = peer.identity;
     if (peer.owed >= AGENT_LIMITS.receiptMessages) this.#receiptNow(aid);
     else if (peer.owed > 0) this.#receiptIn(aid, AGENT_LIMITS.receiptMs);
-    if (holesOf(peer).length > 0) this.#gapIn(aid, 0);
+    if (this.#holesOf(peer).length > 0) this.#gapIn(aid, 0);
     else this.#clear(this.#gaps, toHex(aid));
   }
 
@@ -114,7 +114,7 @@ export class FollowUps {
   }
 
   #requestOf(peer: Peer): Draft | null {
-    const ranges = holesOf(peer);
+    const ranges = this.#holesOf(peer);
     if (ranges.length === 0) return null;
     this.#context.events.emit('gap', { peer: peer.name, state: 'asked', ranges });
     return { kind: CONTENT_KIND.retry, body: encodeRetry(ranges) };
@@ -124,10 +124,10 @@ export class FollowUps {
     timers.get(key)?.cancel();
     timers.delete(key);
   }
-}
 
-/** Numbers of the peer's current store that are missing before others that came. */
-function holesOf(peer: Peer): SequenceRange[] {
-  if (peer.instance === null) return [];
-  return missing(windowOf(peer, peer.instance, 0), LIMITS.retryRanges);
+  /** Numbers of the peer's current store that are missing before others that came. */
+  #holesOf(peer: Peer): SequenceRange[] {
+    const window = currentWindow(peer, this.#context.meta.since);
+    return window === null ? [] : missing(window, LIMITS.retryRanges);
+  }
 }

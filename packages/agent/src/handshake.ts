@@ -5,6 +5,7 @@
  */
 import {
   addressOf,
+  CryptoError,
   encodeSession,
   equalBytes,
   parseIdentityRecord,
@@ -14,6 +15,7 @@ import {
 import type { Bundle, CryptoSession, PeerBundle } from '@agentmesh/crypto';
 import type { Author } from './compose.js';
 import { AgentError } from './errors.js';
+import { AGENT_LIMITS } from './limits.js';
 import { decodePeer, replaceSession } from './peer.js';
 import type { Peer } from './peer.js';
 import { ROW } from './row-keys.js';
@@ -47,6 +49,17 @@ export function questionFor(peer: Peer, hubId: Uint8Array | null): BundleQuestio
 export async function loadPeer(tx: StoreTransaction, aid: Uint8Array): Promise<Peer | null> {
   const row = await tx.get(ROW.peer(aid));
   return row === null ? null : decodePeer(row);
+}
+
+/** The peer row of an identity, or of the one that has followed it, or null. */
+export async function loadPresentPeer(tx: StoreTransaction, aid: Uint8Array): Promise<Peer | null> {
+  let peer = await loadPeer(tx, aid);
+  for (let links = 0; links < AGENT_LIMITS.successionLinks; links++) {
+    const successor = peer?.succeededBy ?? null;
+    if (successor === null) break;
+    peer = await loadPeer(tx, successor);
+  }
+  return peer;
 }
 
 /** The peer pinned to a name, or null. */
@@ -84,9 +97,15 @@ export function checkBundle(
   });
 }
 
-/** Throws IDENTITY_CHANGED when a pinned peer's name was answered with another identity. */
+/**
+ * Throws IDENTITY_CHANGED when a pinned peer's name was answered with another identity, ROLLED_BACK
+ * when it is one that he has followed himself.
+ */
 export function assertSameIdentity(peer: Peer, bundle: Bundle): void {
   const shown = claimedAid(bundle);
+  if (peer.formerly.some((aid) => equalBytes(aid, shown))) {
+    throw new CryptoError('ROLLED_BACK', 'identity');
+  }
   if (!equalBytes(shown, peer.identity.aid)) throw identityChanged(peer, shown);
 }
 

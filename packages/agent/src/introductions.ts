@@ -15,6 +15,7 @@ import {
 } from '@agentmesh/crypto';
 import type { Bundle, IdentityRecord } from '@agentmesh/crypto';
 import { encodeBundle, ProtocolError } from '@agentmesh/protocol';
+import { nameOf } from './agent-context.js';
 import type { AgentContext } from './agent-context.js';
 import { AgentError, IdentityChangedError } from './errors.js';
 import {
@@ -24,6 +25,7 @@ import {
   checkBundle,
   claimedAid,
   loadPeer,
+  loadPresentPeer,
   pinnedPeer,
   questionOf,
   withRecords,
@@ -31,10 +33,12 @@ import {
 import type { BundleQuestion } from './handshake.js';
 import type { HubLink } from './hub-link.js';
 import { KeyedMutex } from './keyed-mutex.js';
-import { activeOf, encodePeer, fingerprintOfPeer, newPeer } from './peer.js';
+import { activeOf, encodePeer, fingerprintOfPeer, newPeer, successorOf } from './peer.js';
 import type { Peer } from './peer.js';
 import { ROW } from './row-keys.js';
+import { forgetSent } from './sent-log.js';
 import type { StoreTransaction } from './store-transaction.js';
+import { Successions } from './successions.js';
 import { assertReferenceFits, isProvenBy, judgeContact } from './trust.js';
 import type { PeerReference } from './trust.js';
 
@@ -42,6 +46,7 @@ import type { PeerReference } from './trust.js';
 export class Introductions {
   readonly #context: AgentContext;
   readonly #link: HubLink | null;
+  readonly #successions: Successions;
   /** By the text of the reference: calls for one peer go on in the order in which they came. */
   readonly #lines = new KeyedMutex();
   /** Names being pinned right now, with the aid in hex: two identities never share one. */
@@ -50,6 +55,7 @@ export class Introductions {
   constructor(context: AgentContext, link: HubLink | null) {
     this.#context = context;
     this.#link = link;
+    this.#successions = new Successions(context, link);
   }
 
   /** The aid of a peer. Whoever is not one yet is asked for at the hub, judged, pinned. */
@@ -66,9 +72,9 @@ export class Introductions {
   async find(reference: PeerReference): Promise<Peer | null> {
     const tx = this.#context.transaction();
     const { name, aid } = reference;
-    const peer = name === null ? await loadPeer(tx, aid ?? new Uint8Array()) : null;
-    const found = name === null ? peer : await pinnedPeer(tx, name);
-    if (found !== null) assertReferenceFits(reference, found.identity.aid);
+    const asked = aid ?? new Uint8Array();
+    const found = await (name === null ? loadPresentPeer(tx, asked) : pinnedPeer(tx, name));
+    if (found !== null) assertReferenceFits(reference, found);
     return found;
   }
 
@@ -88,8 +94,18 @@ export class Introductions {
     const link = this.#link;
     if (link === null) throw new AgentError('UNKNOWN_SENDER');
     const record = await this.#askForRecord(link, name);
-    if (!equalBytes(record.identity.aid, aid)) throw new AgentError('NAME_CONFLICT');
-    return this.#pin(tx, record);
+    if (equalBytes(record.identity.aid, aid)) return this.#pin(tx, record);
+    // He may have changed his identity while this was on its way.
+    const own = await this.#successions.recordOf(aid);
+    const isFollowed =
+      own?.name === name && (await this.#successions.mayFollow(record, own.identity));
+    if (!isFollowed) throw new AgentError('NAME_CONFLICT');
+    const pinned = await pinnedPeer(tx, name);
+    if (pinned === null || !equalBytes(pinned.identity.aid, record.identity.aid)) {
+      return this.#pin(tx, own);
+    }
+    const former = newPeer(own, 'first-contact', this.#context.meta.epoch);
+    return { ...former, succeededBy: record.identity.aid };
   }
 
   /** A stranger whose message could not be opened: met by the address that the hub names. */
@@ -113,8 +129,54 @@ export class Introductions {
     }
   }
 
+  /**
+   * A name shows another identity. The aid of that one if it rightly follows the pinned one; else
+   * null, and the pinned peer is blocked until somebody decides. Throws when the hub cannot be
+   * asked now: then nothing is decided.
+   */
+  async decide(change: IdentityChangedError): Promise<Uint8Array | null> {
+    const successor = await this.#follow(change);
+    if (successor === null) await this.#contest(change);
+    return successor;
+  }
+
+  async #follow({ peer: name, pinnedAddress }: IdentityChangedError): Promise<Uint8Array | null> {
+    const link = this.#link;
+    if (link === null) return null;
+    try {
+      const record = await this.#askForRecord(link, name);
+      const { aid } = record.identity;
+      const previous = aidOfAddress(pinnedAddress);
+      return await this.#context.peers.run(toHex(aid), async () => {
+        const peer = await this.#pinSuccessor(record);
+        const follows = peer.formerly.some((each) => equalBytes(each, previous));
+        if (follows) await this.#successions.complete(peer);
+        return follows ? aid : null;
+      });
+    } catch (error) {
+      if (error instanceof AgentError && !error.retryable) return null;
+      throw error;
+    }
+  }
+
+  /** The peer with this record, pinned now if he is not yet. His lock is held. */
+  async #pinSuccessor(record: IdentityRecord): Promise<Peer> {
+    const tx = this.#context.transaction();
+    const { aid } = record.identity;
+    const known = await loadPeer(tx, aid);
+    if (known !== null) return known;
+    try {
+      const peer = await this.#pin(tx, record);
+      tx.put(ROW.peer(aid), encodePeer(peer));
+      await tx.commit();
+      return peer;
+    } finally {
+      this.release(aid);
+    }
+  }
+
   /** Blocks a peer whose name shows another identity, and says so once. */
-  async contest(change: IdentityChangedError): Promise<void> {
+  async #contest(change: IdentityChangedError): Promise<void> {
     const context = this.#context;
     const aid = aidOfAddress(change.pinnedAddress);
     const shown = aidOfAddress(change.shownAddress);
@@ -152,7 +214,7 @@ export class Introductions {
     try {
       return await contact();
     } catch (error) {
-      if (error instanceof IdentityChangedError) await this.contest(error);
+      if (error instanceof IdentityChangedError) await this.decide(error);
       throw error;
     }
   }
@@ -195,7 +257,7 @@ export class Introductions {
         }
         tx.put(ROW.peer(aid), encodePeer(peer));
         await tx.commit();
-        if (known === null) this.tellOf(peer);
+        if (known === null) this.met(peer);
         return aid;
       } finally {
         this.release(aid);
@@ -203,8 +265,15 @@ export class Introductions {
     });
   }
 
-  /** Tells of a pin that rests on the hub's word alone. */
-  tellOf(peer: Peer): void {
+  /** A new peer was committed: tells of it, and ends what was said to the one he follows. */
+  met(peer: Peer): void {
+    if (peer.formerly.length > 0) {
+      this.#successions.complete(peer).catch((error: unknown) => {
+        // Tried again when something is said to the identity before.
+        this.#context.log.warn('succession not completed', { error: nameOf(error) });
+      });
+      return;
+    }
     if (peer.trust !== 'first-contact') return;
     const address = addressOf(peer.identity.aid);
     const fingerprint = fingerprintOfPeer(peer);
@@ -223,10 +292,16 @@ export class Introductions {
     const claimant = this.#claims.get(name) ?? owner;
     if (claimant !== owner) throw new AgentError('HANDSHAKE_BUDGET', `'${name}' is being met`);
     this.#claims.set(name, owner);
+    const { policy, meta } = this.#context;
     const pinned = replaced === undefined ? await pinnedPeer(tx, name) : null;
-    const trust = judgeContact(this.#context.policy, { record, pinned, reference });
+    const mayFollow = pinned !== null && pinned.contestedBy === null;
+    if (mayFollow && (await this.#successions.mayFollow(record, pinned.identity))) {
+      tx.put(ROW.name(name), aid);
+      return successorOf(pinned, record, meta.epoch);
+    }
+    const trust = judgeContact(policy, { record, pinned, reference });
     tx.put(ROW.name(name), aid);
-    return newPeer(record, trust, this.#context.meta.epoch);
+    return newPeer(record, trust, meta.epoch);
   }
 
   async #askForRecord(link: HubLink, name: string): Promise<IdentityRecord> {
@@ -266,9 +341,8 @@ export class Introductions {
   /** All that was kept of a peer whose name now belongs to somebody else. */
   #forget(tx: StoreTransaction, peer: Peer): void {
     const { aid } = peer.identity;
-    const { epoch, keptFrom, next } = peer.outgoing;
     for (const { sid } of peer.sessions) tx.delete(ROW.session(sid));
-    for (let n = keptFrom; n < next; n++) tx.delete(ROW.sent(aid, epoch, n));
+    forgetSent(tx, peer);
     for (const key of [ROW.peer(aid), ROW.bundle(aid), ROW.receipt(aid)]) tx.delete(key);
   }
 }

@@ -4,23 +4,29 @@
  * `key-file-browser`.
  */
 import type { AgentKeyPair } from '@agentmesh/crypto';
-import { loadOrCreateKeyFile } from '@agentmesh/crypto/node';
+import {
+  discardNextKeys,
+  loadNextKeys,
+  loadOrCreateKeyFile,
+  prepareNextKeys,
+  promoteNextKeys,
+} from '@agentmesh/crypto/node';
+import type { KeptIdentity } from './kept-identity.js';
 import { SqliteAgentStore } from './sqlite/sqlite-agent-store.js';
-import type { AgentStore } from './store.js';
-
-/** An identity from its file, and the store that belongs beside it. */
-export interface KeptAgent {
-  readonly keyPair: AgentKeyPair;
-  /** Not opened yet: nothing is made on the disk before that. */
-  readonly store: AgentStore;
-}
 
 /** Loads or creates the key file. Throws the `KEY_FILE_…` codes of `CryptoError`. */
 export async function loadKeyFile(
   path: string,
   passphrase: string | undefined,
-): Promise<KeptAgent> {
+): Promise<KeptIdentity> {
   const protection = passphrase === undefined ? { unprotected: true } : { passphrase };
   const { keyPair, storeKey } = await loadOrCreateKeyFile(path, protection);
-  return { keyPair, store: SqliteAgentStore.beside(path, { storeKey }) };
+  const keeper = {
+    prepare: (next: AgentKeyPair | undefined) =>
+      prepareNextKeys(path, { ...protection, keyPair: next }),
+    promote: () => promoteNextKeys(path),
+    discard: () => discardNextKeys(path),
+  };
+  const prepared = await loadNextKeys(path, protection);
+  return { keyPair, prepared, keeper, store: SqliteAgentStore.beside(path, { storeKey }) };
 }

@@ -81,6 +81,14 @@ export const AGENT_LIMITS = {
   sessionsPerSignedPrekey: 100_000,
   /** How long an accepted session is never accepted again: longer than any one-time prekey. */
   usedSessionMs: 32 * DAY_MS,
+  /** How long an identity that was followed by another one still receives (§2.13). */
+  formerReceivesMs: 7 * DAY_MS,
+  /** How long it vouches for its successor in renewed records: as long as a record lives. */
+  formerVouchesMs: 90 * DAY_MS,
+  /** Successions in a row that a peer follows which has missed them all. */
+  successionLinks: 16,
+  /** How long a change of identity waits for the hub to accept what was said before. */
+  rotationDrainMs: 30_000,
   /** Age at which the identity record is signed anew; it lives 90 days. */
   recordRenewalMs: 30 * DAY_MS,
   /** How often keys are looked after: far below the 48 hours of a signed prekey. */

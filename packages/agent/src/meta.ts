@@ -17,9 +17,12 @@ export interface Meta {
   readonly boot: number;
   /** Rises with each new instance: sessions of an earlier epoch only receive. */
   readonly epoch: number;
+  /** The epoch in which this identity began: 1 until it follows another one. */
+  readonly since: number;
 }
 
-const VERSION = 1;
+/** Version 1 had no `since`: no identity had followed another one then. */
+const VERSION = 2;
 
 /** The row after one more opening; null stands for a new store. Throws STORE_MISMATCH. */
 export function openedMeta(
@@ -28,7 +31,8 @@ export function openedMeta(
   random: RandomSource,
 ): Meta {
   if (stored === null) {
-    return { aid: owner.aid, name: owner.name, instance: random(16), boot: 1, epoch: 1 };
+    const { aid, name } = owner;
+    return { aid, name, instance: random(16), boot: 1, epoch: 1, since: 1 };
   }
   const meta = decodeMeta(stored);
   if (!equalBytes(meta.aid, owner.aid)) {
@@ -43,6 +47,12 @@ export function openedMeta(
 /** The row after a rollback was seen. */
 export function renewedMeta(meta: Meta, random: RandomSource): Meta {
   return { ...meta, instance: random(16), epoch: meta.epoch + 1 };
+}
+
+/** The row after another identity has taken this one's place (§2.13). */
+export function succeededMeta(meta: Meta, aid: Uint8Array, random: RandomSource): Meta {
+  const renewed = renewedMeta(meta, random);
+  return { ...renewed, aid, since: renewed.epoch };
 }
 
 /**
@@ -61,18 +71,21 @@ export function wasRolledBack(
 
 export function encodeMeta(meta: Meta): Uint8Array {
   const row = new RowWriter().u8(VERSION).fixed(meta.aid).text(meta.name).fixed(meta.instance);
-  return row.u32(meta.boot).u32(meta.epoch).finish();
+  return row.u32(meta.boot).u32(meta.epoch).u32(meta.since).finish();
 }
 
-function decodeMeta(bytes: Uint8Array): Meta {
+/** Reads the row back; throws STORE_CORRUPT. */
+export function decodeMeta(bytes: Uint8Array): Meta {
   const row = new RowReader(bytes, 'meta');
-  if (row.u8() !== VERSION) row.fail();
+  const version = row.u8();
+  if (version < 1 || version > VERSION) row.fail();
   const meta = {
     aid: row.fixed(32),
     name: row.text(),
     instance: row.fixed(16),
     boot: row.u32(),
     epoch: row.u32(),
+    since: version === 1 ? 1 : row.u32(),
   };
   row.end();
   return meta;

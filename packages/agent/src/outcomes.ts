@@ -72,7 +72,7 @@ export class Outcomes {
   /** That was written, or will be. */
   ended(row: InboxRow, ending: Ending): void {
     const { aid, name } = this.#context;
-    if (this.#isOwn(row)) this.#deliveries.ended(aid, name, outcomeOf(row, ending));
+    if (this.#isOwn(row)) this.#deliveries.ended([aid], name, outcomeOf(row, ending));
     else this.due(row.from);
   }
 

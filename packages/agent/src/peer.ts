@@ -8,7 +8,7 @@ import type { IdentityRecord, PublicIdentity } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from './limits.js';
 import { RowReader, RowWriter } from './row-codec.js';
 import { emptyWindow, readWindow, writeWindow } from './sequence-window.js';
-import type { SequenceWindow } from './sequence-window.js';
+import type { SequenceWindow, WindowPlace } from './sequence-window.js';
 import { activeSession, readEntry, withSession, writeEntry } from './sessions.js';
 import type { SessionEntry } from './sessions.js';
 
@@ -34,6 +34,10 @@ export interface Peer {
   /** The name pinned to this identity. */
   readonly name: string;
   readonly trust: Trust;
+  /** Identities that this one has followed, oldest first (§2.13). */
+  readonly formerly: readonly Uint8Array[];
+  /** The identity that has followed this one: it only receives, and gets nothing any more. */
+  readonly succeededBy: Uint8Array | null;
   /** An identity that claims this name: nothing is sent or taken until somebody decides. */
   readonly contestedBy: Uint8Array | null;
   /** Newest identity record seen. */
@@ -82,6 +86,8 @@ export function newPeer(record: IdentityRecord, trust: Trust, epoch: number): Pe
     identity: record.identity,
     name: record.name,
     trust,
+    formerly: [],
+    succeededBy: null,
     contestedBy: null,
     record: { revision: record.revision, bytes: record.bytes },
     newestSignedMs: 0,
@@ -95,6 +101,13 @@ export function newPeer(record: IdentityRecord, trust: Trust, epoch: number): Pe
     owed: 0,
     reset: { atMs: 0, count: 0 },
   };
+}
+
+/** A peer who rightly follows another one: known as well, and compared by nobody yet. */
+export function successorOf(peer: Peer, record: IdentityRecord, epoch: number): Peer {
+  const trust = peer.trust === 'verified' ? 'pinned' : peer.trust;
+  const formerly = [...peer.formerly, peer.identity.aid].slice(-AGENT_LIMITS.successionLinks);
+  return { ...newPeer(record, trust, epoch), formerly };
 }
 
 export function fingerprintOfPeer(peer: Peer): string {
@@ -117,28 +130,38 @@ export function outgoingOf(peer: Peer, epoch: number): Outgoing {
 }
 
 /** The window of one of the peer's instances, empty if it is new. */
-export function windowOf(peer: Peer, instance: Uint8Array, boot: number): SequenceWindow {
-  const known = peer.windows.find((window) => equalBytes(window.instance, instance));
-  return known ?? emptyWindow(instance, boot);
+export function windowOf(peer: Peer, place: WindowPlace): SequenceWindow {
+  return peer.windows.find((window) => isAt(window, place)) ?? emptyWindow(place);
+}
+
+function isAt(window: SequenceWindow, { since, instance }: WindowPlace): boolean {
+  return window.since === since && equalBytes(window.instance, instance);
 }
 
 /** The peer with a window changed; the most recently changed ones are kept. */
 export function replaceWindow(peer: Peer, window: SequenceWindow): Peer {
-  const others = peer.windows.filter((other) => !equalBytes(other.instance, window.instance));
+  const others = peer.windows.filter((other) => !isAt(other, window));
   return { ...peer, windows: [...others, window].slice(-AGENT_LIMITS.instances) };
 }
 
-/** Highest number of the peer's current instance received without a hole. */
-export function ackOf(peer: Peer): number {
-  return peer.instance === null ? 0 : windowOf(peer, peer.instance, 0).low;
+/** The window of the peer's current instance; null until he was heard. */
+export function currentWindow({ instance, ...peer }: Peer, since: number): SequenceWindow | null {
+  return instance === null ? null : windowOf({ instance, ...peer }, { since, instance });
 }
 
-const VERSION = 1;
+/** Highest number of the peer's current instance received without a hole. */
+export function ackOf(peer: Peer, since: number): number {
+  return currentWindow(peer, since)?.low ?? 0;
+}
+
+/** Version 1 knew of no successions. */
+const VERSION = 2;
 
 /** Storage form of a peer. */
 export function encodePeer(peer: Peer): Uint8Array {
   const row = new RowWriter().u8(VERSION).fixed(peer.identity.signing).fixed(peer.identity.dh);
-  row.text(peer.name).optional(peer.contestedBy);
+  row.text(peer.name).list(peer.formerly, (aid) => row.fixed(aid));
+  row.optional(peer.succeededBy).optional(peer.contestedBy);
   writeTrust(row, peer.trust);
   row.u32(peer.record.revision).bytes(peer.record.bytes).u64(peer.newestSignedMs);
   row.list(peer.sessions, (entry) => writeEntry(row, entry)).u32(peer.generation);
@@ -153,13 +176,16 @@ export function encodePeer(peer: Peer): Uint8Array {
 /** Reads the storage form back; throws STORE_CORRUPT. */
 export function decodePeer(bytes: Uint8Array): Peer {
   const row = new RowReader(bytes, 'peer');
-  if (row.u8() !== VERSION) row.fail();
+  const version = row.u8();
+  if (version < 1 || version > VERSION) row.fail();
   const signing = row.fixed(32);
   const dh = row.fixed(32);
   const peer: Peer = {
     // Checked when it was stored: these bytes are our own.
     identity: { signing, dh, aid: aidOf(signing, dh) },
     name: row.text(),
+    formerly: version === 1 ? [] : row.list(() => row.fixed(32)),
+    succeededBy: version === 1 ? null : row.optional(32),
     contestedBy: row.optional(32),
     trust: readTrust(row),
     record: { revision: row.u32(), bytes: row.bytes() },
@@ -168,7 +194,7 @@ export function decodePeer(bytes: Uint8Array): Peer {
     generation: row.u32(),
     instance: row.optional(16),
     heldInstance: row.optional(16),
-    windows: row.list(() => readWindow(row)),
+    windows: row.list(() => readWindow(row, version)),
     outgoing: {
       epoch: row.u32(),
       next: row.u64(),

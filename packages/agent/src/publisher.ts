@@ -16,6 +16,7 @@ import type { Bundle, IdentityRecord, PrekeyKind, PrekeyPair } from '@agentmesh/
 import { ProtocolError } from '@agentmesh/protocol';
 import type { HubConnection, KeyState } from '@agentmesh/protocol';
 import type { AgentContext } from './agent-context.js';
+import { vouches } from './former-identity.js';
 import { KeyedMutex } from './keyed-mutex.js';
 import { AGENT_LIMITS } from './limits.js';
 import {
@@ -106,6 +107,13 @@ export class Publisher {
     });
   }
 
+  /** Another identity takes our place: the prekeys of the present one, and what is left of them. */
+  renew(change: (issued: PrekeyState) => Promise<PrekeyState>): Promise<void> {
+    return this.#turn(async () => {
+      this.#state = await change(await this.#load());
+    });
+  }
+
   /** Whether one more session under this signed prekey may do without a one-time prekey. */
   mayGoWithoutOneTime(signedId: number): boolean {
     return (this.#withoutOneTime.get(signedId) ?? 0) < AGENT_LIMITS.sessionsPerSignedPrekey;
@@ -166,12 +174,16 @@ export class Publisher {
 
   /** Revisions follow the clock, so that a lost store does not begin below an earlier one. */
   async #newRecord(hubId: Uint8Array, atLeast: number): Promise<IdentityRecord> {
-    const { keyPair, name, runtime, store } = this.#context;
+    const { formers, keyPair, name, runtime, store } = this.#context;
     const createdMs = runtime.now();
+    const [latest] = formers;
+    // As long as it may, the identity before this one says so in every record.
+    const vouching = latest !== undefined && vouches(latest, createdMs) ? latest : null;
     const revision = Math.max(atLeast, Math.floor(createdMs / 1000));
     const validUntilMs = createdMs + LIMITS.identityRecordLifetimeMs;
     const request = { keyPair, name, hubId, createdMs, validUntilMs, revision };
-    const bytes = createIdentityRecord(request);
+    const previous = vouching?.keyPair;
+    const bytes = createIdentityRecord({ ...request, previous });
     await store.commit([{ put: ROW.record, value: bytes }]);
     return parseIdentityRecord(bytes);
   }

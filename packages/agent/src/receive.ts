@@ -57,6 +57,8 @@ export interface ReceiveContext {
 export interface Incoming {
   /** aid of the sender: the hub's claim, or that of a handed envelope. */
   readonly from: Uint8Array;
+  /** aid of ours to which it is addressed. */
+  readonly to: Uint8Array;
   readonly blob: Uint8Array;
 }
 
@@ -65,8 +67,11 @@ export interface Received extends Settled {
   readonly content: Content;
   readonly contentBytes: Uint8Array;
   readonly body: Body;
-  /** Trust at the moment the message came. */
+  /** Trust at the moment the message came, and whether it made its sender a peer. */
   readonly trust: Trust;
+  readonly isNew: boolean;
+  /** The epoch of ours that its numbers and acknowledgements belong to. */
+  readonly epoch: number;
   /** Prekeys that a new session was made with (one-time 0: none); null in a known session. */
   readonly prekeys: UsedPrekeys | null;
 }
@@ -90,8 +95,8 @@ export async function receive(context: ReceiveContext, incoming: Incoming): Prom
   const before = session;
   const step = { tx, me, policy, isAwaited, peer, before, opened, body };
   const settled = await settle(step); //                                          steps 9 to 11
-  const { trust } = peer;
-  return { ...settled, content, contentBytes, body, trust, prekeys: prekeysOf(opened) };
+  const judged = { trust: peer.trust, isNew: known === null, epoch: me.meta.epoch };
+  return { ...settled, ...judged, content, contentBytes, body, prekeys: prekeysOf(opened) };
 }
 
 interface Sender {
@@ -113,11 +118,14 @@ async function findSender(
   const claimed = prekeyBlock === null ? null : aidOf(prekeyBlock.signing, prekeyBlock.dh);
   const aid = session?.theirs.aid ?? claimed ?? from;
   const isSelf = equalBytes(aid, me.keyPair.identity.aid);
-  if (isSelf || !equalBytes(aid, from)) throw new CryptoError('SENDER_MISMATCH');
+  const isOurs = session === null || equalBytes(session.ours, me.keyPair.identity.aid);
+  if (isSelf || !isOurs || !equalBytes(aid, from)) throw new CryptoError('SENDER_MISMATCH');
   const peerRow = await tx.get(ROW.peer(aid));
   const known = peerRow === null ? null : decodePeer(peerRow);
-  if (known !== null) assertUncontested(known);
-  else if (isStrangerRefused(policy, aid)) {
+  if (known !== null) {
+    assertUncontested(known);
+    if (known.succeededBy !== null && session === null) throw new AgentError('SUCCEEDED');
+  } else if (isStrangerRefused(policy, aid)) {
     throw new AgentError(policy.mode === 'strict' ? 'UNTRUSTED_PEER' : 'NOT_ACCEPTED');
   }
   return { session, known };

@@ -13,13 +13,7 @@ import {
   LIMITS,
   toHex,
 } from '@agentmesh/crypto';
-import type {
-  Content,
-  CryptoSession,
-  Opened,
-  OpenedInitial,
-  SequenceRange,
-} from '@agentmesh/crypto';
+import type { CryptoSession, Opened, OpenedInitial, SequenceRange } from '@agentmesh/crypto';
 import type { Body } from './body.js';
 import type { Author } from './compose.js';
 import { AgentError, InstanceHeldError } from './errors.js';
@@ -60,6 +54,8 @@ export interface Settled {
   readonly mark: number;
   /** Numbers of his that will never come. */
   readonly lost: readonly SequenceRange[];
+  /** He says that he has everything of ours up to here; of the epoch of his session. */
+  readonly acknowledged: number;
   /** Messages of the application, sent in an earlier run, that he has now acknowledged. */
   readonly acknowledgedEarlier: readonly EarlierMessage[];
   /** Message keys that fell to their bounds: those messages are lost. */
@@ -75,21 +71,22 @@ interface EarlierMessage {
 
 /** Steps 9 to 11: judges instance and number, then writes everything but the inbox row. */
 export async function settle(message: OpenedMessage): Promise<Settled> {
-  const { tx, opened, body } = message;
+  const { tx, opened } = message;
   if (opened.content.convSeq === 0) throw new CryptoError('BAD_CONTENT');
   const { peer: heard, instanceChanged } = withInstance(message);
-  const numbered = withNumber(heard, opened.content, body);
+  const numbered = withNumber(message, heard);
   const acknowledged = await withAcknowledgement(message, numbered.peer);
   const owing = withReceiptOwed(message, acknowledged.peer);
   const { peer, droppedKeys } = await withBounds(message, owing);
   writeSession(message);
   tx.put(ROW.peer(peer.identity.aid), encodePeer(peer));
   const { repeated, lost } = numbered;
-  const { instance, boot } = opened.content;
-  const mark = windowOf(peer, instance, boot).low;
+  const { instance } = opened.content;
+  const mark = windowOf(peer, { since: message.me.meta.since, instance }).low;
   const dropped = droppedKeys + opened.droppedKeys;
-  const acknowledgedEarlier = acknowledged.earlier;
-  return { peer, repeated, lost, mark, instanceChanged, acknowledgedEarlier, droppedKeys: dropped };
+  const { upTo, earlier } = acknowledged;
+  const acks = { acknowledged: upTo, acknowledgedEarlier: earlier };
+  return { peer, repeated, lost, mark, instanceChanged, ...acks, droppedKeys: dropped };
 }
 
 /**
@@ -147,9 +144,9 @@ interface Numbered {
 }
 
 /** Step 10: new, received before, or a number that another message has taken. */
-function withNumber(peer: Peer, content: Content, body: Body): Numbered {
-  const { convSeq: number, msgId, boot } = content;
-  const window = windowOf(peer, content.instance, boot);
+function withNumber({ me, opened, body }: OpenedMessage, peer: Peer): Numbered {
+  const { convSeq: number, msgId, instance, boot } = opened.content;
+  const window = windowOf(peer, { since: me.meta.since, instance });
   const novelty = noveltyOf(window, number, msgId);
   if (novelty === 'conflict') throw new AgentError('CLONE_OR_ROLLBACK');
   if (novelty === 'duplicate') return { peer, repeated: true, lost: [] };
@@ -172,14 +169,21 @@ function withFloor(observed: Observed, body: Body, number: number): Observed {
 async function withAcknowledgement(
   message: OpenedMessage,
   peer: Peer,
-): Promise<{ readonly peer: Peer; readonly earlier: readonly EarlierMessage[] }> {
+): Promise<{
+  readonly peer: Peer;
+  readonly upTo: number;
+  readonly earlier: readonly EarlierMessage[];
+}> {
   const { tx, me, opened } = message;
   const { epoch } = me.meta;
   const entry = findSession(peer.sessions, opened.session.sid);
   const outgoing = outgoingOf(peer, epoch);
   const { peerAck } = opened.content;
   const meant = entry?.heard === true && entry.epoch === epoch;
-  if (!meant || peerAck <= outgoing.acked || peerAck >= outgoing.next) return { peer, earlier: [] };
+  const upTo = meant ? peerAck : outgoing.acked;
+  if (!meant || peerAck <= outgoing.acked || peerAck >= outgoing.next) {
+    return { peer, upTo, earlier: [] };
+  }
   const earlier: EarlierMessage[] = [];
   const keptFrom = Math.max(outgoing.keptFrom, peerAck + 1);
   for (let number = outgoing.keptFrom; number < keptFrom; number++) {
@@ -188,10 +192,8 @@ async function withAcknowledgement(
     tx.delete(ROW.sent(peer.identity.aid, epoch, number));
   }
   const before = keptFrom === outgoing.next ? outgoing.total : outgoing.before;
-  return {
-    peer: { ...peer, outgoing: { ...outgoing, acked: peerAck, keptFrom, before } },
-    earlier,
-  };
+  const acked = { ...outgoing, acked: peerAck, keptFrom, before };
+  return { peer: { ...peer, outgoing: acked }, upTo, earlier };
 }
 
 /** Id of a kept message of the application that this run does not know; else null. */

@@ -13,13 +13,13 @@ import { AgentError, IdentityChangedError, InstanceHeldError, StorageError } fro
 import type { FollowUps } from './follow-ups.js';
 import { loadPeer } from './handshake.js';
 import type { HandshakeBudget } from './handshake-budget.js';
-import type { HubLink } from './hub-link.js';
+import type { HubLine } from './hub-line.js';
 import { KeyedMutex } from './keyed-mutex.js';
 import { encodeInboxRow } from './inbox.js';
 import type { InboxRow } from './inbox.js';
 import type { Introductions } from './introductions.js';
 import { AGENT_LIMITS } from './limits.js';
-import { activeOf, encodePeer, outgoingOf } from './peer.js';
+import { activeOf, encodePeer } from './peer.js';
 import type { Peer } from './peer.js';
 import type { Publisher } from './publisher.js';
 import { oneTimePrekeyIn, receive } from './receive.js';
@@ -37,9 +37,14 @@ export interface ReceiverParts {
   readonly dispatcher: Dispatcher;
   readonly publisher: Publisher;
   readonly budget: HandshakeBudget;
-  readonly link: HubLink | null;
   readonly repairs: Repairs | null;
   readonly followUps: FollowUps | null;
+}
+
+/** A delivery, and the line it came on: that is where it is answered. */
+interface Arrival {
+  readonly delivery: Delivery;
+  readonly line: HubLine;
 }
 
 /** What becomes of a refused delivery: forgotten by the hub, put off, or repaired first. */
@@ -63,13 +68,16 @@ export class Receiver {
     this.#stopped = true;
   }
 
-  /** A delivery of the hub: it is acknowledged once it is committed, or put off. Never throws. */
-  deliver(delivery: Delivery): void {
+  /**
+   * A delivery of the hub: it is acknowledged on its line once it is committed, or put off. Never
+   * throws.
+   */
+  deliver(delivery: Delivery, line: HubLine): void {
     if (this.#stopped) return;
     const { context } = this.#parts;
-    const { from, blob } = delivery.envelope;
+    const { from } = delivery.envelope;
     // The lock is taken at once, so that one sender's messages keep their order.
-    void context.peers.run(toHex(from), () => this.#take(delivery, { from, blob }));
+    void context.peers.run(toHex(from), () => this.#take({ delivery, line }));
   }
 
   /** An envelope that came by hand: its message, for the caller alone. Throws the refusal. */
@@ -96,24 +104,25 @@ export class Receiver {
     }
   }
 
-  async #take(delivery: Delivery, incoming: Incoming): Promise<void> {
+  async #take(arrival: Arrival): Promise<void> {
     const { context, introductions } = this.#parts;
     if (this.#stopped || context.store.failure !== null) return;
     try {
-      await this.#accept(delivery, incoming);
+      await this.#accept(arrival);
     } catch (error) {
-      await this.#refuse(delivery, error).catch((failure: unknown) => {
+      await this.#refuse(arrival, error).catch((failure: unknown) => {
         // Not even the refusal could be written: the hub delivers again.
         context.log.error('delivery not taken', { code: codeOf(failure) });
       });
     } finally {
-      introductions.release(incoming.from);
+      introductions.release(arrival.delivery.envelope.from);
     }
   }
 
   /** Steps 1 to 12 for one delivery. */
-  async #accept(delivery: Delivery, incoming: Incoming): Promise<void> {
+  async #accept({ delivery, line }: Arrival): Promise<void> {
     const { context, dispatcher } = this.#parts;
+    const incoming: Incoming = delivery.envelope;
     if (dispatcher.isFull) throw new AgentError('INBOX_FULL');
     const { received, row, key } = await this.#alone(incoming, async () => {
       const tx = context.transaction();
@@ -125,12 +134,12 @@ export class Receiver {
       await tx.commit();
       return { received: judged, row: inboxRow, key: inboxKey };
     });
-    this.#parts.link?.ack(delivery.seq);
+    line.ack(delivery.seq);
     const { length } = incoming.blob;
-    if (key === null) this.#parts.link?.giveBack(length);
+    if (key === null) line.giveBack(length);
     else {
       const place = { line: lineOf(received), number: received.content.convSeq };
-      const handled = (): void => this.#parts.link?.giveBack(length);
+      const handled = (): void => line.giveBack(length);
       dispatcher.add({ key, row, place, handled, redelivered: false });
     }
     this.#follow(received);
@@ -145,9 +154,10 @@ export class Receiver {
     return prekey === 0 ? task() : this.#prekeys.run(String(prekey), task);
   }
 
-  #judge(tx: StoreTransaction, incoming: Incoming): Promise<Received> {
+  async #judge(tx: StoreTransaction, incoming: Incoming): Promise<Received> {
     const { context, deliveries, introductions, budget, publisher } = this.#parts;
-    const me = context.author();
+    const me = context.authorFor(incoming.to);
+    if (me === null) throw new AgentError('MISADDRESSED');
     return receive(
       {
         tx,
@@ -167,16 +177,16 @@ export class Receiver {
     const { context, deliveries, dispatcher, followUps, introductions, publisher } = this.#parts;
     const { peer, body, lost, droppedKeys } = received;
     const { aid } = peer.identity;
-    const { epoch, acked } = outgoingOf(peer, context.meta.epoch);
-    deliveries.acknowledged(aid, epoch, acked);
+    const { epoch } = received;
+    deliveries.acknowledged(aid, epoch, received.acknowledged);
     for (const { number, id } of received.acknowledgedEarlier) {
       deliveries.acknowledgedEarlier({ aid, peer: peer.name, epoch, number, id });
     }
     if (body.kind === 'outcome' && !received.repeated) {
-      for (const outcome of body.outcomes) deliveries.ended(aid, peer.name, outcome);
+      const told = [aid, ...peer.formerly];
+      for (const outcome of body.outcomes) deliveries.ended(told, peer.name, outcome);
     }
-    if (received.trust === 'first-contact')
-      introductions.tellOf({ ...peer, trust: received.trust });
+    if (received.isNew) introductions.met({ ...peer, trust: received.trust });
     if (received.instanceChanged) this.#tellOfInstance(peer, false);
     if (lost.length > 0)
       context.events.emit('gap', { peer: peer.name, state: 'lost', ranges: lost });
@@ -184,12 +194,17 @@ export class Receiver {
     if (received.prekeys !== null) publisher.used(received.prekeys);
     dispatcher.advance(lineOf(received), received.mark);
     followUps?.after(peer);
-    if (body.kind === 'retry' && !received.repeated) followUps?.answerRetry(aid, body.ranges);
+    // Numbers of a former identity are not said again: he asks for what the present one said.
+    const isPresent = epoch === context.meta.epoch;
+    if (body.kind === 'retry' && !received.repeated && isPresent) {
+      followUps?.answerRetry(aid, body.ranges);
+    }
   }
 
   /** Decides about a refused delivery; throws when even that could not be stored. */
-  async #refuse(delivery: Delivery, error: unknown): Promise<void> {
+  async #refuse(arrival: Arrival, error: unknown): Promise<void> {
     const { context } = this.#parts;
+    const { delivery } = arrival;
     if (error instanceof StorageError) {
       // Not acknowledged: the message is not lost, the store is what has to be repaired.
       context.store.fail(error);
@@ -197,36 +212,41 @@ export class Receiver {
     }
     if (!(error instanceof AgentMeshError)) {
       context.log.error('delivery failed', { error: nameOf(error) });
-      return this.#putOff(delivery, 'INTERNAL', AGENT_LIMITS.busyNackMs);
+      return this.#putOff(arrival, 'INTERNAL', AGENT_LIMITS.busyNackMs);
     }
     const { from } = delivery.envelope;
     const disposition = await this.#dispositionOf(error, from);
     if (disposition.what === 'put off') {
-      return this.#putOff(delivery, error.code, disposition.waitMs);
+      return this.#putOff(arrival, error.code, disposition.waitMs);
     }
-    if (disposition.what === 'drop') return this.#drop(delivery, error.code, null);
+    if (disposition.what === 'drop') return this.#drop(arrival, error.code, null);
     const repaired = await this.#repair(from);
-    if (repaired === 'later') this.#putOff(delivery, error.code, AGENT_LIMITS.busyNackMs);
-    else await this.#drop(delivery, error.code, repaired);
+    if (repaired === 'later') this.#putOff(arrival, error.code, AGENT_LIMITS.busyNackMs);
+    else await this.#drop(arrival, error.code, repaired);
   }
 
   /** The hub keeps it and tries again, each time after twice the wait. */
-  #putOff({ seq, attempt, envelope }: Delivery, code: string, waitMs: number): void {
+  #putOff({ delivery, line }: Arrival, code: string, waitMs: number): void {
+    const { seq, attempt, envelope } = delivery;
     const delayMs = Math.min(waitMs * 2 ** (attempt - 1), AGENT_LIMITS.nackMaxMs);
-    this.#parts.link?.nack({ seq, delayMs, reason: code });
-    this.#parts.link?.giveBack(envelope.blob.length);
+    line.nack({ seq, delayMs, reason: code });
+    line.giveBack(envelope.blob.length);
   }
 
   /** Logged, then forgotten by the hub. `reset`: null when no new session was asked for. */
-  async #drop({ seq, envelope }: Delivery, code: string, reset: boolean | null): Promise<void> {
-    const { context, link } = this.#parts;
+  async #drop(
+    { delivery: { seq, envelope }, line }: Arrival,
+    code: string,
+    reset: boolean | null,
+  ): Promise<void> {
+    const { context } = this.#parts;
     const { from, id: envelopeId, blob } = envelope;
     const tx = context.transaction();
     const atMs = context.runtime.now();
     logRefusal(tx, context.nextKey('security'), { atMs, code, from, envelopeId });
     await tx.commit();
-    link?.ack(seq);
-    link?.giveBack(blob.length);
+    line.ack(seq);
+    line.giveBack(blob.length);
     const address = addressOf(from);
     context.log.warn('message refused', { address, code, reset });
     if (reset === null) context.events.emit('refused', { address, code });
@@ -302,7 +322,7 @@ export class Receiver {
     if (!(error instanceof IdentityChangedError)) return;
     const { context, introductions } = this.#parts;
     try {
-      await introductions.contest(error);
+      await introductions.decide(error);
     } catch (failure) {
       // The store says so itself; an agent that is being closed blocks nobody any more.
       context.log.warn('peer not blocked', { error: nameOf(failure) });

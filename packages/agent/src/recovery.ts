@@ -6,7 +6,7 @@
 import { LIMITS } from '@agentmesh/crypto';
 import type { SequenceRange } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from './limits.js';
-import { windowOf } from './peer.js';
+import { currentWindow } from './peer.js';
 import type { Peer } from './peer.js';
 import { highest, missing } from './sequence-window.js';
 
@@ -31,10 +31,9 @@ export function afterReset({ atMs, count }: ResetState, nowMs: number): ResetSta
 }
 
 /** All that a peer's current store may have sent and we have not: holes, and whatever follows. */
-export function unreceived(peer: Peer): SequenceRange[] {
-  const everything = { from: 1, to: Number.MAX_SAFE_INTEGER };
-  if (peer.instance === null) return [everything];
-  const window = windowOf(peer, peer.instance, 0);
+export function unreceived(peer: Peer, since: number): SequenceRange[] {
+  const window = currentWindow(peer, since);
+  if (window === null) return [{ from: 1, to: Number.MAX_SAFE_INTEGER }];
   const holes = missing(window, LIMITS.retryRanges - 1);
   return [...holes, { from: highest(window) + 1, to: Number.MAX_SAFE_INTEGER }];
 }

@@ -6,7 +6,7 @@
 import { addressOf, CONTENT_KIND, encodeRetry } from '@agentmesh/crypto';
 import type { PeerBundle } from '@agentmesh/crypto';
 import type { AgentContext } from './agent-context.js';
-import { AgentError } from './errors.js';
+import { AgentError, SucceededError } from './errors.js';
 import {
   assertOneTimePrekey,
   assertSameIdentity,
@@ -58,7 +58,11 @@ export class Repairs {
    * Begins a new session with this identity and asks for what is missing. False when the budget
    * says no. The peer's lock is held; throws when the hub cannot be asked now.
    */
-  async repair(aid: Uint8Array): Promise<boolean> {
+  repair(aid: Uint8Array): Promise<boolean> {
+    return this.#context.identityLock.shared(() => this.#repair(aid));
+  }
+
+  async #repair(aid: Uint8Array): Promise<boolean> {
     const tx = this.#context.transaction();
     const author = this.#context.author();
     const known = await loadPeer(tx, aid);
@@ -68,9 +72,9 @@ export class Repairs {
       assertOneTimePrekey(bundle, this.#context.requireOneTimePrekey);
       const reset = afterReset(peer.reset, author.nowMs);
       const begun = beginSession(tx, author, { peer: { ...peer, reset }, bundle });
-      const body = encodeRetry(unreceived(peer));
+      const body = encodeRetry(unreceived(peer, author.meta.since));
       await this.#sender.sayIn({ tx, author }, begun, { kind: CONTENT_KIND.retry, body });
-      if (isNew) this.#introductions.tellOf(peer);
+      if (isNew) this.#introductions.met(peer);
       return true;
     } finally {
       this.#introductions.release(aid);
@@ -80,6 +84,7 @@ export class Repairs {
   #may(known: Peer | null, aid: Uint8Array, nowMs: number): boolean {
     if (known !== null) {
       assertUncontested(known);
+      if (known.succeededBy !== null) throw new SucceededError(known.succeededBy);
       return mayReset(known.reset, nowMs);
     }
     const { policy } = this.#context;

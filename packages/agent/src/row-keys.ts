@@ -11,6 +11,8 @@
  *   session/<sid>             one end of a session         bundle/<aid>  handed over, not used yet
  *   used/<sid>                accepted once (§2.3)         used-until/<ms>/<sid>
  *   sent/<aid>/<epoch>/<seq>  contents not yet acknowledged
+ *   rotation                  a change of identity that was begun
+ *   former/<aid>              identities of ours that were followed by another one
  *   outbox/<n>  inbox/<n>  dead/<n>  security/<n>          in order of arrival
  *   receipt/<aid>             a receipt is owed           outcome/<aid>/<n>  an outcome is owed
  */
@@ -35,6 +37,8 @@ export const ROW = {
   hub: 'hub',
   record: 'record',
   prekeys: 'prekeys',
+  rotation: 'rotation',
+  former: (aid: Uint8Array) => `former/${toHex(aid)}`,
   signedPrekey: (id: number) => `prekey/signed/${id8(id)}`,
   oneTimePrekey: (id: number) => `prekey/one-time/${id8(id)}`,
   name: (name: string) => `name/${name}`,

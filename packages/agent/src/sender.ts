@@ -5,14 +5,13 @@
  */
 import { AgentMeshError, CONTENT_KIND, encodeSession, toHex } from '@agentmesh/crypto';
 import type { SequenceRange } from '@agentmesh/crypto';
-import { nameOf } from './agent-context.js';
 import type { AgentContext } from './agent-context.js';
 import { receiptBody } from './body.js';
 import { compose, composeAgain } from './compose.js';
 import type { Author, Composed, Conversation, Draft } from './compose.js';
 import type { Conversations } from './conversations.js';
 import type { Deliveries } from './deliveries.js';
-import { AgentError, IdentityChangedError } from './errors.js';
+import { AgentError, IdentityChangedError, SucceededError } from './errors.js';
 import { loadPeer } from './handshake.js';
 import type { Introductions } from './introductions.js';
 import { AGENT_LIMITS } from './limits.js';
@@ -101,28 +100,42 @@ export class Sender {
     });
   }
 
+  /** Finds or begins a session with a peer, or with the one who has followed him. */
+  reach(aid: Uint8Array): Promise<void> {
+    return new Promise((resolve, reject) => {
+      const settled = (refusal: AgentMeshError | null): void =>
+        refusal === null ? resolve() : reject(refusal);
+      const nothing = (): null => null;
+      const committed = (): void => {};
+      this.say(aid, { draft: nothing, route: 'hub', committed, settled, failed: reject });
+    });
+  }
+
   /**
    * Answers a retry request: the same contents, sealed again. What is not kept any more is settled
    * by a receipt that names the floor.
    */
   async answerRetry(aid: Uint8Array, ranges: readonly SequenceRange[]): Promise<void> {
-    await this.#context.peers.run(toHex(aid), async () => {
-      const speech = this.#speech();
-      const peer = await loadPeer(speech.tx, aid);
-      if (peer === null) return;
-      assertUncontested(peer);
-      let conversation = await this.#conversations.current(speech.tx, peer);
-      if (conversation === null) return;
-      const { keptFrom, next } = outgoingOf(peer, speech.author.meta.epoch);
-      if (ranges.some(({ from }) => from < keptFrom)) {
-        const draft = { kind: CONTENT_KIND.receipt, body: receiptBody(keptFrom - 1) };
-        conversation = this.#stage(speech, conversation, draft);
-      }
-      for (const number of numbersIn(ranges, keptFrom, next)) {
-        conversation = await this.#again(speech, conversation, number);
-      }
-      await this.#commit(speech, conversation);
-    });
+    const { identityLock, peers } = this.#context;
+    await peers.run(toHex(aid), () => identityLock.shared(() => this.#sayAgain(aid, ranges)));
+  }
+
+  async #sayAgain(aid: Uint8Array, ranges: readonly SequenceRange[]): Promise<void> {
+    const speech = this.#speech();
+    const peer = await loadPeer(speech.tx, aid);
+    if (peer === null || peer.succeededBy !== null) return;
+    assertUncontested(peer);
+    let conversation = await this.#conversations.current(speech.tx, peer);
+    if (conversation === null) return;
+    const { keptFrom, next } = outgoingOf(peer, speech.author.meta.epoch);
+    if (ranges.some(({ from }) => from < keptFrom)) {
+      const draft = { kind: CONTENT_KIND.receipt, body: receiptBody(keptFrom - 1) };
+      conversation = this.#stage(speech, conversation, draft);
+    }
+    for (const number of numbersIn(ranges, keptFrom, next)) {
+      conversation = await this.#again(speech, conversation, number);
+    }
+    await this.#commit(speech, conversation);
   }
 
   /** The hub refused a message for good: its number stays taken, but by nothing. */
@@ -155,20 +168,28 @@ export class Sender {
       try {
         await this.#speak(aid, utterances);
       } catch (error) {
-        if (error instanceof IdentityChangedError) await this.#contest(error);
-        for (const { failed } of utterances) failed(error);
+        await this.#divert(utterances, error);
       }
     }
     this.#lines.delete(key);
   }
 
-  async #contest(change: IdentityChangedError): Promise<void> {
+  /** To the identity that has followed the peer's, if that is why; else nothing was said. */
+  async #divert(utterances: readonly Utterance[], error: unknown): Promise<void> {
     try {
-      await this.#introductions.contest(change);
-    } catch (error) {
-      // The store says so itself; an agent that is being closed blocks nobody any more.
-      this.#context.log.warn('peer not blocked', { error: nameOf(error) });
+      const successor = await this.#successorBehind(error);
+      for (const utterance of utterances) {
+        if (successor === null) utterance.failed(error);
+        else this.say(successor, utterance);
+      }
+    } catch (reason) {
+      for (const { failed } of utterances) failed(reason);
     }
+  }
+
+  async #successorBehind(error: unknown): Promise<Uint8Array | null> {
+    if (error instanceof SucceededError) return error.successor;
+    return error instanceof IdentityChangedError ? this.#introductions.decide(error) : null;
   }
 
   /** Several utterances to one peer with one commit, in a session found or begun for them. */

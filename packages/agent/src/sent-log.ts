@@ -5,7 +5,7 @@
 import { CONTENT_KIND, decodeContent, encodeContent } from '@agentmesh/crypto';
 import type { RandomSource } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from './limits.js';
-import type { Outgoing } from './peer.js';
+import type { Outgoing, Peer } from './peer.js';
 import { RowReader, RowWriter } from './row-codec.js';
 import { ROW } from './row-keys.js';
 import type { StoreTransaction } from './store-transaction.js';
@@ -65,6 +65,12 @@ export async function trimSent(
     keptFrom += 1;
   }
   return { ...outgoing, keptFrom, before, trimmedMs: nowMs };
+}
+
+/** Nothing that was said to this peer is said again. */
+export function forgetSent(tx: StoreTransaction, { identity, outgoing }: Peer): void {
+  const { epoch, keptFrom, next } = outgoing;
+  for (let n = keptFrom; n < next; n++) tx.delete(ROW.sent(identity.aid, epoch, n));
 }
 
 /**

@@ -18,8 +18,10 @@ export interface SeenNumber {
   readonly tag: Uint8Array;
 }
 
-/** The receive window of one (aid, instance). */
+/** The receive window of one (aid, instance), for one identity of ours. */
 export interface SequenceWindow {
+  /** Epoch in which the identity of ours began that these numbers are addressed to. */
+  readonly since: number;
   readonly instance: Uint8Array;
   /** Highest boot seen of this instance. */
   readonly boot: number;
@@ -32,9 +34,12 @@ export interface SequenceWindow {
 /** What a number is to a window: never seen, seen with this message, or seen with another one. */
 export type Novelty = 'new' | 'duplicate' | 'conflict';
 
+/** Whose numbers, and towards which identity of ours. */
+export type WindowPlace = Pick<SequenceWindow, 'since' | 'instance'>;
+
 /** The window of an instance that nothing was received of. */
-export function emptyWindow(instance: Uint8Array, boot: number): SequenceWindow {
-  return { instance, boot, low: 0, seen: [] };
+export function emptyWindow({ since, instance }: WindowPlace): SequenceWindow {
+  return { since, instance, boot: 0, low: 0, seen: [] };
 }
 
 export function noveltyOf(window: SequenceWindow, number: number, msgId: Uint8Array): Novelty {
@@ -107,12 +112,14 @@ export function highest(window: SequenceWindow): number {
 }
 
 export function writeWindow(row: RowWriter, window: SequenceWindow): void {
-  row.fixed(window.instance).u32(window.boot).u64(window.low);
+  row.u32(window.since).fixed(window.instance).u32(window.boot).u64(window.low);
   row.list(window.seen, ({ number, tag }) => row.u64(number).fixed(tag));
 }
 
-export function readWindow(row: RowReader): SequenceWindow {
+/** `version`: of the peer's row; in the first one there was one identity only. */
+export function readWindow(row: RowReader, version: number): SequenceWindow {
   return {
+    since: version === 1 ? 1 : row.u32(),
     instance: row.fixed(16),
     boot: row.u32(),
     low: row.u64(),

@@ -48,10 +48,16 @@ export function isProvenBy(reference: PeerReference, aid: Uint8Array): boolean {
   return fingerprint !== null && fingerprintsEqual(fingerprint, fingerprintOf(aid));
 }
 
-/** Throws BAD_FINGERPRINT when a reference names another identity than this one. */
-export function assertReferenceFits(reference: PeerReference, aid: Uint8Array): void {
+/**
+ * Throws BAD_FINGERPRINT when a reference names another identity than the peer's, or one that the
+ * peer's has rightly followed.
+ */
+export function assertReferenceFits(reference: PeerReference, peer: Peer): void {
   const given = reference.aid !== null || reference.fingerprint !== null;
-  if (given && !isProvenBy(reference, aid)) throw new CryptoError('BAD_FINGERPRINT');
+  const aids = [peer.identity.aid, ...peer.formerly];
+  if (given && !aids.some((aid) => isProvenBy(reference, aid))) {
+    throw new CryptoError('BAD_FINGERPRINT');
+  }
 }
 
 /** From whom unknown senders are taken. */

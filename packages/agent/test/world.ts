@@ -28,6 +28,7 @@ export interface Resident {
 const EVENTS: readonly (keyof AgentEvents)[] = [
   'firstContact',
   'identityChanged',
+  'identityRotated',
   'peerInstanceChanged',
   'cloneOrRollback',
   'undecryptable',

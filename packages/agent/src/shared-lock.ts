@@ -1,0 +1,40 @@
+/**
+ * Many at once, or one alone: whoever speaks for an identity shares it, and the change to another
+ * identity has it for itself (protocol.md §2.13). Owns the waiting only. Not to be taken again by
+ * whoever shares it already.
+ */
+export class SharedLock {
+  #sharing = 0;
+  #drained: PromiseWithResolvers<void> | null = null;
+  #alone: Promise<void> | null = null;
+
+  /** Runs the task beside other shared ones, never during an exclusive one. */
+  async shared<T>(task: () => Promise<T>): Promise<T> {
+    while (this.#alone !== null) await this.#alone;
+    this.#sharing += 1;
+    try {
+      return await task();
+    } finally {
+      this.#sharing -= 1;
+      if (this.#sharing === 0) this.#drained?.resolve();
+    }
+  }
+
+  /** Runs the task when no other one runs; those that come meanwhile wait for its end. */
+  async exclusive<T>(task: () => Promise<T>): Promise<T> {
+    while (this.#alone !== null) await this.#alone;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#alone = promise;
+    try {
+      if (this.#sharing > 0) {
+        this.#drained = Promise.withResolvers();
+        await this.#drained.promise;
+        this.#drained = null;
+      }
+      return await task();
+    } finally {
+      this.#alone = null;
+      resolve();
+    }
+  }
+}
