@@ -1,5 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
-import { AgentKeyPair, createIdentityRecord, createPrekey, systemRandom } from '@agentmesh/crypto';
+import {
+  AgentKeyPair,
+  createIdentityRecord,
+  createPrekey,
+  createRevocation,
+  REVOCATION_REASON,
+  systemRandom,
+} from '@agentmesh/crypto';
 import { decodeBundle, ready } from '@agentmesh/protocol';
 import type { Delivery, HubEvents } from '@agentmesh/protocol';
 import { LocalHub, MemoryHubStore } from './index.js';
@@ -122,6 +129,31 @@ describe('LocalHub', () => {
     }
     const bundle = await b.connection.getBundle('bob', { oneTime: true });
     expect(bundle.oneTime).toEqual(oneTime.record.bytes);
+    await hub.close();
+  });
+
+  test('gives a revoked agent no messages and no registration, but its record and why', async () => {
+    const { hub, a, b } = await two();
+    const { hubId } = b.connection.session;
+    const times = { createdMs: NOW, validUntilMs: NOW + 1_000_000 };
+    const record = createIdentityRecord({
+      keyPair: bob,
+      name: 'bob',
+      hubId,
+      ...times,
+      revision: 1,
+    });
+    await b.connection.putIdentity(record);
+    const revocation = createRevocation(bob, { timeMs: NOW, reason: REVOCATION_REASON.retired });
+    await a.connection.putRevocation(revocation);
+    await b.until(() => b.news.length > 0);
+    expect(b.news).toEqual(['REVOKED']);
+    const REVOKED = { code: 'REVOKED', retryable: false };
+    await expect(hub.register({ id: 'bob', address: bob.address })).rejects.toMatchObject(REVOKED);
+    const [id, blob] = [systemRandom(16), systemRandom(64)];
+    const handed = { id, from: alice.identity.aid, to: bob.identity.aid, blob };
+    await expect(hub.deliver(handed)).rejects.toMatchObject(REVOKED);
+    expect(decodeBundle(await hub.getBundle('bob'))).toEqual({ record, revocation });
     await hub.close();
   });
 
