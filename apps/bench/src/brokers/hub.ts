@@ -1,0 +1,58 @@
+/**
+ * Our hub as a broker: `NetworkHubServer` with `SqliteHubStore` in a process of its own, plaintext
+ * on the loopback interface as for every other server here; and the relay that is its ceiling.
+ */
+import { ready } from '@agentmesh/crypto';
+
+import type { Broker, Lane } from './broker.js';
+import { FrameClient, memberOf } from './frame-client.js';
+import type { Member } from './frame-client.js';
+
+/** Who talks in a benchmark: the same identities after a restart of the hub. */
+export interface LaneMembers {
+  readonly sender: Member;
+  readonly receiver: Member;
+}
+
+export async function laneMembers(lanes: number, prefix = ''): Promise<LaneMembers[]> {
+  await ready();
+  return Array.from({ length: lanes }, (_, lane) => ({
+    sender: memberOf(`${prefix}sender-${lane}`),
+    receiver: memberOf(`${prefix}receiver-${lane}`),
+  }));
+}
+
+/** Connects both ends of each lane to our hub. */
+export function connectHub(port: number, members: readonly LaneMembers[]): Promise<Broker> {
+  return connectLanes(members, (...who) => FrameClient.join(port, ...who));
+}
+
+/** The same to the relay. */
+export function connectRelay(port: number, members: readonly LaneMembers[]): Promise<Broker> {
+  return connectLanes(members, (...who) => FrameClient.joinRelay(port, ...who));
+}
+
+async function connectLanes(
+  members: readonly LaneMembers[],
+  join: (member: Member, onDelivery: (blob: Buffer) => void) => Promise<FrameClient>,
+): Promise<Broker> {
+  const clients: FrameClient[] = [];
+  const lanes: Lane[] = [];
+  for (const { sender, receiver } of members) {
+    const { aid } = receiver.keyPair.identity;
+    const to = await join(receiver, (blob) => lane.onDelivery(blob));
+    const from = await join(sender, () => undefined);
+    clients.push(from, to);
+    const lane: Lane = {
+      send: (blob, accepted) => from.send(aid, blob, accepted),
+      onDelivery: () => undefined,
+    };
+    lanes.push(lane);
+  }
+  return {
+    lanes,
+    async close() {
+      for (const client of clients) await client.close();
+    },
+  };
+}
