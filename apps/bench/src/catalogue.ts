@@ -1,5 +1,6 @@
 /**
- * All benches, in the order of the document. Owns the list only.
+ * All benches, in the order of the document.
+ * Owns the list only.
  */
 import { hubBench } from './benches/hub.js';
 import { sealBench } from './benches/seal.js';

@@ -1,5 +1,6 @@
 /**
- * The command line of the bench. Owns flags, defaults and help.
+ * The command line of the bench.
+ * Owns flags, defaults and help; does nothing about them.
  */
 import { parseArgs } from 'node:util';
 

@@ -1,6 +1,6 @@
 /**
- * Two of our agents as far as `@agentmesh/crypto` goes: keys, published prekeys, sessions. Owns what
- * the crypto benches share; does not measure.
+ * Two of our agents as far as `@agentmesh/crypto` goes: keys, published prekeys, sessions. Owns
+ * what the crypto benches share; does not measure.
  */
 import {
   AgentKeyPair,

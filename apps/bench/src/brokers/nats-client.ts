@@ -1,7 +1,7 @@
 /**
- * A lean client of the NATS protocol, as far as JetStream needs it: publishing with a reply subject,
- * subscriptions, and requests to the API. Owns one connection; what is asked of JetStream is
- * `jetstream`'s.
+ * A lean client of the NATS protocol, as far as JetStream needs it: publications with a subject for
+ * the answer, subscriptions, and requests to the API. Owns one connection; what is asked of
+ * JetStream is `jetstream`'s.
  */
 import { BenchError } from '../harness/bench-error.js';
 import { CorkedSocket } from './corked-socket.js';

@@ -1,5 +1,6 @@
 /**
- * Lines out of a stream that we trust: no limits, as little work as possible. Owns reassembly.
+ * Lines out of a stream that we trust: no limits, as little work as possible.
+ * Owns reassembly; knows no frames.
  */
 
 export class TextLines {

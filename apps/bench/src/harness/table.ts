@@ -1,5 +1,6 @@
 /**
- * Results as a table on the terminal. Owns layout and how numbers are written.
+ * Results as a table on the terminal.
+ * Owns layout and how numbers are written; judges nothing.
  */
 import type { BenchResult, CaseResult, Results } from './results.js';
 import type { Summary } from './statistics.js';
