@@ -2,10 +2,27 @@
  * All benches, in the order of the document.
  * Owns the list only.
  */
+import { agentsBench } from './benches/agents.js';
+import { backlogBench } from './benches/backlog.js';
+import { forgedBench } from './benches/forged.js';
 import { hubBench } from './benches/hub.js';
+import { idleBench } from './benches/idle.js';
+import { latencyBench } from './benches/latency.js';
+import { peersBench } from './benches/peers.js';
 import { sealBench } from './benches/seal.js';
 import { sessionBench } from './benches/session.js';
 import { sizeBench } from './benches/size.js';
 import type { Bench } from './harness/bench.js';
 
-export const CATALOGUE: readonly Bench[] = [sealBench, sessionBench, sizeBench, hubBench];
+export const CATALOGUE: readonly Bench[] = [
+  sealBench,
+  sessionBench,
+  sizeBench,
+  forgedBench,
+  hubBench,
+  latencyBench,
+  agentsBench,
+  idleBench,
+  peersBench,
+  backlogBench,
+];

@@ -55,10 +55,10 @@ async function measure(options: BenchOptions): Promise<number> {
 }
 
 async function runBench(bench: Bench, options: BenchOptions): Promise<BenchResult> {
-  const { rounds, quick, profile: profileFolder } = options;
+  const { rounds, quick, connections, profile: profileFolder } = options;
   const load = loadNow();
   const cases = [];
-  for (const theCase of bench.cases({ quick, profileFolder })) {
+  for (const theCase of bench.cases({ quick, connections, profileFolder })) {
     cases.push(await runCase(theCase, { rounds, onProgress: progress }));
   }
   progress('');

@@ -14,6 +14,7 @@ export interface BenchOptions {
   /** Where results are merged into; null: nowhere. */
   readonly json: string | null;
   /** A commit whose committed results this run is compared with. */
+  readonly connections: number;
   readonly compare: string | null;
   readonly profile: string | null;
   readonly document: boolean;
@@ -21,6 +22,7 @@ export interface BenchOptions {
 }
 
 const DEFAULT_ROUNDS = { full: 5, quick: 1 } as const;
+const DEFAULT_CONNECTIONS = { full: 1_000, quick: 200 } as const;
 
 export function helpText(benches: readonly { name: string; title: string }[]): string {
   const rows = benches.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`);
@@ -35,6 +37,7 @@ ${rows.join('\n')}
 
 Options:
   --rounds N      rounds of each case, after one that warms up (default ${DEFAULT_ROUNDS.full})
+  --connections N how many the bench of idle connections opens (default ${DEFAULT_CONNECTIONS.full})
   --quick         little work and one round: shows that everything runs
   --json FILE     merge the results into FILE
   --record        merge them into docs/performance/results.json and write the document anew
@@ -60,6 +63,10 @@ export function optionsOf(
   const quick = values.quick ?? false;
   const rounds = Number(values.rounds ?? DEFAULT_ROUNDS[quick ? 'quick' : 'full']);
   if (!Number.isInteger(rounds) || rounds < 1) throw new BenchError('BAD_OPTION', '--rounds');
+  const connections = Number(values.connections ?? DEFAULT_CONNECTIONS[quick ? 'quick' : 'full']);
+  if (!Number.isInteger(connections) || connections < 100 || connections > 9_900) {
+    throw new BenchError('BAD_OPTION', '--connections: 100 to 9900');
+  }
   const record = values.record ?? false;
   if (record && quick) throw new BenchError('BAD_OPTION', 'a quick run is not recorded');
   return {
@@ -67,6 +74,7 @@ export function optionsOf(
     rounds,
     quick,
     json: record ? recordFile : (values.json ?? null),
+    connections,
     compare: values.compare ?? null,
     profile: values.profile ?? null,
     document: record || (values.document ?? false),
@@ -86,6 +94,7 @@ function parse(args: readonly string[]) {
         json: { type: 'string' },
         record: { type: 'boolean' },
         document: { type: 'boolean' },
+        connections: { type: 'string' },
         compare: { type: 'string' },
         profile: { type: 'string' },
         help: { type: 'boolean' },

@@ -192,7 +192,9 @@ async function hubSurvivor(port: number): Promise<Survivor> {
     },
     async deliver() {
       const delivery = Promise.withResolvers<Buffer>();
-      const receiver = await FrameClient.join(port, members.receiver, delivery.resolve);
+      const receiver = await FrameClient.join(port, members.receiver, {
+        onDelivery: delivery.resolve,
+      });
       setTimeout(delivery.reject, WAIT_MS, new BenchError('NOT_DURABLE', 'no delivery')).unref();
       const blob = await delivery.promise;
       await receiver.close();

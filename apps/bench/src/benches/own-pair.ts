@@ -14,14 +14,20 @@ import {
   unsealInitial,
   verifyBundle,
 } from '@agentmesh/crypto';
-import type { CryptoSession, EstablishedSession, PeerBundle, PrekeyPair } from '@agentmesh/crypto';
+import type {
+  Bundle,
+  CryptoSession,
+  EstablishedSession,
+  PeerBundle,
+  PrekeyPair,
+} from '@agentmesh/crypto';
 
 import { confirm } from '../harness/bench-error.js';
 
 const DAY_MS = 86_400_000;
 const HUB_ID = new Uint8Array(32).fill(1);
-/** Clock of all crypto benches. */
-const NOW_MS = 1_800_000_000_000;
+/** Also real agents take part, whose clock is the machine's. */
+const NOW_MS = Date.now();
 
 /** An identity with one prekey of each kind. */
 export interface OwnAgent {
@@ -36,10 +42,17 @@ export interface OwnPrekeys {
   readonly oneTime: PrekeyPair;
 }
 
-export function ownAgent(name: string): OwnAgent {
+/** `hubId` null: a record that is handed over without a hub. */
+export function ownAgent(name: string, hubId: Uint8Array | null = HUB_ID): OwnAgent {
   const keyPair = AgentKeyPair.generate();
   const times = { createdMs: NOW_MS, validUntilMs: NOW_MS + 90 * DAY_MS };
-  const record = createIdentityRecord({ keyPair, name, hubId: HUB_ID, revision: 1, ...times });
+  const record = createIdentityRecord({
+    keyPair,
+    name,
+    hubId: hubId ?? new Uint8Array(32),
+    revision: 1,
+    ...times,
+  });
   return { name, keyPair, record };
 }
 
@@ -49,6 +62,13 @@ export function ownPrekeys({ keyPair }: OwnAgent): OwnPrekeys {
     signed: createPrekey({ ...common, kind: 'signed', id: 1 }),
     oneTime: createPrekey({ ...common, kind: 'one-time', id: 2 }),
   };
+}
+
+/** What an agent hands over to another, with fresh prekeys. */
+export function handedOver(owner: OwnAgent): Bundle {
+  const { signed, oneTime } = ownPrekeys(owner);
+  const { record } = owner;
+  return { record, signed: signed.record.bytes, oneTime: oneTime.record.bytes };
 }
 
 /** What whoever writes to `owner` fetches, checked as an agent checks it. */

@@ -18,8 +18,12 @@ export class CorkedSocket {
     socket.on('error', () => socket.destroy());
   }
 
-  static async open(port: number, onData: (bytes: Buffer) => void): Promise<CorkedSocket> {
-    const socket = connect({ host: '127.0.0.1', port });
+  static async open(
+    port: number,
+    onData: (bytes: Buffer) => void,
+    localAddress = '127.0.0.1',
+  ): Promise<CorkedSocket> {
+    const socket = connect({ host: '127.0.0.1', port, localAddress });
     await once(socket, 'connect');
     return new CorkedSocket(socket, onData);
   }

@@ -27,6 +27,13 @@ const SENT = '{"type":"sent","re":';
 const DELIVER = '{"type":"deliver","seq":';
 const TTL_SECONDS = 86_400;
 
+/** How to connect. */
+export interface JoinOptions {
+  readonly onDelivery?: (blob: Buffer) => void;
+  /** Where the connection comes from. */
+  readonly localAddress?: string;
+}
+
 /** One authenticated connection. */
 export class FrameClient {
   readonly #onDelivery: (blob: Buffer) => void;
@@ -47,11 +54,11 @@ export class FrameClient {
   static async join(
     port: number,
     { name, keyPair }: Member,
-    onDelivery: (blob: Buffer) => void = () => undefined,
+    { onDelivery = () => undefined, localAddress }: JoinOptions = {},
   ): Promise<FrameClient> {
     const client = new FrameClient(onDelivery);
     const first = client.#nextLine();
-    await client.#connect(port);
+    await client.#connect(port, localAddress);
     client.#socket?.write('\n');
     const hello = parseHubFrame(await first);
     if (!hello.ok) throw hello.error;
@@ -78,7 +85,7 @@ export class FrameClient {
   static async joinRelay(
     port: number,
     { keyPair }: Member,
-    onDelivery: (blob: Buffer) => void = () => undefined,
+    { onDelivery = () => undefined }: JoinOptions = {},
   ): Promise<FrameClient> {
     const client = new FrameClient(onDelivery);
     await client.#connect(port);
@@ -101,11 +108,12 @@ export class FrameClient {
     await this.#socket?.close();
   }
 
-  async #connect(port: number): Promise<void> {
-    this.#socket = await CorkedSocket.open(port, (bytes) => {
+  async #connect(port: number, localAddress?: string): Promise<void> {
+    const onData = (bytes: Buffer): void => {
       this.#lines.feed(bytes);
       this.#acknowledge();
-    });
+    };
+    this.#socket = await CorkedSocket.open(port, onData, localAddress);
   }
 
   #nextLine(): Promise<string> {

@@ -24,12 +24,16 @@ export async function laneMembers(lanes: number, prefix = ''): Promise<LaneMembe
 
 /** Connects both ends of each lane to our hub. */
 export function connectHub(port: number, members: readonly LaneMembers[]): Promise<Broker> {
-  return connectLanes(members, (...who) => FrameClient.join(port, ...who));
+  return connectLanes(members, (member, onDelivery) =>
+    FrameClient.join(port, member, { onDelivery }),
+  );
 }
 
 /** The same to the relay. */
 export function connectRelay(port: number, members: readonly LaneMembers[]): Promise<Broker> {
-  return connectLanes(members, (...who) => FrameClient.joinRelay(port, ...who));
+  return connectLanes(members, (member, onDelivery) =>
+    FrameClient.joinRelay(port, member, { onDelivery }),
+  );
 }
 
 async function connectLanes(

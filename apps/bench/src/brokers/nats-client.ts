@@ -22,11 +22,23 @@ export class NatsClient {
   #bytes: Buffer = Buffer.alloc(0);
   #sid = 0;
   #requests = 0;
+  #onPong: () => void = () => undefined;
 
   static async connect(port: number): Promise<NatsClient> {
     const client = new NatsClient();
     client.#socket = await CorkedSocket.open(port, (bytes) => client.#feed(bytes));
     client.#socket.write(`CONNECT ${JSON.stringify(CONNECT)}\r\n`);
+    return client;
+  }
+
+  /** Connects and waits for an answer, as whoever authenticates has to. */
+  static async greet(port: number): Promise<NatsClient> {
+    const client = await NatsClient.connect(port);
+    const answer = new Promise<void>((resolve) => {
+      client.#onPong = resolve;
+    });
+    client.#socket?.write('PING\r\n');
+    await answer;
     return client;
   }
 
@@ -77,6 +89,7 @@ export class NatsClient {
   #take(all: Buffer, line: string, from: number): number {
     const words = line.split(' ');
     if (words[0] === 'PING') this.#socket?.write('PONG\r\n');
+    if (words[0] === 'PONG') this.#onPong();
     if (words[0] === '-ERR') throw new BenchError('PEER_FAILED', `nats: ${line}`);
     if (words[0] !== 'MSG' && words[0] !== 'HMSG') return from;
     const total = Number(words.at(-1));

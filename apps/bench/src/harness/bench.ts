@@ -62,6 +62,8 @@ export interface Case {
 /** How much of it: a quick run shows that everything works, its figures are not to be quoted. */
 export interface Scale {
   readonly quick: boolean;
+  /** Of the bench of idle connections. */
+  readonly connections: number;
   /** Node's profiles of our processes go here; null for none. */
   readonly profileFolder: string | null;
 }

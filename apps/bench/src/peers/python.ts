@@ -49,3 +49,21 @@ export function pythonSealing(work: {
     },
   };
 }
+
+/** Pairs that talk over a hub that keeps nothing, for a second each time. */
+export function pythonTalking(pairs: number, bytes: number): Entrant {
+  return {
+    id: 'python',
+    label: LABEL,
+    open() {
+      const found = pythonVersion();
+      if ('absent' in found) return Promise.resolve(found);
+      return Promise.resolve({
+        ...found,
+        durability: 'none: neither agents nor hub keep anything',
+        check: () => Promise.resolve(),
+        round: () => Promise.resolve({ rate: Number(askPython('talk', pairs, bytes, 1)) }),
+      });
+    },
+  };
+}

@@ -1,0 +1,73 @@
+/**
+ * From sending to delivery at 1,000 messages a second, everything durable: the time that one
+ * message takes when the server is far from its limit. The load does not wait for the server, so a
+ * stall is counted in every message that it delays.
+ */
+import type { Lane } from '../brokers/broker.js';
+import { confirm } from '../harness/bench-error.js';
+import type { Bench, Sample, Scale } from '../harness/bench.js';
+import { quantile } from '../harness/statistics.js';
+import { hubEntrants, SERVER_TIME } from './hub-entrants.js';
+import type { HubWork } from './hub-entrants.js';
+
+const PER_SECOND = 1_000;
+const BYTES = 256;
+const HIGHEST = { p50: 0.5, p99: 0.99, 'p99.9': 0.999 } as const;
+const measures = Object.keys(HIGHEST).map((name) => {
+  return { name, unit: 'ms', better: 'lower' } as const;
+});
+
+export const latencyBench: Bench = {
+  name: 'latency',
+  title: `Hub alone: from sending to delivery at ${PER_SECOND.toLocaleString('en')} messages/s`,
+  cases: (scale) => [latencyCase(scale)],
+};
+
+function latencyCase(scale: Scale) {
+  const count = (scale.quick ? 0.5 : 4) * PER_SECOND;
+  const work: HubWork = {
+    lanes: 1,
+    scale,
+    async measure(lanes) {
+      const [lane] = lanes;
+      confirm(lane !== undefined, 'a lane');
+      return { messages: count, sample: await paced(lane, count) };
+    },
+  };
+  const { ours, redis, lean } = hubEntrants;
+  return {
+    id: 'paced',
+    title: `1 → 1, blobs of ${BYTES} B`,
+    measures: [...measures, SERVER_TIME],
+    entrants: [ours, redis, lean].map((entrant) => entrant(work)),
+    targets: [{ measure: 'p99', against: 'jetstream-lean', atMost: 1 }],
+  };
+}
+
+/** Sends each message when it is due, whatever has become of the earlier ones. */
+function paced(lane: Lane, count: number): Promise<Sample> {
+  const delays: number[] = [];
+  const startMs = performance.now();
+  return new Promise((resolve) => {
+    lane.onDelivery = (blob) => {
+      delays.push(performance.now() - blob.readDoubleBE(0));
+      if (delays.length === count) resolve(percentilesOf(delays));
+    };
+    let sent = 0;
+    const timer = setInterval(() => {
+      const due = Math.min(count, ((performance.now() - startMs) * PER_SECOND) / 1000);
+      for (; sent < due; sent++) {
+        const blob = Buffer.alloc(BYTES);
+        blob.writeDoubleBE(performance.now());
+        lane.send(blob, () => undefined);
+      }
+      if (sent >= count) clearInterval(timer);
+    }, 1);
+  });
+}
+
+/** The percentiles of some delays, by the name of the measure. */
+function percentilesOf(delays: readonly number[]): Sample {
+  const named = Object.entries(HIGHEST).map(([name, share]) => [name, quantile(delays, share)]);
+  return Object.fromEntries(named) as Sample;
+}
