@@ -37,7 +37,7 @@ function rateCase(pairs: number, scale: Scale): Case {
   const measure = (world: AgentWorld): Promise<Sample> => world.flood(count);
   return {
     id: `rate-${pairs}`,
-    title: `${pairs} ${pairs === 1 ? 'pair' : 'pairs'}, texts of ${TEXT.length} B, as fast as they go`,
+    title: `${pairs} pair${pairs === 1 ? '' : 's'}, texts of ${TEXT.length} B, as fast as they go`,
     measures: [RATE],
     entrants: [ourEntrant(pairs, scale, measure), pythonTalking(pairs, TEXT.length)],
     targets: [{ measure: RATE.name, against: 'python', atLeast: 2 }],
@@ -169,13 +169,14 @@ class AgentWorld {
 function floodPair(pair: Pair, count: number): Promise<void> {
   return new Promise((resolve, reject) => {
     let [sent, settled, handled] = [0, 0, 0];
+    const onSettled = (): void => {
+      settled += 1;
+      fill();
+    };
     const fill = (): void => {
       while (sent < count && sent - settled < WINDOW) {
         sent += 1;
-        pair.alice.send(pair.bob.id, TEXT).then(() => {
-          settled += 1;
-          fill();
-        }, reject);
+        pair.alice.send(pair.bob.id, TEXT).then(onSettled, reject);
       }
     };
     pair.onText = () => {

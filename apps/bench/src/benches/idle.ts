@@ -77,7 +77,13 @@ function openNats(connections: number): Promise<Contender | Absent> {
 function contenderOf(
   version: string,
   connections: number,
-  { plan, connect }: { plan: ServerPlan; connect(port: number, number: number): Promise<Idle> },
+  {
+    plan,
+    connect,
+  }: {
+    readonly plan: ServerPlan;
+    readonly connect: (port: number, number: number) => Promise<Idle>;
+  },
 ): Contender {
   const run = async (count: number) => {
     const server = await ServerProcess.start(plan);

@@ -1,6 +1,6 @@
 /**
- * An agent that knows very many peers, each with a session, in its encrypted file: how long it takes
- * to start, and what one message to one of them costs.
+ * An agent that knows very many peers, each with a session, in its encrypted file: how long it
+ * takes to start, and what one message to one of them costs.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
