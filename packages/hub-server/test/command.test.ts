@@ -1,97 +1,24 @@
 /**
  * The `agentmesh-hub` command as a process: what it prints, how it refuses, and how it stops.
  */
-import { spawn, spawnSync } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
-import { createInterface } from 'node:readline';
-import { fileURLToPath } from 'node:url';
 import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { fromBase64Url, ready, toBase64Url } from '@agentmesh/protocol';
 import type { HubConnection } from '@agentmesh/protocol';
+import { Command, expectRefusal, runHub } from './hub-command.js';
 import { bareSocket, join as joinHub, newAgent, rawClient, until } from './test-clients.js';
 import { inFolder } from './store-samples.js';
 
-const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const { version } = JSON.parse(
   readFileSync(new URL('../package.json', import.meta.url), 'utf8'),
 ) as { version: string };
 
 jest.setTimeout(30_000);
 beforeAll(() => ready());
-
-interface Result {
-  readonly status: number | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function runHub(args: readonly string[], env: Record<string, string> = {}): Result {
-  const options = { encoding: 'utf8', env: { ...process.env, ...env }, timeout: 20_000 } as const;
-  return spawnSync(process.execPath, [MAIN, ...args], options);
-}
-
-/** A running hub command. */
-class Command {
-  readonly lines: Record<string, unknown>[] = [];
-  readonly text: string[] = [];
-  stderr = '';
-  readonly #child: ChildProcess;
-
-  private constructor(child: ChildProcess) {
-    this.#child = child;
-  }
-
-  static async start(args: readonly string[], env: Record<string, string> = {}): Promise<Command> {
-    const child = spawn(process.execPath, [MAIN, '--port', '0', ...args], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...env },
-    });
-    const command = new Command(child);
-    createInterface({ input: child.stdout }).on('line', (line) => {
-      command.text.push(line);
-      command.lines.push(JSON.parse(line) as Record<string, unknown>);
-    });
-    child.stderr.on('data', (bytes: Buffer) => (command.stderr += bytes.toString()));
-    await until(() => command.said('listening') !== undefined || child.exitCode !== null, 15_000);
-    return command;
-  }
-
-  said(message: string): Record<string, unknown> | undefined {
-    return this.lines.find((line) => line['msg'] === message);
-  }
-
-  get port(): number {
-    return Number(this.said('listening')?.['port']);
-  }
-
-  signal(name: 'SIGTERM' | 'SIGINT'): void {
-    this.#child.kill(name);
-  }
-
-  async exit(): Promise<number | null> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      await once(this.#child, 'exit');
-    }
-    return this.#child.exitCode;
-  }
-
-  async page(path: string): Promise<number> {
-    return (await fetch(`http://127.0.0.1:${this.port}${path}`)).status;
-  }
-}
-
-/** One line on stderr, nothing on stdout, and a code that is not 0. */
-function expectRefusal(result: Result, status: number, what: string): void {
-  expect(result.stderr).toMatch(/^agentmesh-hub: [^\n]+\n$/);
-  expect(result.stderr).toContain(what);
-  expect(result.stdout).toBe('');
-  expect(result.status).toBe(status);
-}
 
 describe('agentmesh-hub prints', () => {
   test('its version', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { OPTIONS, readCommand, variableOf } from './options.js';
 import type { HubConfig } from './options.js';
+import { shownStore } from './store-options.js';
 
 function configOf(args: string[], env: Record<string, string> = {}): HubConfig {
   const command = readCommand(args, env);
@@ -23,6 +24,7 @@ describe('readCommand', () => {
       host: '127.0.0.1',
       port: 7_700,
       data: './agentmesh-hub-data',
+      store: { kind: 'sqlite', folder: './agentmesh-hub-data' },
       registration: 'open',
       tokenFile: null,
       allowlistFile: null,
@@ -87,11 +89,39 @@ describe('readCommand', () => {
     [['--log-level', 'loud'], '--log-level'],
     [['--data', ''], '--data'],
     [['extra'], 'extra'],
+    [['--store', 'postgres://x'], '--store'],
+    [['--store', 'nats://'], '--store'],
+    [['--store', 'nats://a:4222,b:port'], '--store'],
+    [['--store', 'nats://a', '--nats-replicas', '6'], '--nats-replicas'],
+    [['--store', 'nats://a', '--nats-shards', '0'], '--nats-shards'],
+    [['--store', 'nats://a', '--nats-prefix', 'a.b'], '--nats-prefix'],
+    [['--store', 'nats://a', '--nats-cert', 'x.pem'], '--nats-key'],
+    [['--store', 'nats://u:p@a', '--nats-creds', 'x'], '--nats-creds'],
+    [['--store', 'nats://a', '--max-disk', '1G'], '--max-disk'],
+    [['--nats-creds', 'x.creds'], '--nats-creds'],
+    [['--hub-key-file', 'hub.key'], '--hub-key-file'],
   ])('refuses %j in one line', (args, what) => {
     const refusal = refusalOf(args);
     expect(refusal).toMatchObject({ code: 'BAD_OPTION', retryable: false });
     expect(refusal.message).toContain(what);
     expect(refusal.message).not.toContain('\n');
+  });
+
+  test('takes a store in NATS by flags or variables, and shows it without its secrets', () => {
+    const servers = 'nats://hub:sec%20ret@a:4222,nats://b';
+    const env = { AGENTMESH_STORE: servers, AGENTMESH_NATS_REPLICAS: '3' };
+    const { store } = configOf(['--data', '/d', '--nats-ca', 'ca.pem'], env);
+    expect(store).toMatchObject({ kind: 'nats', servers, replicas: 3, tlsCaFile: 'ca.pem' });
+    expect(store).toMatchObject({ hubKeyFile: '/d/hub.key' });
+    expect(shownStore(store)).toMatchObject({ servers: ['a:4222', 'b'], replicas: 3 });
+    expect(JSON.stringify(shownStore(store))).not.toMatch(/hub:|sec/);
+    const folder = configOf(['--store', 'sqlite:/elsewhere']).store;
+    expect(folder).toEqual({ kind: 'sqlite', folder: '/elsewhere' });
+  });
+
+  test('never repeats a store that it refuses: a password may be in it', () => {
+    const { message } = refusalOf(['--store', 'nats://hub:secret@']);
+    expect(message).not.toContain('secret');
   });
 
   test('refuses a bad variable by its name', () => {

@@ -8,6 +8,8 @@ import { parseArgs } from 'node:util';
 import * as z from 'zod';
 import { isLoopback } from '../net/front-door.js';
 import { lineOf, ServerError } from '../server-error.js';
+import { storeOf } from './store-options.js';
+import type { StoreConfig } from './store-options.js';
 
 /** One flag. `value` is null for a switch. */
 export interface OptionRule {
@@ -24,6 +26,44 @@ export const OPTIONS = {
     value: 'FOLDER',
     fallback: './agentmesh-hub-data',
     meaning: 'Database, certificate and tokens; made if missing, readable by its owner only',
+  },
+  store: {
+    value: 'STORE',
+    fallback: 'sqlite in the data folder',
+    meaning: 'sqlite, sqlite:FOLDER, or nats://HOST:PORT,… (tls://…) to share it with other hubs',
+  },
+  'hub-key-file': {
+    value: 'FILE',
+    fallback: 'hub.key in the data folder',
+    meaning: 'Key of the hubs that share a store in NATS: the same file for all of them',
+  },
+  'nats-creds': { value: 'FILE', fallback: 'none', meaning: 'Credentials file of NATS' },
+  'nats-nkey': { value: 'FILE', fallback: 'none', meaning: 'Seed of a user key of NATS' },
+  'nats-ca': {
+    value: 'FILE',
+    fallback: 'those of the system',
+    meaning: 'Certificates that NATS is checked with, PEM',
+  },
+  'nats-cert': {
+    value: 'FILE',
+    fallback: 'none',
+    meaning: 'Certificate that the hub shows NATS, PEM',
+  },
+  'nats-key': { value: 'FILE', fallback: 'none', meaning: 'Private key of that certificate' },
+  'nats-prefix': {
+    value: 'NAME',
+    fallback: 'agentmesh',
+    meaning: 'Begins the names of streams and subjects: one for each store',
+  },
+  'nats-replicas': {
+    value: 'NUMBER',
+    fallback: '3 where NATS is a cluster, else 1',
+    meaning: 'Copies of each stream, 1 to 5; counts for the hub that makes the store',
+  },
+  'nats-shards': {
+    value: 'NUMBER',
+    fallback: '4',
+    meaning: 'Streams for queues, 1 to 64; counts for the hub that makes the store',
   },
   registration: {
     value: 'MODE',
@@ -85,6 +125,7 @@ export interface HubConfig {
   readonly host: string;
   readonly port: number;
   readonly data: string;
+  readonly store: StoreConfig;
   readonly registration: 'open' | 'token' | 'allowlist';
   readonly tokenFile: string | null;
   readonly allowlistFile: string | null;
@@ -120,6 +161,14 @@ const size = z
     return Number.parseInt(value, 10) * (UNITS[unit] ?? 1);
   });
 
+/** A whole number from 1 on. */
+const count = (max: number) =>
+  z
+    .string()
+    .regex(/^[1-9][0-9]?$/)
+    .transform(Number)
+    .refine((value) => value <= max);
+
 const raw = z.object({
   host: z.union([z.ipv4(), z.ipv6(), z.hostname()]).default('127.0.0.1'),
   port: z
@@ -129,6 +178,22 @@ const raw = z.object({
     .refine((port) => port <= 65_535)
     .default(7_700),
   data: z.string().min(1).default('./agentmesh-hub-data'),
+  store: z
+    .string()
+    .regex(/^(sqlite|sqlite:.+|(nats|tls):\/\/\S+)$/)
+    .default('sqlite'),
+  'hub-key-file': text,
+  'nats-creds': text,
+  'nats-nkey': text,
+  'nats-ca': text,
+  'nats-cert': text,
+  'nats-key': text,
+  'nats-prefix': z
+    .string()
+    .regex(/^[A-Za-z0-9]{1,32}$/)
+    .optional(),
+  'nats-replicas': count(5).optional(),
+  'nats-shards': count(64).optional(),
   registration: z.enum(['open', 'token', 'allowlist']).optional(),
   'token-file': text,
   'allowlist-file': text,
@@ -205,6 +270,7 @@ function configOf(options: z.output<typeof raw>): HubConfig {
     host,
     port,
     data,
+    store: storeOf(options),
     registration,
     tokenFile: options['token-file'] ?? null,
     allowlistFile,

@@ -3,7 +3,9 @@
  * Owns the order of these steps, what is printed and the exit codes; options are `options`.
  */
 import { systemHost } from '@agentmesh/hub-local';
-import { AgentMeshError, hubIdOf, toBase64Url } from '@agentmesh/protocol';
+import type { HubStore } from '@agentmesh/hub-local';
+import { AgentMeshError, hubIdOf, ready, toBase64Url } from '@agentmesh/protocol';
+import { mkdirSync } from 'node:fs';
 import { pino } from 'pino';
 import type { Logger } from 'pino';
 import { loadOrCreateCertificate, readTlsIdentity } from '../certificate.js';
@@ -16,11 +18,13 @@ import { helpText } from './help.js';
 import { readCommand } from './options.js';
 import type { HubConfig } from './options.js';
 import { readRegistration, tokenPathOf } from './registration-files.js';
+import { shownStore } from './store-options.js';
 
 /** Between a red `/readyz` and the first goodbye. */
 const RETIRE_MS = 500;
 /** The whole of stopping; within the ten seconds that supervisors wait. */
 const STOP_MS = 9_000;
+const PRIVATE_FOLDER = 0o700;
 const FAILED = 1;
 const MISUSED = 2;
 
@@ -52,12 +56,7 @@ async function serve(config: HubConfig, command: CommandProcess): Promise<void> 
   const logger = pino({ level: config.logLevel, base: null });
   const meter = new HubMetrics();
   let fail = (_error: AgentMeshError): void => undefined;
-  const store = await SqliteHubStore.open({
-    folder: config.data,
-    quotaBytes: config.maxDiskBytes ?? undefined,
-    onCommitTime: (milliseconds) => meter.committed(milliseconds),
-    onFatal: (error) => fail(error),
-  });
+  const store = await openStore(config, meter, (error) => fail(error));
   const server = await started(config, { store, meter, logger }).catch(async (error: unknown) => {
     await store.close();
     throw error;
@@ -72,8 +71,29 @@ async function serve(config: HubConfig, command: CommandProcess): Promise<void> 
   announce(config, server, logger);
 }
 
+/** NATS is loaded only by those who want it. */
+async function openStore(
+  config: HubConfig,
+  meter: HubMetrics,
+  onFatal: (error: AgentMeshError) => void,
+): Promise<HubStore> {
+  const { store, data, maxDiskBytes } = config;
+  if (store.kind === 'nats') {
+    await ready();
+    mkdirSync(data, { recursive: true, mode: PRIVATE_FOLDER });
+    const { JetStreamHubStore } = await import('../jetstream.js');
+    return JetStreamHubStore.open({ ...store, onFatal });
+  }
+  return SqliteHubStore.open({
+    folder: store.folder,
+    quotaBytes: maxDiskBytes ?? undefined,
+    onCommitTime: (milliseconds) => meter.committed(milliseconds),
+    onFatal,
+  });
+}
+
 interface Parts {
-  readonly store: SqliteHubStore;
+  readonly store: HubStore;
   readonly meter: HubMetrics;
   readonly logger: Logger;
 }
@@ -101,10 +121,11 @@ async function started(config: HubConfig, parts: Parts): Promise<NetworkHubServe
 
 /** The configuration as it is in force, without secrets, and the key to pin. */
 function announce(config: HubConfig, server: NetworkHubServer, logger: Logger): void {
-  const { limits, tls, ...rest } = config;
+  const { limits, tls, store: storeConfig, ...rest } = config;
+  const store = shownStore(storeConfig);
   const certificate = tls?.cert ?? 'self-made';
   const tokens = config.registration === 'token' ? { tokens: tokenPathOf(config) } : {};
-  logger.info({ version: VERSION, ...rest, certificate, limits }, 'configuration');
+  logger.info({ version: VERSION, ...rest, store, certificate, limits }, 'configuration');
   const { port, hubKey } = server;
   const keys = { hubKey: toBase64Url(hubKey), hubId: toBase64Url(hubIdOf(hubKey)) };
   const { host, registration } = config;
@@ -114,7 +135,7 @@ function announce(config: HubConfig, server: NetworkHubServer, logger: Logger): 
 /** The first call stops in order, the second at once. */
 function stopper(parts: {
   readonly server: NetworkHubServer;
-  readonly store: SqliteHubStore;
+  readonly store: HubStore;
   readonly logger: Logger;
   readonly command: CommandProcess;
 }): (code: number) => void {

@@ -48,10 +48,23 @@ export function natsOptions(access: NatsAccess): NodeConnectionOptions {
 }
 
 function authenticatorOf({ credsFile, nkeyFile }: NatsAccess): { authenticator?: Authenticator } {
-  if (credsFile !== undefined) return { authenticator: credsAuthenticator(fileOf(credsFile)) };
+  if (credsFile !== undefined) {
+    return { authenticator: usable(credsAuthenticator(fileOf(credsFile)), credsFile) };
+  }
   if (nkeyFile === undefined) return {};
   const seed = new TextDecoder().decode(fileOf(nkeyFile)).trim();
-  return { authenticator: nkeyAuthenticator(new TextEncoder().encode(seed)) };
+  const authenticator = nkeyAuthenticator(new TextEncoder().encode(seed));
+  return { authenticator: usable(authenticator, nkeyFile) };
+}
+
+/** Signs once for trial, so that a bad file is found before NATS is asked. */
+function usable(authenticator: Authenticator, path: string): Authenticator {
+  try {
+    authenticator('trial');
+    return authenticator;
+  } catch (cause) {
+    throw new JetStreamStoreError('STORE_CREDENTIALS', { detail: path, cause });
+  }
 }
 
 function tlsOptions({ tlsCaFile, tlsCertFile, tlsKeyFile }: NatsAccess): TlsOptions {

@@ -17,6 +17,8 @@ export interface NatsSettings {
   readonly extra?: string;
   /** Inside the jetstream block. */
   readonly jetstream?: string;
+  /** Default: true. */
+  readonly isJetStream?: boolean;
 }
 
 /** Where a node listens. */
@@ -60,7 +62,7 @@ export class NatsNode {
   /** Does not start yet; `lines` come into the configuration as they are. */
   constructor(place: NatsPlace, settings: NatsSettings, lines = '') {
     this.#place = place;
-    const { extra = '', jetstream = '' } = settings;
+    const { extra = '', jetstream = '', isJetStream = true } = settings;
     const sync = jetstream.includes('sync_interval') ? '' : syncSetting(this.folder);
     const { host, port, monitor } = place;
     const config = [
@@ -71,7 +73,7 @@ export class NatsNode {
       // Silence of a peer is noticed within seconds, not the four minutes that are the default.
       'ping_interval: "2s"',
       'ping_max: 3',
-      `jetstream {\nstore_dir: "${this.folder}"\n${sync}\n${jetstream}\n}`,
+      isJetStream ? `jetstream {\nstore_dir: "${this.folder}"\n${sync}\n${jetstream}\n}` : '',
       lines,
       extra,
     ];
