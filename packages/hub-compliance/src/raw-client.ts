@@ -28,15 +28,18 @@ export class RawClient {
   /** Everything that came and was not taken yet. */
   readonly frames: HubFrame[] = [];
   readonly #arrivals = new Set<() => void>();
+  readonly #hub: HubUnderTest;
   #transport: ChannelTransport | null = null;
   #lastId = 1_000;
   #closed = false;
 
-  private constructor() {}
+  private constructor(hub: HubUnderTest) {
+    this.#hub = hub;
+  }
 
   /** Connects without saying anything. */
   static async connect(hub: HubUnderTest): Promise<RawClient> {
-    const client = new RawClient();
+    const client = new RawClient(hub);
     client.#transport = await hub.open({
       receive: (text) => client.#receive(text),
       lost: () => client.#end(),
@@ -110,6 +113,7 @@ export class RawClient {
     for (let round = 0; round < 4; round++) {
       await this.request({ type: 'ping' });
     }
+    await this.#hub.rest();
   }
 
   /** Waits for the end of the connection. */

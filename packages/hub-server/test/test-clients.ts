@@ -33,7 +33,9 @@ export async function withServer(
 
 /** A client of frames without manners. */
 export function rawClient(port: number, kind: TransportKind = 'tcp'): Promise<RawClient> {
-  const hub = { open: (client) => openSocket(kind, port, client) } as Partial<HubUnderTest>;
+  const rest = () => Promise.resolve();
+  const open: HubUnderTest['open'] = (client) => openSocket(kind, port, client);
+  const hub: Partial<HubUnderTest> = { open, rest };
   return RawClient.connect(hub as HubUnderTest);
 }
 
@@ -47,7 +49,8 @@ export async function rawClientAndSocket(
     socket = opened.socket;
     return opened;
   };
-  const client = await RawClient.connect({ open } as HubUnderTest);
+  const rest = () => Promise.resolve();
+  const client = await RawClient.connect({ open, rest } as Partial<HubUnderTest> as HubUnderTest);
   return { client, socket: socket! };
 }
 

@@ -94,6 +94,8 @@ const CODES: Readonly<Record<number, JetStreamStoreErrorCode>> = {
   10_028: 'STORE_FULL',
   10_039: 'STORE_UNSUITABLE',
   10_047: 'STORE_FULL',
+  // A node that has not heard of it yet.
+  10_059: 'STORE_UNAVAILABLE',
   10_074: 'STORE_UNSUITABLE',
   10_076: 'STORE_UNSUITABLE',
   10_077: 'STORE_FULL',

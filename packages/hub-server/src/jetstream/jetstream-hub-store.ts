@@ -69,7 +69,7 @@ export interface JetStreamHubStoreOptions extends NatsAccess {
   readonly shards?: number | undefined;
   /** Largest blob that must fit into a message of NATS. Default: 1 MiB. */
   readonly maxBlobBytes?: number | undefined;
-  /** How long one operation waits for a leader and an answer. Default: 5 s. */
+  /** How long one operation waits for a leader and an answer. Default: 10 s. */
   readonly patienceMs?: number | undefined;
   /** NATS will not let this hub in again; every call is refused from now on. */
   readonly onFatal?: ((error: JetStreamStoreError) => void) | undefined;
@@ -82,7 +82,7 @@ const deadShape = z.object({ count: z.number() });
 const DEFAULT_SHARDS = 4;
 const DEFAULT_BLOB_BYTES = 1_048_576;
 const CLUSTER_REPLICAS = 3;
-const DEFAULT_PATIENCE_MS = 5_000;
+const DEFAULT_PATIENCE_MS = 10_000;
 const HEADER_ROOM = 1_024;
 
 /** A `HubStore` in NATS. Any number of hubs may open the same one. */
@@ -96,14 +96,18 @@ export class JetStreamHubStore implements HubStore {
   readonly #queues: Queues;
   readonly #notices: Notices;
   readonly #sweeper: Sweeper;
+  readonly #ledgers: QueueLedgers;
   readonly #hubKeyFile: string;
+  /** Names this hub among all. */
+  readonly #owner: string;
   readonly #neighbours: JetStreamNeighbours;
 
   private constructor(link: NatsLink, layout: Layout, hubKeyFile: string) {
     this.#link = link;
     this.#layout = layout;
     this.#hubKeyFile = hubKeyFile;
-    const owner = toBase64Url(systemHost.random(12));
+    this.#owner = toBase64Url(systemHost.random(12));
+    const owner = this.#owner;
     this.#documents = new Documents(link);
     const documents = this.#documents;
     this.#directory = new Directory({ documents, layout, owner, monotonic: monotonicMs });
@@ -114,7 +118,8 @@ export class JetStreamHubStore implements HubStore {
     this.#notices = new Notices(link, layout);
     const notices = this.#notices;
     const ids = new RememberedIds(link, layout);
-    const ledgers = new QueueLedgers(link, layout, monotonicMs);
+    this.#ledgers = new QueueLedgers(link, layout, monotonicMs);
+    const ledgers = this.#ledgers;
     const envelopes = new StoredEnvelopes({ link, layout, ids, ledgers });
     const directory = this.#directory;
     this.#queues = new Queues({
@@ -221,6 +226,7 @@ export class JetStreamHubStore implements HubStore {
   async claim(claim: NameClaim): Promise<ClaimResult> {
     const { result, cameFrom } = await this.#directory.claim(claim);
     if (result.status !== 'ok' || claim.opening === null) return result;
+    if (cameFrom !== null && cameFrom !== this.#owner) this.#ledgers.doubt();
     const arrival = { aid: claim.aid, connection: result.connection, cameFrom };
     return { ...result, spent: await this.#neighbours.takeOver(arrival) };
   }

@@ -3,6 +3,7 @@
  * Owns names and settings of the streams; what the messages say is owned by those who write them.
  */
 import { toBase64Url } from '@agentmesh/protocol';
+import type { StreamConfig } from '@nats-io/jetstream';
 import { NOTE_LENGTH } from './envelope-note.js';
 
 /** Version of this layout; a hub refuses to touch a newer one. */
@@ -25,6 +26,27 @@ export interface StreamPlan {
   readonly subject: string;
   /** Messages kept per subject: 1 makes each subject a document. */
   readonly perSubject: number;
+}
+
+/** By which NATS knows a message again. */
+const WINDOW_NANOS = 120_000_000_000;
+
+/** A stream as it is made. */
+export function streamSettings(
+  { name, subject, perSubject }: StreamPlan,
+  replicas: number,
+): Partial<StreamConfig> & { name: string } {
+  return {
+    name,
+    subjects: [subject],
+    num_replicas: replicas,
+    max_msgs_per_subject: perSubject,
+    retention: 'limits',
+    storage: 'file',
+    discard: 'new',
+    duplicate_window: WINDOW_NANOS,
+    deny_purge: true,
+  };
 }
 
 /** Names under one prefix; two stores in one account take two prefixes. */

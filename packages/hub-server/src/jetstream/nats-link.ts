@@ -8,7 +8,6 @@ import type {
   JetStreamClient,
   JetStreamManager,
   JetStreamPublishOptions,
-  StreamConfig,
   StreamState,
 } from '@nats-io/jetstream';
 import { connect, headers } from '@nats-io/transport-node';
@@ -21,7 +20,7 @@ import {
   NO_MESSAGE,
   WRONG_LAST_SEQUENCE,
 } from './jetstream-error.js';
-import { NOTE_HEADER } from './layout.js';
+import { NOTE_HEADER, streamSettings } from './layout.js';
 import type { StreamPlan } from './layout.js';
 
 /** A message as it lies in a stream. */
@@ -66,11 +65,12 @@ export interface NatsLinkOptions {
 
 const SIZE_HEADER = 'Nats-Msg-Size';
 const RETRY_MS = 100;
+/** A stream without a leader does not answer at all: time to ask again. */
+const ATTEMPT_MS = 2_000;
 const NANOS = 1_000_000;
 const SCAN_MS = 5_000;
 /** NATS removes a reader that nobody asks any more. */
 const READER_IDLE_MS = 60_000;
-const WINDOW_MS = 120_000;
 const STREAM_EXISTS = 10_058;
 const NO_ROOM_FOR_REPLICAS = [10_005, 10_074];
 
@@ -102,8 +102,13 @@ export class NatsLink {
     let connection: NatsConnection | null = null;
     try {
       connection = await connect({ ...settings, maxReconnectAttempts: -1, reconnectTimeWait: 250 });
-      const manager = await jetstreamManager(connection, { checkAPI: false, timeout: patienceMs });
-      await manager.getAccountInfo();
+      const timeout = Math.min(patienceMs, ATTEMPT_MS);
+      const manager = await jetstreamManager(connection, { checkAPI: false, timeout });
+      await manager.getAccountInfo().catch((thrown: unknown) => {
+        if (!isDisabled(thrown)) throw thrown;
+        const detail = 'JetStream is not enabled: give nats-server a jetstream block, or -js';
+        throw new JetStreamStoreError('STORE_UNSUITABLE', { detail, cause: thrown });
+      });
       return new NatsLink(connection, manager, options);
     } catch (thrown) {
       await connection?.close();
@@ -163,25 +168,14 @@ export class NatsLink {
   }
 
   /** Makes a stream, or finds it as it is: its settings belong to the operator from then on. */
-  async ensureStream({ name, subject, perSubject }: StreamPlan, replicas: number): Promise<void> {
+  async ensureStream(plan: StreamPlan, replicas: number): Promise<void> {
     await this.#patiently(async () => {
-      const known = await this.#manager.streams.info(name).catch((thrown: unknown) => {
+      const known = await this.#manager.streams.info(plan.name).catch((thrown: unknown) => {
         if (apiCodeOf(thrown) === 10_059) return null;
         throw thrown;
       });
       if (known !== null) return;
-      const settings: Partial<StreamConfig> & { name: string } = {
-        name,
-        subjects: [subject],
-        num_replicas: replicas,
-        max_msgs_per_subject: perSubject,
-        retention: 'limits',
-        storage: 'file',
-        discard: 'new',
-        duplicate_window: WINDOW_MS * NANOS,
-        deny_purge: true,
-      };
-      await this.#manager.streams.add(settings).catch((thrown: unknown) => {
+      await this.#manager.streams.add(streamSettings(plan, replicas)).catch((thrown: unknown) => {
         // Another hub made it, with other settings.
         if (apiCodeOf(thrown) !== STREAM_EXISTS) throw thrown;
       });
@@ -212,6 +206,8 @@ export class NatsLink {
       options.headers = headers();
       options.headers.set(NOTE_HEADER, note);
     }
+    const { patienceMs } = this.#options;
+    options.timeout = patient ? Math.min(patienceMs, ATTEMPT_MS) : patienceMs;
     const run = () => this.#client.publish(subject, data, options);
     try {
       const ack = await (patient ? this.#patiently(run) : this.#once(run));
@@ -355,6 +351,13 @@ export class NatsLink {
     const reason = await this.#connection.closed();
     if (!this.#isClosing) this.#options.onClosed(jetStreamErrorOf(reason ?? null));
   }
+}
+
+/** Nobody answers for JetStream, or it says so itself: for the server, or for this account. */
+function isDisabled(thrown: unknown): boolean {
+  const names = ['NoRespondersError', 'JetStreamNotEnabled'];
+  if (thrown instanceof Error && names.includes(thrown.name)) return true;
+  return hasApiCode(thrown, [10_039, 10_076]);
 }
 
 function hasApiCode(thrown: unknown, codes: readonly number[]): boolean {

@@ -1,8 +1,8 @@
 /**
  * What this hub believes to lie in the queues it appends to: for quotas, and to find an envelope by
  * its id. Owns that belief. A ledger knows everything that this hub did and what a scan showed;
- * what other hubs did since is unknown, so what they added is looked for once a second, and nothing
- * is called full before a fresh scan says so.
+ * what other hubs did since is unknown, so what they added is looked for once a second and when an
+ * agent comes from there, and nothing is called full before a fresh look says so.
  */
 import { toBase64Url } from '@agentmesh/protocol';
 import type { NewEnvelope, QueueQuota } from '@agentmesh/hub-local';
@@ -124,10 +124,7 @@ export class QueueLedgers {
     this.#ledgers.delete(key);
     const nowMs = this.#monotonic();
     if (nowMs - ledger.checkedMs > FRESH_MS) {
-      const count = await this.#link.count(
-        this.#layout.queueStream(this.#layout.shardOf(recipient)),
-        this.#layout.queueSubject(recipient),
-      );
+      const count = await this.#count(recipient);
       if (count > ledger.messages) await this.#scan(recipient, ledger);
       if (count === 0 || ledger.scannedMs < 0) ledger.scannedMs = nowMs;
       ledger.checkedMs = nowMs;
@@ -137,11 +134,19 @@ export class QueueLedgers {
     return ledger;
   }
 
-  /** Reads a whole queue anew, unless that was done within the last second. */
+  /** Reads a whole queue anew, unless it was read within the last second and nothing has left it. */
   async renew(recipient: Uint8Array): Promise<QueueLedger> {
     const ledger = await this.of(recipient);
-    if (this.#monotonic() - ledger.scannedMs > FRESH_MS) await this.#rescan(recipient, ledger);
+    const isOld = this.#monotonic() - ledger.scannedMs > FRESH_MS;
+    if (isOld || (await this.#count(recipient)) !== ledger.messages) {
+      await this.#rescan(recipient, ledger);
+    }
     return ledger;
+  }
+
+  /** An agent came from another hub, which may have stored for it a moment ago. */
+  doubt(): void {
+    for (const ledger of this.#ledgers.values()) ledger.checkedMs = Number.NEGATIVE_INFINITY;
   }
 
   /** Looks for an envelope in the queue itself; null if it is not there. */
@@ -149,6 +154,11 @@ export class QueueLedgers {
     const ledger = await this.of(recipient);
     if (ledger.find(idKey) === null) await this.#scan(recipient, ledger);
     return ledger.find(idKey);
+  }
+
+  #count(recipient: Uint8Array): Promise<number> {
+    const stream = this.#layout.queueStream(this.#layout.shardOf(recipient));
+    return this.#link.count(stream, this.#layout.queueSubject(recipient));
   }
 
   async #rescan(recipient: Uint8Array, ledger: QueueLedger): Promise<void> {
