@@ -134,7 +134,7 @@ export class QueueLedgers {
     return ledger;
   }
 
-  /** Reads a whole queue anew, unless it was read within the last second and nothing has left it. */
+  /** Reads a whole queue anew, unless that was done within a second and nothing left it since. */
   async renew(recipient: Uint8Array): Promise<QueueLedger> {
     const ledger = await this.of(recipient);
     const isOld = this.#monotonic() - ledger.scannedMs > FRESH_MS;

@@ -1,6 +1,6 @@
 /**
- * `agentmesh-hub --store nats://…` as a process: two of them as one hub, and what they say when NATS
- * is away, refuses them or is not made for it.
+ * `agentmesh-hub --store nats://…` as a process: two as one hub, and what they say when NATS is
+ * away, refuses them or is not made for it.
  */
 import { copyFileSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
