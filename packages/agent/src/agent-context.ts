@@ -4,6 +4,7 @@
  */
 import { equalBytes } from '@agentmesh/crypto';
 import type { AgentKeyPair, AgentMeshError } from '@agentmesh/crypto';
+import type { Clock } from '@agentmesh/protocol';
 import type { Author } from './compose.js';
 import { AgentError } from './errors.js';
 import { EventEmitter } from './events.js';
@@ -23,6 +24,7 @@ import { SharedLock } from './shared-lock.js';
 import type { AgentStore } from './store.js';
 import { StoreTransaction } from './store-transaction.js';
 import type { TrustPolicy } from './trust.js';
+import { waitingClock } from './waiting-clock.js';
 
 /** What an agent is made of. */
 export interface AgentParts {
@@ -43,6 +45,8 @@ const LOGS: readonly Log[] = ['outbox', 'inbox', 'dead', 'security'];
 export class AgentContext {
   readonly name: string;
   readonly runtime: Runtime;
+  /** For waits: never goes back, and means nothing in another run. */
+  readonly waits: Clock;
   readonly log: Logger;
   readonly policy: TrustPolicy;
   readonly requireOneTimePrekey: boolean;
@@ -70,6 +74,7 @@ export class AgentContext {
     this.#keyPair = keyPair;
     this.#next = next;
     this.runtime = parts.runtime;
+    this.waits = waitingClock(parts.runtime.now);
     this.log = parts.log;
     this.policy = parts.policy;
     this.requireOneTimePrekey = parts.requireOneTimePrekey;

@@ -113,7 +113,7 @@ export class Conversations {
   #goesOn(peer: Peer, fetched: Fetched | null): boolean {
     if (fetched === 'none' || this.#link === null) return true;
     const after = this.#renewAfter.get(toHex(peer.identity.aid)) ?? 0;
-    return fetched === null && this.#context.runtime.now() < after;
+    return fetched === null && this.#context.waits() < after;
   }
 
   /** A session from the bundle that was handed over, if there is one; it is used once. */
@@ -161,7 +161,7 @@ export class Conversations {
   /** An old session goes on, unless the peer's name shows another identity. */
   #withoutRenewal(peer: Peer, error: unknown): Fetched {
     if (error instanceof IdentityChangedError || !(error instanceof AgentMeshError)) throw error;
-    const retryMs = this.#context.runtime.now() + RENEWAL_RETRY_MS;
+    const retryMs = this.#context.waits() + RENEWAL_RETRY_MS;
     this.#renewAfter.set(toHex(peer.identity.aid), retryMs);
     this.#context.log.warn('session not renewed', { peer: peer.name, code: error.code });
     return 'none';

@@ -93,7 +93,7 @@ export class Dispatcher {
 
   /** A row was committed; it runs when nothing before it is missing, or after a wait. */
   add(entry: InboxEntry): void {
-    this.#waiting.push(waiting(entry, this.#context.runtime.now() + AGENT_LIMITS.inOrderMs));
+    this.#waiting.push(waiting(entry, this.#context.waits() + AGENT_LIMITS.inOrderMs));
   }
 
   /** Nothing of this line is missing up to `mark`. */
@@ -146,7 +146,7 @@ export class Dispatcher {
   /** The first message that may run, or the earliest of its line. */
   #next(): Waiting | null {
     if (this.#stopped || this.#handlers.size === 0) return null;
-    const nowMs = this.#context.runtime.now();
+    const nowMs = this.#context.waits();
     const isDue = (item: Waiting): boolean =>
       item.dueMs <= nowMs || (this.#draining && item.attempts === 0);
     const first = this.#waiting.find(isDue);
@@ -165,7 +165,7 @@ export class Dispatcher {
     this.#cancelWake = null;
     if (this.#stopped || this.#handlers.size === 0 || this.#waiting.length === 0) return;
     const atMs = Math.min(...this.#waiting.map(({ dueMs }) => dueMs));
-    const delayMs = Math.max(0, atMs - this.#context.runtime.now());
+    const delayMs = Math.max(0, atMs - this.#context.waits());
     this.#cancelWake = this.#context.runtime.schedule(delayMs, () => this.#kick());
   }
 
@@ -220,7 +220,7 @@ export class Dispatcher {
   async #later(item: Waiting): Promise<void> {
     if (!item.entry.redelivered) await this.#store(item);
     const waitMs = AGENT_LIMITS.handlerRetryMs * 2 ** (item.attempts - 1);
-    item.dueMs = this.#context.runtime.now() + waitMs;
+    item.dueMs = this.#context.waits() + waitMs;
   }
 
   /** Counts the run in the row. */

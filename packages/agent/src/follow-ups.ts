@@ -2,18 +2,17 @@
  * What a message asks for later: a receipt, or the messages missing before it (protocol.md §2.10).
  * Owns the timers. What is due is decided when the time comes, from the peer's row.
  */
-import { CONTENT_KIND, encodeRetry, LIMITS, toHex, fromHex } from '@agentmesh/crypto';
+import { CONTENT_KIND, encodeRetry, toHex, fromHex } from '@agentmesh/crypto';
 import type { SequenceRange } from '@agentmesh/crypto';
 import { nameOf } from './agent-context.js';
 import type { AgentContext } from './agent-context.js';
 import { receiptBody } from './body.js';
 import type { Draft } from './compose.js';
 import { AGENT_LIMITS } from './limits.js';
-import { currentWindow } from './peer.js';
+import { holesOf } from './peer.js';
 import type { Peer } from './peer.js';
 import { rowsUnder } from './row-pages.js';
 import type { Sender } from './sender.js';
-import { missing } from './sequence-window.js';
 
 const MINUTE_MS = 60_000;
 /** Each gap is asked for again after four times the wait. */
@@ -39,10 +38,14 @@ export class FollowUps {
     this.#sender = sender;
   }
 
-  /** Takes up the receipts that an earlier run owed. */
+  /** Takes up the receipts that an earlier run owed, and what it missed. */
   async load(): Promise<void> {
-    for await (const { key } of rowsUnder(this.#context.store, 'receipt')) {
+    const { store } = this.#context;
+    for await (const { key } of rowsUnder(store, 'receipt')) {
       this.#receiptIn(fromHex(key.slice('receipt/'.length)), AGENT_LIMITS.receiptMs);
+    }
+    for await (const { key } of rowsUnder(store, 'gap')) {
+      this.#gapIn(fromHex(key.slice('gap/'.length)), 0);
     }
   }
 
@@ -51,14 +54,14 @@ export class FollowUps {
     const { aid } = peer.identity;
     if (peer.owed >= AGENT_LIMITS.receiptMessages) this.#receiptNow(aid);
     else if (peer.owed > 0) this.#receiptIn(aid, AGENT_LIMITS.receiptMs);
-    if (this.#holesOf(peer).length > 0) this.#gapIn(aid, 0);
+    if (holesOf(peer, this.#context.meta.since).length > 0) this.#gapIn(aid, 0);
     else this.#clear(this.#gaps, toHex(aid));
   }
 
   /** A peer asks for messages again; more often than allowed he is not heard. */
   answerRetry(aid: Uint8Array, ranges: readonly SequenceRange[]): void {
     const key = toHex(aid);
-    const nowMs = this.#context.runtime.now();
+    const nowMs = this.#context.waits();
     const recent = (this.#answered.get(key) ?? []).filter((at) => nowMs - at < MINUTE_MS);
     if (this.#stopped || recent.length >= AGENT_LIMITS.retriesPerMinute) return;
     this.#answered.set(key, [...recent, nowMs]);
@@ -114,7 +117,7 @@ export class FollowUps {
   }
 
   #requestOf(peer: Peer): Draft | null {
-    const ranges = this.#holesOf(peer);
+    const ranges = holesOf(peer, this.#context.meta.since);
     if (ranges.length === 0) return null;
     this.#context.events.emit('gap', { peer: peer.name, state: 'asked', ranges });
     return { kind: CONTENT_KIND.retry, body: encodeRetry(ranges) };
@@ -123,11 +126,5 @@ export class FollowUps {
   #clear(timers: Map<string, Timer>, key: string): void {
     timers.get(key)?.cancel();
     timers.delete(key);
-  }
-
-  /** Numbers of the peer's current store that are missing before others that came. */
-  #holesOf(peer: Peer): SequenceRange[] {
-    const window = currentWindow(peer, this.#context.meta.since);
-    return window === null ? [] : missing(window, LIMITS.retryRanges);
   }
 }

@@ -343,7 +343,7 @@ export class Introductions {
     const { aid } = peer.identity;
     for (const { sid } of peer.sessions) tx.delete(ROW.session(sid));
     forgetSent(tx, peer);
-    for (const key of [ROW.peer(aid), ROW.bundle(aid), ROW.receipt(aid)]) tx.delete(key);
+    for (const row of [ROW.peer, ROW.bundle, ROW.receipt, ROW.gap]) tx.delete(row(aid));
   }
 }
 

@@ -3,11 +3,11 @@
  * numbers. Owns this value, its storage form and its small transitions; who may become a peer is
  * `trust`'s judgement, what a message changes is `receive`'s and `compose`'s.
  */
-import { aidOf, equalBytes, fingerprintOf } from '@agentmesh/crypto';
-import type { IdentityRecord, PublicIdentity } from '@agentmesh/crypto';
+import { aidOf, equalBytes, fingerprintOf, LIMITS } from '@agentmesh/crypto';
+import type { IdentityRecord, PublicIdentity, SequenceRange } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from './limits.js';
 import { RowReader, RowWriter } from './row-codec.js';
-import { emptyWindow, readWindow, writeWindow } from './sequence-window.js';
+import { emptyWindow, missing, readWindow, writeWindow } from './sequence-window.js';
 import type { SequenceWindow, WindowPlace } from './sequence-window.js';
 import { activeSession, readEntry, withSession, writeEntry } from './sessions.js';
 import type { SessionEntry } from './sessions.js';
@@ -152,6 +152,12 @@ export function currentWindow({ instance, ...peer }: Peer, since: number): Seque
 /** Highest number of the peer's current instance received without a hole. */
 export function ackOf(peer: Peer, since: number): number {
   return currentWindow(peer, since)?.low ?? 0;
+}
+
+/** Numbers of his current instance that are missing before others that came. */
+export function holesOf(peer: Peer, since: number): SequenceRange[] {
+  const window = currentWindow(peer, since);
+  return window === null ? [] : missing(window, LIMITS.retryRanges);
 }
 
 /** Version 1 knew of no successions. */

@@ -18,7 +18,14 @@ import type { Body } from './body.js';
 import type { Author } from './compose.js';
 import { AgentError, InstanceHeldError } from './errors.js';
 import { AGENT_LIMITS } from './limits.js';
-import { encodePeer, outgoingOf, replaceSession, replaceWindow, windowOf } from './peer.js';
+import {
+  encodePeer,
+  holesOf,
+  outgoingOf,
+  replaceSession,
+  replaceWindow,
+  windowOf,
+} from './peer.js';
 import type { Peer } from './peer.js';
 import { ROW } from './row-keys.js';
 import { loadSent } from './sent-log.js';
@@ -79,6 +86,7 @@ export async function settle(message: OpenedMessage): Promise<Settled> {
   const owing = withReceiptOwed(message, acknowledged.peer);
   const { peer, droppedKeys } = await withBounds(message, owing);
   writeSession(message);
+  writeGap(message, peer);
   tx.put(ROW.peer(peer.identity.aid), encodePeer(peer));
   const { repeated, lost } = numbered;
   const { instance } = opened.content;
@@ -238,6 +246,15 @@ async function withBounds(
   }
   const emptied = replaceSession({ ...peer, sessions: kept }, { ...stalest, skipped: 0 });
   return { peer: emptied, droppedKeys: stalest.skipped };
+}
+
+/** Whether something is missing is known to the next run too: it asks for it. */
+function writeGap({ tx, me, peer: before }: OpenedMessage, after: Peer): void {
+  const { since } = me.meta;
+  const key = ROW.gap(after.identity.aid);
+  const [had, has] = [before, after].map((peer) => holesOf(peer, since).length > 0);
+  if (has && !had) tx.put(key, new Uint8Array());
+  else if (had && !has) tx.delete(key);
 }
 
 /** Step 11: the session's successor; for a new one the used prekey goes and its sid stays known. */

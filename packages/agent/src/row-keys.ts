@@ -5,6 +5,7 @@
 
 /*
  *   meta                      whose store, which opening   hub        pinned hub key
+ *   shown                     instance last shown to that hub
  *   record                    own identity record          prekeys    what was issued
  *   prekey/signed/<id>        private halves               prekey/one-time/<id>
  *   name/<name>               aid pinned to the name       peer/<aid> all that is known of a peer
@@ -15,6 +16,7 @@
  *   former/<aid>              identities of ours that were followed by another one
  *   outbox/<n>  inbox/<n>  dead/<n>  security/<n>          in order of arrival
  *   receipt/<aid>             a receipt is owed           outcome/<aid>/<n>  an outcome is owed
+ *   gap/<aid>                 numbers of his are missing
  */
 import { toHex } from '@agentmesh/crypto';
 
@@ -35,6 +37,7 @@ export type Log = 'outbox' | 'inbox' | 'dead' | 'security';
 export const ROW = {
   meta: 'meta',
   hub: 'hub',
+  shown: 'shown',
   record: 'record',
   prekeys: 'prekeys',
   rotation: 'rotation',
@@ -51,6 +54,7 @@ export const ROW = {
     `sent/${toHex(aid)}/${id8(epoch)}/${sortable(number)}`,
   receipt: (aid: Uint8Array) => `receipt/${toHex(aid)}`,
   outcome: (aid: Uint8Array, order: number) => `outcome/${toHex(aid)}/${sortable(order)}`,
+  gap: (aid: Uint8Array) => `gap/${toHex(aid)}`,
   log: (log: Log, order: number) => `${log}/${sortable(order)}`,
 } as const;
 

@@ -132,8 +132,14 @@ export class Sender {
       const draft = { kind: CONTENT_KIND.receipt, body: receiptBody(keptFrom - 1) };
       conversation = this.#stage(speech, conversation, draft);
     }
-    for (const number of numbersIn(ranges, keptFrom, next)) {
+    const numbers = numbersIn(ranges, keptFrom, next);
+    for (const number of numbers) {
       conversation = await this.#again(speech, conversation, number);
+    }
+    // Beyond one answer's portion: by a newer number the peer sees what is missing, and asks.
+    if (numbers.length >= AGENT_LIMITS.retryMessages) {
+      const draft = { kind: CONTENT_KIND.nudge, body: new Uint8Array() };
+      conversation = this.#stage(speech, conversation, draft);
     }
     await this.#commit(speech, conversation);
   }

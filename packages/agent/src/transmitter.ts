@@ -57,7 +57,7 @@ export class Transmitter {
     this.#context = context;
     this.#sweeper = sweeper;
     this.#onRefused = onRefused;
-    this.#pace = new Pace(context.runtime.now());
+    this.#pace = new Pace(context.waits());
   }
 
   /** Messages that the hub has not accepted yet. */
@@ -129,7 +129,7 @@ export class Transmitter {
 
   /** Sends whatever may go now; else wakes when the first lane may. */
   #pump(): void {
-    const nowMs = this.#context.runtime.now();
+    const nowMs = this.#context.waits();
     let wakeMs = Infinity;
     for (const [key, lane] of this.#lanes) {
       if (this.#connection === null || this.#inFlight >= AGENT_LIMITS.inFlight) return;
@@ -227,7 +227,7 @@ export class Transmitter {
     const at = lane.queue.findIndex((other) => other.key > entry.key);
     lane.queue.splice(at < 0 ? lane.queue.length : at, 0, entry);
     this.#lanes.set(toHex(entry.to), lane);
-    const nowMs = this.#context.runtime.now();
+    const nowMs = this.#context.waits();
     const { resendMs, resendMaxMs } = AGENT_LIMITS;
     const backoffMs = Math.min(resendMs * 2 ** lane.failures, resendMaxMs);
     const askedMs = error instanceof ProtocolError ? error.retryAfterMs : undefined;
