@@ -7,7 +7,7 @@ import {
   REVOCATION_REASON,
   systemRandom,
 } from '@agentmesh/crypto';
-import { decodeBundle, ready } from '@agentmesh/protocol';
+import { decodeBundle, ProtocolError, ready } from '@agentmesh/protocol';
 import type { Delivery, HubEvents } from '@agentmesh/protocol';
 import { LocalHub, MemoryHubStore } from './index.js';
 import type { HubTraffic, LocalHubOptions } from './index.js';
@@ -154,6 +154,19 @@ describe('LocalHub', () => {
     const handed = { id, from: alice.identity.aid, to: bob.identity.aid, blob };
     await expect(hub.deliver(handed)).rejects.toMatchObject(REVOKED);
     expect(decodeBundle(await hub.getBundle('bob'))).toEqual({ record, revocation });
+    await hub.close();
+  });
+
+  test('starts again after its store had failed', async () => {
+    const store = new MemoryHubStore();
+    let failures = 1;
+    const hubSeed: MemoryHubStore['hubSeed'] = async (create) => {
+      if (failures-- > 0) throw new ProtocolError('STORAGE');
+      return MemoryHubStore.prototype.hubSeed.call(store, create);
+    };
+    const hub = new LocalHub({ store: Object.assign(store, { hubSeed }) });
+    await expect(hub.listAgents()).rejects.toMatchObject({ code: 'STORAGE' });
+    expect(await hub.listAgents()).toEqual([]);
     await hub.close();
   });
 

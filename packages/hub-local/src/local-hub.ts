@@ -196,7 +196,11 @@ export class LocalHub implements Hub {
 
   #start(): Promise<HubCore> {
     if (this.#closed) return Promise.reject(new HubError('HUB_CLOSED'));
-    this.#starting ??= this.#create();
+    // A store that failed once may work the next time.
+    this.#starting ??= this.#create().catch((error: unknown) => {
+      this.#starting = null;
+      throw error;
+    });
     return this.#starting;
   }
 
