@@ -14,6 +14,14 @@ import { GuardedStore } from './guarded-store.js';
 import { KeyedMutex } from './keyed-mutex.js';
 import { decodeMeta, encodeMeta, openedMeta, renewedMeta } from './meta.js';
 import type { Meta } from './meta.js';
+import {
+  decodeOpenings,
+  encodeOpenings,
+  isOfAnotherTime,
+  withAnswer,
+  withOpening,
+} from './openings.js';
+import type { Opening } from './openings.js';
 import { presentIdentity } from './rotation.js';
 import type { PresentIdentity } from './rotation.js';
 import { orderOf, ROW, under } from './row-keys.js';
@@ -105,7 +113,11 @@ export class AgentContext {
       });
       const owner = { aid: identity.keyPair.identity.aid, name: parts.name };
       const meta = openedMeta(row, owner, parts.runtime.random);
-      await store.commit([{ put: ROW.meta, value: encodeMeta(meta) }]);
+      const openings = withOpening(decodeOpenings(await store.get(ROW.openings)), meta);
+      await store.commit([
+        { put: ROW.meta, value: encodeMeta(meta) },
+        { put: ROW.openings, value: encodeOpenings(openings) },
+      ]);
       const context = new AgentContext(parts, identity, { store, meta });
       await context.#findFormers();
       for (const log of LOGS) await context.#findOrder(log);
@@ -176,11 +188,28 @@ export class AgentContext {
     return ROW.log(log, order);
   }
 
-  /** A new instance after a rollback: committed before anything is sent under it. */
-  async renewInstance(): Promise<void> {
-    const meta = renewedMeta(this.#meta, this.runtime.random);
-    await this.store.commit([{ put: ROW.meta, value: encodeMeta(meta) }]);
+  /**
+   * The hub has taken this opening, and tells which one it saw before. If that is of another course
+   * of time, the store went back: it gets a new instance, committed before anything is sent under
+   * it. Returns whether it did. A hub that is not the pinned one knows nothing of that.
+   */
+  async answered(hubKey: Uint8Array, last: Opening | null): Promise<boolean> {
+    const before = this.#meta;
+    const openings = decodeOpenings(await this.store.get(ROW.openings));
+    const pinned = await this.store.get(ROW.hub);
+    const isOurHub = pinned !== null && equalBytes(pinned, hubKey);
+    const isLater = last !== null && equalBytes(last.instance, before.instance);
+    const wentBack = isOurHub
+      ? last !== null && isOfAnotherTime(openings, before, last)
+      : isLater && last.boot > before.boot;
+    const meta = wentBack ? renewedMeta(before, this.runtime.random) : before;
+    await this.store.commit([
+      { put: ROW.meta, value: encodeMeta(meta) },
+      { put: ROW.openings, value: encodeOpenings(withAnswer(before, meta)) },
+      { put: ROW.hub, value: hubKey },
+    ]);
     this.#meta = meta;
+    return wentBack;
   }
 
   /** Another identity has taken our place: committed before anything is said as it. */

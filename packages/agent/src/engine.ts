@@ -29,7 +29,6 @@ import { Introductions } from './introductions.js';
 import { AGENT_LIMITS } from './limits.js';
 import { Message } from './message.js';
 import type { Reply } from './message.js';
-import { wasRolledBack } from './meta.js';
 import type { CheckedOptions } from './options.js';
 import { Outcomes } from './outcomes.js';
 import { Publisher } from './publisher.js';
@@ -69,8 +68,6 @@ export class Engine {
   readonly #followUps: FollowUps | null;
   readonly #sweeper: RowSweeper;
   readonly #token: string | undefined;
-  /** Whether this opening of the store has been shown to the hub. */
-  #authenticated = false;
   #cancelUpkeep: (() => void) | null = null;
   #refilling = false;
   #closing: Promise<void> | null = null;
@@ -254,16 +251,14 @@ export class Engine {
   async #authenticate(connection: HubConnection, session: HubSession): Promise<void> {
     const { context } = this;
     const { hubKey, hubId, keyDigest, oneTimePrekeys, lastInstance, lastBoot } = session;
-    const last = { instance: lastInstance, boot: lastBoot };
-    const rolledBack = wasRolledBack(context.meta, last, this.#authenticated);
-    this.#authenticated = true;
     if (context.next !== null) return;
+    const hasLast = lastInstance !== null && lastBoot !== null;
+    const last = hasLast ? { instance: lastInstance, boot: lastBoot } : null;
+    const rolledBack = await context.answered(hubKey, last);
     if (rolledBack) {
-      await context.renewInstance();
       context.log.warn('store went back in time', { boot: context.meta.boot });
       context.events.emit('storeRollback', { boot: context.meta.boot });
     }
-    await context.store.commit([{ put: ROW.hub, value: hubKey }]);
     await this.publisher.publish(connection, { hubId, keyDigest, oneTimePrekeys }, rolledBack);
   }
 

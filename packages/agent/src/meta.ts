@@ -13,7 +13,7 @@ export interface Meta {
   readonly name: string;
   /** 16 random bytes made with the store, or after it went back in time. */
   readonly instance: Uint8Array;
-  /** How often the store was opened. */
+  /** Rises with each opening of the store, by how much is chance: see {@link openedMeta}. */
   readonly boot: number;
   /** Rises with each new instance: sessions of an earlier epoch only receive. */
   readonly epoch: number;
@@ -24,7 +24,10 @@ export interface Meta {
 /** Version 1 had no `since`: no identity had followed another one then. */
 const VERSION = 2;
 
-/** The row after one more opening; null stands for a new store. Throws STORE_MISMATCH. */
+/**
+ * The row after one more opening; null stands for a new store. Throws STORE_MISMATCH. Two copies of
+ * a store that are opened get different boots: that is how a hub's answer tells them apart.
+ */
 export function openedMeta(
   stored: Uint8Array | null,
   owner: { readonly aid: Uint8Array; readonly name: string },
@@ -41,7 +44,13 @@ export function openedMeta(
   if (meta.name !== owner.name) {
     throw new StorageError('STORE_MISMATCH', `it was made for the name '${meta.name}'`);
   }
-  return { ...meta, boot: meta.boot + 1 };
+  return { ...meta, boot: meta.boot + 1 + stepOf(random) };
+}
+
+/** 0 to 1,023: 32 bits of boots last for millions of openings. */
+function stepOf(random: RandomSource): number {
+  const [high = 0, low = 0] = random(2);
+  return (high % 4) * 256 + low;
 }
 
 /** The row after a rollback was seen. */
@@ -53,20 +62,6 @@ export function renewedMeta(meta: Meta, random: RandomSource): Meta {
 export function succeededMeta(meta: Meta, aid: Uint8Array, random: RandomSource): Meta {
   const renewed = renewedMeta(meta, random);
   return { ...renewed, aid, since: renewed.epoch };
-}
-
-/**
- * Whether the hub has seen a later opening of this very store (P6): the store went back in time, or
- * the hub lies. `authenticated`: this process has authenticated with this opening before.
- */
-export function wasRolledBack(
-  meta: Meta,
-  last: { readonly instance: Uint8Array | null; readonly boot: number | null },
-  authenticated: boolean,
-): boolean {
-  if (last.instance === null || last.boot === null) return false;
-  if (!equalBytes(last.instance, meta.instance)) return false;
-  return last.boot > meta.boot || (last.boot === meta.boot && !authenticated);
 }
 
 export function encodeMeta(meta: Meta): Uint8Array {

@@ -41,6 +41,15 @@ export function newPrekeyState(random: RandomSource): PrekeyState {
   return { nextId: Math.max(1, first), signed: [], oneTime: [] };
 }
 
+/**
+ * The state of a store that perhaps went back in time: its next numbers may have been given to
+ * other keys, which peers may hold. How many are skipped is chance, for it may happen again.
+ */
+export function skipIds(state: PrekeyState, random: RandomSource): PrekeyState {
+  const skipped = new DataView(random(4).slice().buffer).getUint32(0) >>> 12;
+  return { ...state, nextId: state.nextId + 1 + skipped };
+}
+
 /** The state after taking `count` numbers, and the first of them. */
 export function takeIds(
   state: PrekeyState,

@@ -27,6 +27,7 @@ import {
   newestSigned,
   newPrekeyState,
   remainingAfter,
+  skipIds,
   takeIds,
   withOneTime,
   withSigned,
@@ -56,16 +57,21 @@ export class Publisher {
     this.#onRefill = onRefill;
   }
 
-  /** After each authentication: record and prekeys on the hub are what they should be. */
+  /**
+   * After each authentication: record and prekeys on the hub are what they should be. `wentBack`:
+   * the store did, and none of what the hub holds is its own any more.
+   */
   publish(
     hub: HubConnection,
     held: { readonly hubId: Uint8Array } & KeyState,
-    replaceAll: boolean,
+    wentBack: boolean,
   ): Promise<void> {
     return this.#turn(async () => {
       await this.#publishRecord(hub, held.hubId);
       const before = await this.#newestRecord();
-      const agrees = !replaceAll && agreesWithHub(await this.#load(), before, held);
+      const agrees = !wentBack && agreesWithHub(await this.#load(), before, held);
+      // Whatever the hub holds instead may have taken our next numbers.
+      if (!agrees) this.#state = skipIds(await this.#load(), this.#context.runtime.random);
       const rotated = await this.#rotate();
       if (!agrees) return this.#replaceAll(hub);
       const count = this.#missing(held.oneTimePrekeys);

@@ -5,7 +5,7 @@
 
 /*
  *   meta                      whose store, which opening   hub        pinned hub key
- *   shown                     instance last shown to that hub
+ *   openings                  those that the hub may know of
  *   record                    own identity record          prekeys    what was issued
  *   prekey/signed/<id>        private halves               prekey/one-time/<id>
  *   name/<name>               aid pinned to the name       peer/<aid> all that is known of a peer
@@ -37,7 +37,7 @@ export type Log = 'outbox' | 'inbox' | 'dead' | 'security';
 export const ROW = {
   meta: 'meta',
   hub: 'hub',
-  shown: 'shown',
+  openings: 'openings',
   record: 'record',
   prekeys: 'prekeys',
   rotation: 'rotation',

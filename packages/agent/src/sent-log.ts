@@ -25,7 +25,8 @@ export function encodeSentRow({ before, sentMs, content }: SentRow): Uint8Array 
   return new RowWriter().u8(VERSION).u64(before).u64(sentMs).bytes(content).finish();
 }
 
-function decodeSentRow(bytes: Uint8Array): SentRow {
+/** Reads a row back; throws STORE_CORRUPT. */
+export function decodeSentRow(bytes: Uint8Array): SentRow {
   const row = new RowReader(bytes, 'sent');
   if (row.u8() !== VERSION) row.fail();
   const sent = { before: row.u64(), sentMs: row.u64(), content: row.bytes() };

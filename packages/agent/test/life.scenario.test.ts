@@ -176,7 +176,7 @@ describe('a restart on the same store and hub', () => {
     await world.close(second);
     const restored = await world.agent('alice', {}, { keyPair: alice.keyPair, store: backup });
     await world.rest();
-    expect(restored.events.storeRollback).toEqual([{ boot: 2 }]);
+    expect(restored.events.storeRollback).toHaveLength(1);
     expect(await restored.agent.peers()).toMatchObject([{ name: 'bob', session: 'none' }]);
     await world.finish(bob.agent.send('alice', '7'));
     await world.finish(restored.agent.send('bob', '8'));

@@ -1,0 +1,57 @@
+/** Which answers of a hub show that a store went back in time. */
+import { expect, test } from '@jest/globals';
+import type { Meta } from './meta.js';
+import {
+  decodeOpenings,
+  encodeOpenings,
+  isOfAnotherTime,
+  NO_OPENINGS,
+  withAnswer,
+  withOpening,
+} from './openings.js';
+
+const ours = new Uint8Array(16).fill(1);
+const other = new Uint8Array(16).fill(2);
+
+function opened(boot: number, instance = ours): Meta {
+  return { aid: new Uint8Array(32), name: 'alice', instance, boot, epoch: 1, since: 1 };
+}
+
+test('openings that the hub may have seen, answered or not, are our own', () => {
+  const answered = withAnswer(opened(5), opened(5));
+  const openings = withOpening(withOpening(answered, opened(9)), opened(12));
+  for (const boot of [5, 9, 12]) {
+    expect(isOfAnotherTime(openings, opened(12), { instance: ours, boot })).toBe(false);
+  }
+});
+
+test('an opening that is not remembered is of another time, however low its boot', () => {
+  const openings = withOpening(withAnswer(opened(5), opened(5)), opened(12));
+  for (const boot of [4, 6, 11, 13]) {
+    expect(isOfAnotherTime(openings, opened(12), { instance: ours, boot })).toBe(true);
+  }
+});
+
+test('another store that was used after this one shows that this one is old', () => {
+  const seen = withAnswer(opened(5), opened(5));
+  expect(isOfAnotherTime(seen, opened(5), { instance: other, boot: 1 })).toBe(true);
+  const never = withOpening(NO_OPENINGS, opened(1));
+  expect(isOfAnotherTime(never, opened(1), { instance: other, boot: 9 })).toBe(false);
+});
+
+test('after a new instance the answered opening of the old one is remembered', () => {
+  const renewed = withAnswer(opened(5), opened(5, other));
+  expect(isOfAnotherTime(renewed, opened(5, other), { instance: ours, boot: 5 })).toBe(false);
+  expect(isOfAnotherTime(renewed, opened(5, other), { instance: other, boot: 5 })).toBe(false);
+  expect(isOfAnotherTime(renewed, opened(5, other), { instance: other, boot: 6 })).toBe(true);
+});
+
+test('the row reads back as it was written', () => {
+  for (const openings of [NO_OPENINGS, withOpening(withAnswer(opened(5), opened(5)), opened(7))]) {
+    expect(decodeOpenings(encodeOpenings(openings))).toEqual(openings);
+  }
+  expect(decodeOpenings(null)).toEqual(NO_OPENINGS);
+  expect(() => decodeOpenings(Uint8Array.of(9))).toThrow(
+    expect.objectContaining({ code: 'STORE_CORRUPT' }),
+  );
+});

@@ -1,0 +1,118 @@
+/**
+ * What the simulation found: stories in which something was forgotten, or remembered too long.
+ * One story per test.
+ */
+import { expect, test } from '@jest/globals';
+import { ProtocolError } from '@agentmesh/protocol';
+import type { AgentOptions } from '../src/index.js';
+import { AGENT_LIMITS } from '../src/limits.js';
+import { World } from './world.js';
+
+test('a store that is older than one that was lost meanwhile is seen as gone back', async () => {
+  await using world = await World.create();
+  const alice = await world.agent('alice');
+  const bob = await world.agent('bob');
+  await world.finish(alice.agent.send('bob', '1'));
+  await world.close(alice);
+  const backup = await alice.store.copy();
+  // This one goes on in the sessions of the backup; then it is lost, and a new one begun.
+  const second = await world.agent('alice', {}, alice);
+  await world.finish(second.agent.send('bob', '2'));
+  const third = await world.loseStore(second);
+  await world.finish(third.agent.send('bob', '3'));
+  await world.close(third);
+  const restored = await world.agent('alice', {}, { keyPair: alice.keyPair, store: backup });
+  await world.advance(1_000);
+  expect(restored.events.storeRollback).toHaveLength(1);
+  // The ledger of this world would see a key that is used twice.
+  await world.finish(restored.agent.send('bob', '4'));
+  await world.advance(60_000);
+  expect(bob.texts).toEqual(['1', '2', '3', '4']);
+  const again = await world.restart(restored);
+  await world.advance(1_000);
+  expect(again.events.storeRollback).toEqual([]);
+});
+
+test('a peer that lost its store gets more than one answer holds', async () => {
+  await using world = await World.create();
+  const alice = await world.agent('alice');
+  const bob = await world.agent('bob');
+  await world.finish(alice.agent.send('bob', 'first'));
+  await world.close(bob);
+  const count = AGENT_LIMITS.retryMessages + 10;
+  const sent = Array.from({ length: count }, (_, n) => alice.agent.send('bob', `${n}`));
+  await world.finish(Promise.all(sent));
+  const again = await world.loseStore(bob);
+  await world.advance(30_000);
+  expect(again.texts.toSorted()).toEqual(
+    Array.from({ length: count }, (_, n) => `${n}`).toSorted(),
+  );
+});
+
+test('what is missing is asked for by the next run too', async () => {
+  await using world = await World.create();
+  const alice = await world.agent('alice');
+  const bob = await world.agent('bob');
+  await world.finish(alice.agent.send('bob', '1'));
+  await world.rest();
+  world.hub.deviations.send = () => [];
+  await world.finish(alice.agent.send('bob', '2'));
+  delete world.hub.deviations.send;
+  await world.finish(alice.agent.send('bob', '3'));
+  await world.rest();
+  const again = await world.restart(bob);
+  await world.advance(10_000);
+  expect(again.texts).toEqual(['2']);
+});
+
+test('a clock that is set back makes nothing wait until it has caught up', async () => {
+  await using world = await World.create();
+  let aheadMs = 0;
+  const setClock = (): AgentOptions => {
+    return { runtime: { ...world.runtime(), now: () => world.host.clock() + aheadMs } };
+  };
+  const alice = await world.agent('alice', setClock());
+  const bob = await world.agent('bob', setClock());
+  let failures = 1;
+  bob.agent.onMessage(() => {
+    if (failures-- > 0) throw new RangeError('not yet');
+  });
+  aheadMs = 3 * 86_400_000;
+  await world.finish(alice.agent.send('bob', '1'));
+  await world.rest();
+  world.hub.deviations.send = () => {
+    throw new ProtocolError('STORAGE');
+  };
+  const sent = alice.agent.send('bob', '2');
+  await world.rest();
+  delete world.hub.deviations.send;
+  aheadMs = 0;
+  await world.advance(5_000);
+  await world.finish(sent);
+  expect(bob.texts).toEqual(['1', '2']);
+  // The second handler had the first message twice.
+  expect(failures).toBe(-2);
+});
+
+test('a restored store is noticed after openings without a hub, too', async () => {
+  await using world = await World.create();
+  const alice = await world.agent('alice');
+  const bob = await world.agent('bob');
+  await world.finish(alice.agent.send('bob', '1'));
+  await world.close(alice);
+  const backup = await alice.store.copy();
+  const second = await world.agent('alice', {}, alice);
+  await world.finish(second.agent.send('bob', '2'));
+  await world.close(second);
+  const { keyPair } = alice;
+  const nobody = { connect: () => Promise.reject(new ProtocolError('CONNECTION_LOST')) };
+  for (let tries = 0; tries < 3; tries++) {
+    const attempt = world.agent('alice', { hub: nobody }, { keyPair, store: backup });
+    await expect(world.finish(attempt)).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+  }
+  const restored = await world.agent('alice', {}, { keyPair, store: backup });
+  await world.finish(restored.agent.send('bob', '3'));
+  await world.advance(1_000);
+  expect(restored.events.storeRollback).toHaveLength(1);
+  expect(bob.texts).toEqual(['1', '2', '3']);
+});
