@@ -2,8 +2,8 @@
  * P7: every place in a session that was ever used for sealing, and every salt. Owns the assertion
  * that none repeats, over all agents and runs of one test.
  */
+import assert from 'node:assert/strict';
 import { createHash } from 'node:crypto';
-import { expect } from '@jest/globals';
 import { parseMessage, toHex } from '@agentmesh/crypto';
 
 /** Fed by {@link TestStore} with every outbox row, and by tests with what `seal` gave. */
@@ -18,8 +18,11 @@ export class KeyLedger {
     const place = `${toHex(sid)}/${toHex(ratchetKey)}/${number}`;
     const before = this.#places.get(place);
     if (before === bytes) return;
-    expect(before).toBeUndefined();
-    expect(this.#salts.has(toHex(salt))).toBe(false);
+    assert.equal(before, undefined, `P7: the message key at ${place} is used twice`);
+    assert.ok(
+      !this.#salts.has(toHex(salt)),
+      `P7: a salt is used twice, the second time at ${place}`,
+    );
     this.#places.set(place, bytes);
     this.#salts.add(toHex(salt));
   }

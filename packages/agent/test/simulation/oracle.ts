@@ -1,0 +1,247 @@
+/**
+ * What must be true, all the time and in the end, whatever goes wrong. Owns the record of who said
+ * what and the judgement; it sees durable commits, frames and what agents tell their programs.
+ */
+import { equalBytes, toHex } from '@agentmesh/crypto';
+import type { SequenceRange } from '@agentmesh/crypto';
+import { fromBase64Url } from '@agentmesh/protocol';
+import type { StoreOperation } from '../../src/store.js';
+import { KeyLedger } from '../key-ledger.js';
+import type { Holdings } from './holdings.js';
+import type { TappedFrame } from './network.js';
+import type { Trace } from './trace.js';
+
+/** One of the things that must be true was not. */
+export class Violation extends Error {
+  override readonly name = 'Violation';
+}
+
+/** A message of the workload. */
+export interface Saying {
+  readonly text: string;
+  readonly from: string;
+  readonly to: string;
+  /** The hub has it, as far as the sender knows. */
+  accepted: boolean;
+  /** The sender's store had it durably. */
+  durable: boolean;
+  /** The sender was told that it is not, or may not be, delivered. */
+  told: string | null;
+  /** The recipient acknowledged it. */
+  delivered: boolean;
+  /** It was in the recipient's store. */
+  received: boolean;
+  /** Its number in the conversation. */
+  number: number;
+}
+
+export class Oracle {
+  readonly ledger = new KeyLedger();
+  /** The first thing that was not as it must be; whoever runs the simulation looks. */
+  violation: Violation | null = null;
+  /** Whether a clock went so far that contents are kept no more. */
+  weeksPassed = false;
+  readonly sayings = new Map<string, Saying>();
+  readonly #trace: Trace;
+  readonly #aids = new Map<string, Uint8Array>();
+  readonly #holdings = new Map<string, Holdings>();
+  /** Messages by the id of their envelopes, in hex; null for what agents say on their own. */
+  readonly #envelopes = new Map<string, string | null>();
+  /** Envelopes that the hub's store has taken, in hex. */
+  readonly #stored = new Set<string>();
+  /** By connection and number: the envelope of a delivery, or of a `send` that is not answered. */
+  readonly #deliveries = new Map<string, string>();
+  readonly #requests = new Map<string, string>();
+
+  constructor(trace: Trace) {
+    this.#trace = trace;
+  }
+
+  enrol(name: string, aid: Uint8Array): void {
+    this.#aids.set(name, aid);
+  }
+
+  /** The store that an agent's process works on from now on. */
+  usesStore(name: string, holdings: Holdings): void {
+    this.#holdings.set(name, holdings);
+  }
+
+  holdingsOf(name: string): Holdings {
+    const holdings = this.#holdings.get(name);
+    if (holdings === undefined) throw new RangeError(name);
+    return holdings;
+  }
+
+  /** A new text from one to another. */
+  utter(from: string, to: string): Saying {
+    const text = `${from} to ${to}: ${this.sayings.size + 1}`;
+    const outcome = { accepted: false, durable: false, told: null, delivered: false };
+    const saying: Saying = { text, from, to, ...outcome, received: false, number: 0 };
+    this.sayings.set(text, saying);
+    return saying;
+  }
+
+  /** A commit of an agent became durable. */
+  committed(name: string, operations: readonly StoreOperation[]): void {
+    const { arrivals, sealed } = this.holdingsOf(name).learn(operations);
+    for (const { blob, envelopeId, text, number } of sealed) {
+      this.#enter(blob);
+      this.#envelopes.set(envelopeId, text);
+      const saying = text === null ? undefined : this.sayings.get(text);
+      if (saying === undefined) continue;
+      saying.durable = true;
+      saying.number = number;
+    }
+    for (const { text, from, content, again } of arrivals) {
+      this.#trace.add(`${name} received '${text}'`);
+      const saying = this.sayings.get(text);
+      if (saying === undefined) return this.fail(`${name} received '${text}': nobody said it`);
+      const sender = this.#aids.get(saying.from);
+      const isTrue =
+        saying.to === name &&
+        content.fromName === saying.from &&
+        content.toName === name &&
+        sender !== undefined &&
+        equalBytes(from, sender);
+      if (!isTrue) this.fail(`${name} received '${text}' from somebody else`);
+      if (again) this.fail(`${name} received '${text}' twice`);
+      saying.received = true;
+    }
+  }
+
+  /** The hub's store has taken an envelope. */
+  stored(envelopeId: Uint8Array): void {
+    this.#stored.add(toHex(envelopeId));
+  }
+
+  /**
+   * The recipient was told that numbers of a sender will never come. Only a sender that keeps its
+   * contents no more says so: after a week, by its clock.
+   */
+  lost(gap: {
+    readonly from: string;
+    readonly to: string;
+    readonly ranges: readonly SequenceRange[];
+  }): void {
+    for (const saying of this.sayings.values()) {
+      const { from, to, number, received } = saying;
+      if (received || from !== gap.from || to !== gap.to) continue;
+      if (!gap.ranges.some((range) => number >= range.from && number <= range.to)) continue;
+      if (!this.weeksPassed) return this.fail(`'${saying.text}' was given up before its time`);
+      saying.told ??= 'given up';
+    }
+  }
+
+  /** The recipient's acknowledgement reached the sender's program. */
+  delivered(saying: Saying): void {
+    saying.delivered = true;
+    if (!saying.received) {
+      this.fail(`'${saying.text}' counts as delivered, but ${saying.to} never had it`);
+    }
+  }
+
+  /** An agent gives a frame to the network. */
+  toHub({ agent, connection, text }: TappedFrame): void {
+    const frame = JSON.parse(text) as ClientFrame;
+    this.#trace.add(`${agent} -> hub ${summary(frame)}`);
+    if (frame.type === 'send') {
+      const { id, blob } = frame.envelope;
+      this.#requests.set(`${connection}/${frame.id}`, toHex(fromBase64Url(id)));
+      if (!this.holdingsOf(agent).holdsSealed(fromBase64Url(blob))) {
+        this.fail(`${agent} sends what is not durable in its outbox`);
+      }
+    }
+    if (frame.type === 'ack') {
+      for (const seq of frame.seqs) this.#acknowledged(agent, `${connection}/${seq}`);
+    }
+  }
+
+  /** The hub gives a frame to the network. */
+  toAgent({ agent, connection, text }: TappedFrame): void {
+    const frame = JSON.parse(text) as HubFrame;
+    this.#trace.add(`hub -> ${agent} ${summary(frame)}`);
+    if (frame.type === 'deliver') {
+      const envelopeId = toHex(fromBase64Url(frame.envelope.id));
+      this.#deliveries.set(`${connection}/${frame.seq}`, envelopeId);
+    }
+    if (frame.type === 'sent') {
+      const envelopeId = this.#requests.get(`${connection}/${frame.re}`);
+      if (envelopeId === undefined || !this.#stored.has(envelopeId)) {
+        this.fail(`the hub confirms to ${agent} what it has not stored`);
+      }
+    }
+    if (frame.type === 'notice') this.#noticed(toHex(fromBase64Url(frame.id)), frame.what);
+  }
+
+  fail(what: string): void {
+    this.violation ??= new Violation(what);
+    this.#trace.add(`VIOLATION ${what}`);
+  }
+
+  #enter(blob: Uint8Array): void {
+    try {
+      this.ledger.record(blob);
+    } catch (error) {
+      this.fail(error instanceof Error ? error.message : String(error));
+    }
+  }
+
+  #acknowledged(agent: string, delivery: string): void {
+    const envelopeId = this.#deliveries.get(delivery);
+    if (envelopeId === undefined) return this.fail(`${agent} acknowledges what never came`);
+    const text = this.#envelopes.get(envelopeId);
+    const { received, refused } = this.holdingsOf(agent);
+    if (typeof text !== 'string' || received.has(text) || refused.has(envelopeId)) return;
+    if (this.sayings.get(text)?.told === 'given up') return;
+    this.fail(`${agent} acknowledges '${text}', which is not durable in its store`);
+  }
+
+  /** The sender is told by its hub; a sender that was restarted meanwhile cannot say of what. */
+  #noticed(envelopeId: string, what: string): void {
+    const text = this.#envelopes.get(envelopeId);
+    const saying = typeof text === 'string' ? this.sayings.get(text) : undefined;
+    if (saying !== undefined) saying.told ??= what;
+  }
+
+  /** What was accepted and neither arrived nor was given up in the sender's sight. */
+  owing(): readonly Saying[] {
+    return [...this.sayings.values()].filter((saying) => {
+      const { accepted, durable, received, told, from, text } = saying;
+      if (received || told !== null || !(accepted || durable)) return false;
+      // A store that was lost or restored remembers nothing of it, and cannot say it again.
+      return this.holdingsOf(from).said.has(text);
+    });
+  }
+}
+
+/** The fields that matter here; the shapes were checked by those who made the frames. */
+type ClientFrame =
+  | {
+      readonly type: 'send';
+      readonly id: number;
+      readonly envelope: { readonly id: string; readonly blob: string };
+    }
+  | { readonly type: 'ack'; readonly seqs: readonly number[] }
+  | { readonly type: 'auth' };
+
+type HubFrame =
+  | { readonly type: 'deliver'; readonly seq: number; readonly envelope: { readonly id: string } }
+  | { readonly type: 'sent'; readonly re: number }
+  | { readonly type: 'notice'; readonly id: string; readonly what: string }
+  | { readonly type: 'hello' };
+
+/** A frame in few words: enough to tell two runs apart, and to read a trace. */
+function summary(frame: object): string {
+  const fields = Object.entries(frame).map(([name, value]) => {
+    if (Array.isArray(value) && typeof value[0] === 'string') return `${name}=${value.length}`;
+    if (typeof value === 'object' && value !== null) return summaryOfEnvelope(value);
+    const text = String(value);
+    return name === 'type' ? text : `${name}=${text.slice(0, 16)}`;
+  });
+  return fields.join(' ');
+}
+
+function summaryOfEnvelope(value: object): string {
+  const { id, blob } = value as { id?: string; blob?: string };
+  return id === undefined ? JSON.stringify(value) : `envelope=${id} ${blob?.slice(-12)}`;
+}

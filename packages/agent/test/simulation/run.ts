@@ -1,0 +1,140 @@
+/**
+ * One run of the simulation, in two phases: everything goes wrong and nothing may become untrue;
+ * then everything is healed and what was promised must come about within bounded time. Owns the
+ * phases and their bounds; a run is a function of its seed and options.
+ */
+import { ready } from '@agentmesh/crypto';
+import { convergence } from './convergence.js';
+import { FAULTS, heal, strike } from './faults.js';
+import type { FaultName } from './faults.js';
+import { Violation } from './oracle.js';
+import { World } from './world.js';
+import type { Tamper } from './world.js';
+
+/** What can be chosen of a run; the rest is drawn from the seed. */
+export interface RunOptions {
+  readonly seed: number;
+  /** Most agents that a seed may draw; at least 3. */
+  readonly maxAgents?: number | undefined;
+  /** Which faults there are. */
+  readonly faults?: readonly FaultName[] | undefined;
+  readonly print?: ((line: string) => void) | undefined;
+  readonly tamper?: Tamper | undefined;
+}
+
+/** What became of it. */
+export interface RunResult {
+  readonly seed: number;
+  readonly digest: string;
+  /** What was not as it must be; null if all was. */
+  readonly violation: string | null;
+  readonly lastLines: readonly string[];
+  readonly agents: number;
+  readonly sayings: number;
+  readonly received: number;
+  readonly told: number;
+  readonly events: number;
+  /** Virtual time until everything promised had come about, from the healing on. */
+  readonly healedMs: number;
+}
+
+const MINUTE_MS = 60_000;
+const HOUR_MS = 60 * MINUTE_MS;
+/** Within this time after healing everything must have come about: resets wait up to a day. */
+const LIVENESS_MS = 30 * HOUR_MS;
+/** Agents of most runs; a few have as many as they may. */
+const USUAL_AGENTS = [3, 3, 3, 3, 4, 4, 5];
+
+/** Runs a seed to its end, or to the first violation. One run at a time. */
+export async function run(options: RunOptions): Promise<RunResult> {
+  await ready();
+  const { seed, print, tamper } = options;
+  const world = new World({ seed, agents: agentsOf(options), print, tamper });
+  let healedMs = 0;
+  let violation: string | null = null;
+  try {
+    await safety(world, options.faults ?? (Object.keys(FAULTS) as FaultName[]));
+    healedMs = await liveness(world);
+  } catch (error) {
+    if (!(error instanceof Violation)) throw error;
+    violation = error.message;
+  } finally {
+    world.liftLimits();
+  }
+  const sayings = [...world.oracle.sayings.values()];
+  return {
+    seed,
+    digest: world.trace.digest(),
+    violation,
+    lastLines: world.trace.last,
+    agents: world.agents.length,
+    sayings: sayings.length,
+    received: sayings.filter(({ received }) => received).length,
+    told: sayings.filter(({ told }) => told !== null).length,
+    events: world.timeline.steps,
+    healedMs,
+  };
+}
+
+function agentsOf({ seed, maxAgents = 20 }: RunOptions): number {
+  // A stream of its own: how many there are changes nothing else of what is drawn.
+  const spread = (seed * 2_654_435_761) >>> 0;
+  if (maxAgents > 5 && spread % 50 === 0) return 3 + (spread % (maxAgents - 2));
+  return Math.min(maxAgents, USUAL_AGENTS[spread % USUAL_AGENTS.length] ?? 3);
+}
+
+/** The first phase: talk and trouble. */
+async function safety(world: World, faults: readonly FaultName[]): Promise<void> {
+  const { chance, timeline } = world;
+  world.hub.start();
+  for (const agent of world.agents) agent.start();
+  await pass(world, 5_000);
+  const endMs = timeline.elapsedMs + chance.between(20_000, 60_000);
+  const calmMs = chance.between(1_000, 6_000);
+  const silenceMs = chance.between(500, 5_000);
+  let strikeMs = timeline.elapsedMs;
+  while (timeline.elapsedMs < endMs) {
+    world.talk();
+    if (faults.length > 0 && timeline.elapsedMs >= strikeMs) {
+      strike(world, faults);
+      strikeMs = timeline.elapsedMs + chance.skewed(calmMs / 3, 3 * calmMs);
+    }
+    await pass(world, chance.between(silenceMs / 4, 2 * silenceMs));
+  }
+}
+
+/** The second phase: what was promised comes about, then the sessions of each pair agree. */
+async function liveness(world: World): Promise<number> {
+  const { timeline, oracle, trace } = world;
+  trace.add('healed');
+  world.troubled = false;
+  heal(world);
+  const beganMs = timeline.elapsedMs;
+  const isOver = (): boolean => oracle.owing().length === 0 && world.agents.every((a) => a.agent);
+  for (const [spanMs, idleness] of [
+    [3 * MINUTE_MS, 1],
+    [HOUR_MS, 4],
+    [LIVENESS_MS, 60],
+  ] as const) {
+    timeline.idleness = idleness;
+    if (await pass(world, spanMs, isOver)) break;
+  }
+  const [first] = oracle.owing();
+  if (first !== undefined) {
+    const state = `accepted ${first.accepted}, durable ${first.durable}`;
+    throw new Violation(`'${first.text}' never arrived and nobody was told (${state})`);
+  }
+  const healedMs = timeline.elapsedMs - beganMs;
+  // Sessions that are replaced after a few messages would never be the same for long.
+  world.liftLimits();
+  await convergence(world, (spanMs) => pass(world, spanMs));
+  return healedMs;
+}
+
+/** Lets time pass, and stops at the first thing that is not as it must be. */
+async function pass(world: World, spanMs: number, isOver?: () => boolean): Promise<boolean> {
+  const { oracle, timeline } = world;
+  const over = await timeline.pass(spanMs, () => oracle.violation !== null || isOver?.() === true);
+  if (oracle.violation !== null) throw oracle.violation;
+  return over;
+}

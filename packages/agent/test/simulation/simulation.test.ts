@@ -1,0 +1,59 @@
+/**
+ * The simulation, as tests: a stretch of seeds, those that once failed, and that a seed is one run.
+ * `FC_SEED` and `FC_RUNS` choose another stretch; the command `simulate` has no bounds.
+ */
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { describe, expect, test } from '@jest/globals';
+import { randomRuns } from '@agentmesh/hub-compliance';
+import { run } from './run.js';
+
+const { FC_SEED } = process.env;
+const { numRuns } = randomRuns(200);
+const FIRST = FC_SEED === undefined ? 1 : Number(FC_SEED);
+/** Seeds of each test: a failure names its own. */
+const PART = 25;
+const MAX_AGENTS = 4;
+
+/** Seeds that found something, with what that was. */
+const FOUND: readonly (readonly [seed: number, what: string])[] = [
+  [28, 'a store that went back cannot say again what it had said before'],
+  [32, 'a gap is forgotten with the process that saw it, and an answer ends after its portion'],
+  [37, 'a clock a week ahead gives up what is still on its way'],
+  [52, 'a wait outlives the clock that it was measured with'],
+  [68, 'an old store of a peer is heard after his new one'],
+  [368, 'a store older than one that was lost since is restored'],
+  [1846, 'a disk decays'],
+  [2258, 'numbers of prekeys are given out twice'],
+  [2427, 'a restored store is opened while there is no hub'],
+];
+
+describe('simulation', () => {
+  const starts = Array.from({ length: Math.ceil(numRuns / PART) }, (_, n) => FIRST + n * PART);
+
+  test.each(starts)(`holds for seeds %i and the ${PART - 1} after it`, async (start) => {
+    const end = Math.min(start + PART, FIRST + numRuns);
+    for (let seed = start; seed < end; seed++) await expectHolds(seed);
+  });
+
+  test.each(FOUND)('holds for seed %i: %s', async (seed) => {
+    await expectHolds(seed);
+  });
+
+  test('the same seed gives the same run, in another process too', async () => {
+    const [first, second] = [await run({ seed: 7 }), await run({ seed: 7 })];
+    expect(second).toEqual(first);
+    expect((await run({ seed: 8 })).digest).not.toBe(first.digest);
+    const command = fileURLToPath(new URL('simulate.mjs', import.meta.url));
+    const args = ['--disable-warning=ExperimentalWarning', command, '--seed', '7'];
+    const { stdout } = await promisify(execFile)(process.execPath, args);
+    expect(stdout).toContain(first.digest);
+  });
+});
+
+async function expectHolds(seed: number): Promise<void> {
+  const { violation, lastLines } = await run({ seed, maxAgents: MAX_AGENTS });
+  const again = `pnpm --filter @agentmesh/agent simulate --seed ${seed} --max-agents ${MAX_AGENTS}`;
+  expect(violation === null ? null : [...lastLines, violation, again].join('\n')).toBeNull();
+}
