@@ -79,7 +79,8 @@ describe('kill -9 of an agent while it talks', () => {
     const { redelivered } = oracle.counts();
     const bytes = point.startsWith('A14') ? 40_000 : 0;
     const waiting: Promise<void>[] = [];
-    for (let round = 0; round < 4; round++) {
+    // Until it passes there: how many messages share a commit depends on the machine.
+    while (!victim.isDead) {
       // Its own calls die with it.
       victim.send('bob', 4, bytes).catch(() => undefined);
       waiting.push(bob.send(victim.name, 4, bytes));
