@@ -22,7 +22,7 @@ export interface AgentEvents {
   };
   /** A peer lost his store or runs twice. `held`: strict trust waits for `trust`. */
   peerInstanceChanged: { readonly peer: string; readonly address: string; readonly held: boolean };
-  /** One number of a peer's store came with two messages. */
+  /** One number of a peer's store, or one place in its session, came with two messages. */
   cloneOrRollback: { readonly peer: string; readonly address: string };
   /** A message could not be opened; a new session is begun where the limits allow. */
   undecryptable: { readonly address: string; readonly code: string; readonly reset: boolean };
@@ -46,6 +46,8 @@ export interface AgentEvents {
     readonly state: 'queued' | 'accepted' | 'delivered' | OutcomeState | 'expired' | 'rejected';
     readonly reason: string | null;
   };
+  /** Keys of messages that are missing fell to their bounds: these must be sent again. */
+  keysDropped: { readonly peer: string; readonly count: number };
   /** The hub could not deliver a message of ours; `id` is null for one of an earlier run. */
   undelivered: { readonly id: string | null; readonly reason: 'expired' | 'dead_lettered' };
   /** Our own store went back in time: all sessions are made anew. */

@@ -26,6 +26,8 @@ import { readBody } from './body.js';
 import type { Body } from './body.js';
 import type { Author } from './compose.js';
 import { AgentError } from './errors.js';
+import { placeOf } from './heard-places.js';
+import type { Place } from './heard-places.js';
 import { decodePeer } from './peer.js';
 import type { Peer, Trust } from './peer.js';
 import { ROW } from './row-keys.js';
@@ -47,6 +49,8 @@ export interface ReceiveContext {
    * Whether one more session without a one-time prekey may be accepted under this signed prekey.
    */
   readonly mayGoWithoutOneTime: (signedPrekeyId: number) => boolean;
+  /** Step 6: whether another message was received at this place of its session. */
+  readonly isTaken: (place: Place) => boolean;
   /** Step 9: the stranger's record as a hub has it, judged and pinned; throws the refusal. */
   readonly introduce: (name: string, aid: Uint8Array) => Promise<Peer>;
   /** Whether this run knows the message at this place and awaits its receipt. */
@@ -72,6 +76,7 @@ export interface Received extends Settled {
   readonly isNew: boolean;
   /** The epoch of ours that its numbers and acknowledgements belong to. */
   readonly epoch: number;
+  readonly place: Place;
   /** Prekeys that a new session was made with (one-time 0: none); null in a known session. */
   readonly prekeys: UsedPrekeys | null;
 }
@@ -96,7 +101,8 @@ export async function receive(context: ReceiveContext, incoming: Incoming): Prom
   const step = { tx, me, policy, isAwaited, peer, before, opened, body };
   const settled = await settle(step); //                                          steps 9 to 11
   const judged = { trust: peer.trust, isNew: known === null, epoch: me.meta.epoch };
-  return { ...settled, ...judged, content, contentBytes, body, prekeys: prekeysOf(opened) };
+  const told = { content, contentBytes, body, prekeys: prekeysOf(opened) };
+  return { ...settled, ...judged, ...told, place: placeOf(message) };
 }
 
 interface Sender {
@@ -140,10 +146,13 @@ interface Found {
 /** Steps 4 to 8: opens in a known session, or accepts a new one, on values only. */
 async function open(context: ReceiveContext, found: Found): Promise<Opened | OpenedInitial> {
   const { nowMs, random } = context.me;
-  const { incoming, session } = found;
-  const wire = incoming.blob;
-  if (session !== null) return accepted(unseal({ session, wire, nowMs, random }));
-  return openFirst(context, found);
+  const { incoming, message, session } = found;
+  if (session === null) return openFirst(context, found);
+  const result = unseal({ session, wire: incoming.blob, nowMs, random });
+  const repeats = !result.ok && result.error.code === 'DUPLICATE';
+  // Its header is authentic: whoever made it has the state of this session too.
+  if (repeats && context.isTaken(placeOf(message))) throw new AgentError('CLONE_OR_ROLLBACK');
+  return accepted(result);
 }
 
 function prekeysOf(opened: Opened | OpenedInitial): UsedPrekeys | null {

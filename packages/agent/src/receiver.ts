@@ -13,6 +13,7 @@ import { AgentError, IdentityChangedError, InstanceHeldError, StorageError } fro
 import type { FollowUps } from './follow-ups.js';
 import { loadPeer } from './handshake.js';
 import type { HandshakeBudget } from './handshake-budget.js';
+import { HeardPlaces } from './heard-places.js';
 import type { HubLine } from './hub-line.js';
 import { KeyedMutex } from './keyed-mutex.js';
 import { encodeInboxRow } from './inbox.js';
@@ -57,6 +58,7 @@ type Disposition =
 export class Receiver {
   readonly #parts: ReceiverParts;
   readonly #prekeys = new KeyedMutex();
+  readonly #places = new HeardPlaces();
   #stopped = false;
 
   constructor(parts: ReceiverParts) {
@@ -165,6 +167,7 @@ export class Receiver {
         policy: context.policy,
         mayHandshake: (aid) => budget.take(aid, me.nowMs),
         mayGoWithoutOneTime: (id) => publisher.mayGoWithoutOneTime(id),
+        isTaken: (place) => this.#places.isTaken(place),
         introduce: (name, aid) => introductions.meetSender(tx, name, aid),
         isAwaited: (aid, epoch, number) => deliveries.isAwaited(aid, epoch, number),
       },
@@ -177,6 +180,7 @@ export class Receiver {
     const { context, deliveries, dispatcher, followUps, introductions, publisher } = this.#parts;
     const { peer, body, lost, droppedKeys } = received;
     const { aid } = peer.identity;
+    this.#places.add(received.place);
     const { epoch } = received;
     deliveries.acknowledged(aid, epoch, received.acknowledged);
     for (const { number, id } of received.acknowledgedEarlier) {
@@ -190,7 +194,10 @@ export class Receiver {
     if (received.instanceChanged) this.#tellOfInstance(peer, false);
     if (lost.length > 0)
       context.events.emit('gap', { peer: peer.name, state: 'lost', ranges: lost });
-    if (droppedKeys > 0) context.log.warn('message keys dropped', { peer: peer.name, droppedKeys });
+    if (droppedKeys > 0) {
+      context.log.warn('message keys dropped', { peer: peer.name, droppedKeys });
+      context.events.emit('keysDropped', { peer: peer.name, count: droppedKeys });
+    }
     if (received.prekeys !== null) publisher.used(received.prekeys);
     dispatcher.advance(lineOf(received), received.mark);
     followUps?.after(peer);

@@ -160,7 +160,7 @@ describe('a restart on the same store and hub', () => {
     expect(await again.agent.status()).toMatchObject({ outbox: 0 });
   });
 
-  test('a store that went back in time is noticed: new sessions, no key used twice', async () => {
+  test('T-S1 rollback-agent: a store that went back is noticed, and uses no key twice', async () => {
     await using world = await World.create();
     const alice = await world.agent('alice');
     const bob = await world.agent('bob');
@@ -170,7 +170,8 @@ describe('a restart on the same store and hub', () => {
     await world.close(alice);
     const backup = await alice.store.copy();
     const second = await world.agent('alice', {}, alice);
-    for (const text of ['3', '4', '5']) await world.finish(second.agent.send('bob', text));
+    for (const text of ['3', '4', '5', '5b', '5c'])
+      await world.finish(second.agent.send('bob', text));
     await world.finish(bob.agent.send('alice', '6'));
     await world.rest();
     await world.close(second);
@@ -183,7 +184,7 @@ describe('a restart on the same store and hub', () => {
     await world.advance(60_000);
     await world.finish(bob.agent.send('alice', '9'));
     await world.advance(60_000);
-    expect(bob.texts).toEqual(['1', '3', '4', '5', '8']);
+    expect(bob.texts).toEqual(['1', '3', '4', '5', '5b', '5c', '8']);
     expect(bob.events.peerInstanceChanged).toMatchObject([{ peer: 'alice', held: false }]);
     expect(restored.texts).toEqual(expect.arrayContaining(['7', '9']));
   });

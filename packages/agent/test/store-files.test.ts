@@ -120,7 +120,7 @@ describe('a new store', () => {
 describe('one process (P8)', () => {
   const locked = { name: 'StorageError', code: 'STORE_LOCKED', retryable: true };
 
-  test('another process is refused within a second and harms nothing', () =>
+  test('T-S7 two-processes: another one is refused within a second and harms nothing', () =>
     inFolder(async ({ path }) => {
       await filled(path);
       const store = storeAt(path);

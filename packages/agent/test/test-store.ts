@@ -53,7 +53,7 @@ export class TestStore implements AgentStore {
   }
 
   /** The rows of a closed store in another one: a restored backup. */
-  async copy(): Promise<TestStore> {
+  async copy(ledger = this.#ledger): Promise<TestStore> {
     const inner = new MemoryStore();
     await this.#inner.open();
     const all = await this.#inner.range({ from: '', to: '~', limit: Infinity });
@@ -61,6 +61,6 @@ export class TestStore implements AgentStore {
     await inner.open();
     await inner.commit(all.map(({ key, value }) => ({ put: key, value })));
     await inner.close();
-    return new TestStore(this.#ledger, inner);
+    return new TestStore(ledger, inner);
   }
 }

@@ -35,6 +35,7 @@ const EVENTS: readonly (keyof AgentEvents)[] = [
   'refused',
   'gap',
   'outgoing',
+  'keysDropped',
   'undelivered',
   'storeRollback',
   'displaced',
