@@ -1,6 +1,6 @@
 /**
- * Somebody with a copy of everything that an agent keeps, keys and rows: he tries all of it on every
- * message that he has recorded. Owns the trying; what may open, the tests say.
+ * Somebody with a copy of everything that an agent keeps, keys and rows: he tries all of it on
+ * every message that he has recorded. Owns the trying; what may open, the tests say.
  */
 import {
   decodePrekeyPair,
