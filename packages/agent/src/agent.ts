@@ -14,6 +14,8 @@ import { decodeBundle, encodeBundle } from '@agentmesh/protocol';
 import type { BundleJson } from '@agentmesh/protocol';
 import type { Composed } from './compose.js';
 import type { Sent } from './deliveries.js';
+import { deadLettersIn, drop, revive } from './dead-letters.js';
+import type { DeadLetter } from './dead-letters.js';
 import type { Handler } from './dispatcher.js';
 import { Engine } from './engine.js';
 import { AgentError } from './errors.js';
@@ -242,6 +244,29 @@ export class Agent {
     const known = await this.#engine.introductions.find(parseReference(peer));
     if (known === null) throw new AgentError('UNKNOWN_PEER');
     return safetyNumber(this.#engine.context.aid, known.identity.aid);
+  }
+
+  /** Messages that every attempt of the handlers failed on, oldest first; at most 1,000 are kept. */
+  async deadLetters(): Promise<DeadLetter[]> {
+    this.#engine.context.assertRunning();
+    return deadLettersIn(this.#engine.context.store);
+  }
+
+  /** Has the handlers try a dead letter again, as a new message. Rejects with NO_DEAD_LETTER. */
+  async retryDeadLetter(id: string): Promise<void> {
+    const { context, dispatcher } = this.#engine;
+    context.assertRunning();
+    // One at a time: two calls for one letter must not both find it.
+    await context.peers.run('dead letters', async () => {
+      const key = context.nextKey('inbox');
+      dispatcher.again(key, await revive(context.store, id, key));
+    });
+  }
+
+  /** Forgets a dead letter for good. Rejects with NO_DEAD_LETTER. */
+  async dropDeadLetter(id: string): Promise<void> {
+    this.#engine.context.assertRunning();
+    await drop(this.#engine.context.store, id);
   }
 
   /** Completes what was begun within a few seconds and lets go of hub and store. */

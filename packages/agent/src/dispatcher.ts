@@ -96,6 +96,13 @@ export class Dispatcher {
     this.#waiting.push(waiting(entry, this.#context.waits() + AGENT_LIMITS.inOrderMs));
   }
 
+  /** A row is in the inbox again: a dead letter that somebody wants to be tried once more. */
+  again(key: string, row: InboxRow): void {
+    const place = { line: key, number: 0 };
+    this.#waiting.push(waiting({ key, row, place, redelivered: true, handled: noop }, 0));
+    this.#kick();
+  }
+
   /** Nothing of this line is missing up to `mark`. */
   advance(line: string, mark: number): void {
     for (const item of this.#waiting) {

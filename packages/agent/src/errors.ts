@@ -48,6 +48,7 @@ const AGENT_ERRORS = {
     retryable: true,
     message: 'Sender was never introduced here: call connectWithBundle() with his bundle first',
   },
+  NO_DEAD_LETTER: { retryable: false, message: 'No dead letter has this id' },
   UNKNOWN_PEER: { retryable: false, message: 'Nothing is known of this peer' },
   NOT_ACCEPTED: { retryable: false, message: 'Messages from this sender are not accepted' },
   NO_ONE_TIME_PREKEY: {

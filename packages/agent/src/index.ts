@@ -7,6 +7,7 @@ export { Agent } from './agent.js';
 export type { AgentOptions, LogLevel } from './options.js';
 export type { Handler } from './dispatcher.js';
 export type { Message, SendResult } from './message.js';
+export type { DeadLetter } from './dead-letters.js';
 export type { AgentEvents } from './events.js';
 export type { AgentStatus, PeerInfo } from './status.js';
 export type { SealedEnvelope } from './sealed-envelope.js';

@@ -4,3 +4,7 @@
  */
 export { SqliteAgentStore } from './sqlite/sqlite-agent-store.js';
 export type { SqliteAgentStoreOptions } from './sqlite/sqlite-agent-store.js';
+
+// An agent that does not run: what operators look into.
+export { StoppedAgent } from './stopped-agent.js';
+export type { DeadLetter } from './dead-letters.js';

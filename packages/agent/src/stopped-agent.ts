@@ -1,0 +1,79 @@
+/**
+ * An agent that does not run, seen through its files: for operators and their commands. Owns which
+ * files these are and that looking makes none; it connects to nothing and handles nothing.
+ */
+import type { AgentKeyPair } from '@agentmesh/crypto';
+import { loadKeyFile } from '@agentmesh/crypto/node';
+import { existsSync } from 'node:fs';
+import { deadLettersIn, drop, revive } from './dead-letters.js';
+import type { DeadLetter } from './dead-letters.js';
+import { StorageError } from './errors.js';
+import { decodeMeta } from './meta.js';
+import { orderOf, ROW, under } from './row-keys.js';
+import { SqliteAgentStore } from './sqlite/sqlite-agent-store.js';
+
+/** Its keys and its store, which no agent can have meanwhile. */
+export class StoppedAgent {
+  readonly keyPair: AgentKeyPair;
+  readonly #store: SqliteAgentStore;
+  readonly #name: string | null;
+
+  private constructor(keyPair: AgentKeyPair, store: SqliteAgentStore, name: string | null) {
+    this.keyPair = keyPair;
+    this.#store = store;
+    this.#name = name;
+  }
+
+  /**
+   * Opens the key file and the store beside it. Rejects with the `KEY_FILE_…` codes, STORE_LOCKED
+   * while the agent runs, STORE_FAILED when there is no store, and other `StorageError`s.
+   */
+  static async open(
+    keypairPath: string,
+    options: { readonly passphrase?: string | undefined } = {},
+  ): Promise<StoppedAgent> {
+    const { keyPair, storeKey } = await loadKeyFile(keypairPath, options);
+    const store = SqliteAgentStore.beside(keypairPath, { storeKey });
+    if (!existsSync(store.path)) {
+      throw new StorageError('STORE_FAILED', `${store.path}: there is no store yet`);
+    }
+    await store.open();
+    try {
+      const meta = await store.get(ROW.meta);
+      return new StoppedAgent(keyPair, store, meta === null ? null : decodeMeta(meta).name);
+    } catch (error) {
+      await store.close();
+      throw error;
+    }
+  }
+
+  /** Its name on the hub; null if it never came up. */
+  get name(): string | null {
+    return this.#name;
+  }
+
+  /** Messages that every attempt of the handlers failed on. */
+  deadLetters(): Promise<DeadLetter[]> {
+    return deadLettersIn(this.#store);
+  }
+
+  /** The agent handles it again when it runs. Rejects with NO_DEAD_LETTER. */
+  async retryDeadLetter(id: string): Promise<void> {
+    const [last] = await this.#store.range({ ...under('inbox'), limit: 1, reverse: true });
+    const order = last === undefined ? 1 : orderOf(last.key) + 1;
+    await revive(this.#store, id, ROW.log('inbox', order));
+  }
+
+  /** Forgets it for good. Rejects with NO_DEAD_LETTER. */
+  dropDeadLetter(id: string): Promise<void> {
+    return drop(this.#store, id);
+  }
+
+  async close(): Promise<void> {
+    await this.#store.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+}

@@ -1,0 +1,96 @@
+/**
+ * What an `agentmesh` command line asks for: one table of commands, from which parsing and `--help`
+ * come. Owns what is valid; opens no file. A passphrase is never an argument: others could read it.
+ */
+import { parseArgs } from 'node:util';
+import { AgentError } from '@agentmesh/agent';
+
+/** One command as the help shows it. */
+interface CommandRule {
+  /** What follows the two words. */
+  readonly takes: string;
+  readonly meaning: string;
+  /** How many ids it takes. */
+  readonly ids: 'none' | 'one' | 'some';
+}
+
+/** Every command, in the order of `--help`. */
+export const COMMANDS = {
+  'identity show': { takes: '', meaning: 'Name, address and fingerprint of an agent', ids: 'none' },
+  'dead-letters list': {
+    takes: '',
+    meaning: 'Messages that every attempt of the handlers failed on',
+    ids: 'none',
+  },
+  'dead-letters show': { takes: ' ID', meaning: 'One of them, with its payload', ids: 'one' },
+  'dead-letters retry': {
+    takes: ' ID…',
+    meaning: 'Have the handlers try them again when the agent runs',
+    ids: 'some',
+  },
+  'dead-letters drop': { takes: ' ID…', meaning: 'Forget them for good', ids: 'some' },
+} as const satisfies Readonly<Record<string, CommandRule>>;
+
+/** Name of the variable that may hold the passphrase. */
+export const PASSPHRASE_VARIABLE = 'AGENTMESH_PASSPHRASE';
+
+/** The two words of a command. */
+export type CommandName = keyof typeof COMMANDS;
+
+/** What is to be done. */
+export type Command =
+  | { readonly name: 'help' }
+  | { readonly name: 'version' }
+  | {
+      readonly name: CommandName;
+      readonly keys: string;
+      readonly ids: readonly string[];
+      readonly json: boolean;
+    };
+
+const ID = /^[0-9a-f]{32}$/;
+
+/** Reads a command line; throws BAD_OPTION with a sentence that says what to write. */
+export function readCommand(args: readonly string[]): Command {
+  const { values, positionals } = parse(args);
+  if (values.help === true || args.length === 0) return { name: 'help' };
+  if (values.version === true) return { name: 'version' };
+  const [group = '', verb = '', ...ids] = positionals;
+  const name = `${group} ${verb}`.trim();
+  if (!isCommand(name)) throw misuse(`'${name}': no such command; see agentmesh --help`);
+  checkIds(name, ids);
+  const { keys, json = false } = values;
+  if (keys === undefined || keys === '') throw misuse('--keys: the key file of the agent');
+  return { name, keys, ids, json };
+}
+
+function parse(args: readonly string[]) {
+  const options = {
+    keys: { type: 'string' },
+    json: { type: 'boolean' },
+    help: { type: 'boolean', short: 'h' },
+    version: { type: 'boolean' },
+  } as const;
+  try {
+    return parseArgs({ args: [...args], options, strict: true, allowPositionals: true });
+  } catch (cause) {
+    const [detail = ''] = String(cause instanceof Error ? cause.message : cause).split('. ');
+    throw new AgentError('BAD_OPTION', detail, cause);
+  }
+}
+
+function isCommand(name: string): name is CommandName {
+  return Object.hasOwn(COMMANDS, name);
+}
+
+function checkIds(name: CommandName, ids: readonly string[]): void {
+  const { ids: wanted } = COMMANDS[name];
+  const isCount = { none: ids.length === 0, one: ids.length === 1, some: ids.length > 0 }[wanted];
+  if (!isCount) throw misuse(`${name}${COMMANDS[name].takes}: ${ids.length} ids given`);
+  const wrong = ids.find((id) => !ID.test(id));
+  if (wrong !== undefined) throw misuse(`'${wrong}': an id has 32 hex digits; see the list`);
+}
+
+function misuse(detail: string): AgentError {
+  return new AgentError('BAD_OPTION', detail);
+}
