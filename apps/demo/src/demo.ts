@@ -19,7 +19,11 @@ import type { Screen } from './show.js';
 export const EXAMPLES: readonly Example[] = [
   { name: '01-simple-chat', title: 'Two agents greet each other', run: simpleChat },
   { name: '02-multi-agent', title: 'A coordinator and four workers', run: multiAgent },
-  { name: '03-persistent-keys', title: 'Keys that outlive the process', run: persistentKeys },
+  {
+    name: '03-persistent-keys',
+    title: 'Keys and unread messages that outlive the process',
+    run: persistentKeys,
+  },
   { name: '04-llm-agents', title: 'Researcher, writer, reviewer', run: llmAgents },
   {
     name: '05-network-hub',

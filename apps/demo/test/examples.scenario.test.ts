@@ -63,6 +63,13 @@ describe('03 persistent keys', () => {
     expect(screen.text).toContain('mode 600');
   });
 
+  test('what bob had not read in the first run he reads in the second, each once', async () => {
+    const screen = recorder();
+    const { unread } = await persistentKeys(new Show(screen));
+    expect(unread).toEqual(['The tests are green.', 'I have tagged the release.']);
+    expect(screen.text).toMatch(/stops with 2 messages unread[^]*alice → bob +The tests/);
+  });
+
   test('another start has other fingerprints', async () => {
     const runs = [await persistentKeys(new Show(recorder()))];
     runs.push(await persistentKeys(new Show(recorder())));
