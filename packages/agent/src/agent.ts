@@ -246,7 +246,7 @@ export class Agent {
     return safetyNumber(this.#engine.context.aid, known.identity.aid);
   }
 
-  /** Messages that every attempt of the handlers failed on, oldest first; at most 1,000 are kept. */
+  /** Messages that every attempt of the handlers failed on, oldest first; 1,000 are kept. */
   async deadLetters(): Promise<DeadLetter[]> {
     this.#engine.context.assertRunning();
     return deadLettersIn(this.#engine.context.store);

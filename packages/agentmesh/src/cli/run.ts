@@ -1,6 +1,6 @@
 /**
- * The `agentmesh` command from its arguments to its exit code. Owns what is printed and the order of
- * steps; the command line is `options`, an agent's files are `@agentmesh/agent/node`'s.
+ * The `agentmesh` command from its arguments to its exit code. Owns what is printed and the order
+ * of steps; the command line is `options`, an agent's files are `@agentmesh/agent/node`'s.
  */
 import { AgentError } from '@agentmesh/agent';
 import { StoppedAgent } from '@agentmesh/agent/node';

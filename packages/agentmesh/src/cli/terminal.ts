@@ -21,7 +21,7 @@ export function askHidden(question: string): Promise<string> {
   });
 }
 
-/** What a terminal acts on instead of showing it: controls, invisible marks, changes of direction. */
+/** What a terminal does not show but obeys: controls, invisible marks, changes of direction. */
 const UNSEEN = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
 
 /** JSON of what a peer sent: one line, in which every character is seen. */
