@@ -7,6 +7,7 @@ import {
   AgentKeyPair,
   CONTENT_KIND,
   ready,
+  REVOCATION_REASON,
   safetyNumber,
   toHex,
 } from '@agentmesh/crypto';
@@ -26,6 +27,7 @@ import { MemoryStore } from './memory-store.js';
 import { Message } from './message.js';
 import type { SendResult } from './message.js';
 import { MessageStream } from './message-stream.js';
+import { ownRevocation, readRevocation, revoke } from './own-end.js';
 import { checkName, checkOptions } from './options.js';
 import type { AgentOptions, CheckedOptions } from './options.js';
 import { messageBody, payloadBody } from './payload.js';
@@ -238,6 +240,29 @@ export class Agent {
     await this.#engine.rotate(next);
   }
 
+  /**
+   * The record that ends this identity for ever: a text to be kept where the keys are not. Whoever
+   * has it can show it with `revoke`, also when the keys are lost.
+   */
+  revocation(reason: keyof typeof REVOCATION_REASON = 'keyCompromised'): string {
+    this.#engine.context.assertRunning();
+    if (!Object.hasOwn(REVOCATION_REASON, reason)) {
+      const known = Object.keys(REVOCATION_REASON).join(', ');
+      throw new AgentError('BAD_OPTION', `reason: one of ${known}`);
+    }
+    return ownRevocation(this.#engine.context, REVOCATION_REASON[reason]);
+  }
+
+  /**
+   * Shows a revocation, of this identity or of any other: it is honoured here for ever and handed
+   * to the hub. With its own an agent tells its peers and ends. Cannot be undone. Rejects with
+   * BAD_RECORD, or UNKNOWN_PEER.
+   */
+  async revoke(record: string): Promise<void> {
+    this.#engine.context.assertRunning();
+    await revoke(this.#engine, readRevocation(record));
+  }
+
   /** Sixty digits that are the same on both sides, for two people to read to each other. */
   async safetyNumber(peer: string): Promise<string> {
     this.#engine.context.assertRunning();
@@ -318,14 +343,14 @@ export class Agent {
 
 /** Keys and store: those that were given, those on the disk, or new ones in memory. */
 async function keptOf(options: CheckedOptions): Promise<KeptIdentity> {
-  const { keyPair, keypairPath, passphrase, runtime } = options;
+  const { keyPair, keypairPath, passphrase, runtime, log } = options;
   if (keypairPath === null) {
     const store = options.store ?? new MemoryStore();
     return keyPair === null ? keptInMemory(store, runtime.random) : keptByCaller(keyPair, store);
   }
   // Only here, so that no other use of this package ever meets a file system.
   const { loadKeyFile } = await import('#key-file');
-  const kept = await loadKeyFile(keypairPath, passphrase);
+  const kept = await loadKeyFile({ keypairPath, passphrase, runtime, log });
   return { ...kept, store: options.store ?? kept.store };
 }
 

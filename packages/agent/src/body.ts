@@ -6,8 +6,14 @@
  * A receipt may hold one entry with an empty group name: its epoch is the number up to which the
  * sender will send nothing (again), so that a peer with a new store knows where to begin.
  */
-import { concatBytes, CONTENT_KIND, CryptoError, decodeRetry } from '@agentmesh/crypto';
-import type { Content, SequenceRange } from '@agentmesh/crypto';
+import {
+  concatBytes,
+  CONTENT_KIND,
+  CryptoError,
+  decodeRetry,
+  parseRevocation,
+} from '@agentmesh/crypto';
+import type { Content, Revocation, SequenceRange } from '@agentmesh/crypto';
 import { AgentMeshError } from '@agentmesh/crypto';
 import { decodePayload } from '@agentmesh/protocol';
 import type { JsonObject } from '@agentmesh/protocol';
@@ -21,6 +27,7 @@ export type Body =
   | { readonly kind: 'retry'; readonly ranges: readonly SequenceRange[] }
   | { readonly kind: 'nudge' }
   | { readonly kind: 'outcome'; readonly outcomes: readonly Outcome[] }
+  | { readonly kind: 'revocation'; readonly revocation: Revocation }
   | { readonly kind: 'unsupported' };
 
 /** Reads a body; throws BAD_CONTENT. */
@@ -37,10 +44,19 @@ export function readBody({ kind, body }: Content): Body {
       return { kind: 'nudge' };
     case CONTENT_KIND.outcome:
       return { kind: 'outcome', outcomes: decodeOutcomes(body) };
-    case CONTENT_KIND.groupWelcome:
     case CONTENT_KIND.revocation:
+      return { kind: 'revocation', revocation: revocationOf(body) };
+    case CONTENT_KIND.groupWelcome:
     case CONTENT_KIND.introduction:
       return { kind: 'unsupported' };
+  }
+}
+
+function revocationOf(body: Uint8Array): Revocation {
+  try {
+    return parseRevocation(body);
+  } catch (error) {
+    throw new CryptoError('BAD_CONTENT', undefined, error);
   }
 }
 

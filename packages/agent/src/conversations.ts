@@ -3,10 +3,17 @@
  * handed over or that the hub serves (protocol.md §2.9). Owns when a session is begun or replaced.
  * The network is asked outside of the peer's lock.
  */
-import { AgentMeshError, CryptoError, decodeSession, toHex } from '@agentmesh/crypto';
+import {
+  AgentMeshError,
+  CryptoError,
+  decodeSession,
+  parseIdentityRecord,
+  toHex,
+} from '@agentmesh/crypto';
 import type { Bundle, CryptoSession } from '@agentmesh/crypto';
 import { decodeBundle } from '@agentmesh/protocol';
 import type { AgentContext } from './agent-context.js';
+import type { BundleSource } from './bundle-source.js';
 import type { Author, Conversation } from './compose.js';
 import { AgentError, IdentityChangedError, StorageError, SucceededError } from './errors.js';
 import {
@@ -17,14 +24,13 @@ import {
   loadPeer,
   questionFor,
 } from './handshake.js';
-import type { HubLink } from './hub-link.js';
 import { activeOf } from './peer.js';
 import type { Peer } from './peer.js';
 import { ROW } from './row-keys.js';
 import { conditionOf } from './sessions.js';
 import type { SessionEntry } from './sessions.js';
 import type { StoreTransaction } from './store-transaction.js';
-import { assertUncontested } from './trust.js';
+import { assertUsable } from './trust.js';
 
 /** What is done with a conversation, under the peer's lock; it commits the transaction. */
 export type Use = (
@@ -42,13 +48,13 @@ const RENEWAL_RETRY_MS = 600_000;
 /** The conversations of one agent. */
 export class Conversations {
   readonly #context: AgentContext;
-  readonly #link: HubLink | null;
+  readonly #bundles: BundleSource | null;
   /** By aid in hex: when the renewal of an old session may be tried again. */
   readonly #renewAfter = new Map<string, number>();
 
-  constructor(context: AgentContext, link: HubLink | null) {
+  constructor(context: AgentContext, bundles: BundleSource | null) {
     this.#context = context;
-    this.#link = link;
+    this.#bundles = bundles;
   }
 
   /** Finds or begins a session with a peer and uses it, all under his lock. */
@@ -78,7 +84,7 @@ export class Conversations {
         const author = this.#context.author();
         const peer = await loadPeer(tx, aid);
         if (peer === null) throw new AgentError('UNKNOWN_PEER');
-        assertUncontested(peer);
+        assertUsable(peer);
         if (peer.succeededBy !== null) throw new SucceededError(peer.succeededBy);
         const conversation = await this.#find(tx, author, { peer, fetched });
         if (conversation === null) return peer;
@@ -111,7 +117,8 @@ export class Conversations {
 
   /** Whether an old session is used although a new one would be better. */
   #goesOn(peer: Peer, fetched: Fetched | null): boolean {
-    if (fetched === 'none' || this.#link === null) return true;
+    if (this.#isOutdated(peer)) return false;
+    if (fetched === 'none' || this.#bundles === null) return true;
     const after = this.#renewAfter.get(toHex(peer.identity.aid)) ?? 0;
     return fetched === null && this.#context.waits() < after;
   }
@@ -133,34 +140,42 @@ export class Conversations {
       return beginSession(tx, author, { peer, bundle });
     } catch (error) {
       const isStale = error instanceof CryptoError || error instanceof AgentError;
-      if (isStale && this.#link !== null) return null;
+      if (isStale && this.#bundles !== null) return null;
       throw error;
     }
   }
 
   /** Asks the hub for a peer: once for a renewal, else until it answers. */
   async #fetch(peer: Peer): Promise<Fetched> {
-    const link = this.#link;
-    if (link === null) throw new AgentError('NO_SESSION');
-    const ask = (): Promise<Bundle> =>
-      link.request((hub) => hub.getBundle(peer.name, { oneTime: true }));
+    const bundles = this.#bundles;
+    if (bundles === null) throw new AgentError('NO_SESSION');
+    const ask = (): Promise<Bundle> => bundles.request({ peer: peer.name, oneTime: true });
     const entry = activeOf(peer, this.#context.meta.epoch);
     const isRenewal =
       entry !== null && conditionOf(entry, this.#context.runtime.now()) !== 'unusable';
-    if (!isRenewal) return { bundle: await ask(), hubId: link.hubId };
+    if (!isRenewal) return { bundle: await ask(), hubId: bundles.hubId };
     try {
-      const bundle = await link.ask((hub) => hub.getBundle(peer.name, { oneTime: true }));
+      const bundle = await bundles.ask({ peer: peer.name, oneTime: true });
       assertSameIdentity(peer, bundle);
-      checkBundle(bundle, questionFor(peer, link.hubId), peer, this.#context.runtime.now());
-      return { bundle, hubId: link.hubId };
+      checkBundle(bundle, questionFor(peer, bundles.hubId), peer, this.#context.runtime.now());
+      return { bundle, hubId: bundles.hubId };
     } catch (error) {
       return this.#withoutRenewal(peer, error);
     }
   }
 
-  /** An old session goes on, unless the peer's name shows another identity. */
+  /**
+   * Whether the newest record of a peer has run out: nobody speaks to him before there is a new
+   * one, since that bounds how long a hub can hide that he was revoked (§2.1).
+   */
+  #isOutdated({ record }: Peer): boolean {
+    return parseIdentityRecord(record.bytes).validUntilMs <= this.#context.runtime.now();
+  }
+
+  /** An old session goes on, unless the peer's name shows another identity, or a void one. */
   #withoutRenewal(peer: Peer, error: unknown): Fetched {
-    if (error instanceof IdentityChangedError || !(error instanceof AgentMeshError)) throw error;
+    const isFinal = error instanceof IdentityChangedError || !(error instanceof AgentMeshError);
+    if (isFinal || error.code === 'REVOKED' || this.#isOutdated(peer)) throw error;
     const retryMs = this.#context.waits() + RENEWAL_RETRY_MS;
     this.#renewAfter.set(toHex(peer.identity.aid), retryMs);
     this.#context.log.warn('session not renewed', { peer: peer.name, code: error.code });

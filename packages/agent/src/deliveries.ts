@@ -137,6 +137,14 @@ export class Deliveries {
     this.#upTo(place, below - 1, ({ sent }) => this.failed(sent, 'expired', error));
   }
 
+  /** Nothing is awaited of this peer any more. */
+  abandon(aid: Uint8Array, error: AgentMeshError): void {
+    const line = this.#lines.get(toHex(aid));
+    for (const { sent } of line?.numbers.values() ?? []) this.failed(sent, 'rejected', error);
+    for (const { handled } of line?.ids.values() ?? []) handled.reject(error);
+    this.#lines.delete(toHex(aid));
+  }
+
   /** The message in an envelope of this run that nothing has been heard of; else undefined. */
   byEnvelope(envelopeId: Uint8Array): Sent | undefined {
     return this.#envelopes.get(toHex(envelopeId))?.sent;

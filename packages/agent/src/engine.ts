@@ -14,6 +14,7 @@ import type {
   HubSession,
 } from '@agentmesh/protocol';
 import { AgentContext } from './agent-context.js';
+import { BundleSource } from './bundle-source.js';
 import { Conversations } from './conversations.js';
 import { Deliveries } from './deliveries.js';
 import { Dispatcher } from './dispatcher.js';
@@ -34,6 +35,7 @@ import { Outcomes } from './outcomes.js';
 import { Publisher } from './publisher.js';
 import { Receiver } from './receiver.js';
 import { Repairs } from './repairs.js';
+import { Revocations } from './revocations.js';
 import { Rotation } from './rotation.js';
 import { ROW } from './row-keys.js';
 import { RowSweeper } from './row-sweeper.js';
@@ -53,6 +55,7 @@ export interface EngineParts {
 export class Engine {
   readonly context: AgentContext;
   readonly link: HubLink | null;
+  readonly revocations: Revocations;
   readonly introductions: Introductions;
   readonly conversations: Conversations;
   readonly deliveries: Deliveries;
@@ -81,12 +84,16 @@ export class Engine {
     const { link } = this;
     const budget = new HandshakeBudget();
     this.#sweeper = new RowSweeper(context.store);
-    this.introductions = new Introductions(context, link);
-    this.conversations = new Conversations(context, link);
     this.transmitter = new Transmitter(context, this.#sweeper, (row, error) =>
       this.sender.replaceRefused(row, error),
     );
-    const { introductions, conversations, transmitter, deliveries } = this;
+    const { transmitter, deliveries } = this;
+    const revocations = new Revocations(context, deliveries, transmitter);
+    const bundles = link === null ? null : new BundleSource(link, revocations);
+    this.revocations = revocations;
+    this.introductions = new Introductions({ context, bundles, revocations });
+    this.conversations = new Conversations(context, bundles);
+    const { introductions, conversations } = this;
     this.sender = new Sender({ context, introductions, conversations, transmitter, deliveries });
     const { sender } = this;
     const sweeper = this.#sweeper;
@@ -98,10 +105,10 @@ export class Engine {
     this.publisher = new Publisher(context, () => void this.#refill());
     this.#followUps = link === null ? null : new FollowUps(context, sender);
     const repairs =
-      link === null ? null : new Repairs({ context, link, introductions, sender, budget });
+      bundles === null ? null : new Repairs({ context, bundles, introductions, sender, budget });
     const { dispatcher, publisher } = this;
     const followUps = this.#followUps;
-    const told = { context, introductions, deliveries, dispatcher, publisher };
+    const told = { context, introductions, deliveries, dispatcher, publisher, revocations };
     this.receiver = new Receiver({ ...told, budget, repairs, followUps });
     const { keeper } = kept;
     this.#rotation =
@@ -151,6 +158,7 @@ export class Engine {
   }
 
   async #load(): Promise<void> {
+    await this.revocations.load();
     await this.publisher.sweep();
     await this.dispatcher.load();
     if (this.link === null) return;

@@ -55,6 +55,10 @@ const AGENT_ERRORS = {
     retryable: true,
     message: 'Peer has no one-time prekey left and requireOneTimePrekey is set',
   },
+  NO_PREKEYS: {
+    retryable: true,
+    message: 'Peer has no prekeys on the hub at this moment: try again',
+  },
   NO_SESSION: {
     retryable: true,
     message: 'No session with this peer: call connectWithBundle() with a fresh bundle of his',

@@ -20,6 +20,13 @@ export interface AgentEvents {
     /** `am2…` of the identity before. */
     readonly previous: string;
   };
+  /** A peer's owner has revoked his identity for ever; `reason` as in the record (§2.13). */
+  peerRevoked: {
+    readonly peer: string;
+    readonly address: string;
+    readonly reason: number;
+    readonly timeMs: number;
+  };
   /** A peer lost his store or runs twice. `held`: strict trust waits for `trust`. */
   peerInstanceChanged: { readonly peer: string; readonly address: string; readonly held: boolean };
   /** One number of a peer's store, or one place in its session, came with two messages. */

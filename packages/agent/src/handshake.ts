@@ -11,8 +11,15 @@ import {
   parseIdentityRecord,
   performKeyExchange,
   verifyBundle,
+  verifyBundleRecord,
 } from '@agentmesh/crypto';
-import type { Bundle, CryptoSession, PeerBundle } from '@agentmesh/crypto';
+import type {
+  Bundle,
+  BundleExpectation,
+  CryptoSession,
+  IdentityRecord,
+  PeerBundle,
+} from '@agentmesh/crypto';
 import type { Author } from './compose.js';
 import { AgentError } from './errors.js';
 import { AGENT_LIMITS } from './limits.js';
@@ -80,7 +87,28 @@ export function checkBundle(
   known: Peer | null,
   nowMs: number,
 ): PeerBundle {
-  return verifyBundle(bundle, {
+  const expected = expectationOf(question, known, nowMs);
+  const { identity } = verifyBundleRecord(bundle, expected);
+  // A new identity has the name a moment before its prekeys are there.
+  if (bundle.signed === undefined) throw new AgentError('NO_PREKEYS', addressOf(identity.aid));
+  return verifyBundle(bundle, expected);
+}
+
+/** Checks who a bundle is of, against the question, and leaves the prekeys aside. */
+export function checkRecord(
+  bundle: Bundle,
+  question: BundleQuestion,
+  nowMs: number,
+): IdentityRecord {
+  return verifyBundleRecord(bundle, expectationOf(question, null, nowMs));
+}
+
+function expectationOf(
+  question: BundleQuestion,
+  known: Peer | null,
+  nowMs: number,
+): BundleExpectation {
+  return {
     name: question.name,
     hubId: question.hubId,
     nowMs,
@@ -94,7 +122,7 @@ export function checkBundle(
             recordBytes: known.record.bytes,
             newestSignedMs: known.newestSignedMs,
           },
-  });
+  };
 }
 
 /**

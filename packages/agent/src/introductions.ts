@@ -17,12 +17,14 @@ import type { Bundle, IdentityRecord } from '@agentmesh/crypto';
 import { encodeBundle, ProtocolError } from '@agentmesh/protocol';
 import { nameOf } from './agent-context.js';
 import type { AgentContext } from './agent-context.js';
+import type { BundleSource } from './bundle-source.js';
 import { AgentError, IdentityChangedError } from './errors.js';
 import {
   askedAs,
   assertOneTimePrekey,
   beginSession,
   checkBundle,
+  checkRecord,
   claimedAid,
   loadPeer,
   loadPresentPeer,
@@ -31,10 +33,10 @@ import {
   withRecords,
 } from './handshake.js';
 import type { BundleQuestion } from './handshake.js';
-import type { HubLink } from './hub-link.js';
 import { KeyedMutex } from './keyed-mutex.js';
 import { activeOf, encodePeer, fingerprintOfPeer, newPeer, successorOf } from './peer.js';
 import type { Peer } from './peer.js';
+import type { Revocations } from './revocations.js';
 import { ROW } from './row-keys.js';
 import { forgetSent } from './sent-log.js';
 import type { StoreTransaction } from './store-transaction.js';
@@ -45,17 +47,24 @@ import type { PeerReference } from './trust.js';
 /** Everyone who is or becomes a peer of one agent. */
 export class Introductions {
   readonly #context: AgentContext;
-  readonly #link: HubLink | null;
+  readonly #bundles: BundleSource | null;
+  readonly #revocations: Revocations;
   readonly #successions: Successions;
   /** By the text of the reference: calls for one peer go on in the order in which they came. */
   readonly #lines = new KeyedMutex();
   /** Names being pinned right now, with the aid in hex: two identities never share one. */
   readonly #claims = new Map<string, string>();
 
-  constructor(context: AgentContext, link: HubLink | null) {
+  constructor(parts: {
+    readonly context: AgentContext;
+    readonly bundles: BundleSource | null;
+    readonly revocations: Revocations;
+  }) {
+    const { context, bundles } = parts;
     this.#context = context;
-    this.#link = link;
-    this.#successions = new Successions(context, link);
+    this.#bundles = bundles;
+    this.#revocations = parts.revocations;
+    this.#successions = new Successions(context, bundles);
   }
 
   /** The aid of a peer. Whoever is not one yet is asked for at the hub, judged, pinned. */
@@ -81,6 +90,7 @@ export class Introductions {
   /** A bundle that was handed over: kept until the first message to this peer. Gives his aid. */
   async accept(bundle: Bundle, fingerprint: string | null): Promise<Uint8Array> {
     const { name } = parseIdentityRecord(bundle.record);
+    await this.#revocations.noticeIn(bundle);
     const reference = { text: name, name, fingerprint, aid: null };
     const question = { name, aid: null, fingerprint, hubId: null };
     return this.#watch(() => this.#take({ bundle, question, reference, handedOver: true }));
@@ -91,9 +101,9 @@ export class Introductions {
    * self-claimed name alone never makes a pin. The name stays claimed until {@link release}.
    */
   async meetSender(tx: StoreTransaction, name: string, aid: Uint8Array): Promise<Peer> {
-    const link = this.#link;
-    if (link === null) throw new AgentError('UNKNOWN_SENDER');
-    const record = await this.#askForRecord(link, name);
+    const bundles = this.#bundles;
+    if (bundles === null) throw new AgentError('UNKNOWN_SENDER');
+    const record = await this.#askForRecord(bundles, name);
     if (equalBytes(record.identity.aid, aid)) return this.#pin(tx, record);
     // He may have changed his identity while this was on its way.
     const own = await this.#successions.recordOf(aid);
@@ -113,10 +123,10 @@ export class Introductions {
     tx: StoreTransaction,
     aid: Uint8Array,
   ): Promise<{ readonly peer: Peer; readonly bundle: Bundle; readonly question: BundleQuestion }> {
-    const link = this.#link;
-    if (link === null) throw new AgentError('UNKNOWN_SENDER');
-    const question = { name: null, aid, fingerprint: null, hubId: link.hubId };
-    const bundle = await link.ask((hub) => hub.getBundle(addressOf(aid), { oneTime: true }));
+    const bundles = this.#bundles;
+    if (bundles === null) throw new AgentError('UNKNOWN_SENDER');
+    const question = { name: null, aid, fingerprint: null, hubId: bundles.hubId };
+    const bundle = await bundles.ask({ peer: addressOf(aid), oneTime: true });
     const { record } = checkBundle(bundle, question, null, this.#context.runtime.now());
     return { peer: await this.#pin(tx, record), bundle, question };
   }
@@ -141,10 +151,10 @@ export class Introductions {
   }
 
   async #follow({ peer: name, pinnedAddress }: IdentityChangedError): Promise<Uint8Array | null> {
-    const link = this.#link;
-    if (link === null) return null;
+    const bundles = this.#bundles;
+    if (bundles === null) return null;
     try {
-      const record = await this.#askForRecord(link, name);
+      const record = await this.#askForRecord(bundles, name);
       const { aid } = record.identity;
       const previous = aidOfAddress(pinnedAddress);
       return await this.#context.peers.run(toHex(aid), async () => {
@@ -220,10 +230,10 @@ export class Introductions {
   }
 
   async #meet(reference: PeerReference, replaced?: Peer): Promise<Uint8Array> {
-    const link = this.#link;
-    if (link === null) throw new AgentError('NO_HUB');
-    const bundle = await link.request((hub) => hub.getBundle(reference.text, { oneTime: true }));
-    const question = questionOf(reference, link.hubId ?? new Uint8Array(32));
+    const bundles = this.#bundles;
+    if (bundles === null) throw new AgentError('NO_HUB');
+    const bundle = await bundles.request({ peer: reference.text, oneTime: true });
+    const question = questionOf(reference, bundles.hubId ?? new Uint8Array(32));
     return this.#take({ bundle, question, reference, replaced });
   }
 
@@ -291,6 +301,7 @@ export class Introductions {
     const owner = toHex(aid);
     const claimant = this.#claims.get(name) ?? owner;
     if (claimant !== owner) throw new AgentError('HANDSHAKE_BUDGET', `'${name}' is being met`);
+    await this.#revocations.assertValid(tx, aid);
     this.#claims.set(name, owner);
     const { policy, meta } = this.#context;
     const pinned = replaced === undefined ? await pinnedPeer(tx, name) : null;
@@ -304,12 +315,13 @@ export class Introductions {
     return newPeer(record, trust, meta.epoch);
   }
 
-  async #askForRecord(link: HubLink, name: string): Promise<IdentityRecord> {
-    const question = { name, aid: null, fingerprint: null, hubId: link.hubId };
+  async #askForRecord(bundles: BundleSource, name: string): Promise<IdentityRecord> {
+    const question = { name, aid: null, fingerprint: null, hubId: bundles.hubId };
     try {
-      const bundle = await link.ask((hub) => hub.getBundle(askedAs(question), { oneTime: false }));
-      return checkBundle(bundle, question, null, this.#context.runtime.now()).record;
+      const bundle = await bundles.ask({ peer: askedAs(question), oneTime: false });
+      return checkRecord(bundle, question, this.#context.runtime.now());
     } catch (error) {
+      if (error instanceof CryptoError && error.code === 'REVOKED') throw error;
       const isAnswer = error instanceof CryptoError || isNotFound(error);
       throw isAnswer ? new AgentError('NAME_CONFLICT', undefined, error) : error;
     }

@@ -5,6 +5,7 @@
 import { AgentKeyPair } from '@agentmesh/crypto';
 import type { RandomSource } from '@agentmesh/crypto';
 import { AgentError } from './errors.js';
+import type { Logger, Runtime } from './runtime.js';
 import type { AgentStore } from './store.js';
 
 /** An identity as it is found at the start. */
@@ -15,6 +16,14 @@ export interface KeptIdentity {
   readonly keeper: IdentityKeeper;
   /** Not opened yet: nothing is made on the disk before that. */
   readonly store: AgentStore;
+}
+
+/** What a key file needs to be loaded or created. */
+export interface KeyFileOptions {
+  readonly keypairPath: string;
+  readonly passphrase: string | undefined;
+  readonly runtime: Runtime;
+  readonly log: Logger;
 }
 
 /** Keeps keys while one identity follows another (protocol.md §2.13). */

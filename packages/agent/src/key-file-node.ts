@@ -6,24 +6,38 @@
 import type { AgentKeyPair } from '@agentmesh/crypto';
 import {
   discardNextKeys,
+  keepRevocation,
   loadNextKeys,
   loadOrCreateKeyFile,
   prepareNextKeys,
   promoteNextKeys,
 } from '@agentmesh/crypto/node';
-import type { KeptIdentity } from './kept-identity.js';
+import type { KeptIdentity, KeyFileOptions } from './kept-identity.js';
 import { SqliteAgentStore } from './sqlite/sqlite-agent-store.js';
 
-/** Loads or creates the key file. Throws the `KEY_FILE_…` codes of `CryptoError`. */
-export async function loadKeyFile(
-  path: string,
-  passphrase: string | undefined,
-): Promise<KeptIdentity> {
+/**
+ * Loads or creates the key file; with a new identity also its revocation, in a file beside it.
+ * Throws the `KEY_FILE_…` codes of `CryptoError`.
+ */
+export async function loadKeyFile({
+  keypairPath: path,
+  passphrase,
+  runtime,
+  log,
+}: KeyFileOptions): Promise<KeptIdentity> {
   const protection = passphrase === undefined ? { unprotected: true } : { passphrase };
-  const { keyPair, storeKey } = await loadOrCreateKeyFile(path, protection);
+  const { keyPair, storeKey, created } = await loadOrCreateKeyFile(path, protection);
+  const writeDown = async (keys: AgentKeyPair): Promise<void> => {
+    const file = await keepRevocation(path, { keyPair: keys, timeMs: runtime.now() });
+    log.info('new identity: keep its revocation where its keys are not', { file });
+  };
+  if (created) await writeDown(keyPair);
   const keeper = {
-    prepare: (next: AgentKeyPair | undefined) =>
-      prepareNextKeys(path, { ...protection, keyPair: next }),
+    async prepare(given: AgentKeyPair | undefined) {
+      const next = await prepareNextKeys(path, { ...protection, keyPair: given });
+      await writeDown(next);
+      return next;
+    },
     promote: () => promoteNextKeys(path),
     discard: () => discardNextKeys(path),
   };

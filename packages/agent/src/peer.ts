@@ -38,6 +38,8 @@ export interface Peer {
   readonly formerly: readonly Uint8Array[];
   /** The identity that has followed this one: it only receives, and gets nothing any more. */
   readonly succeededBy: Uint8Array | null;
+  /** Revoked by its owner: nothing is sent or taken any more, for ever (§2.13). */
+  readonly isRevoked: boolean;
   /** An identity that claims this name: nothing is sent or taken until somebody decides. */
   readonly contestedBy: Uint8Array | null;
   /** Newest identity record seen. */
@@ -88,6 +90,7 @@ export function newPeer(record: IdentityRecord, trust: Trust, epoch: number): Pe
     trust,
     formerly: [],
     succeededBy: null,
+    isRevoked: false,
     contestedBy: null,
     record: { revision: record.revision, bytes: record.bytes },
     newestSignedMs: 0,
@@ -160,14 +163,14 @@ export function holesOf(peer: Peer, since: number): SequenceRange[] {
   return window === null ? [] : missing(window, LIMITS.retryRanges);
 }
 
-/** Version 1 knew of no successions. */
+/** Version 1 knew of no successions and revocations. */
 const VERSION = 2;
 
 /** Storage form of a peer. */
 export function encodePeer(peer: Peer): Uint8Array {
   const row = new RowWriter().u8(VERSION).fixed(peer.identity.signing).fixed(peer.identity.dh);
   row.text(peer.name).list(peer.formerly, (aid) => row.fixed(aid));
-  row.optional(peer.succeededBy).optional(peer.contestedBy);
+  row.optional(peer.succeededBy).flag(peer.isRevoked).optional(peer.contestedBy);
   writeTrust(row, peer.trust);
   row.u32(peer.record.revision).bytes(peer.record.bytes).u64(peer.newestSignedMs);
   row.list(peer.sessions, (entry) => writeEntry(row, entry)).u32(peer.generation);
@@ -192,6 +195,7 @@ export function decodePeer(bytes: Uint8Array): Peer {
     name: row.text(),
     formerly: version === 1 ? [] : row.list(() => row.fixed(32)),
     succeededBy: version === 1 ? null : row.optional(32),
+    isRevoked: version === 1 ? false : row.flag(),
     contestedBy: row.optional(32),
     trust: readTrust(row),
     record: { revision: row.u32(), bytes: row.bytes() },

@@ -34,7 +34,7 @@ import { ROW } from './row-keys.js';
 import { settle } from './received.js';
 import type { Settled } from './received.js';
 import type { StoreTransaction } from './store-transaction.js';
-import { assertUncontested, isStrangerRefused } from './trust.js';
+import { assertUsable, isStrangerRefused } from './trust.js';
 import type { TrustPolicy } from './trust.js';
 
 /** What a message is judged with. */
@@ -129,7 +129,7 @@ async function findSender(
   const peerRow = await tx.get(ROW.peer(aid));
   const known = peerRow === null ? null : decodePeer(peerRow);
   if (known !== null) {
-    assertUncontested(known);
+    assertUsable(known);
     if (known.succeededBy !== null && session === null) throw new AgentError('SUCCEEDED');
   } else if (isStrangerRefused(policy, aid)) {
     throw new AgentError(policy.mode === 'strict' ? 'UNTRUSTED_PEER' : 'NOT_ACCEPTED');

@@ -4,6 +4,7 @@
  * what follows from a message; handlers are `dispatcher`'s.
  */
 import { addressOf, AgentMeshError, CryptoError, equalBytes, toHex } from '@agentmesh/crypto';
+import type { Revocation } from '@agentmesh/crypto';
 import type { Delivery } from '@agentmesh/protocol';
 import { nameOf } from './agent-context.js';
 import type { AgentContext } from './agent-context.js';
@@ -26,6 +27,7 @@ import type { Publisher } from './publisher.js';
 import { oneTimePrekeyIn, receive } from './receive.js';
 import type { Incoming, Received } from './receive.js';
 import type { Repairs } from './repairs.js';
+import type { Revocations } from './revocations.js';
 import { ROW } from './row-keys.js';
 import { logRefusal } from './security-log.js';
 import type { StoreTransaction } from './store-transaction.js';
@@ -37,6 +39,7 @@ export interface ReceiverParts {
   readonly deliveries: Deliveries;
   readonly dispatcher: Dispatcher;
   readonly publisher: Publisher;
+  readonly revocations: Revocations;
   readonly budget: HandshakeBudget;
   readonly repairs: Repairs | null;
   readonly followUps: FollowUps | null;
@@ -200,6 +203,7 @@ export class Receiver {
     }
     if (received.prekeys !== null) publisher.used(received.prekeys);
     dispatcher.advance(lineOf(received), received.mark);
+    if (body.kind === 'revocation') this.#revoked(body.revocation, peer);
     followUps?.after(peer);
     // Numbers of a former identity are not said again: he asks for what the present one said.
     const isPresent = epoch === context.meta.epoch;
@@ -317,6 +321,24 @@ export class Receiver {
     tx.put(ROW.peer(from), encodePeer({ ...peer, heldInstance: error.instance }));
     await tx.commit();
     this.#tellOfInstance(peer, true);
+  }
+
+  /** A peer shows a revocation: his own, ours, or that of an identity that is known here. */
+  #revoked(revocation: Revocation, { identity }: Peer): void {
+    const { context, revocations } = this.#parts;
+    const own = [identity, context.keyPair.identity].find(({ aid }) =>
+      equalBytes(aid, revocation.aid),
+    );
+    const known = own ?? loadPeer(context.transaction(), revocation.aid);
+    const learn = async (): Promise<void> => {
+      const peer = await known;
+      const whose = peer === null || 'aid' in peer ? peer : peer.identity;
+      if (whose !== null) await revocations.learn(revocation, whose);
+    };
+    learn().catch((error: unknown) => {
+      // The store says so itself.
+      context.log.warn('revocation not kept', { error: nameOf(error) });
+    });
   }
 
   #tellOfInstance(peer: Peer, held: boolean): void {

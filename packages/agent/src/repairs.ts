@@ -6,6 +6,7 @@
 import { addressOf, CONTENT_KIND, encodeRetry } from '@agentmesh/crypto';
 import type { PeerBundle } from '@agentmesh/crypto';
 import type { AgentContext } from './agent-context.js';
+import type { BundleSource } from './bundle-source.js';
 import { AgentError, SucceededError } from './errors.js';
 import {
   assertOneTimePrekey,
@@ -16,14 +17,13 @@ import {
   questionFor,
 } from './handshake.js';
 import type { HandshakeBudget } from './handshake-budget.js';
-import type { HubLink } from './hub-link.js';
 import type { Introductions } from './introductions.js';
 import type { Peer } from './peer.js';
 import { afterReset, mayReset, unreceived } from './recovery.js';
 import { ROW } from './row-keys.js';
 import type { Sender } from './sender.js';
 import type { StoreTransaction } from './store-transaction.js';
-import { assertUncontested, isStrangerRefused } from './trust.js';
+import { assertUsable, isStrangerRefused } from './trust.js';
 
 /** Whom to begin anew with. */
 interface Subject {
@@ -35,20 +35,20 @@ interface Subject {
 /** The repairs of one agent. */
 export class Repairs {
   readonly #context: AgentContext;
-  readonly #link: HubLink;
+  readonly #bundles: BundleSource;
   readonly #introductions: Introductions;
   readonly #sender: Sender;
   readonly #budget: HandshakeBudget;
 
   constructor(parts: {
     readonly context: AgentContext;
-    readonly link: HubLink;
+    readonly bundles: BundleSource;
     readonly introductions: Introductions;
     readonly sender: Sender;
     readonly budget: HandshakeBudget;
   }) {
     this.#context = parts.context;
-    this.#link = parts.link;
+    this.#bundles = parts.bundles;
     this.#introductions = parts.introductions;
     this.#sender = parts.sender;
     this.#budget = parts.budget;
@@ -83,7 +83,7 @@ export class Repairs {
 
   #may(known: Peer | null, aid: Uint8Array, nowMs: number): boolean {
     if (known !== null) {
-      assertUncontested(known);
+      assertUsable(known);
       if (known.succeededBy !== null) throw new SucceededError(known.succeededBy);
       return mayReset(known.reset, nowMs);
     }
@@ -102,9 +102,9 @@ export class Repairs {
       const bundle = checkBundle(met.bundle, met.question, null, runtime.now());
       return { peer: met.peer, bundle, isNew: true };
     }
-    const raw = await this.#link.ask((hub) => hub.getBundle(addressOf(aid), { oneTime: true }));
+    const raw = await this.#bundles.ask({ peer: addressOf(aid), oneTime: true });
     assertSameIdentity(known, raw);
-    const question = questionFor(known, this.#link.hubId);
+    const question = questionFor(known, this.#bundles.hubId);
     return { peer: known, bundle: checkBundle(raw, question, known, runtime.now()), isNew: false };
   }
 }

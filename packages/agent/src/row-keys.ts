@@ -14,6 +14,7 @@
  *   sent/<aid>/<epoch>/<seq>  contents not yet acknowledged
  *   rotation                  a change of identity that was begun
  *   former/<aid>              identities of ours that were followed by another one
+ *   revoked/<aid>             a revocation, for ever
  *   outbox/<n>  inbox/<n>  dead/<n>  security/<n>          in order of arrival
  *   receipt/<aid>             a receipt is owed           outcome/<aid>/<n>  an outcome is owed
  *   gap/<aid>                 numbers of his are missing
@@ -41,6 +42,7 @@ export const ROW = {
   record: 'record',
   prekeys: 'prekeys',
   rotation: 'rotation',
+  revoked: (aid: Uint8Array) => `revoked/${toHex(aid)}`,
   former: (aid: Uint8Array) => `former/${toHex(aid)}`,
   signedPrekey: (id: number) => `prekey/signed/${id8(id)}`,
   oneTimePrekey: (id: number) => `prekey/one-time/${id8(id)}`,

@@ -23,7 +23,7 @@ import { ROW } from './row-keys.js';
 import { encodeSentRow, fillerFor, loadSent, trimSent } from './sent-log.js';
 import type { StoreTransaction } from './store-transaction.js';
 import type { OutboxEntry, Transmitter } from './transmitter.js';
-import { assertUncontested } from './trust.js';
+import { assertUsable } from './trust.js';
 
 /** Something to be said to a peer, and what becomes of it. */
 export interface Utterance {
@@ -124,7 +124,7 @@ export class Sender {
     const speech = this.#speech();
     const peer = await loadPeer(speech.tx, aid);
     if (peer === null || peer.succeededBy !== null) return;
-    assertUncontested(peer);
+    assertUsable(peer);
     let conversation = await this.#conversations.current(speech.tx, peer);
     if (conversation === null) return;
     const { keptFrom, next } = outgoingOf(peer, speech.author.meta.epoch);

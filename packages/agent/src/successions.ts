@@ -4,11 +4,11 @@
  * `succession`'s, pins are `introductions`'.
  */
 import { addressOf, CryptoError, equalBytes, parseIdentityRecord, toHex } from '@agentmesh/crypto';
-import type { IdentityRecord, PublicIdentity } from '@agentmesh/crypto';
+import type { Bundle, IdentityRecord, PublicIdentity } from '@agentmesh/crypto';
 import { ProtocolError } from '@agentmesh/protocol';
 import type { AgentContext } from './agent-context.js';
+import type { BundleSource } from './bundle-source.js';
 import { loadPeer } from './handshake.js';
-import type { HubLink } from './hub-link.js';
 import { encodePeer, fingerprintOfPeer } from './peer.js';
 import type { Peer } from './peer.js';
 import { ROW } from './row-keys.js';
@@ -18,31 +18,44 @@ import { isSuccessor } from './succession.js';
 /** The changes of identity of one agent's peers. */
 export class Successions {
   readonly #context: AgentContext;
-  readonly #link: HubLink | null;
+  readonly #bundles: BundleSource | null;
 
-  constructor(context: AgentContext, link: HubLink | null) {
+  constructor(context: AgentContext, bundles: BundleSource | null) {
     this.#context = context;
-    this.#link = link;
+    this.#bundles = bundles;
   }
 
-  /** Whether this record's owner rightly follows that identity, and nobody has to be asked. */
+  /**
+   * Whether this record's owner rightly follows that identity, and nobody has to be asked. A
+   * revoked one vouches for nobody: whoever stole its keys could have signed.
+   */
   async mayFollow(record: IdentityRecord, identity: PublicIdentity): Promise<boolean> {
-    if (this.#link === null || this.#context.policy.mode === 'strict') return false;
+    if (this.#bundles === null || this.#context.policy.mode === 'strict') return false;
+    const present = await this.#bundleOf(identity.aid);
+    if (present?.revocation !== undefined) return false;
     return isSuccessor(record, identity, (aid) => this.recordOf(aid));
   }
 
-  /** The record of an identity, also of one that another has followed; null if the hub has none. */
+  /** The record of an identity, also of one that another has followed; null if there is none. */
   async recordOf(aid: Uint8Array): Promise<IdentityRecord | null> {
-    const link = this.#link;
-    if (link === null) return null;
+    const bundle = await this.#bundleOf(aid);
+    if (bundle === null || bundle.revocation !== undefined) return null;
+    const hubId = this.#bundles?.hubId ?? null;
     try {
-      const bundle = await link.ask((hub) => hub.getBundle(addressOf(aid), { oneTime: false }));
       const record = parseIdentityRecord(bundle.record);
       const isAsked = equalBytes(record.identity.aid, aid);
-      return isAsked && equalBytes(record.hubId, link.hubId ?? aid) ? record : null;
+      return isAsked && hubId !== null && equalBytes(record.hubId, hubId) ? record : null;
     } catch (error) {
-      const isAnswer = error instanceof ProtocolError && error.code === 'PEER_NOT_FOUND';
-      if (isAnswer || error instanceof CryptoError) return null;
+      if (error instanceof CryptoError) return null;
+      throw error;
+    }
+  }
+
+  async #bundleOf(aid: Uint8Array): Promise<Bundle | null> {
+    try {
+      return (await this.#bundles?.ask({ peer: addressOf(aid), oneTime: false })) ?? null;
+    } catch (error) {
+      if (error instanceof ProtocolError && error.code === 'PEER_NOT_FOUND') return null;
       throw error;
     }
   }

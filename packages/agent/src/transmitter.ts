@@ -102,6 +102,12 @@ export class Transmitter {
     this.#connection = null;
   }
 
+  /** What waits for this recipient is not sent any more. */
+  abandon(to: Uint8Array, refusal: AgentMeshError): void {
+    const lane = this.#lanes.get(toHex(to));
+    for (const entry of lane?.queue.splice(0) ?? []) this.#settle(entry, refusal);
+  }
+
   /** Ends for good: nothing is sent any more, what waits stays in the store. */
   stop(reason: AgentMeshError): void {
     this.#stopped ??= reason;

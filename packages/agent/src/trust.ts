@@ -131,8 +131,9 @@ export function identityChanged(pinned: Peer, shown: Uint8Array): IdentityChange
   return new IdentityChangedError(pinned.name, pinned.identity.aid, shown);
 }
 
-/** Throws IDENTITY_CHANGED while somebody has to decide about this peer. */
-export function assertUncontested(peer: Peer): void {
+/** Throws REVOKED, or IDENTITY_CHANGED while somebody has to decide about this peer. */
+export function assertUsable(peer: Peer): void {
+  if (peer.isRevoked) throw new CryptoError('REVOKED');
   if (peer.contestedBy !== null) throw identityChanged(peer, peer.contestedBy);
 }
 

@@ -29,6 +29,7 @@ const EVENTS: readonly (keyof AgentEvents)[] = [
   'firstContact',
   'identityChanged',
   'identityRotated',
+  'peerRevoked',
   'peerInstanceChanged',
   'cloneOrRollback',
   'undecryptable',

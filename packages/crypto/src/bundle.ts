@@ -59,16 +59,8 @@ export interface PeerBundle {
  * seen), or REVOKED (with the owner's own signature).
  */
 export function verifyBundle(bundle: Bundle, expected: BundleExpectation): PeerBundle {
-  assertTime(expected.nowMs);
-  if (expected.name === null && expected.aid === undefined && expected.hubId !== null) {
-    throw new CryptoError('INVALID_ARGUMENT', 'a bundle from a hub needs a name or an aid');
-  }
-  const record = parseIdentityRecord(bundle.record);
-  assertWanted(record, expected);
-  if (bundle.revocation !== undefined) assertNotRevoked(record, bundle.revocation);
-  assertNotExpired(record.validUntilMs, expected.nowMs, 0);
+  const record = verifyBundleRecord(bundle, expected);
   const known = expected.known?.(record.identity);
-  if (known !== undefined) assertNotRolledBack(record, known);
   if (bundle.signed === undefined) throw new CryptoError('BAD_RECORD', 'no signed prekey');
   const signed = parseOfKind(bundle.signed, record.identity, 'signed');
   if (known !== undefined && signed.createdMs < known.newestSignedMs) {
@@ -79,6 +71,27 @@ export function verifyBundle(bundle: Bundle, expected: BundleExpectation): PeerB
   const oneTime = parseOfKind(bundle.oneTime, record.identity, 'one-time');
   assertNotExpired(oneTime.expiresMs, expected.nowMs, LIMITS.clockToleranceMs);
   return { record, signed, oneTime };
+}
+
+/**
+ * Checks the identity record of a bundle, as {@link verifyBundle} does, and leaves its prekeys
+ * aside: for whoever wants to know who it is, and begins no session.
+ */
+export function verifyBundleRecord(
+  bundle: Pick<Bundle, 'record' | 'revocation'>,
+  expected: BundleExpectation,
+): IdentityRecord {
+  assertTime(expected.nowMs);
+  if (expected.name === null && expected.aid === undefined && expected.hubId !== null) {
+    throw new CryptoError('INVALID_ARGUMENT', 'a bundle from a hub needs a name or an aid');
+  }
+  const record = parseIdentityRecord(bundle.record);
+  assertWanted(record, expected);
+  if (bundle.revocation !== undefined) assertNotRevoked(record, bundle.revocation);
+  assertNotExpired(record.validUntilMs, expected.nowMs, 0);
+  const known = expected.known?.(record.identity);
+  if (known !== undefined) assertNotRolledBack(record, known);
+  return record;
 }
 
 function assertWanted(record: IdentityRecord, expected: BundleExpectation): void {

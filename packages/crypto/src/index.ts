@@ -58,7 +58,7 @@ export { keyDigest, parsePrekeyRecord } from './prekey.js';
 export type { PrekeyKind, PrekeyRecord } from './prekey.js';
 export { createPrekey, decodePrekeyPair, encodePrekeyPair } from './prekey-pair.js';
 export type { PrekeyPair, PrekeyRequest } from './prekey-pair.js';
-export { isHandedOver, verifyBundle } from './bundle.js';
+export { isHandedOver, verifyBundle, verifyBundleRecord } from './bundle.js';
 export type { Bundle, BundleExpectation, KnownPeer, PeerBundle } from './bundle.js';
 export { hubAuthBytes, hubIdOf, HubKeyPair, importHubKey, verifyHubAuth } from './hub-auth.js';
 export type { ChannelBindingType, HubAuthTranscript } from './hub-auth.js';

@@ -11,6 +11,8 @@ export {
   promoteNextKeys,
 } from './key-succession.js';
 export type { SuccessionOptions } from './key-succession.js';
+export { keepRevocation } from './revocation-file.js';
+export type { RevocationFileRequest } from './revocation-file.js';
 export type { StoredKeys } from './key-file.js';
 export { openRow, sealRow } from './row-cipher.js';
 export type { RowPlace, SealRowRequest } from './row-cipher.js';
