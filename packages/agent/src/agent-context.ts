@@ -181,6 +181,11 @@ export class AgentContext {
     if (this.#closed) throw new AgentError('CLOSED');
   }
 
+  /** Rows of this log up to `order` are gone, but something still goes by their keys. */
+  skipTo(log: Log, order: number): void {
+    this.#orders.set(log, Math.max(order, this.#orders.get(log) ?? 0));
+  }
+
   /** Key of the next row of a log. */
   nextKey(log: Log): string {
     const order = (this.#orders.get(log) ?? 0) + 1;

@@ -3,7 +3,6 @@
  * machinery is `engine`'s. Printing or serialising an agent shows public values only.
  */
 import {
-  addressOf,
   AgentKeyPair,
   CONTENT_KIND,
   ready,
@@ -34,7 +33,7 @@ import { messageBody, payloadBody } from './payload.js';
 import { decodeEnvelope, encodeEnvelope } from './sealed-envelope.js';
 import type { SealedEnvelope } from './sealed-envelope.js';
 import { deliverToSelf } from './self-message.js';
-import { knownPeers, statusOf } from './status.js';
+import { knownPeer, knownPeers, statusOf } from './status.js';
 import type { AgentStatus, PeerInfo } from './status.js';
 import { namesSelf, parseReference } from './trust.js';
 import type { PeerReference } from './trust.js';
@@ -131,7 +130,7 @@ export class Agent {
     await sender.reach(await introductions.resolve(reference));
     const reached = await introductions.find(reference);
     if (reached === null) throw new AgentError('UNKNOWN_PEER');
-    return this.#infoOf(reached.identity.aid);
+    return knownPeer(context, reached.identity.aid);
   }
 
   /**
@@ -151,7 +150,7 @@ export class Agent {
     const decoded = decodeBundle(bundle);
     this.#engine.context.assertRunning();
     const aid = await this.#engine.introductions.accept(decoded, options.fingerprint ?? null);
-    return this.#infoOf(aid);
+    return knownPeer(this.#engine.context, aid);
   }
 
   /**
@@ -331,13 +330,6 @@ export class Agent {
   #isSelf(reference: PeerReference): boolean {
     const { name, aid } = this.#engine.context;
     return namesSelf(reference, name, aid);
-  }
-
-  async #infoOf(aid: Uint8Array): Promise<PeerInfo> {
-    const address = addressOf(aid);
-    const peer = (await this.peers()).find((info) => info.address === address);
-    if (peer === undefined) throw new AgentError('UNKNOWN_PEER');
-    return peer;
   }
 }
 

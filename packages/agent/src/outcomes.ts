@@ -19,7 +19,7 @@ import type { InboxRow } from './inbox.js';
 import { AGENT_LIMITS } from './limits.js';
 import { decodeOutcomes, encodeOutcomes, OUTCOMES } from './outcome.js';
 import type { Outcome } from './outcome.js';
-import { orderOf, outcomesOf, ROW } from './row-keys.js';
+import { inboxOrderOf, orderOf, outcomesOf, ROW } from './row-keys.js';
 import { rowsUnder } from './row-pages.js';
 import type { RowSweeper } from './row-sweeper.js';
 import type { Sender } from './sender.js';
@@ -54,6 +54,8 @@ export class Outcomes {
   /** Takes up what an earlier run owed. */
   async load(): Promise<void> {
     for await (const { key } of rowsUnder(this.#context.store, 'outcome')) {
+      // A new message with the key of this one's would overwrite its outcome.
+      this.#context.skipTo('inbox', inboxOrderOf(key));
       this.due(fromHex(key.split('/')[1] ?? ''));
     }
   }

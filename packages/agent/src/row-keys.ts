@@ -76,6 +76,11 @@ export function outcomesOf(aid: Uint8Array): { readonly from: string; readonly t
   return under(`outcome/${toHex(aid)}`);
 }
 
+/** Order of the inbox row that an outcome's row stands for. */
+export function inboxOrderOf(outcomeKey: string): number {
+  return Number.parseInt(outcomeKey.slice(outcomeKey.lastIndexOf('/') + 1), 16);
+}
+
 /** Order of a row in one of the logs. */
 export function orderOf(key: string): number {
   return Number.parseInt(key.slice(key.indexOf('/') + 1), 16);

@@ -1,12 +1,14 @@
 /**
  * How an agent is doing: numbers and names for its operator. Owns the reading of peer rows for that
- * purpose; these calls look at every peer, nothing else does.
+ * purpose; the calls for all peers look at every row, nothing else does.
  */
 import { addressOf } from '@agentmesh/crypto';
 import type { AgentContext } from './agent-context.js';
 import type { Engine } from './engine.js';
+import { AgentError } from './errors.js';
 import { activeOf, decodePeer, fingerprintOfPeer } from './peer.js';
 import type { Peer, Trust } from './peer.js';
+import { ROW } from './row-keys.js';
 import { rowsUnder } from './row-pages.js';
 
 /** What is known of a peer. */
@@ -42,6 +44,13 @@ export async function knownPeers(context: AgentContext): Promise<PeerInfo[]> {
     found.push(infoOf(decodePeer(value), context.meta.epoch));
   }
   return found;
+}
+
+/** One peer. Rejects with UNKNOWN_PEER. */
+export async function knownPeer(context: AgentContext, aid: Uint8Array): Promise<PeerInfo> {
+  const row = await context.store.get(ROW.peer(aid));
+  if (row === null) throw new AgentError('UNKNOWN_PEER');
+  return infoOf(decodePeer(row), context.meta.epoch);
 }
 
 function infoOf(peer: Peer, epoch: number): PeerInfo {

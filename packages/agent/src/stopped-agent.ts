@@ -9,7 +9,8 @@ import { deadLettersIn, drop, revive } from './dead-letters.js';
 import type { DeadLetter } from './dead-letters.js';
 import { StorageError } from './errors.js';
 import { decodeMeta } from './meta.js';
-import { orderOf, ROW, under } from './row-keys.js';
+import { inboxOrderOf, orderOf, ROW, under } from './row-keys.js';
+import { rowsUnder } from './row-pages.js';
 import { SqliteAgentStore } from './sqlite/sqlite-agent-store.js';
 
 /** Its keys and its store, which no agent can have meanwhile. */
@@ -60,8 +61,12 @@ export class StoppedAgent {
   /** The agent handles it again when it runs. Rejects with NO_DEAD_LETTER. */
   async retryDeadLetter(id: string): Promise<void> {
     const [last] = await this.#store.range({ ...under('inbox'), limit: 1, reverse: true });
-    const order = last === undefined ? 1 : orderOf(last.key) + 1;
-    await revive(this.#store, id, ROW.log('inbox', order));
+    let order = last === undefined ? 0 : orderOf(last.key);
+    // Outcomes that are still owed go by the keys of their messages.
+    for await (const { key } of rowsUnder(this.#store, 'outcome')) {
+      order = Math.max(order, inboxOrderOf(key));
+    }
+    await revive(this.#store, id, ROW.log('inbox', order + 1));
   }
 
   /** Forgets it for good. Rejects with NO_DEAD_LETTER. */

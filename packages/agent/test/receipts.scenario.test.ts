@@ -7,6 +7,7 @@ import { CONTENT_KIND } from '@agentmesh/crypto';
 import { AgentError } from '../src/index.js';
 import { encodeOutcomes } from '../src/outcome.js';
 import { envelopeTo, Forger } from './forger.js';
+import { KeyLedger } from './key-ledger.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
 
@@ -179,4 +180,20 @@ describe('what nobody can make a sender believe', () => {
     expect(isSettled).toBe(false);
     expect(alice.events.outgoing.filter(({ peer }) => peer === 'bob')).toHaveLength(2);
   });
+});
+
+test('an outcome that a killed process still owed is told, whatever comes after its restart', async () => {
+  await using world = await World.create();
+  const alice = await world.agent('alice');
+  const bob = await world.agent('bob');
+  const first = await world.finish(alice.agent.send('bob', 'before'));
+  await world.rest();
+  expect(await outcomeRows(bob)).toHaveLength(1);
+  // The process ends here, without another word; its store is what the next one finds.
+  const store = await bob.store.snapshot(new KeyLedger());
+  await world.agent('bob', {}, { keyPair: bob.keyPair, store });
+  const second = await world.finish(alice.agent.send('bob', 'after'));
+  await world.advance(60_000);
+  expect(statesOf(alice, second.id).at(-1)).toBe('handled');
+  expect(statesOf(alice, first.id).at(-1)).toBe('handled');
 });

@@ -54,10 +54,16 @@ export class TestStore implements AgentStore {
 
   /** The rows of a closed store in another one: a restored backup. */
   async copy(ledger = this.#ledger): Promise<TestStore> {
-    const inner = new MemoryStore();
     await this.#inner.open();
-    const all = await this.#inner.range({ from: '', to: '~', limit: Infinity });
+    const copy = await this.snapshot(ledger);
     await this.#inner.close();
+    return copy;
+  }
+
+  /** The rows of an open store in another one: what a killed process leaves. */
+  async snapshot(ledger = this.#ledger): Promise<TestStore> {
+    const inner = new MemoryStore();
+    const all = await this.#inner.range({ from: '', to: '~', limit: Infinity });
     await inner.open();
     await inner.commit(all.map(({ key, value }) => ({ put: key, value })));
     await inner.close();
