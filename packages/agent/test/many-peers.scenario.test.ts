@@ -16,7 +16,7 @@ const PEERS = 10_000;
 /** Counts the rows that are read. */
 class CountingStore implements AgentStore {
   readonly inner = new MemoryStore();
-  #read: string[] = [];
+  readonly #read: string[] = [];
 
   /** Keys of the rows read since the last call. */
   takeRead(): string[] {
