@@ -5,16 +5,10 @@
  */
 import { AgentMeshError } from '@agentmesh/crypto';
 import type { AgentKeyPair } from '@agentmesh/crypto';
-import { ProtocolError } from '@agentmesh/protocol';
-import type {
-  DeliveryNotice,
-  Hub,
-  HubConnection,
-  HubCredentials,
-  HubSession,
-} from '@agentmesh/protocol';
+import type { DeliveryNotice, HubConnection, HubSession } from '@agentmesh/protocol';
 import { AgentContext } from './agent-context.js';
 import { BundleSource } from './bundle-source.js';
+import { Connector } from './connector.js';
 import { Conversations } from './conversations.js';
 import { Deliveries } from './deliveries.js';
 import { Dispatcher } from './dispatcher.js';
@@ -22,7 +16,7 @@ import { AgentError } from './errors.js';
 import { FollowUps } from './follow-ups.js';
 import { FormerLines } from './former-lines.js';
 import { HandshakeBudget } from './handshake-budget.js';
-import { HubLine } from './hub-line.js';
+import type { HubLine } from './hub-line.js';
 import { HubLink } from './hub-link.js';
 import type { KeptIdentity } from './kept-identity.js';
 import type { InboxRow } from './inbox.js';
@@ -37,7 +31,6 @@ import { Receiver } from './receiver.js';
 import { Repairs } from './repairs.js';
 import { Revocations } from './revocations.js';
 import { Rotation } from './rotation.js';
-import { ROW } from './row-keys.js';
 import { RowSweeper } from './row-sweeper.js';
 import { Sender } from './sender.js';
 import { Transmitter } from './transmitter.js';
@@ -67,10 +60,9 @@ export class Engine {
   readonly transmitter: Transmitter;
   readonly #rotation: Rotation | null;
   readonly #formerLines: FormerLines | null;
-  readonly #hub: Hub | null;
+  readonly #connector: Connector | null;
   readonly #followUps: FollowUps | null;
   readonly #sweeper: RowSweeper;
-  readonly #token: string | undefined;
   #cancelUpkeep: (() => void) | null = null;
   #refilling = false;
   #closing: Promise<void> | null = null;
@@ -78,9 +70,10 @@ export class Engine {
   private constructor(context: AgentContext, { kept, options, reply }: EngineParts) {
     this.context = context;
     this.deliveries = new Deliveries(context.events);
-    this.#token = options.token;
-    this.#hub = options.hub;
-    this.link = options.hub === null ? null : new HubLink(this.#newLine(options.hub));
+    const { hub, token } = options;
+    const connector = hub === null ? null : new Connector(context, hub, token);
+    this.#connector = connector;
+    this.link = connector === null ? null : new HubLink(this.#newLine(connector));
     const { link } = this;
     const budget = new HandshakeBudget();
     this.#sweeper = new RowSweeper(context.store);
@@ -114,7 +107,9 @@ export class Engine {
     this.#rotation =
       link === null ? null : new Rotation({ context, link, publisher, transmitter, keeper });
     this.#formerLines =
-      options.hub === null ? null : new FormerLines(context, (keys) => this.#connectAs(keys));
+      connector === null
+        ? null
+        : new FormerLines(context, (keys) => this.#connectAs(connector, keys));
   }
 
   /**
@@ -176,73 +171,67 @@ export class Engine {
 
   async #connect(): Promise<void> {
     const { context, link } = this;
-    if (link === null) return;
-    const { next } = context;
+    const connector = this.#connector;
+    if (link === null || connector === null) return;
     try {
-      await link.line.connect(await this.#credentials(context.keyPair));
+      await connector.connect(link.line, context.keyPair);
     } catch (error) {
-      const isGone = error instanceof ProtocolError && error.code === 'NAME_TAKEN';
-      if (next === null || !isGone) throw error;
-      await this.#rotation?.conclude(next);
+      await this.#withoutConnection(connector, error);
     }
-    if (next !== null && context.next !== null) await this.#rotation?.resume(next);
-    if (next !== null) await this.#connectSuccessor();
+    const { next } = context;
+    if (next !== null && link.isUp) {
+      await this.#rotation?.resume(next);
+      await this.#connectSuccessor();
+    }
     this.#formerLines?.start();
     this.#scheduleUpkeep();
+  }
+
+  /**
+   * The first attempt has failed. An agent that was on its hub before begins offline, with all that
+   * it has; a new one has to be let in first.
+   */
+  async #withoutConnection(connector: Connector, error: unknown): Promise<void> {
+    const { context, link } = this;
+    if (!(error instanceof AgentMeshError) || link === null) throw error;
+    const { next } = context;
+    if (next !== null && error.code === 'NAME_TAKEN') {
+      await this.#rotation?.conclude(next);
+      return this.#connectSuccessor();
+    }
+    const mayWait = error.retryable && next === null && (await connector.wasConnected());
+    if (!mayWait) throw error;
+    this.#down(error);
+    const { line } = link;
+    connector.insist(line, context.keyPair).catch((reason: unknown) => {
+      if (this.#closing !== null || context.store.failure !== null) return;
+      line.giveUp(reason instanceof AgentMeshError ? reason : error);
+    });
   }
 
   /** A new line for the new identity; the one before brings what is on its way still. */
   async #connectSuccessor(): Promise<void> {
     const { context, link } = this;
-    if (link === null || this.#hub === null) return;
-    const line = this.#newLine(this.#hub);
+    const connector = this.#connector;
+    if (link === null || connector === null) return;
+    const line = this.#newLine(connector);
     this.transmitter.pause();
     this.#formerLines?.adopt(link.line);
     link.replace(line);
-    const credentials = await this.#credentials(context.keyPair);
-    for (;;) {
-      try {
-        return await line.connect(credentials);
-      } catch (error) {
-        const mayPass = error instanceof AgentMeshError && error.retryable;
-        if (!mayPass || this.#closing !== null) throw error;
-        await new Promise<void>((resolve) => {
-          context.runtime.schedule(AGENT_LIMITS.resendMs, resolve);
-        });
-      }
-    }
+    await connector.insist(line, context.keyPair);
   }
 
   /** A line of its own for a former identity. */
-  async #connectAs(keyPair: AgentKeyPair): Promise<HubLine> {
-    if (this.#hub === null) throw new AgentError('NO_HUB');
-    const line = this.#newLine(this.#hub);
-    await line.connect(await this.#credentials(keyPair));
+  async #connectAs(connector: Connector, keyPair: AgentKeyPair): Promise<HubLine> {
+    const line = this.#newLine(connector);
+    await connector.connect(line, keyPair);
     return line;
   }
 
-  async #credentials(keyPair: AgentKeyPair): Promise<HubCredentials> {
-    const { context } = this;
-    return {
-      name: context.name,
-      identity: keyPair.identity,
-      // Read at each authentication: a rollback gives the store a new instance.
-      get instance() {
-        return context.meta.instance;
-      },
-      get boot() {
-        return context.meta.boot;
-      },
-      sign: (bytes) => keyPair.sign(bytes),
-      token: this.#token,
-      hubKey: (await context.store.get(ROW.hub)) ?? undefined,
-    };
-  }
-
   /** What the line of a former identity tells concerns deliveries and their fate only. */
-  #newLine(hub: Hub): HubLine {
+  #newLine(connector: Connector): HubLine {
     const whenCurrent = (task: () => void): void => void (this.link?.line === line && task());
-    const line: HubLine = new HubLine(hub, this.context.runtime, {
+    const line: HubLine = connector.newLine({
       authenticated: async (connection, session) => {
         if (this.link?.line === line) await this.#authenticate(connection, session);
       },
@@ -350,6 +339,7 @@ export class Engine {
   /** Stops whatever would begin something new. */
   #halt(reason: AgentMeshError): void {
     this.#cancelUpkeep?.();
+    this.#connector?.stop();
     this.receiver.stop();
     this.dispatcher.stop();
     this.outcomes.stop();

@@ -81,6 +81,11 @@ export class HubLine {
     this.#up(connection);
   }
 
+  /** There will be no connection, not even a first one. */
+  giveUp(error: AgentMeshError): void {
+    this.#end(error);
+  }
+
   /** The connection once it is up; rejects when there will be none. */
   whenUp(): Promise<HubConnection> {
     if (this.#ended !== null) return Promise.reject(this.#ended);

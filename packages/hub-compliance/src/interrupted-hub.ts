@@ -22,26 +22,33 @@ import type {
 export class InterruptedHub implements Hub {
   readonly #lines = new Set<Line>();
   #inner: Hub;
+  #isDown = false;
 
   constructor(inner: Hub) {
     this.#inner = inner;
   }
 
   async connect(credentials: HubCredentials, events: HubEvents): Promise<HubConnection> {
+    if (this.#isDown) throw new ProtocolError('CONNECTION_LOST');
     const line = new Line(credentials, events, (gone) => this.#lines.delete(gone));
     await line.connect(this.#inner);
     this.#lines.add(line);
     return line;
   }
 
-  /** The connections are lost; what was sent and not answered fails with CONNECTION_LOST. */
+  /**
+   * The connections are lost and there are no new ones; what was sent and not answered fails with
+   * CONNECTION_LOST.
+   */
   goDown(): void {
+    this.#isDown = true;
     for (const line of this.#lines) line.goDown();
   }
 
   /** Everybody is connected again, to the same hub or to another one over the same store. */
   async comeBack(next: Hub = this.#inner): Promise<void> {
     this.#inner = next;
+    this.#isDown = false;
     for (const line of this.#lines) await line.comeBack(next);
   }
 
