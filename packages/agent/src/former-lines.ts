@@ -87,7 +87,10 @@ export class FormerLines {
     const context = this.#context;
     const retired = { ...former, prekeys: { ...former.prekeys, signed: [], oneTime: [] } };
     const tx = context.transaction();
-    for (const id of signed) tx.delete(ROW.signedPrekey(id));
+    for (const id of signed) {
+      tx.delete(ROW.signedPrekey(id));
+      tx.delete(ROW.unaided(id));
+    }
     for (const id of oneTime) tx.delete(ROW.oneTimePrekey(id));
     tx.put(ROW.former(former.keyPair.identity.aid), encodeFormer(retired));
     await tx.commit();

@@ -46,8 +46,8 @@ export class Publisher {
   readonly #context: AgentContext;
   /** One change of keys at a time. */
   readonly #turns = new KeyedMutex();
-  /** Sessions accepted without a one-time prekey in this run, by signed prekey. */
-  readonly #withoutOneTime = new Map<number, number>();
+  /** A signed prekey that has to be replaced before its time; 0 for none. */
+  #exhausted = 0;
   readonly #onRefill: () => void;
   #state: PrekeyState | null = null;
 
@@ -120,15 +120,13 @@ export class Publisher {
     });
   }
 
-  /** Whether one more session under this signed prekey may do without a one-time prekey. */
-  mayGoWithoutOneTime(signedId: number): boolean {
-    return (this.#withoutOneTime.get(signedId) ?? 0) < AGENT_LIMITS.sessionsPerSignedPrekey;
-  }
-
   /** A session was accepted with these prekeys. */
-  used({ signed, oneTime }: UsedPrekeys): void {
-    if (oneTime === 0) {
-      this.#withoutOneTime.set(signed, (this.#withoutOneTime.get(signed) ?? 0) + 1);
+  used({ signed, oneTime, isExhausted }: UsedPrekeys): void {
+    if (isExhausted) {
+      this.#exhausted = signed;
+      this.#onRefill();
+    } else if (oneTime === 0) {
+      return;
     } else if (this.#state !== null) {
       const left = remainingAfter(this.#state, oneTime);
       if (left <= AGENT_LIMITS.oneTimeRefill) this.#onRefill();
@@ -206,14 +204,18 @@ export class Publisher {
   async #rotate(): Promise<PrekeyPair | null> {
     const state = await this.#load();
     const nowMs = this.#context.runtime.now();
-    if (!isRotationDue(state, nowMs)) return null;
+    const isExhausted = newestSigned(state)?.id === this.#exhausted;
+    if (!isExhausted && !isRotationDue(state, nowMs)) return null;
     const taken = takeIds(state, 1);
     const pair = this.#create('signed', taken.first, nowMs);
     const { id, createdMs, expiresMs } = pair.record;
     const next = withSigned(taken.state, { id, createdMs, expiresMs }, nowMs);
     const tx = this.#context.transaction();
     tx.put(ROW.signedPrekey(id), encodePrekeyPair(pair));
-    for (const old of next.dropped) tx.delete(ROW.signedPrekey(old));
+    for (const old of next.dropped) {
+      tx.delete(ROW.signedPrekey(old));
+      tx.delete(ROW.unaided(old));
+    }
     await this.#commit(tx, next.state);
     return pair;
   }

@@ -30,12 +30,13 @@ import { placeOf } from './heard-places.js';
 import type { Place } from './heard-places.js';
 import { decodePeer } from './peer.js';
 import type { Peer, Trust } from './peer.js';
-import { ROW } from './row-keys.js';
 import { settle } from './received.js';
 import type { Settled } from './received.js';
+import { ROW } from './row-keys.js';
 import type { StoreTransaction } from './store-transaction.js';
 import { assertUsable, isStrangerRefused } from './trust.js';
 import type { TrustPolicy } from './trust.js';
+import { countUnaided, isExhausted, unaidedSessions } from './unaided-sessions.js';
 
 /** What a message is judged with. */
 export interface ReceiveContext {
@@ -45,10 +46,6 @@ export interface ReceiveContext {
   readonly policy: TrustPolicy;
   /** Spends one new session of this identity (step 4). */
   readonly mayHandshake: (aid: Uint8Array) => boolean;
-  /**
-   * Whether one more session without a one-time prekey may be accepted under this signed prekey.
-   */
-  readonly mayGoWithoutOneTime: (signedPrekeyId: number) => boolean;
   /** Step 6: whether another message was received at this place of its session. */
   readonly isTaken: (place: Place) => boolean;
   /** Step 9: the stranger's record as a hub has it, judged and pinned; throws the refusal. */
@@ -85,6 +82,8 @@ export interface Received extends Settled {
 export interface UsedPrekeys {
   readonly signed: number;
   readonly oneTime: number;
+  /** The signed one begins no more sessions by itself: it has to be replaced. */
+  readonly isExhausted: boolean;
 }
 
 /** Steps 1 to 11 of §2.8. Throws the refusal; the transaction is then to be dropped. */
@@ -101,7 +100,7 @@ export async function receive(context: ReceiveContext, incoming: Incoming): Prom
   const step = { tx, me, policy, isAwaited, peer, before, opened, body };
   const settled = await settle(step); //                                          steps 9 to 11
   const judged = { trust: peer.trust, isNew: known === null, epoch: me.meta.epoch };
-  const told = { content, contentBytes, body, prekeys: prekeysOf(opened) };
+  const told = { content, contentBytes, body, prekeys: await prekeysOf(tx, opened) };
   return { ...settled, ...judged, ...told, place: placeOf(message) };
 }
 
@@ -155,9 +154,14 @@ async function open(context: ReceiveContext, found: Found): Promise<Opened | Ope
   return accepted(result);
 }
 
-function prekeysOf(opened: Opened | OpenedInitial): UsedPrekeys | null {
+async function prekeysOf(
+  tx: StoreTransaction,
+  opened: Opened | OpenedInitial,
+): Promise<UsedPrekeys | null> {
   if (!('signedPrekeyId' in opened)) return null;
-  return { signed: opened.signedPrekeyId, oneTime: opened.oneTimePrekeyId };
+  const { signedPrekeyId: signed, oneTimePrekeyId: oneTime } = opened;
+  const unaided = oneTime === 0 ? await countUnaided(tx, signed) : 0;
+  return { signed, oneTime, isExhausted: isExhausted(unaided) };
 }
 
 function accepted<Result extends Opened>(result: Result | Refused): Result {
@@ -170,7 +174,7 @@ async function openFirst(
   context: ReceiveContext,
   { incoming, message: { sid, prekeyBlock } }: Found,
 ): Promise<OpenedInitial> {
-  const { tx, me, mayHandshake, mayGoWithoutOneTime } = context;
+  const { tx, me, mayHandshake } = context;
   if (prekeyBlock === null) throw new CryptoError('UNKNOWN_SESSION');
   // Before the budget: a replayed first message must not spend its victim's handshakes.
   if ((await tx.get(ROW.usedSession(sid))) !== null) throw new CryptoError('DUPLICATE');
@@ -178,8 +182,9 @@ async function openFirst(
   const signed = await loadPrekey(context, ROW.signedPrekey(signedPrekeyId));
   const oneTime = await loadPrekey(context, ROW.oneTimePrekey(oneTimePrekeyId));
   if (!mayHandshake(incoming.from)) throw new AgentError('HANDSHAKE_BUDGET');
-  if (oneTimePrekeyId === 0 && !mayGoWithoutOneTime(signedPrekeyId)) {
-    throw new CryptoError('UNKNOWN_PREKEY');
+  if (oneTimePrekeyId === 0) {
+    const begun = await unaidedSessions(tx, signedPrekeyId);
+    if (isExhausted(begun)) throw new CryptoError('UNKNOWN_PREKEY');
   }
   const prekeys = { signed: () => signed, oneTime: () => oneTime };
   const { keyPair, nowMs, random } = me;
@@ -200,13 +205,16 @@ function assertAddressed(content: Content, known: Peer | null, ourName: string):
   if (!fits) throw new AgentError('MISADDRESSED');
 }
 
-/** Number of the one-time prekey that a first message claims to use; 0 for none or no message. */
-export function oneTimePrekeyIn(blob: Uint8Array): number {
+/** The prekey whose use has to be judged alone: a name for it, or null for no first message. */
+export function prekeyNamedIn(blob: Uint8Array): string | null {
   try {
-    return parseMessage(blob).prekeyBlock?.oneTimePrekeyId ?? 0;
+    const { prekeyBlock } = parseMessage(blob);
+    if (prekeyBlock === null) return null;
+    const { oneTimePrekeyId: oneTime, signedPrekeyId } = prekeyBlock;
+    return oneTime === 0 ? ROW.signedPrekey(signedPrekeyId) : ROW.oneTimePrekey(oneTime);
   } catch (error) {
     // What is no message at all is refused by the judgement, which parses it again.
-    if (error instanceof CryptoError) return 0;
+    if (error instanceof CryptoError) return null;
     throw error;
   }
 }

@@ -24,7 +24,7 @@ import { AGENT_LIMITS } from './limits.js';
 import { activeOf, encodePeer } from './peer.js';
 import type { Peer } from './peer.js';
 import type { Publisher } from './publisher.js';
-import { oneTimePrekeyIn, receive } from './receive.js';
+import { prekeyNamedIn, receive } from './receive.js';
 import type { Incoming, Received } from './receive.js';
 import type { Repairs } from './repairs.js';
 import type { Revocations } from './revocations.js';
@@ -155,12 +155,12 @@ export class Receiver {
    * judged after the first one's commit, which has deleted it.
    */
   #alone<T>({ blob }: Incoming, task: () => Promise<T>): Promise<T> {
-    const prekey = oneTimePrekeyIn(blob);
-    return prekey === 0 ? task() : this.#prekeys.run(String(prekey), task);
+    const prekey = prekeyNamedIn(blob);
+    return prekey === null ? task() : this.#prekeys.run(prekey, task);
   }
 
   async #judge(tx: StoreTransaction, incoming: Incoming): Promise<Received> {
-    const { context, deliveries, introductions, budget, publisher } = this.#parts;
+    const { context, deliveries, introductions, budget } = this.#parts;
     const me = context.authorFor(incoming.to);
     if (me === null) throw new AgentError('MISADDRESSED');
     return receive(
@@ -169,7 +169,6 @@ export class Receiver {
         me,
         policy: context.policy,
         mayHandshake: (aid) => budget.take(aid, me.nowMs),
-        mayGoWithoutOneTime: (id) => publisher.mayGoWithoutOneTime(id),
         isTaken: (place) => this.#places.isTaken(place),
         introduce: (name, aid) => introductions.meetSender(tx, name, aid),
         isAwaited: (aid, epoch, number) => deliveries.isAwaited(aid, epoch, number),

@@ -10,6 +10,7 @@
  *   prekey/signed/<id>        private halves               prekey/one-time/<id>
  *   name/<name>               aid pinned to the name       peer/<aid> all that is known of a peer
  *   session/<sid>             one end of a session         bundle/<aid>  handed over, not used yet
+ *   unaided/<id>              sessions under a signed prekey alone
  *   used/<sid>                accepted once (§2.3)         used-until/<ms>/<sid>
  *   sent/<aid>/<epoch>/<seq>  contents not yet acknowledged
  *   rotation                  a change of identity that was begun
@@ -50,6 +51,7 @@ export const ROW = {
   peer: (aid: Uint8Array) => `peer/${toHex(aid)}`,
   bundle: (aid: Uint8Array) => `bundle/${toHex(aid)}`,
   session: (sid: Uint8Array) => `session/${toHex(sid)}`,
+  unaided: (signedId: number) => `unaided/${id8(signedId)}`,
   usedSession: (sid: Uint8Array) => `used/${toHex(sid)}`,
   usedUntil: (untilMs: number, sid: Uint8Array) => `used-until/${sortable(untilMs)}/${toHex(sid)}`,
   sent: (aid: Uint8Array, epoch: number, number: number) =>
