@@ -1,14 +1,18 @@
 /** Sessions without a one-time prekey are bounded for each signed prekey, over restarts too. */
 import { describe, expect, test } from '@jest/globals';
 import { parseMessage } from '@agentmesh/crypto';
+import type { Bundle } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from '../src/limits.js';
 import { ROW } from '../src/row-keys.js';
 import { World } from './world.js';
 
+/** A bundle without its one-time prekey. */
+const alone = ({ record, signed }: Bundle): Bundle => ({ record, signed });
+
 describe('sessions without a one-time prekey', () => {
   test('are counted over restarts; the last one has the signed prekey replaced', async () => {
     await using world = await World.create();
-    world.hub.deviations.bundle = ({ record, signed }) => ({ record, signed });
+    world.hub.deviations.bundle = alone;
     const bob = await world.agent('bob');
     const writers = await Promise.all(
       ['ann', 'ben', 'cid', 'dan'].map((name) => world.agent(name)),
@@ -36,13 +40,13 @@ describe('sessions without a one-time prekey', () => {
     // With the prekey that is full nobody gets in any more, though a hub goes on serving it: bob
     // begins a session instead, and has the message sent again.
     world.hub.deviations.bundle = (bundle, { peer }) =>
-      peer === 'bob' ? (stale ?? bundle) : bundle;
+      alone(peer === 'bob' ? (stale ?? bundle) : bundle);
     await world.finish(cid.agent.send('bob', 'too many'));
     await world.advance(1_000);
     expect(again.events.undecryptable).toMatchObject([{ code: 'UNKNOWN_PREKEY', reset: true }]);
     expect(again.texts).toEqual(['last', 'too many']);
     // The new one, which bob has published at once, serves as before.
-    world.hub.deviations.bundle = ({ record, signed }) => ({ record, signed });
+    world.hub.deviations.bundle = alone;
     await world.finish(dan.agent.send('bob', 'after'));
     await world.advance(1_000);
     expect(again.texts).toContain('after');
@@ -50,7 +54,7 @@ describe('sessions without a one-time prekey', () => {
 
   test('that come at the same moment are all counted', async () => {
     await using world = await World.create();
-    world.hub.deviations.bundle = ({ record, signed }) => ({ record, signed });
+    world.hub.deviations.bundle = alone;
     const bob = await world.agent('bob');
     const writers = await Promise.all(
       Array.from({ length: 8 }, (_, n) => world.agent(`writer-${n}`)),
