@@ -34,6 +34,7 @@ import {
 } from './prekeys.js';
 import type { PrekeyState } from './prekeys.js';
 import type { UsedPrekeys } from './receive.js';
+import { revisionAt } from './revision.js';
 import { ROW, usedBefore } from './row-keys.js';
 import type { StoreTransaction } from './store-transaction.js';
 
@@ -183,7 +184,7 @@ export class Publisher {
     const [latest] = formers;
     // As long as it may, the identity before this one says so in every record.
     const vouching = latest !== undefined && vouches(latest, createdMs) ? latest : null;
-    const revision = Math.max(atLeast, Math.floor(createdMs / 1000));
+    const revision = Math.max(atLeast, revisionAt(createdMs));
     const validUntilMs = createdMs + LIMITS.identityRecordLifetimeMs;
     const request = { keyPair, name, hubId, createdMs, validUntilMs, revision };
     const previous = vouching?.keyPair;

@@ -24,6 +24,7 @@ import type { Meta } from './meta.js';
 import { encodePrekeyState } from './prekeys.js';
 import type { Publisher } from './publisher.js';
 import { RowReader, RowWriter } from './row-codec.js';
+import { revisionAt } from './revision.js';
 import { ROW } from './row-keys.js';
 import type { Transmitter } from './transmitter.js';
 
@@ -157,7 +158,7 @@ export class Rotation {
     const hubId = this.#link.hubId ?? new Uint8Array(32);
     const createdMs = runtime.now();
     const validUntilMs = createdMs + LIMITS.identityRecordLifetimeMs;
-    const revision = Math.floor(createdMs / 1000);
+    const revision = revisionAt(createdMs);
     const times = { createdMs, validUntilMs, revision };
     const record = createIdentityRecord({ keyPair: next, previous, name, hubId, ...times });
     try {

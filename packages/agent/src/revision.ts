@@ -1,0 +1,12 @@
+/**
+ * The revision with which an identity record begins (protocol.md §2.1): it follows the clock, so
+ * that an agent that has lost its store does not begin below what it published before. Owns the
+ * rule and where it ends; later records of one store count on from the one before.
+ */
+
+/** Seconds until the year 2105: above it 16 million revisions are left to be counted. */
+const LAST_OF_CLOCK = 0xff00_0000;
+
+export function revisionAt(nowMs: number): number {
+  return Math.min(Math.max(0, Math.floor(nowMs / 1000)), LAST_OF_CLOCK);
+}
