@@ -61,35 +61,38 @@ describe('a clock that is set during a run', () => {
     ['an hour back', -HOUR_MS],
     ['ten days ahead', 10 * DAY_MS],
     ['ten days back', -10 * DAY_MS],
-  ])('%s: sessions go on, replays stay refused, failed messages are tried again', async (_w, ms) => {
-    await using world = await World.create();
-    const alice = await world.agent('alice');
-    const shift = { ms: 0 };
-    const bob = await withShift(world, shift);
-    await talk(world, [alice, bob], 'before');
-    let fails = 0;
-    bob.agent.onMessage(() => {
-      fails += 1;
-      if (fails === 1) throw new TypeError('once');
-    });
-    await world.finish(alice.agent.send('bob', 'meanwhile'));
-    await world.rest();
-    expect(await bob.agent.status()).toMatchObject({ inbox: 1 });
-    shift.ms = ms;
-    await world.advance(5_000);
-    expect([fails, (await bob.agent.status()).inbox]).toEqual([2, 0]);
-    await talk(world, [alice, bob], 'after');
-    expect(bob.texts).toEqual(['before', 'meanwhile', 'after']);
-    expect(alice.texts).toEqual(['before', 'after']);
-    for (const { envelope } of world.hub.passed.sent.filter(({ by }) => by === 'alice')) {
-      const { from, ts } = { from: alice.keyPair.identity.aid, ts: world.host.clock() };
-      world.hub.inject('bob', { envelope: { ...envelope, from, ts } });
-    }
-    await world.advance(5_000);
-    expect(bob.texts).toHaveLength(3);
-    expect(new Set(bob.events.refused.map(({ code }) => code))).toEqual(new Set(['DUPLICATE']));
-    expect(bob.events.undecryptable).toEqual([]);
-  });
+  ])(
+    '%s: sessions go on, replays stay refused, failed messages are tried again',
+    async (_w, ms) => {
+      await using world = await World.create();
+      const alice = await world.agent('alice');
+      const shift = { ms: 0 };
+      const bob = await withShift(world, shift);
+      await talk(world, [alice, bob], 'before');
+      let fails = 0;
+      bob.agent.onMessage(() => {
+        fails += 1;
+        if (fails === 1) throw new TypeError('once');
+      });
+      await world.finish(alice.agent.send('bob', 'meanwhile'));
+      await world.rest();
+      expect(await bob.agent.status()).toMatchObject({ inbox: 1 });
+      shift.ms = ms;
+      await world.advance(5_000);
+      expect([fails, (await bob.agent.status()).inbox]).toEqual([2, 0]);
+      await talk(world, [alice, bob], 'after');
+      expect(bob.texts).toEqual(['before', 'meanwhile', 'after']);
+      expect(alice.texts).toEqual(['before', 'after']);
+      for (const { envelope } of world.hub.passed.sent.filter(({ by }) => by === 'alice')) {
+        const { from, ts } = { from: alice.keyPair.identity.aid, ts: world.host.clock() };
+        world.hub.inject('bob', { envelope: { ...envelope, from, ts } });
+      }
+      await world.advance(5_000);
+      expect(bob.texts).toHaveLength(3);
+      expect(new Set(bob.events.refused.map(({ code }) => code))).toEqual(new Set(['DUPLICATE']));
+      expect(bob.events.undecryptable).toEqual([]);
+    },
+  );
 });
 
 test('in the year 2106, when seconds need 33 bits, agents come up, talk and renew their records', async () => {

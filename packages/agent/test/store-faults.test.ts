@@ -2,13 +2,13 @@
  * Faults under `SqliteAgentStore`: flipped bytes, rows that were moved, a full disk, a disk that
  * cannot be written. Always a typed error, never another value, and nothing overwritten.
  */
-import { execFileSync, spawnSync } from 'node:child_process';
-import { mkdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import { readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, jest, test } from '@jest/globals';
 import { StorageError } from '../src/errors.js';
 import type { StoreRow } from '../src/store.js';
+import { asMounter, onSmallDisk } from './small-disk.js';
 import { inFolder, isSame, snapshot, storeAt } from './store-folder.js';
 import { lastCommit, StoreWriter } from './store-process.js';
 import { chance } from './store-seed.js';
@@ -166,35 +166,7 @@ describe('a disk that cannot be written any more', () => {
     }));
 });
 
-/** How this user mounts a file system of memory, or null if he may not. */
-function mounting(): readonly string[] | null {
-  if (process.platform !== 'linux') return null;
-  if (process.getuid?.() === 0) return [];
-  return spawnSync('sudo', ['-n', 'true']).status === 0 ? ['sudo', '-n'] : null;
-}
-
-const asMounter = mounting() === null ? test.skip : test;
-
 describe('a small disk', () => {
-  async function onSmallDisk(
-    run: (folder: string, remount: (how: string) => void) => Promise<void>,
-  ): Promise<void> {
-    await inFolder(async ({ folder: parent }) => {
-      const folder = join(parent, 'disk');
-      mkdirSync(folder);
-      const mount = (...words: string[]): void => {
-        const [program = 'mount', ...rest] = [...(mounting() ?? []), ...words];
-        execFileSync(program, rest);
-      };
-      mount('mount', '-t', 'tmpfs', '-o', `size=8m,mode=0777`, 'tmpfs', folder);
-      try {
-        await run(folder, (how) => mount('mount', '-o', `remount,${how}`, folder));
-      } finally {
-        mount('umount', '-l', folder);
-      }
-    });
-  }
-
   const full = { name: 'StorageError', code: 'STORE_FULL', retryable: true };
   const value = new Uint8Array(30_000).fill(1);
   const key = (n: number): string => `k/${String(n).padStart(5, '0')}`;
