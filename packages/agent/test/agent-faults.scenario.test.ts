@@ -45,8 +45,8 @@ function fill(folder: string): void {
   writeFileSync(join(folder, 'ballast'), new Uint8Array(bsize * bavail));
 }
 
-describe('a full disk', () => {
-  asMounter('stops the agent; with room it goes on, and nothing is lost or doubled', () =>
+describe('an agent on a full disk', () => {
+  asMounter('stops; with room it goes on, and nothing is lost or doubled', () =>
     onSmallDisk(async (folder) => {
       const hub = new LocalHub();
       const { bob, texts } = await listener(hub);
