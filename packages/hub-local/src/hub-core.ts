@@ -31,6 +31,8 @@ export interface HubCoreOptions {
 
 const SWEEP_MS = 1_000;
 const FORGET_MS = 60_000;
+/** A store that takes longer for a sweep counts as away. */
+const ANSWER_MS = 3_000;
 
 /** One hub. The store may outlive it: a new core over the same store is a restart. */
 export class HubCore {
@@ -42,6 +44,8 @@ export class HubCore {
   #stopping = false;
   #sweeping = false;
   #sweptMs = Number.NEGATIVE_INFINITY;
+  #sweepBegunMs = 0;
+  #sweepFailed = false;
   #forgotMs = 0;
   #routed = 0;
 
@@ -93,6 +97,12 @@ export class HubCore {
   /** Envelopes that became durable since this core was made; a repeated sending counts once. */
   get routed(): number {
     return this.#routed;
+  }
+
+  /** Whether the store does what it is asked: the sweep asks it every second. */
+  get storeAnswers(): boolean {
+    const waitsMs = this.#sweeping ? this.#hub.steady.now() - this.#sweepBegunMs : 0;
+    return !this.#sweepFailed && waitsMs < ANSWER_MS;
   }
 
   get connections(): number {
@@ -198,13 +208,16 @@ export class HubCore {
   async #sweep(startedMs: number): Promise<void> {
     if (this.#sweeping) return;
     this.#sweeping = true;
+    this.#sweepBegunMs = startedMs;
     const { store, host, limits, observer } = this.#hub;
     const { sweepSize: max, keepNoticesMs } = limits;
     try {
       const { notified, more } = await store.expire({ nowMs: host.clock(), max, keepNoticesMs });
+      this.#sweepFailed = false;
       if (!more) this.#sweptMs = startedMs;
       this.#wake(notified);
     } catch (error) {
+      this.#sweepFailed = true;
       this.#sweptMs = startedMs;
       observer.failed?.(error);
     } finally {

@@ -17,6 +17,7 @@ type Verb = keyof HubStore;
 /** A store that fails on command, having changed nothing. */
 class FailingStore extends MemoryHubStore {
   readonly failing = new Set<Verb>();
+  isHanging = false;
 
   override commit(changes: QueueChanges): Promise<CommitResult> {
     return this.#or('commit', () => super.commit(changes));
@@ -31,6 +32,7 @@ class FailingStore extends MemoryHubStore {
   }
 
   override expire(request: Parameters<HubStore['expire']>[0]): ReturnType<HubStore['expire']> {
+    if (this.isHanging) return new Promise(() => undefined);
     return this.#or('expire', () => super.expire(request));
   }
 
@@ -59,7 +61,7 @@ async function scene() {
     core.tick();
     await host.settle();
   };
-  return { store, failures, host, join, sender, receiver, tick };
+  return { core, store, failures, host, join, sender, receiver, tick };
 }
 
 describe('when the store fails', () => {
@@ -117,6 +119,21 @@ describe('when the store fails', () => {
     store.failing.clear();
     await tick();
     expect(again.link.take('deliver')).toMatchObject([{ seq: 1 }]);
+  });
+
+  test('the hub says whether its store answers, also when it hangs', async () => {
+    const { core, store, tick } = await scene();
+    await tick();
+    expect(core.storeAnswers).toBe(true);
+    store.failing.add('expire');
+    await tick();
+    expect(core.storeAnswers).toBe(false);
+    store.failing.clear();
+    await tick();
+    expect(core.storeAnswers).toBe(true);
+    store.isHanging = true;
+    for (let second = 0; second < 5; second++) await tick();
+    expect(core.storeAnswers).toBe(false);
   });
 
   test('requests and authentication answer STORAGE, a sweep is tried again', async () => {

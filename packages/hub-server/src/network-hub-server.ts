@@ -16,6 +16,7 @@ import { ready } from '@agentmesh/protocol';
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import { createCertificate } from './certificate.js';
+import { FailureLog } from './failure-log.js';
 import { HubMetrics } from './hub-metrics.js';
 import type { HubLogger } from './logger.js';
 import { silentLogger } from './logger.js';
@@ -94,6 +95,7 @@ export class NetworkHubServer {
   readonly #options: NetworkHubServerOptions;
   readonly #host: HubHost;
   readonly #logger: HubLogger;
+  readonly #failures: FailureLog;
   readonly #limits: CoreLimits;
   readonly #metrics: HubMetrics;
   readonly #lobby: Lobby;
@@ -112,6 +114,7 @@ export class NetworkHubServer {
     this.#options = options;
     this.#host = options.hubHost ?? systemHost;
     this.#logger = options.logger ?? silentLogger;
+    this.#failures = new FailureLog(this.#logger, monotonicMs);
     this.#limits = {
       ...coreLimits(options.limits),
       ...(options.unboundedRates === true ? UNBOUNDED_RATES : {}),
@@ -234,7 +237,8 @@ export class NetworkHubServer {
 
   #createPages(): HttpPages {
     return new HttpPages({
-      isReady: () => this.#state === 'ready',
+      isOpen: () => this.#state === 'ready',
+      isReady: () => this.#state === 'ready' && this.#core?.storeAnswers === true,
       metrics: () => this.#metrics.page(),
       mayMeasure: (visitor) => this.#mayMeasure(visitor),
       // A little more, so that a frame that is slightly too long gets an answer.
@@ -289,13 +293,14 @@ export class NetworkHubServer {
   #tick(): void {
     const nowMs = monotonicMs();
     this.#core?.tick();
+    this.#failures.seen(this.#core?.storeAnswers ?? true);
     this.#lobby.tick(nowMs);
     for (const link of this.#links) link.watch(nowMs, this.#limits.silenceMs);
   }
 
   #failed(error: unknown): void {
     this.#metrics.failed();
-    this.#logger.error({ err: error }, 'store failed');
+    this.#failures.failed(error);
   }
 
   #warnOfPlaintext(): void {

@@ -15,6 +15,9 @@ const REQUESTS_PER_CONNECTION = 1_000;
 
 /** What the pages tell. */
 export interface PageSources {
+  /** Whether connections are taken. */
+  readonly isOpen: () => boolean;
+  /** Whether it is of use to connect: what `/readyz` says. */
   readonly isReady: () => boolean;
   readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>;
   /** Whether this visitor may see the metrics. */
@@ -102,7 +105,7 @@ export class HttpPages {
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const visitor = this.#visitors.get(request.socket);
-    if (visitor === undefined || pathOf(request) !== '/ws' || !this.#sources.isReady()) {
+    if (visitor === undefined || pathOf(request) !== '/ws' || !this.#sources.isOpen()) {
       socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
       return;
     }
