@@ -84,6 +84,8 @@ const DEFAULT_BLOB_BYTES = 1_048_576;
 const CLUSTER_REPLICAS = 3;
 const DEFAULT_PATIENCE_MS = 10_000;
 const HEADER_ROOM = 1_024;
+/** Part of the account's storage that envelopes may fill. */
+const FULL = 0.9;
 
 /** A `HubStore` in NATS. Any number of hubs may open the same one. */
 export class JetStreamHubStore implements HubStore {
@@ -100,6 +102,8 @@ export class JetStreamHubStore implements HubStore {
   readonly #hubKeyFile: string;
   /** Names this hub among all. */
   readonly #owner: string;
+  /** Whether nothing new is taken, as the account was when last looked at. */
+  #isFull = false;
   readonly #neighbours: JetStreamNeighbours;
 
   private constructor(link: NatsLink, layout: Layout, hubKeyFile: string) {
@@ -269,8 +273,11 @@ export class JetStreamHubStore implements HubStore {
     return this.#names.names(query);
   }
 
-  commit(changes: QueueChanges): Promise<CommitResult> {
-    return this.#queues.commit(changes);
+  async commit(changes: QueueChanges): Promise<CommitResult> {
+    if (!this.#isFull) return this.#queues.commit(changes);
+    // The rest of the room is for emptying queues and for connecting.
+    const { notified } = await this.#queues.commit({ ...changes, append: [] });
+    return { notified, appended: changes.append.map(() => ({ status: 'storage' })) };
   }
 
   read(query: QueueQuery): Promise<QueuePage> {
@@ -281,7 +288,8 @@ export class JetStreamHubStore implements HubStore {
     return this.#queues.queued(recipient);
   }
 
-  expire(request: ExpireRequest): Promise<ExpireResult> {
+  async expire(request: ExpireRequest): Promise<ExpireResult> {
+    this.#isFull = (await this.#link.fullness()) >= FULL;
     return this.#sweeper.expire(request);
   }
 

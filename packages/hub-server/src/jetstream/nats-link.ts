@@ -67,6 +67,10 @@ const SIZE_HEADER = 'Nats-Msg-Size';
 const RETRY_MS = 100;
 /** A stream without a leader does not answer at all: time to ask again. */
 const ATTEMPT_MS = 2_000;
+/** What must not be tried again here is given up sooner: whoever sent it tries again. */
+const ORDERED_MS = 5_000;
+/** Longer than an election takes. */
+const SILENCE_MS = 10_000;
 const NANOS = 1_000_000;
 const SCAN_MS = 5_000;
 /** NATS removes a reader that nobody asks any more. */
@@ -83,6 +87,8 @@ export class NatsLink {
   readonly #restored = new Set<() => void>();
   #isUp = true;
   #isClosing = false;
+  /** When JetStream did something for us, or we changed the node. */
+  #answeredMs = monotonicMs();
 
   private constructor(
     connection: NatsConnection,
@@ -206,8 +212,7 @@ export class NatsLink {
       options.headers = headers();
       options.headers.set(NOTE_HEADER, note);
     }
-    const { patienceMs } = this.#options;
-    options.timeout = patient ? Math.min(patienceMs, ATTEMPT_MS) : patienceMs;
+    options.timeout = Math.min(this.#options.patienceMs, patient ? ATTEMPT_MS : ORDERED_MS);
     const run = () => this.#client.publish(subject, data, options);
     try {
       const ack = await (patient ? this.#patiently(run) : this.#once(run));
@@ -248,6 +253,12 @@ export class NatsLink {
 
   async state(stream: string): Promise<StreamState> {
     return (await this.#patiently(() => this.#manager.streams.info(stream))).state;
+  }
+
+  /** Which part of the account's storage is taken; 0 where NATS sets it no limit. */
+  async fullness(): Promise<number> {
+    const { storage, limits } = await this.#patiently(() => this.#manager.getAccountInfo());
+    return limits.max_storage > 0 ? storage / limits.max_storage : 0;
   }
 
   /** Messages of one subject. */
@@ -318,9 +329,14 @@ export class NatsLink {
     if (this.#isClosing) throw new JetStreamStoreError('STORE_CLOSED');
     if (!this.#isUp) throw new JetStreamStoreError('STORE_UNREACHABLE');
     try {
-      return await run();
+      const result = await run();
+      this.#answeredMs = monotonicMs();
+      return result;
     } catch (thrown) {
-      throw jetStreamErrorOf(thrown);
+      const error = jetStreamErrorOf(thrown);
+      if (error.code === 'STORE_UNAVAILABLE') this.#moveOnIfSilent();
+      else this.#answeredMs = monotonicMs();
+      throw error;
     }
   }
 
@@ -338,6 +354,13 @@ export class NatsLink {
         });
       }
     }
+  }
+
+  /** A node that was cut off from the others stays up and leads nowhere: time for another one. */
+  #moveOnIfSilent(): void {
+    if (monotonicMs() - this.#answeredMs < SILENCE_MS) return;
+    this.#answeredMs = monotonicMs();
+    void this.#connection.reconnect().catch(() => false);
   }
 
   async #follow(): Promise<void> {

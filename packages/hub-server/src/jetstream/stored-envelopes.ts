@@ -7,6 +7,7 @@ import { equalBytes, fromBase64Url } from '@agentmesh/protocol';
 import type { QueueReference } from '@agentmesh/hub-local';
 import { decodeNote } from './envelope-note.js';
 import type { EnvelopeNote } from './envelope-note.js';
+import { jetStreamErrorOf } from './jetstream-error.js';
 import type { Layout } from './layout.js';
 import type { NatsLink, StreamEntry } from './nats-link.js';
 import type { QueueLedgers } from './queue-ledgers.js';
@@ -61,8 +62,8 @@ export class StoredEnvelopes {
 
   /** Takes envelopes out of their queues; those that this very call removed. */
   async remove(envelopes: readonly StoredEnvelope[]): Promise<readonly StoredEnvelope[]> {
-    const { link, ids, ledgers } = this.#parts;
-    await Promise.all(envelopes.map(({ note, seq }) => ids.settle(note, seq)));
+    const { link, ledgers } = this.#parts;
+    const unsettled = await this.#settle(envelopes);
     const removed = await Promise.all(
       envelopes.map((envelope) => link.remove(this.streamOf(envelope.recipient), envelope.seq)),
     );
@@ -70,7 +71,25 @@ export class StoredEnvelopes {
       this.#recent.delete(this.#keyOf(envelope));
       ledgers.known(envelope.recipient)?.remove(envelope.seq);
     }
+    // Now there is room for the rest. Where there is none, an id that is sent again is stored again,
+    // and its recipient drops it: better than a queue that cannot be emptied.
+    await this.#settle(unsettled);
     return envelopes.filter((_, index) => removed[index] === true);
+  }
+
+  /** Notes in the ids' records where envelopes lay; those for which NATS has no room. */
+  async #settle(envelopes: readonly StoredEnvelope[]): Promise<readonly StoredEnvelope[]> {
+    const unsettled: StoredEnvelope[] = [];
+    const settle = async (envelope: StoredEnvelope): Promise<void> => {
+      try {
+        await this.#parts.ids.settle(envelope.note, envelope.seq);
+      } catch (thrown) {
+        if (jetStreamErrorOf(thrown).code !== 'STORE_FULL') throw thrown;
+        unsettled.push(envelope);
+      }
+    };
+    await Promise.all(envelopes.map(settle));
+    return unsettled;
   }
 
   async #load({ recipient, seq }: QueueReference): Promise<StoredEnvelope | null> {
