@@ -71,8 +71,8 @@ export class StoredEnvelopes {
       this.#recent.delete(this.#keyOf(envelope));
       ledgers.known(envelope.recipient)?.remove(envelope.seq);
     }
-    // Now there is room for the rest. Where there is none, an id that is sent again is stored again,
-    // and its recipient drops it: better than a queue that cannot be emptied.
+    // Now there is room for the rest. Where there is none, an id sent again is stored again and its
+    // recipient drops it: better than a queue that cannot be emptied.
     await this.#settle(unsettled);
     return envelopes.filter((_, index) => removed[index] === true);
   }
