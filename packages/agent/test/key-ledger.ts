@@ -18,7 +18,7 @@ export class KeyLedger {
     const place = `${toHex(sid)}/${toHex(ratchetKey)}/${number}`;
     const before = this.#places.get(place);
     if (before === bytes) return;
-    assert.equal(before, undefined, `P7: the message key at ${place} is used twice`);
+    assert.ok(before === undefined, `P7: the message key at ${place} is used twice`);
     assert.ok(
       !this.#salts.has(toHex(salt)),
       `P7: a salt is used twice, the second time at ${place}`,

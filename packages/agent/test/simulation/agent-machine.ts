@@ -146,8 +146,6 @@ export class AgentMachine {
     this.disk = new Disk(kept?.writes);
     this.#holdings = new Holdings(kept?.holdings);
     this.#confirmed = kept?.confirmed ?? 0;
-    // `storeRollback` tells the owner that nothing said before can be said again.
-    this.#holdings.said.clear();
     this.#options.oracle.usesStore(this.name, this.#holdings);
   }
 

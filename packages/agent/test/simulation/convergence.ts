@@ -54,6 +54,8 @@ async function roundTrip(
 function stillOpen(world: World, pairs: readonly Pair[]): string | null {
   const [owing] = world.oracle.owing();
   if (owing !== undefined) return `'${owing.text}' has not arrived`;
+  const waiting = world.agents.find(({ name }) => world.oracle.holdingsOf(name).unhandled > 0);
+  if (waiting !== undefined) return `${waiting.name} has messages that nobody handled`;
   for (const [a, b] of pairs) {
     const [one, other] = [sendingSession(world, a, b), sendingSession(world, b, a)];
     if (one === null || one !== other) return `${a.name} and ${b.name} send in ${one} and ${other}`;

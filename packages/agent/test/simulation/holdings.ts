@@ -41,8 +41,6 @@ export interface Learnt {
 export class Holdings {
   /** Texts that were ever in the inbox. */
   readonly received: Set<string>;
-  /** Texts whose contents were ever kept as sent. */
-  readonly said: Set<string>;
   /** Envelopes whose refusal was written down, in hex. */
   readonly refused: Set<string>;
   /** Finished messages, by hash. */
@@ -57,7 +55,6 @@ export class Holdings {
 
   constructor(other?: Holdings) {
     this.received = new Set(other?.received);
-    this.said = new Set(other?.said);
     this.refused = new Set(other?.refused);
     this.sealed = new Set(other?.sealed);
     this.peers = new Map(other?.peers);
@@ -86,6 +83,11 @@ export class Holdings {
     return { arrivals, sealed: outgoing.map((row) => this.#outboxRow(row)) };
   }
 
+  /** Messages that wait for a handler. */
+  get unhandled(): number {
+    return this.#inboxKeys.size;
+  }
+
   holdsSealed(blob: Uint8Array): boolean {
     return this.sealed.has(hashOf(blob));
   }
@@ -105,7 +107,6 @@ export class Holdings {
   #sentRow(key: string, value: Uint8Array): void {
     const text = textOf(decodeContent(decodeSentRow(value).content));
     this.#sent.set(key, text);
-    if (text !== null) this.said.add(text);
   }
 
   #securityRow(value: Uint8Array): void {

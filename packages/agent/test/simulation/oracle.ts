@@ -31,6 +31,8 @@ export interface Saying {
   delivered: boolean;
   /** It was in the recipient's store. */
   received: boolean;
+  /** The store that it was said on. */
+  readonly store: Holdings;
   /** Its number in the conversation. */
   number: number;
 }
@@ -76,7 +78,8 @@ export class Oracle {
   utter(from: string, to: string): Saying {
     const text = `${from} to ${to}: ${this.sayings.size + 1}`;
     const outcome = { accepted: false, durable: false, told: null, delivered: false };
-    const saying: Saying = { text, from, to, ...outcome, received: false, number: 0 };
+    const store = this.holdingsOf(from);
+    const saying: Saying = { text, from, to, store, ...outcome, received: false, number: 0 };
     this.sayings.set(text, saying);
     return saying;
   }
@@ -206,10 +209,10 @@ export class Oracle {
   /** What was accepted and neither arrived nor was given up in the sender's sight. */
   owing(): readonly Saying[] {
     return [...this.sayings.values()].filter((saying) => {
-      const { accepted, durable, received, told, from, text } = saying;
+      const { accepted, durable, received, told, from, store } = saying;
       if (received || told !== null || !(accepted || durable)) return false;
-      // A store that was lost or restored remembers nothing of it, and cannot say it again.
-      return this.holdingsOf(from).said.has(text);
+      // A store that was lost or restored since cannot say it again; `storeRollback` tells its owner.
+      return this.holdingsOf(from) === store;
     });
   }
 }

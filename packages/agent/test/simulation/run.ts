@@ -42,6 +42,8 @@ const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
 /** Within this time after healing everything must have come about: resets wait up to a day. */
 const LIVENESS_MS = 30 * HOUR_MS;
+/** Far more events than any run has that comes to rest. */
+const MOST_EVENTS = 2_000_000;
 /** Agents of most runs; a few have as many as they may. */
 const USUAL_AGENTS = [3, 3, 3, 3, 4, 4, 5];
 
@@ -134,7 +136,10 @@ async function liveness(world: World): Promise<number> {
 /** Lets time pass, and stops at the first thing that is not as it must be. */
 async function pass(world: World, spanMs: number, isOver?: () => boolean): Promise<boolean> {
   const { oracle, timeline } = world;
-  const over = await timeline.pass(spanMs, () => oracle.violation !== null || isOver?.() === true);
+  const over = await timeline.pass(spanMs, () => {
+    if (timeline.steps > MOST_EVENTS) oracle.fail('it does not come to rest');
+    return oracle.violation !== null || isOver?.() === true;
+  });
   if (oracle.violation !== null) throw oracle.violation;
   return over;
 }

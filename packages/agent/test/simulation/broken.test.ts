@@ -1,0 +1,87 @@
+/**
+ * The oracle can fail: stores that break their contract, and what it says of each. One test for
+ * each way; more of the code is broken by hand when the simulation itself is changed.
+ */
+import { describe, expect, test } from '@jest/globals';
+import type { HubStore } from '@agentmesh/hub-local';
+import type { AgentStore, StoreOperation } from '../../src/store.js';
+import { run } from './run.js';
+import type { Tamper } from './world.js';
+
+/** Seeds until the first that does not hold, and why. */
+async function firstViolation(tamper: Tamper): Promise<string | null> {
+  for (let seed = 1; seed <= 10; seed++) {
+    const { violation } = await run({ seed, maxAgents: 3, tamper });
+    if (violation !== null) return violation;
+  }
+  return null;
+}
+
+function committing(
+  store: AgentStore,
+  commit: (operations: readonly StoreOperation[]) => Promise<void>,
+): AgentStore {
+  return {
+    open: () => store.open(),
+    get: (key) => store.get(key),
+    range: (range) => store.range(range),
+    commit,
+    close: () => store.close(),
+  };
+}
+
+describe('the oracle', () => {
+  test('sees an agent store that loses a commit which it confirmed', async () => {
+    let commits = 0;
+    const agentStore = (store: AgentStore): AgentStore =>
+      committing(store, async (operations) => {
+        const isMessage = operations.some((one) => 'put' in one && one.put.startsWith('outbox/'));
+        if (isMessage) commits += 1;
+        if (!isMessage || commits % 5 !== 0) await store.commit(operations);
+      });
+    expect(await firstViolation({ agentStore })).toMatch(/nobody was told|has not arrived|P7/);
+  });
+
+  test('sees an agent store that confirms before it is durable', async () => {
+    const agentStore = (store: AgentStore): AgentStore =>
+      committing(store, async (operations) => {
+        store.commit(operations).catch(() => undefined);
+      });
+    expect(await firstViolation({ agentStore })).toMatch(/not durable|P7/);
+  });
+
+  test('sees a hub store that confirms what it has not taken', async () => {
+    const hubStore = (store: HubStore): HubStore => ({
+      ...store,
+      commit: async (changes) => {
+        const append = changes.append.slice(1);
+        const { appended, notified } = await store.commit({ ...changes, append });
+        const lost = { status: 'stored', seq: 1_000_000, follows: null } as const;
+        return { appended: changes.append.length === 0 ? [] : [lost, ...appended], notified };
+      },
+    });
+    expect(await firstViolation({ hubStore })).toMatch(/confirms .* what it has not stored/);
+  });
+
+  test('sees a hub store that loses what it took', async () => {
+    const hubStore = (store: HubStore): HubStore => ({
+      ...store,
+      commit: async (changes) => {
+        const { appended, notified } = await store.commit(changes);
+        const lost = changes.append.flatMap(({ to: recipient }, at) => {
+          const outcome = appended[at];
+          const isLost = outcome?.status === 'stored' && outcome.seq % 3 === 0;
+          return isLost ? [{ recipient, seqs: [outcome.seq] }] : [];
+        });
+        const nothing = { ...changes, append: [], reschedule: [], deadLetter: [] };
+        if (lost.length > 0) await store.commit({ ...nothing, acknowledge: lost });
+        // Nothing is pushed from memory: what was lost would still arrive once.
+        const read = appended.map((outcome) =>
+          outcome.status === 'stored' ? { ...outcome, follows: null } : outcome,
+        );
+        return { appended: read, notified };
+      },
+    });
+    expect(await firstViolation({ hubStore })).toMatch(/nobody was told|has not arrived/);
+  });
+});
