@@ -211,7 +211,7 @@ export class Oracle {
     return [...this.sayings.values()].filter((saying) => {
       const { accepted, durable, received, told, from, store } = saying;
       if (received || told !== null || !(accepted || durable)) return false;
-      // A store that was lost or restored since cannot say it again; `storeRollback` tells its owner.
+      // A store that was lost or restored since cannot say it again: its owner knows.
       return this.holdingsOf(from) === store;
     });
   }
