@@ -1,5 +1,6 @@
 /**
- * Flags of the development cluster and its help. Owns what is valid and the defaults.
+ * Flags of the development cluster and its help. Owns what is valid and the defaults; what comes
+ * of them is `plan`.
  */
 import { parseArgs } from 'node:util';
 import { ClusterError, MISUSED } from './cluster-error.js';

@@ -1,5 +1,6 @@
 /**
- * Ports of this machine: free ones, and whether given ones are. Owns the probing.
+ * Ports of this machine: free ones, and whether given ones are. Owns the probing; which ports are
+ * wanted is `plan`.
  */
 import { once } from 'node:events';
 import { createServer } from 'node:net';

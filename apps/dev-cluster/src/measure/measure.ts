@@ -1,6 +1,6 @@
 /**
- * All measurements of a cluster, one after the other, and the machine they were taken on. Owns their
- * names, their order and the table.
+ * All measurements of a cluster, one after the other, and the machine they were taken on. Owns
+ * their names, their order and the table.
  */
 import { ready } from '@agentmesh/crypto';
 import { cpus } from 'node:os';
