@@ -35,8 +35,8 @@ import type { SealedEnvelope } from './sealed-envelope.js';
 import { deliverToSelf } from './self-message.js';
 import { knownPeer, knownPeers, statusOf } from './status.js';
 import type { AgentStatus, PeerInfo } from './status.js';
-import { namesSelf, parseReference } from './trust.js';
-import type { PeerReference } from './trust.js';
+import { namesSelf, parseAllowList, parseReference } from './trust.js';
+import type { PeerReference, TrustPolicy } from './trust.js';
 
 /** One identity that sends and receives end-to-end encrypted messages. */
 export class Agent {
@@ -74,10 +74,16 @@ export class Agent {
     checkName(name);
     const checked = checkOptions(options);
     await ready();
+    const policy = await policyOf(checked);
     const kept = await keptOf(checked);
     const reply = (to: Uint8Array, payload: string | object, replyTo: string) =>
       send(engine, to, messageBody(payload, replyTo));
-    const engine: Engine = await Engine.start({ name, kept, options: checked, reply });
+    const engine: Engine = await Engine.start({
+      name,
+      kept,
+      options: { ...checked, policy },
+      reply,
+    });
     // Later than whatever the caller does at once with what we return: he may want to listen.
     checked.runtime.schedule(0, () => engine.context.events.release());
     return new Agent(name, engine);
@@ -331,6 +337,14 @@ export class Agent {
     const { name, aid } = this.#engine.context;
     return namesSelf(reference, name, aid);
   }
+}
+
+/** The policy with what the allow-list file says. */
+async function policyOf({ policy, allowListPath }: CheckedOptions): Promise<TrustPolicy> {
+  if (allowListPath === null) return policy;
+  const { readAllowList } = await import('#key-file');
+  const listed = parseAllowList(await readAllowList(allowListPath));
+  return { ...policy, allowed: [...policy.allowed, ...listed] };
 }
 
 /** Keys and store: those that were given, those on the disk, or new ones in memory. */

@@ -9,3 +9,12 @@ export function loadKeyFile(): Promise<never> {
   const error = new AgentError('BAD_OPTION', 'keypairPath needs Node: pass { keyPair } instead');
   return Promise.reject(error);
 }
+
+/** The same for an allow list. */
+export function readAllowList(): Promise<never> {
+  const error = new AgentError(
+    'BAD_OPTION',
+    'allowListPath needs Node: pass { allowList } instead',
+  );
+  return Promise.reject(error);
+}

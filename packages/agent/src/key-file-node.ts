@@ -44,3 +44,5 @@ export async function loadKeyFile({
   const prepared = await loadNextKeys(path, protection);
   return { keyPair, prepared, keeper, store: SqliteAgentStore.beside(path, { storeKey }) };
 }
+
+export { readAllowList } from './allow-list-file.js';

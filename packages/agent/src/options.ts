@@ -39,6 +39,11 @@ export interface AgentOptions {
   readonly trust?: 'tofu' | 'strict' | undefined;
   /** Identities known beforehand: `bob#<fingerprint>` or `am2…`. */
   readonly allowList?: readonly string[] | undefined;
+  /**
+   * The same in a file, one on each line; empty lines and those that begin with `#` do not count.
+   * Nobody else may be able to write it. Needs Node.
+   */
+  readonly allowListPath?: string | undefined;
   /** From which strangers messages are taken: `anyone` (default), `known` peers only, or a list. */
   readonly acceptFrom?: 'anyone' | 'known' | readonly string[] | undefined;
   /** Begin no session without a one-time prekey of the peer. */
@@ -60,6 +65,7 @@ export interface CheckedOptions {
   readonly keyPair: AgentKeyPair | null;
   readonly store: AgentStore | null;
   readonly policy: TrustPolicy;
+  readonly allowListPath: string | null;
   readonly requireOneTimePrekey: boolean;
   readonly log: Logger;
   readonly runtime: Runtime;
@@ -79,6 +85,7 @@ const CHECKS: {
   store: [hasMethods('open', 'get', 'range', 'commit', 'close'), 'an AgentStore'],
   trust: [isOneOf('tofu', 'strict'), "'tofu' or 'strict'"],
   allowList: [Array.isArray, 'a list of bob#<fingerprint> or am2…'],
+  allowListPath: [isText, 'a path'],
   acceptFrom: [
     (value) => isOneOf('anyone', 'known')(value) || Array.isArray(value),
     "'anyone', 'known' or a list of peers",
@@ -117,6 +124,7 @@ export function checkOptions(options: AgentOptions): CheckedOptions {
     keyPair: keyPair ?? null,
     store: options.store ?? null,
     policy,
+    allowListPath: options.allowListPath ?? null,
     requireOneTimePrekey: options.requireOneTimePrekey ?? false,
     log: atLevel(options.logger ?? systemLogger, logLevel),
     runtime: { ...systemRuntime, ...options.runtime },

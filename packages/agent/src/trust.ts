@@ -146,6 +146,20 @@ export function parseAllowed(text: unknown): PeerReference {
   return reference;
 }
 
+/** Reads the text of an allow-list file; throws BAD_OPTION with the number of the line. */
+export function parseAllowList(text: string): PeerReference[] {
+  return text.split(/\r?\n/).flatMap((line, index) => {
+    const entry = line.trim();
+    if (entry === '' || entry.startsWith('#')) return [];
+    try {
+      return [parseAllowed(entry)];
+    } catch (error) {
+      const detail = `allowListPath: line ${index + 1}: write bob#<fingerprint> or am2…`;
+      throw new AgentError('BAD_OPTION', detail, error);
+    }
+  });
+}
+
 /** Reads an entry of a list of peers; throws BAD_OPTION. */
 export function parseOption(text: unknown, option: string): PeerReference {
   try {

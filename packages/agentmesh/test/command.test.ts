@@ -10,10 +10,11 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { SqliteAgentStore } from '@agentmesh/agent/node';
 import { createKeyFile, loadOrCreateKeyFile } from '@agentmesh/crypto/node';
+import { NetworkHubServer } from '@agentmesh/hub-server';
 import { COMMANDS } from '../src/cli/options.js';
 import { run } from '../src/cli/run.js';
 import { quoted } from '../src/cli/terminal.js';
-import { Agent, AgentKeyPair, LocalHub, version } from '../src/index.js';
+import { Agent, AgentKeyPair, LocalHub, NetworkHub, version } from '../src/index.js';
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'agentmesh-command-'));
@@ -97,6 +98,8 @@ describe('agentmesh refuses', () => {
     [['dead-letters', 'retry', '--keys', keys], '0 ids given'],
     [['dead-letters', 'drop', 'ab', '--keys', keys], '32 hex digits'],
     [['identity', 'show', '--passphrase', 'x'], '--passphrase'],
+    [['identity', 'revoke', 'x', '--keys', keys], '--hub'],
+    [['identity', 'revoke', '--keys', keys, '--hub', 'h'], '0 ids given'],
   ])('%j', async (args, what) => {
     expectRefusal(await inProcess(args), 2, what);
   });
@@ -109,6 +112,48 @@ describe('agentmesh refuses', () => {
     const missing = join(folder, 'nobody.json');
     const result = await inProcess(['identity', 'show', '--keys', missing]);
     expectRefusal(result, 1, 'KEY_FILE_NOT_FOUND');
+  });
+});
+
+describe('agentmesh identity', () => {
+  test('makes keys and prints the revocation, which another agent can show', async () => {
+    const path = join(folder, 'new.json');
+    const made = JSON.parse(agentmesh(['identity', 'create', '--keys', path, '--json']).stdout);
+    expect((await loadOrCreateKeyFile(path)).keyPair.address).toBe(made.address);
+    expectRefusal(agentmesh(['identity', 'create', '--keys', path]), 1, 'KEY_FILE_EXISTS');
+    const again = agentmesh(['identity', 'revocation', '--keys', path]);
+    expect(again).toMatchObject({ status: 0, stderr: '' });
+    expect(again.stdout).toContain(made.fingerprint);
+    const server = await new NetworkHubServer({ port: 0 }).start();
+    const hub = new NetworkHub({ host: '127.0.0.1', port: server.port });
+    const other = join(folder, 'other.json');
+    const names = { lost: path, other };
+    for (const [name, keypairPath] of Object.entries(names)) {
+      const agent = await Agent.create(name, { hub, keypairPath, logLevel: 'silent' });
+      await agent.close();
+    }
+    const address = `127.0.0.1:${server.port}`;
+    const revoke = (record: string): Promise<Result> =>
+      inProcess(['identity', 'revoke', record, '--keys', other, '--hub', address]);
+    expectRefusal(await revoke('x'), 2, 'neither a revocation of 147 characters');
+    expectRefusal(await revoke('A'.repeat(147)), 1, 'BAD_RECORD');
+    expect(await revoke(made.revocation)).toMatchObject({
+      stdout: 'revoked for ever\n',
+      status: 0,
+    });
+    await expect(Agent.create('lost', { hub, keypairPath: path })).rejects.toMatchObject({
+      code: 'REVOKED',
+    });
+    await hub.close();
+    await server.stop();
+  });
+
+  test('protects new keys by the passphrase of the environment', () => {
+    const path = join(folder, 'protected.json');
+    const env = { AGENTMESH_PASSPHRASE: 'a long passphrase' };
+    expect(agentmesh(['identity', 'create', '--keys', path], env).status).toBe(0);
+    expect(readFileSync(path, 'utf8')).toContain('"protection": "scrypt"');
+    expectRefusal(agentmesh(['identity', 'revocation', '--keys', path]), 1, 'PASSPHRASE_REQUIRED');
   });
 });
 

@@ -7,6 +7,7 @@ import { COMMANDS, PASSPHRASE_VARIABLE } from './options.js';
 const TAIL = `
 Options:
   --keys FILE  The agent's key file, such as .keys/alice.json; its store lies beside it
+  --hub HOST   Where a revocation is shown: HOST:PORT, or a ws:// or wss:// address
   --json       Print one JSON value for each line of the list, or for what is shown
   --version    Print the version
   -h, --help   Print this

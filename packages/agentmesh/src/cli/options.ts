@@ -10,13 +10,28 @@ interface CommandRule {
   /** What follows the two words. */
   readonly takes: string;
   readonly meaning: string;
-  /** How many ids it takes. */
-  readonly ids: 'none' | 'one' | 'some';
+  /** How many ids it takes, or one revocation. */
+  readonly ids: 'none' | 'one' | 'some' | 'record';
 }
 
 /** Every command, in the order of `--help`. */
 export const COMMANDS = {
   'identity show': { takes: '', meaning: 'Name, address and fingerprint of an agent', ids: 'none' },
+  'identity create': {
+    takes: '',
+    meaning: 'Make the keys of a new agent, and print the revocation to put away',
+    ids: 'none',
+  },
+  'identity revocation': {
+    takes: '',
+    meaning: 'Print the revocation of an identity whose keys you have',
+    ids: 'none',
+  },
+  'identity revoke': {
+    takes: ' REVOCATION --hub HOST:PORT',
+    meaning: 'Show a revocation, a text or its file, by way of the agent with these keys: for ever',
+    ids: 'record',
+  },
   'dead-letters list': {
     takes: '',
     meaning: 'Messages that every attempt of the handlers failed on',
@@ -44,8 +59,10 @@ export type Command =
   | {
       readonly name: CommandName;
       readonly keys: string;
+      /** Ids, or the one revocation. */
       readonly ids: readonly string[];
       readonly json: boolean;
+      readonly hub: string | null;
     };
 
 const ID = /^[0-9a-f]{32}$/;
@@ -59,14 +76,16 @@ export function readCommand(args: readonly string[]): Command {
   const name = `${group} ${verb}`.trim();
   if (!isCommand(name)) throw misuse(`'${name}': no such command; see agentmesh --help`);
   checkIds(name, ids);
-  const { keys, json = false } = values;
+  const { keys, hub = null, json = false } = values;
   if (keys === undefined || keys === '') throw misuse('--keys: the key file of the agent');
-  return { name, keys, ids, json };
+  if (COMMANDS[name].ids === 'record' && hub === null) throw misuse('--hub: HOST:PORT of the hub');
+  return { name, keys, ids, json, hub };
 }
 
 function parse(args: readonly string[]) {
   const options = {
     keys: { type: 'string' },
+    hub: { type: 'string' },
     json: { type: 'boolean' },
     help: { type: 'boolean', short: 'h' },
     version: { type: 'boolean' },
@@ -85,8 +104,11 @@ function isCommand(name: string): name is CommandName {
 
 function checkIds(name: CommandName, ids: readonly string[]): void {
   const { ids: wanted } = COMMANDS[name];
-  const isCount = { none: ids.length === 0, one: ids.length === 1, some: ids.length > 0 }[wanted];
-  if (!isCount) throw misuse(`${name}${COMMANDS[name].takes}: ${ids.length} ids given`);
+  const count = ids.length;
+  const isOne = count === 1;
+  const isCount = { none: count === 0, one: isOne, record: isOne, some: count > 0 }[wanted];
+  if (!isCount) throw misuse(`${name}${COMMANDS[name].takes}: ${count} ids given`);
+  if (wanted === 'record') return;
   const wrong = ids.find((id) => !ID.test(id));
   if (wrong !== undefined) throw misuse(`'${wrong}': an id has 32 hex digits; see the list`);
 }

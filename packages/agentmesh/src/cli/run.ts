@@ -6,9 +6,15 @@ import { AgentError } from '@agentmesh/agent';
 import { StoppedAgent } from '@agentmesh/agent/node';
 import type { DeadLetter } from '@agentmesh/agent/node';
 import { AgentMeshError, CryptoError } from '@agentmesh/crypto';
-import { loadKeyFile } from '@agentmesh/crypto/node';
 import { version } from '../version.js';
 import { helpText } from './help.js';
+import {
+  createIdentity,
+  revokeIdentity,
+  showIdentity,
+  showRevocation,
+  wantsPassphrase,
+} from './identity.js';
 import { PASSPHRASE_VARIABLE, readCommand } from './options.js';
 import type { Command } from './options.js';
 import { quoted } from './terminal.js';
@@ -48,8 +54,33 @@ export async function run(command: CommandProcess): Promise<void> {
 }
 
 async function perform(task: Task, command: CommandProcess): Promise<void> {
-  if (task.name === 'identity show') return showIdentity(task, command);
-  const passphrase = await passphraseFor(task.keys, command);
+  const { keys, json, hub } = task;
+  const isNew = task.name === 'identity create';
+  const passphrase = isNew ? passphraseIn(command) : await passphraseFor(keys, command);
+  const subject = { keys, json, passphrase };
+  const [record = ''] = task.ids;
+  switch (task.name) {
+    case 'identity show':
+      return showIdentity(subject, command.print);
+    case 'identity create':
+      return createIdentity(subject, command.print);
+    case 'identity revocation':
+      return showRevocation(subject, command.print);
+    case 'identity revoke':
+      return revokeIdentity(subject, { record, hub: hub ?? '' }, command.print);
+    default:
+      return lookAfter({ ...task, name: task.name }, passphrase, command);
+  }
+}
+
+/** What concerns the store of an agent that does not run. */
+type StoreTask = Task & { readonly name: `dead-letters ${string}` };
+
+async function lookAfter(
+  task: StoreTask,
+  passphrase: string | undefined,
+  command: CommandProcess,
+): Promise<void> {
   await using agent = await StoppedAgent.open(task.keys, { passphrase });
   switch (task.name) {
     case 'dead-letters list':
@@ -68,46 +99,17 @@ async function perform(task: Task, command: CommandProcess): Promise<void> {
   }
 }
 
-/** The keys say who it is; only its store knows its name, and a running agent has the store. */
-async function showIdentity({ keys, json }: Task, command: CommandProcess): Promise<void> {
-  const passphrase = await passphraseFor(keys, command);
-  const { keyPair } = await loadKeyFile(keys, { passphrase });
-  const { address, fingerprint, legacyFingerprint } = keyPair;
-  const name = await nameOf(keys, passphrase);
-  if (json) {
-    command.print(`${quoted({ name, address, fingerprint, legacyFingerprint })}\n`);
-    return;
-  }
-  command.print(`name         ${name ?? 'not known: the agent runs, or never came up'}\n`);
-  command.print(`address      ${address}\nfingerprint  ${fingerprint}\n`);
-}
-
-async function nameOf(keys: string, passphrase: string | undefined): Promise<string | null> {
-  try {
-    await using agent = await StoppedAgent.open(keys, { passphrase });
-    return agent.name;
-  } catch (error) {
-    const { code } = error instanceof AgentMeshError ? error : { code: '' };
-    if (code === 'STORE_LOCKED' || code === 'STORE_FAILED') return null;
-    throw error;
-  }
+function passphraseIn({ env }: CommandProcess): string | undefined {
+  const given = env[PASSPHRASE_VARIABLE];
+  return given === '' ? undefined : given;
 }
 
 /** From the environment, else from the terminal if the key file wants one. */
-async function passphraseFor(
-  keys: string,
-  { env, ask }: CommandProcess,
-): Promise<string | undefined> {
-  const given = env[PASSPHRASE_VARIABLE];
-  if (given !== undefined && given !== '') return given;
-  try {
-    await loadKeyFile(keys);
-    return undefined;
-  } catch (error) {
-    const isWanted = error instanceof CryptoError && error.code === 'KEY_FILE_PASSPHRASE_REQUIRED';
-    if (!isWanted || ask === null) throw error;
-    return ask(`Passphrase of ${keys}: `);
-  }
+async function passphraseFor(keys: string, command: CommandProcess): Promise<string | undefined> {
+  const given = passphraseIn(command);
+  if (given !== undefined || !(await wantsPassphrase(keys))) return given;
+  if (command.ask === null) throw new CryptoError('KEY_FILE_PASSPHRASE_REQUIRED');
+  return command.ask(`Passphrase of ${keys}: `);
 }
 
 async function letterOf(agent: StoppedAgent, id: string): Promise<DeadLetter> {
