@@ -53,8 +53,15 @@ const BACKOFF = { firstMs: 200, maxMs: 15_000 } as const;
 const TICK_MS = 1_000;
 /** A connection that lived shorter counts as a failure of its address: hubs may fall in turn. */
 const STABLE_MS = 5_000;
+/** How long a hub may still be about to admit an attempt that we have given up. */
+const DOUBT_MS = 30_000;
 /** How a connection ends without a word about its requests: they go out again on the next. */
-const REPEATED_AFTER: ReadonlySet<string> = new Set(['CONNECTION_LOST', 'IDLE', 'SHUTTING_DOWN']);
+const REPEATED_AFTER: ReadonlySet<string> = new Set([
+  'CONNECTION_LOST',
+  'DISPLACED',
+  'IDLE',
+  'SHUTTING_DOWN',
+]);
 
 export class HubLine implements HubConnection {
   readonly #options: HubLineOptions;
@@ -71,6 +78,8 @@ export class HubLine implements HubConnection {
   #attempt = 0;
   #route: HubRoute;
   #upSinceMs = 0;
+  /** Until then a newer connection of this identity may be an attempt of our own. */
+  #doubtUntilMs = 0;
 
   constructor(options: HubLineOptions) {
     this.#options = options;
@@ -147,7 +156,11 @@ export class HubLine implements HubConnection {
         },
       },
     });
-    if (!result.ok) return result.error;
+    if (!result.ok) {
+      const { error, reached } = result;
+      if (reached && error.retryable) this.#doubtUntilMs = this.#steady.now() + DOUBT_MS;
+      return error;
+    }
     if (this.#end !== null) {
       await result.channel.close();
       return new ProtocolError('CONNECTION_LOST', { detail: 'closed by us' });
@@ -189,11 +202,23 @@ export class HubLine implements HubConnection {
     this.#stopTicking?.();
     this.#stopTicking = null;
     if (this.#end !== null) return;
-    if (error === null || !error.retryable) return this.#finish(error);
-    this.#tell(() => this.#options.events.down(error));
+    const why = this.#judged(error);
+    if (why === null || !why.retryable) return this.#finish(why);
+    this.#tell(() => this.#options.events.down(why));
     const wasStable = this.#steady.now() - this.#upSinceMs >= STABLE_MS;
-    this.#route = movedOn(wasStable ? startedAfresh(this.#route) : this.#route, error);
+    this.#route = movedOn(wasStable ? startedAfresh(this.#route) : this.#route, why);
     void this.#restore();
+  }
+
+  /**
+   * A slow hub may admit an attempt only after we have given it up and are connected to another
+   * one, which then sees a newer connection. That is not another process; believed once.
+   */
+  #judged(error: AgentMeshError | null): AgentMeshError | null {
+    const isOurOwn = error?.code === 'DISPLACED' && this.#steady.now() < this.#doubtUntilMs;
+    if (!isOurOwn) return error;
+    this.#doubtUntilMs = 0;
+    return new ProtocolError('CONNECTION_LOST', { detail: 'overtaken by ourselves', cause: error });
   }
 
   async #restore(): Promise<void> {

@@ -21,25 +21,33 @@ export interface ChannelRequest {
 /** A channel that is authenticated and not yet started, or why there is none. */
 export type ChannelResult =
   | { readonly ok: true; readonly channel: HubChannel }
-  | { readonly ok: false; readonly error: AgentMeshError };
+  /** `reached`: the hub may have our authentication and go on with it after we have given up. */
+  | { readonly ok: false; readonly error: AgentMeshError; readonly reached: boolean };
 
 /** Tries once. Never throws for what a network or a hub can do. */
 export async function openChannel(request: ChannelRequest): Promise<ChannelResult> {
+  const { address, settings, host } = request;
+  const inbound = new Inbound();
+  let reached = false;
   try {
-    return { ok: true, channel: await attempt(request) };
-  } catch (error) {
-    if (error instanceof AgentMeshError) return { ok: false, error };
-    return { ok: false, error: new ProtocolError('CONNECTION_LOST', { cause: error }) };
+    const transport = await host.open(address, inbound, {
+      frameBytes: PROTOCOL_LIMITS.frameBytes,
+      connectMs: settings.patience.connectMs,
+    });
+    reached = true;
+    return { ok: true, channel: await channelOver(transport, inbound, request) };
+  } catch (thrown) {
+    const isOurs = thrown instanceof AgentMeshError;
+    const error = isOurs ? thrown : new ProtocolError('CONNECTION_LOST', { cause: thrown });
+    return { ok: false, error, reached };
   }
 }
 
-async function attempt(request: ChannelRequest): Promise<HubChannel> {
-  const { address, settings, host, credentials, events } = request;
-  const inbound = new Inbound();
-  const transport = await host.open(address, inbound, {
-    frameBytes: PROTOCOL_LIMITS.frameBytes,
-    connectMs: settings.patience.connectMs,
-  });
+function channelOver(
+  transport: Transport,
+  inbound: Inbound,
+  { settings, host, credentials, events }: ChannelRequest,
+): Promise<HubChannel> {
   const channel = new HubChannel({
     credentials,
     events,

@@ -215,6 +215,30 @@ describe('a hub with another key among several', () => {
   });
 });
 
+describe('an attempt that a slow hub admits after it was given up', () => {
+  test('costs one reconnection; a second displacement is another process and final', async () => {
+    const board = new Switchboard(['a', 'b']);
+    board.at('a').loses.add('auth_ok');
+    let agent = new TestAgent('agent', random);
+    let diary = new Diary();
+    // Somebody who begins at the slow hub.
+    for (let number = 1; board.at('a').attempts === 0; number++) {
+      agent = new TestAgent(`agent-${number}`, random);
+      diary = new Diary();
+      await board.client().connect(agent.credentials(), diary);
+    }
+    expect(board.latest).toBe('b');
+    board.at('a').loses.clear();
+    // What the late admission does at the hub where the agent is.
+    const late = await board.at('b').hub.connect(agent.credentials(), new Diary());
+    await diary.until('authenticated');
+    expect(diary.news).toEqual(['down CONNECTION_LOST', 'authenticated']);
+    await late.close();
+    await board.at(board.latest).hub.connect(agent.credentials(), new Diary());
+    await diary.until('closed DISPLACED');
+  });
+});
+
 describe('what no other hub can help', () => {
   test('a displaced line ends and tries no other address', async () => {
     const { board, agent, diary } = await connected();
