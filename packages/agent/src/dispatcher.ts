@@ -78,8 +78,8 @@ export class Dispatcher {
     return this.#waiting.length;
   }
 
-  get isFull(): boolean {
-    return this.#waiting.length >= AGENT_LIMITS.inboxMessages;
+  hasRoomFor(messages: number): boolean {
+    return this.#waiting.length + messages <= AGENT_LIMITS.inboxMessages;
   }
 
   /** Takes up what an earlier run left. */

@@ -7,6 +7,8 @@ import { addressOf, AgentMeshError, CryptoError, equalBytes, toHex } from '@agen
 import type { Revocation } from '@agentmesh/crypto';
 import type { Delivery } from '@agentmesh/protocol';
 import { nameOf } from './agent-context.js';
+import { Arrivals, Batch } from './arrivals.js';
+import type { Accepted, Arrival } from './arrivals.js';
 import type { AgentContext } from './agent-context.js';
 import type { Deliveries } from './deliveries.js';
 import type { Dispatcher } from './dispatcher.js';
@@ -45,12 +47,6 @@ export interface ReceiverParts {
   readonly followUps: FollowUps | null;
 }
 
-/** A delivery, and the line it came on: that is where it is answered. */
-interface Arrival {
-  readonly delivery: Delivery;
-  readonly line: HubLine;
-}
-
 /** What becomes of a refused delivery: forgotten by the hub, put off, or repaired first. */
 type Disposition =
   | { readonly what: 'drop' }
@@ -62,10 +58,12 @@ export class Receiver {
   readonly #parts: ReceiverParts;
   readonly #prekeys = new KeyedMutex();
   readonly #places = new HeardPlaces();
+  readonly #arrivals: Arrivals;
   #stopped = false;
 
   constructor(parts: ReceiverParts) {
     this.#parts = parts;
+    this.#arrivals = new Arrivals(parts.context.peers, (group) => this.#takeAll(group));
   }
 
   /** Takes nothing more; what was begun is completed. */
@@ -79,10 +77,7 @@ export class Receiver {
    */
   deliver(delivery: Delivery, line: HubLine): void {
     if (this.#stopped) return;
-    const { context } = this.#parts;
-    const { from } = delivery.envelope;
-    // The lock is taken at once, so that one sender's messages keep their order.
-    void context.peers.run(toHex(from), () => this.#take({ delivery, line }));
+    this.#arrivals.add({ delivery, line });
   }
 
   /** An envelope that came by hand: its message, for the caller alone. Throws the refusal. */
@@ -109,43 +104,77 @@ export class Receiver {
     }
   }
 
-  async #take(arrival: Arrival): Promise<void> {
+  /** What has come from one sender, in order, with one commit for as much of it as can share it. */
+  async #takeAll(group: readonly Arrival[]): Promise<void> {
+    let batch = new Batch(this.#parts.context.transaction());
+    for (const arrival of group) {
+      // What begins a session is judged when all before it is done, and done before all after it.
+      const isFirst = prekeyNamedIn(arrival.delivery.envelope.blob) !== null;
+      if (isFirst) batch = await this.#finish(batch);
+      batch = await this.#take(batch, arrival);
+      if (isFirst) batch = await this.#finish(batch);
+    }
+    await this.#finish(batch);
+  }
+
+  /** The batch that goes on. */
+  async #take(batch: Batch, arrival: Arrival): Promise<Batch> {
     const { context, introductions } = this.#parts;
-    if (this.#stopped || context.store.failure !== null) return;
+    if (this.#stopped || context.store.failure !== null) return batch;
     try {
-      await this.#accept(arrival);
+      batch.accepted.push(await this.#accept(batch, arrival));
+      return batch;
     } catch (error) {
+      // Behind others it is judged again when they are done: a refusal never depends on a batch.
+      if (batch.accepted.length > 0) return await this.#take(await this.#finish(batch), arrival);
       await this.#refuse(arrival, error).catch((failure: unknown) => {
         // Not even the refusal could be written: the hub delivers again.
-        context.log.error('delivery not taken', { code: codeOf(failure) });
+        context.log.error('delivery not taken', { error: nameOf(failure) });
       });
+      return batch;
     } finally {
       introductions.release(arrival.delivery.envelope.from);
     }
   }
 
-  /** Steps 1 to 12 for one delivery. */
-  async #accept({ delivery, line }: Arrival): Promise<void> {
+  /** Steps 1 to 11 for one delivery: its part of the batch, or a refusal that leaves nothing. */
+  async #accept({ tx, accepted }: Batch, arrival: Arrival): Promise<Accepted> {
     const { context, dispatcher } = this.#parts;
-    const incoming: Incoming = delivery.envelope;
-    if (dispatcher.isFull) throw new AgentError('INBOX_FULL');
-    const { received, row, key } = await this.#alone(incoming, async () => {
-      const tx = context.transaction();
-      const judged = await this.#judge(tx, incoming);
-      const isMessage = judged.body.kind === 'application' && !judged.repeated;
-      const inboxRow = inboxRowOf(judged);
-      const inboxKey = isMessage ? context.nextKey('inbox') : null;
-      if (inboxKey !== null) tx.put(inboxKey, encodeInboxRow(inboxRow));
-      await tx.commit();
-      return { received: judged, row: inboxRow, key: inboxKey };
+    const incoming: Incoming = arrival.delivery.envelope;
+    if (!dispatcher.hasRoomFor(accepted.length + 1)) throw new AgentError('INBOX_FULL');
+    return this.#alone(incoming, async () => {
+      const part = tx.nested();
+      const received = await this.#judge(part, incoming);
+      const isMessage = received.body.kind === 'application' && !received.repeated;
+      const row = inboxRowOf(received);
+      const key = isMessage ? context.nextKey('inbox') : null;
+      if (key !== null) part.put(key, encodeInboxRow(row));
+      await part.commit();
+      return { arrival, received, row, key };
     });
+  }
+
+  /** Step 12: committed, then acknowledged, then told. Gives an empty batch to go on with. */
+  async #finish({ tx, accepted }: Batch): Promise<Batch> {
+    try {
+      await tx.commit();
+      for (const one of accepted) this.#tell(one);
+    } catch (error) {
+      // Not acknowledged: no message is lost, the store is what has to be repaired.
+      this.#parts.context.store.fail(error);
+    }
+    return new Batch(this.#parts.context.transaction());
+  }
+
+  #tell({ arrival, received, row, key }: Accepted): void {
+    const { line, delivery } = arrival;
+    const { length } = delivery.envelope.blob;
     line.ack(delivery.seq);
-    const { length } = incoming.blob;
     if (key === null) line.giveBack(length);
     else {
       const place = { line: lineOf(received), number: received.content.convSeq };
       const handled = (): void => line.giveBack(length);
-      dispatcher.add({ key, row, place, handled, redelivered: false });
+      this.#parts.dispatcher.add({ key, row, place, handled, redelivered: false });
     }
     this.#follow(received);
   }
@@ -365,8 +394,4 @@ function inboxRowOf({ peer, trust, contentBytes }: Received): InboxRow {
 /** Messages of one instance of one peer are handled in the order of their numbers. */
 function lineOf({ peer, content }: Received): string {
   return `${toHex(peer.identity.aid)}/${toHex(content.instance)}`;
-}
-
-function codeOf(error: unknown): string {
-  return error instanceof AgentMeshError ? error.code : 'INTERNAL';
 }

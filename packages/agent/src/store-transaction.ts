@@ -1,17 +1,28 @@
 /**
  * One transaction on the store: reads see its own writes, nothing is written before `commit`.
- * Owns the collecting; every receive and every send is exactly one of these (protocol.md §2.11).
+ * Owns the collecting; every receive and every send is exactly one of these (protocol.md §2.11), on
+ * its own or nested in one that several share.
  */
 import type { AgentStore, StoreOperation } from './store.js';
 
 /** Reads through to the store and collects writes. Used once. */
 export class StoreTransaction {
-  readonly #store: AgentStore;
+  readonly #store: Pick<AgentStore, 'get' | 'commit'>;
   /** The last write of a key counts; null deletes. */
   readonly #writes = new Map<string, Uint8Array | null>();
 
-  constructor(store: AgentStore) {
+  constructor(store: Pick<AgentStore, 'get' | 'commit'>) {
     this.#store = store;
+  }
+
+  /** One inside this one: what it commits becomes part of this, what it leaves leaves no trace. */
+  nested(): StoreTransaction {
+    return new StoreTransaction({
+      get: (key) => this.get(key),
+      commit: async (operations) => {
+        for (const operation of operations) this.write(operation);
+      },
+    });
   }
 
   async get(key: string): Promise<Uint8Array | null> {
