@@ -16,8 +16,15 @@ export interface AgentSetup {
   readonly folder: string;
   readonly name: string;
   readonly port: number;
-  /** The point at which it kills itself, and how often it passes there before. */
-  readonly plan?: { readonly point: string; readonly passes?: number };
+  /**
+   * The point at which it kills itself, and how often it passes there before; `rotating`: from the
+   * change of its identity on.
+   */
+  readonly plan?: {
+    readonly point: string;
+    readonly passes?: number;
+    readonly rotating?: boolean;
+  };
   /** Its clock is so far from the machine's. */
   readonly clockMs?: number;
   /** Its version of the library has one more step of the schema. */
@@ -27,6 +34,7 @@ export interface AgentSetup {
 type Command =
   | { readonly send: { readonly to: string; readonly count: number; readonly bytes: number } }
   | { readonly flow: readonly string[] }
+  | { readonly rotate: true }
   | { readonly rest: true }
   | { readonly close: true };
 

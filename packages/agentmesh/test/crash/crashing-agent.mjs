@@ -57,13 +57,14 @@ for await (const line of createInterface({ input: process.stdin })) await obey(J
 async function start() {
   await ready();
   const path = join(folder, `${name}.json`);
-  const { keyPair, storeKey } = await loadOrCreateKeyFile(path, { unprotected: true });
+  const { storeKey } = await loadOrCreateKeyFile(path, { unprotected: true });
   const store = killingStore(SqliteAgentStore.beside(path, { storeKey }), { plan, ledger });
   const runtime = { now: () => Date.now() + clockMs };
   for (;;) {
     const hub = killingHub(new NetworkHub({ host: '127.0.0.1', port }), { plan, ledger });
     try {
-      return await Agent.create(name, { hub, keyPair, store, runtime, logLevel: 'silent' });
+      const files = { keypairPath: path, store };
+      return await Agent.create(name, { hub, ...files, runtime, logLevel: 'silent' });
     } catch (error) {
       if (!error.retryable) throw error;
       await pause(50);
@@ -71,11 +72,16 @@ async function start() {
   }
 }
 
-async function obey({ send, flow: peers, rest, close }) {
+async function obey({ send, flow: peers, rotate, rest, close }) {
   if (send) void sendMany(send).then((count) => say({ sent: count }));
   if (peers) {
     flow.isOn = true;
     loops = Promise.all(peers.map(sendOn));
+  }
+  if (rotate) {
+    plan.rotating();
+    await agent.rotateIdentity();
+    say({ rotated: true });
   }
   if (rest) {
     flow.isOn = false;

@@ -155,6 +155,36 @@ describe('kill -9 of an agent that', () => {
   });
 });
 
+describe('kill -9 of an agent that changes its identity', () => {
+  /** How often the point is passed before, in the change. */
+  const points: [point: string, what: string, passes: number][] = [
+    ['A12 opened', 'when the next key file is begun', 0],
+    ['A12 half written', 'in the middle of the next key file', 0],
+    ['A12 linked', 'when the next key file has its name', 0],
+    ['A12 created', 'when the next key file is complete', 0],
+    ['A12 created', 'when the revocation of the next keys is written', 1],
+    ['A12 published', 'when the hub has the next identity', 0],
+    ['A12 committed', 'when its store has the next identity', 0],
+    ['A12 replacing', 'before the next key file takes the place of the present one', 0],
+    ['A12 replaced', 'when it has taken it', 0],
+  ];
+
+  test.each(points)('%s: %s', async (point, _what, passes) => {
+    const live = newVictim();
+    const young = live();
+    await young.ready();
+    await Promise.all([young.send('bob', 2), bob.send(young.name, 2)]);
+    while (oracle.missing().length > 0) await pause(20);
+    await young.rest();
+    await young.close();
+    const victim = live({ plan: { point, passes, rotating: true } });
+    await victim.ready();
+    victim.tell({ rotate: true });
+    await victim.killed();
+    await expectRecovery(live());
+  });
+});
+
 test('in the end nothing waits in any outbox or inbox', async () => {
   await bob.rest();
   await bob.close();

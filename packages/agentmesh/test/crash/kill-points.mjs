@@ -9,14 +9,19 @@ import { decodeInboxRow } from '../../../agent/dist/inbox.js';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Where a process is to kill itself, and how often it passes there before. */
+/** Where a process is to kill itself, how often it passes there before, and from when on. */
 export function killPlan(wanted) {
   let left = wanted?.passes ?? 0;
+  let isOn = wanted?.rotating !== true;
   return {
+    /** The change of identity begins. */
+    rotating() {
+      isOn = true;
+    },
     /** Whether the next `reach` of this point is the last. */
-    isDue: (point) => point === wanted?.point && left === 0,
+    isDue: (point) => isOn && point === wanted?.point && left === 0,
     reach(point) {
-      if (point !== wanted?.point) return;
+      if (!isOn || point !== wanted?.point) return;
       if (left === 0) process.kill(process.pid, 'SIGKILL');
       left -= 1;
     },
@@ -52,6 +57,7 @@ export function killingStore(store, { plan, ledger }) {
         ledger.received(put, value);
       }
       if (sends) plan.reach('A2');
+      if (operations.some(({ put }) => put === 'meta')) plan.reach('A12 committed');
       if (receives.length > 0) plan.reach('A6');
       if (puts('prekey/one-time/')) plan.reach('A10 stored');
       if (puts('prekey/signed/')) plan.reach('A11 stored');
@@ -72,7 +78,6 @@ function killingConnection(connection, { plan, ledger }) {
     get session() {
       return connection.session;
     },
-    putIdentity: (record) => connection.putIdentity(record),
     getBundle: (peer, options) => connection.getBundle(peer, options),
     ack: (seqs) => connection.ack(seqs),
     nack: (refusal) => connection.nack(refusal),
@@ -88,6 +93,11 @@ function killingConnection(connection, { plan, ledger }) {
       plan.reach('A3 answered');
       return answered;
     },
+    async putIdentity(record) {
+      const state = await connection.putIdentity(record);
+      plan.reach('A12 published');
+      return state;
+    },
     async putPrekeys(keys) {
       const kind = keys.signed.length > 0 && keys.oneTime.length === 0 ? 'A11' : 'A10';
       const answer = connection.putPrekeys(keys);
@@ -102,7 +112,7 @@ function killingConnection(connection, { plan, ledger }) {
 
 /** Dies while a key file is made. */
 export function watchFiles(plan) {
-  const { open, link, unlink } = fs.promises;
+  const { open, link, rename, unlink } = fs.promises;
   fs.promises.open = async (path, flags, mode) => {
     const file = await open(path, flags, mode);
     if (flags !== 'wx') return file;
@@ -123,6 +133,11 @@ export function watchFiles(plan) {
   fs.promises.link = async (from, to) => {
     await link(from, to);
     plan.reach('A12 linked');
+  };
+  fs.promises.rename = async (from, to) => {
+    plan.reach('A12 replacing');
+    await rename(from, to);
+    plan.reach('A12 replaced');
   };
   fs.promises.unlink = async (path) => {
     plan.reach('A12 cleaning');
