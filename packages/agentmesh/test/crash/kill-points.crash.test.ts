@@ -22,6 +22,7 @@ const oracle = new Oracle(folder);
 const startsMs: number[] = [];
 let bob: AgentProcess;
 let victims = 0;
+let kills = 0;
 
 beforeAll(async () => {
   await hub.start();
@@ -87,100 +88,93 @@ describe('kill -9 of an agent while it talks', () => {
       await pause(30);
     }
     await victim.killed();
+    kills += 1;
     await expectRecovery(live(), waiting);
     if (seen) expect(oracle.counts().redelivered).toBeGreaterThan(redelivered);
   });
 });
 
+/** One life after the other, over the same files, each of which dies at its point. */
+async function dieAtEach(
+  live: (life?: Life) => AgentProcess,
+  points: readonly string[],
+  life: Life & { readonly rotating?: boolean } = {},
+): Promise<void> {
+  const { rotating = false, ...rest } = life;
+  for (const point of points) {
+    const victim = live({ ...rest, plan: { point, rotating } });
+    if (rotating) {
+      await victim.ready();
+      victim.tell({ rotate: true });
+    }
+    await victim.killed();
+    kills += 1;
+  }
+}
+
 describe('kill -9 of an agent that comes up for the first time', () => {
-  const points: [point: string, what: string][] = [
-    ['A10 made', 'before its prekeys are stored'],
-    ['A10 stored', 'between storing prekeys and uploading them'],
-    ['A10 sent', 'while prekeys are uploaded'],
-    ['A10 answered', 'when the hub has its prekeys and nothing was done about it'],
-    ['A12 opened', 'when its key file is begun'],
-    ['A12 half written', 'in the middle of its key file'],
-    ['A12 written', 'before its key file is on the disk'],
-    ['A12 synced', 'before its key file has its name'],
-    ['A12 linked', 'before the name of its key file is on the disk'],
-    ['A12 cleaning', 'before the other name of its key file is gone'],
-    ['A12 created', 'when its key file is complete'],
-    ['A13 begun', 'before its store has tables'],
-    ['A13 step made', 'when its store has tables and no version'],
-    ['A13 version set', 'before the tables of its store are committed'],
-    ['A13 committed', 'when the tables of its store are committed'],
+  const chains: [what: string, points: string[]][] = [
+    ['its prekeys', ['A10 made', 'A10 stored', 'A10 sent', 'A10 answered']],
+    [
+      'its key file, until it has its name',
+      ['A12 opened', 'A12 half written', 'A12 written', 'A12 synced', 'A12 linked'],
+    ],
+    ['its key file, before the other name is gone', ['A12 cleaning']],
+    ['its key file, when it is complete', ['A12 created']],
+    ['the tables of its store', ['A13 begun', 'A13 step made', 'A13 version set', 'A13 committed']],
   ];
 
-  test.each(points)('%s: %s', async (point) => {
+  test.each(chains)('%s: at %j', async (_what, points) => {
     const live = newVictim();
-    await live({ plan: { point } }).killed();
+    await dieAtEach(live, points);
     await expectRecovery(live());
   });
 });
+
+/** A new agent that has spoken with bob and stopped in order. */
+async function experienced(life: Life = {}): Promise<(life?: Life) => AgentProcess> {
+  const live = newVictim();
+  const young = live(life);
+  await young.ready();
+  await Promise.all([young.send('bob', 2), bob.send(young.name, 2)]);
+  while (oracle.missing().length > 0) await pause(20);
+  await young.rest();
+  await young.close();
+  return live;
+}
 
 describe('kill -9 of an agent that', () => {
   const rotations: [point: string, what: string][] = [
-    ['A11 made', 'replaces its signed prekey, before the new one is stored'],
-    ['A11 stored', 'replaces its signed prekey, between storing and uploading it'],
-    ['A11 sent', 'replaces its signed prekey, while it is uploaded'],
-    ['A11 answered', 'replaces its signed prekey, when the hub has it'],
+    ['A11 made', 'before the new one is stored'],
+    ['A11 stored', 'between storing and uploading it'],
+    ['A11 sent', 'while it is uploaded'],
+    ['A11 answered', 'when the hub has it'],
   ];
 
-  test.each(rotations)('%s: %s', async (point) => {
-    const live = newVictim();
-    const old = live({ clockMs: OLD_MS });
-    await old.ready();
-    await old.close();
-    await live({ plan: { point } }).killed();
+  test.each(rotations)('replaces its signed prekey, %s: %s', async (point) => {
+    const live = await experienced({ clockMs: OLD_MS });
+    await dieAtEach(live, [point]);
     await expectRecovery(live());
   });
 
-  const steps: [point: string, what: string][] = [
-    ['A13 begun', 'has an older store, before it is changed'],
-    ['A13 step made', 'has an older store, when its tables are changed'],
-    ['A13 version set', 'has an older store, when its version is changed'],
-    ['A13 committed', 'has an older store, when the change is committed'],
-  ];
+  const steps = ['A13 begun', 'A13 step made', 'A13 version set', 'A13 committed'];
 
-  test.each(steps)('%s: %s', async (point) => {
-    const live = newVictim();
-    const older = live();
-    await older.ready();
-    await Promise.all([older.send('bob', 3), bob.send(older.name, 3)]);
-    await older.kill();
-    await live({ plan: { point }, step: true }).killed();
+  test(`has an older store, while it becomes a newer one: at ${steps.join(', ')}`, async () => {
+    const live = await experienced();
+    await dieAtEach(live, steps, { step: true });
     // Either the old version or the new one: never both, never half of it.
-    if (point === 'A13 committed') await expect(live().ready()).rejects.toThrow('STORE_VERSION');
+    await expect(live().ready()).rejects.toThrow('STORE_VERSION');
     await expectRecovery(live({ step: true }));
   });
-});
 
-describe('kill -9 of an agent that changes its identity', () => {
-  /** How often the point is passed before, in the change. */
-  const points: [point: string, what: string, passes: number][] = [
-    ['A12 opened', 'when the next key file is begun', 0],
-    ['A12 half written', 'in the middle of the next key file', 0],
-    ['A12 linked', 'when the next key file has its name', 0],
-    ['A12 created', 'when the next key file is complete', 0],
-    ['A12 created', 'when the revocation of the next keys is written', 1],
-    ['A12 published', 'when the hub has the next identity', 0],
-    ['A12 committed', 'when its store has the next identity', 0],
-    ['A12 replacing', 'before the next key file takes the place of the present one', 0],
-    ['A12 replaced', 'when it has taken it', 0],
+  const changes: [what: string, points: string[]][] = [
+    ['the next key file', ['A12 opened', 'A12 half written', 'A12 linked', 'A12 created']],
+    ['the next identity', ['A12 published', 'A12 committed', 'A12 replacing', 'A12 replaced']],
   ];
 
-  test.each(points)('%s: %s', async (point, _what, passes) => {
-    const live = newVictim();
-    const young = live();
-    await young.ready();
-    await Promise.all([young.send('bob', 2), bob.send(young.name, 2)]);
-    while (oracle.missing().length > 0) await pause(20);
-    await young.rest();
-    await young.close();
-    const victim = live({ plan: { point, passes, rotating: true } });
-    await victim.ready();
-    victim.tell({ rotate: true });
-    await victim.killed();
+  test.each(changes)('changes its identity: %s, at %j', async (_what, points) => {
+    const live = await experienced();
+    await dieAtEach(live, points, { rotating: true });
     await expectRecovery(live());
   });
 });
@@ -191,7 +185,7 @@ test('in the end nothing waits in any outbox or inbox', async () => {
   expect(oracle.leftovers()).toEqual([]);
   const { accepted, redelivered, keyUses } = oracle.counts();
   process.stderr.write(
-    `${startsMs.length} kills: ${accepted} accepted, ${redelivered} handled again, ` +
+    `${kills} kills: ${accepted} accepted, ${redelivered} handled again, ` +
       `${keyUses} key uses, slowest start ${Math.max(...startsMs).toFixed(0)} ms\n`,
   );
   expect(keyUses).toBeGreaterThan(accepted / 2);
