@@ -97,10 +97,10 @@ if (installed('nats-server', isThere) && process.platform === 'linux') {
     });
 
     test('end together when one of them ends, which is named', async () => {
-      cluster = await ClusterProcess.start();
-      for (const pid of cluster.pidsOf('nats3')) process.kill(pid, 'SIGKILL');
+      cluster = await ClusterProcess.start(['--nodes', '1', '--hubs', '1']);
+      for (const pid of cluster.pidsOf('nats1')) process.kill(pid, 'SIGKILL');
       expect(await cluster.ended()).toBe(1);
-      expect(cluster.text).toContain('nats3 ended: SIGKILL; stopping everything');
+      expect(cluster.text).toContain('nats1 ended: SIGKILL; stopping everything');
       expect(cluster.pids).toEqual([]);
     });
 
