@@ -88,6 +88,14 @@ export class Deliveries {
     this.#forgetIfIdle(aid);
   }
 
+  /** Peers whose receipts are awaited by this run. */
+  awaited(): Uint8Array[] {
+    return [...this.#lines.values()].flatMap(({ numbers }) => {
+      const [first] = numbers.values();
+      return first === undefined ? [] : [first.sent.aid];
+    });
+  }
+
   /** Whether a receipt for this number is awaited by this run. */
   isAwaited(aid: Uint8Array, epoch: number, number: number): boolean {
     return this.#lines.get(toHex(aid))?.numbers.has(placeOf({ epoch, number })) ?? false;

@@ -6,7 +6,7 @@
 import { AgentMeshError } from '@agentmesh/crypto';
 import type { AgentKeyPair } from '@agentmesh/crypto';
 import type { DeliveryNotice, HubConnection, HubSession } from '@agentmesh/protocol';
-import { AgentContext } from './agent-context.js';
+import { AgentContext, nameOf } from './agent-context.js';
 import { BundleSource } from './bundle-source.js';
 import { Connector } from './connector.js';
 import { Conversations } from './conversations.js';
@@ -292,8 +292,18 @@ export class Engine {
   #scheduleUpkeep(): void {
     this.#cancelUpkeep = this.context.runtime.schedule(AGENT_LIMITS.upkeepMs, () => {
       void this.#refill();
+      void this.#giveUpOld();
       this.#scheduleUpkeep();
     });
+  }
+
+  async #giveUpOld(): Promise<void> {
+    try {
+      await this.sender.giveUpOld();
+    } catch (error) {
+      // The store has stopped the agent, or it is being closed.
+      this.context.log.warn('old messages not given up', { error: nameOf(error) });
+    }
   }
 
   async #refill(): Promise<void> {

@@ -18,7 +18,7 @@ import { AGENT_LIMITS } from './limits.js';
 import { encodeOutboxRow } from './outbox.js';
 import type { OutboxRow } from './outbox.js';
 import { encodePeer, outgoingOf } from './peer.js';
-import type { Peer } from './peer.js';
+import type { Outgoing, Peer } from './peer.js';
 import { ROW } from './row-keys.js';
 import { encodeSentRow, fillerFor, loadSent, trimSent } from './sent-log.js';
 import type { StoreTransaction } from './store-transaction.js';
@@ -142,6 +142,24 @@ export class Sender {
       conversation = this.#stage(speech, conversation, draft);
     }
     await this.#commit(speech, conversation);
+  }
+
+  /** Gives up what has waited for too long, also where nothing more is said. */
+  async giveUpOld(): Promise<void> {
+    for (const aid of this.#deliveries.awaited()) {
+      await this.#context.peers.run(toHex(aid), async () => {
+        const tx = this.#context.transaction();
+        const peer = await loadPeer(tx, aid);
+        if (peer === null) return;
+        const { meta, nowMs } = this.#context.author();
+        const outgoing = outgoingOf(peer, meta.epoch);
+        const trimmed = await trimSent(tx, aid, outgoing, nowMs);
+        if (trimmed === outgoing) return;
+        tx.put(ROW.peer(aid), encodePeer({ ...peer, outgoing: trimmed }));
+        await tx.commit();
+        this.#tellDropped(aid, outgoing, trimmed);
+      });
+    }
   }
 
   /** The hub refused a message for good: its number stays taken, but by nothing. */
@@ -290,10 +308,13 @@ export class Sender {
     await tx.commit();
     this.#transmitter.add(entries);
     for (const tell of told) tell();
-    if (trimmed.keptFrom > outgoing.keptFrom) {
-      const dropped = new AgentError('UNDELIVERED', 'given up after 7 days or too many others');
-      this.#deliveries.dropped({ aid, epoch: trimmed.epoch }, trimmed.keptFrom, dropped);
-    }
+    this.#tellDropped(aid, outgoing, trimmed);
+  }
+
+  #tellDropped(aid: Uint8Array, before: Outgoing, { epoch, keptFrom }: Outgoing): void {
+    if (keptFrom === before.keptFrom) return;
+    const dropped = new AgentError('UNDELIVERED', 'given up after 7 days or too many others');
+    this.#deliveries.dropped({ aid, epoch }, keptFrom, dropped);
   }
 }
 

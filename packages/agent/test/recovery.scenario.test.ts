@@ -116,3 +116,17 @@ test('a restored store is noticed after openings without a hub, too', async () =
   expect(restored.events.storeRollback).toHaveLength(1);
   expect(bob.texts).toEqual(['1', '2', '3']);
 });
+
+test('a message that a hub loses is given up after a week, though nothing else is said', async () => {
+  await using world = await World.create();
+  const alice = await world.agent('alice');
+  await world.agent('bob');
+  world.hub.deviations.send = () => [];
+  const { delivered } = await world.finish(alice.agent.send('bob', 'lost'));
+  let fate: unknown = 'open';
+  delivered.catch((error: unknown) => void (fate = error));
+  await world.jump(6 * 86_400_000);
+  expect(fate).toBe('open');
+  await world.jump(2 * 86_400_000);
+  expect(fate).toMatchObject({ code: 'UNDELIVERED' });
+});
