@@ -87,11 +87,10 @@ export function checkBundle(
   known: Peer | null,
   nowMs: number,
 ): PeerBundle {
-  const expected = expectationOf(question, known, nowMs);
-  const { identity } = verifyBundleRecord(bundle, expected);
   // A new identity has the name a moment before its prekeys are there.
-  if (bundle.signed === undefined) throw new AgentError('NO_PREKEYS', addressOf(identity.aid));
-  return verifyBundle(bundle, expected);
+  const { signed, revocation } = bundle;
+  if (signed === undefined && revocation === undefined) throw new AgentError('NO_PREKEYS');
+  return verifyBundle(bundle, expectationOf(question, known, nowMs));
 }
 
 /** Checks who a bundle is of, against the question, and leaves the prekeys aside. */

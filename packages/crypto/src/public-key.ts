@@ -2,7 +2,7 @@
  * Key checks at import (protocol.md §2.1): what every public key must pass once before it is used.
  * Owns the checks that libraries leave out: canonical encodings, small order, torsion, modulus.
  */
-import { isZero } from './bytes.js';
+import { toHex } from './bytes.js';
 import { CryptoError } from './errors.js';
 import { sodium } from './sodium.js';
 
@@ -12,6 +12,8 @@ export const KEM_PUBLIC_BYTES = 1184;
 /** Refuses an Ed25519 public key that is not canonical, of small order or outside the group. */
 export function checkSigningKey(key: Uint8Array): Uint8Array {
   if (!isBytes(key, 32) || !isBelowFieldPrime(key, 0x7f)) throw new CryptoError('BAD_KEY');
+  const name = toHex(key);
+  if (passed.has(name)) return key;
   const library = sodium();
   try {
     // Refuses points off the curve, of small order and outside the prime-order subgroup.
@@ -19,7 +21,18 @@ export function checkSigningKey(key: Uint8Array): Uint8Array {
   } catch {
     throw new CryptoError('BAD_KEY');
   }
+  remember(name);
   return key;
+}
+
+/** Keys that passed lately, in hex: the check costs as much as verifying a signature. */
+const passed = new Set<string>();
+const PASSED_MAX = 4_096;
+
+function remember(name: string): void {
+  const [oldest] = passed;
+  if (oldest !== undefined && passed.size >= PASSED_MAX) passed.delete(oldest);
+  passed.add(name);
 }
 
 /** Refuses a non-canonical X25519 public key (so the high bit is 0) and points of small order. */
@@ -63,15 +76,16 @@ function isBelowFieldPrime(key: Uint8Array, topMask: number): boolean {
   return (key[0] ?? 0xff) < 0xed;
 }
 
-/** Whether multiplying by the cofactor gives zero: libsodium refuses exactly these points. */
-function isSmallOrder(key: Uint8Array): boolean {
-  const library = sodium();
-  try {
-    return isZero(library.crypto_scalarmult(ANY_SCALAR, key));
-  } catch {
-    return true;
-  }
-}
+/** The canonical points whose order divides 8, on the curve and on its twist (RFC 7748 §5, §7). */
+const SMALL_ORDER: ReadonlySet<string> = new Set([
+  '0000000000000000000000000000000000000000000000000000000000000000',
+  '0100000000000000000000000000000000000000000000000000000000000000',
+  'e0eb7a7c3b41b8ae1656e3faf19fc46ada098deb9c32b1fd866205165f49b800',
+  '5f9c95bca3508c24b1d0b1559c83ef5b04445cc4581c8e86d8224eddd09f1157',
+  'ecffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff7f',
+]);
 
-/** Any clamped scalar is a multiple of the cofactor 8, so it sends small-order points to zero. */
-const ANY_SCALAR = new Uint8Array(32);
+/** Whether multiplying a canonical key by the cofactor gives zero, whatever the scalar. */
+function isSmallOrder(key: Uint8Array): boolean {
+  return SMALL_ORDER.has(toHex(key));
+}
