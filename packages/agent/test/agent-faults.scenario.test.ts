@@ -4,6 +4,7 @@
  */
 import { readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, jest, test } from '@jest/globals';
 import { LocalHub } from '@agentmesh/hub-local';
 import { Agent } from '../src/index.js';
@@ -116,6 +117,54 @@ test.each(['alice.db', 'alice.db-wal'])('an agent whose %s is removed stops', (n
     await hub.close();
   }),
 );
+
+describe('a disk that fails under a running agent', () => {
+  const failures: [what: string, errcode: number, code: string][] = [
+    ['EIO while writing', 778, 'STORE_FAILED'],
+    ['EIO while syncing', 1_034, 'STORE_FAILED'],
+    ['read-only', 8, 'STORE_FAILED'],
+    ['a page that is malformed', 11, 'STORE_CORRUPT'],
+  ];
+
+  test.each(failures)('%s: it stops, sends nothing more, and takes nothing', async (...row) => {
+    const [, errcode, code] = row;
+    await inFolder(async ({ folder }) => {
+      const hub = new LocalHub();
+      const { bob, texts } = await listener(hub);
+      const keypairPath = join(folder, 'alice.json');
+      const alice = await Agent.create('alice', { hub, keypairPath, ...QUIET });
+      const heard: string[] = [];
+      alice.onMessage(({ text }) => void heard.push(text));
+      const stopped = stoppedOf(alice);
+      await alice.send('bob', { n: 1 });
+      await until(() => texts.length === 1);
+      const exec = Reflect.get(DatabaseSync.prototype, 'exec') as DatabaseSync['exec'];
+      const broken = jest.spyOn(DatabaseSync.prototype, 'exec').mockImplementation(function (
+        this: DatabaseSync,
+        sql,
+      ) {
+        if (sql === 'COMMIT') throw Object.assign(new TypeError('injected'), { errcode });
+        exec.call(this, sql);
+      });
+      await bob.send('alice', 'into the void');
+      await until(() => stopped.length === 1);
+      await expect(alice.send('bob', { n: 2 })).rejects.toMatchObject({ code });
+      expect(stopped).toMatchObject([{ error: { code } }]);
+      broken.mockRestore();
+      // A disk that works again does not bring it back: only a new opening knows what is there.
+      await expect(alice.send('bob', { n: 3 })).rejects.toMatchObject({ code });
+      await alice.close();
+      const again = await Agent.create('alice', { hub, keypairPath, ...QUIET });
+      again.onMessage(({ text }) => void heard.push(text));
+      await again.send('bob', { n: 4 });
+      await until(() => texts.length === 2 && heard.length === 1);
+      expect([texts, heard]).toEqual([['1', '4'], ['into the void']]);
+      await again.close();
+      await bob.close();
+      await hub.close();
+    });
+  });
+});
 
 describe('damaged files of an agent', () => {
   const flips = chance(40, 'AGENTMESH_FLIPS');
