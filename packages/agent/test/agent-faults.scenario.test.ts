@@ -138,7 +138,7 @@ describe('a disk that fails under a running agent', () => {
       const stopped = stoppedOf(alice);
       await alice.send('bob', { n: 1 });
       await until(() => texts.length === 1);
-      const exec = Reflect.get(DatabaseSync.prototype, 'exec') as DatabaseSync['exec'];
+      const exec = Reflect.get(DatabaseSync.prototype, 'exec');
       const broken = jest.spyOn(DatabaseSync.prototype, 'exec').mockImplementation(function (
         this: DatabaseSync,
         sql,
