@@ -92,9 +92,10 @@ suite('docs/clustering.md', () => {
     const alice = await agentAt('alice', [shell.port(7703)]);
     const bob = await agentAt('bob', [shell.port(7703)]);
     await exchange(alice, bob, 'over TLS');
-    const wrong = hub.replace('change%20me', 'guessed').split('\n')[0];
-    const other = 'agentmesh-hub --port 0 --data other --nats-ca ca.pem 2>&1 || true';
-    expect(await shell.type(`${wrong}\n${other}`)).toContain('agentmesh-hub: ');
+    const [secret = '', command = ''] = hub.split('\n');
+    const [start = ''] = command.split(' > ');
+    const wrong = `${secret.replace('change%20me', 'guessed')}\n${start} 2>&1 || true`;
+    expect(await shell.type(wrong)).toContain('agentmesh-hub: NATS refuses these credentials');
   });
 });
 
