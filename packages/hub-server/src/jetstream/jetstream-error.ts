@@ -26,6 +26,10 @@ const TABLE = {
     retryable: false,
     message: 'NATS refuses these credentials: check user, password, token, nkey or creds file',
   },
+  STORE_TLS: {
+    retryable: false,
+    message: 'The certificate of NATS is not trusted: check its CA and the host names in it',
+  },
   STORE_FULL: {
     retryable: true,
     message: 'NATS has no space left for the store: free some, or raise its limits',
@@ -121,17 +125,39 @@ export function jetStreamErrorOf(thrown: unknown): JetStreamStoreError {
   return new JetStreamStoreError(codeOf(thrown), { cause: thrown, detail: detailOf(thrown) });
 }
 
+/** What kept a connection from being made: no answer means nobody there, not a missing leader. */
+export function connectErrorOf(thrown: unknown): JetStreamStoreError {
+  const error = jetStreamErrorOf(thrown);
+  if (error.code !== 'STORE_UNAVAILABLE') return error;
+  return new JetStreamStoreError('STORE_UNREACHABLE', { cause: thrown, detail: detailOf(thrown) });
+}
+
 /** `err_code` of an answer of JetStream, or null if it is no such answer. */
 export function apiCodeOf(thrown: unknown): number | null {
   const isNumbered = typeof thrown === 'object' && thrown !== null && 'code' in thrown;
   return isNumbered && typeof thrown.code === 'number' ? thrown.code : null;
 }
 
+/** Whether JetStream answered with one of these `err_code`s. */
+export function hasApiCode(thrown: unknown, codes: readonly number[]): boolean {
+  const cause = thrown instanceof JetStreamStoreError ? thrown.cause : thrown;
+  const code = apiCodeOf(cause);
+  return code !== null && codes.includes(code);
+}
+
 function codeOf(thrown: unknown): JetStreamStoreErrorCode {
+  if (isOfTls(thrown)) return 'STORE_TLS';
   const number = apiCodeOf(thrown);
   const known = number === null ? undefined : CODES[number];
   if (known !== undefined) return known;
   return (thrown instanceof Error ? NAMES[thrown.name] : undefined) ?? 'STORE_FAILED';
+}
+
+/** Node's names for what is wrong with a certificate. */
+function isOfTls(thrown: unknown): boolean {
+  const isNamed = typeof thrown === 'object' && thrown !== null && 'code' in thrown;
+  const name = isNamed ? String(thrown.code) : '';
+  return /^(ERR_TLS|ERR_SSL|CERT_|UNABLE_TO_|DEPTH_ZERO|SELF_SIGNED)/.test(name);
 }
 
 function detailOf(thrown: unknown): string | undefined {

@@ -3,24 +3,26 @@
  * of. Owns connecting, patience with leader elections and the translation of failures; knows
  * nothing of agents. Reads go to the stream's leader: a replica may lag behind what was written.
  */
-import { jetstream, jetstreamManager } from '@nats-io/jetstream';
+import { jetstream } from '@nats-io/jetstream';
 import type {
   JetStreamClient,
   JetStreamManager,
   JetStreamPublishOptions,
   StreamState,
 } from '@nats-io/jetstream';
-import { connect, headers } from '@nats-io/transport-node';
+import { headers } from '@nats-io/transport-node';
 import type { Msg, NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
 import { monotonicMs } from '../monotonic.js';
 import {
   apiCodeOf,
+  hasApiCode,
   jetStreamErrorOf,
   JetStreamStoreError,
   NO_MESSAGE,
   WRONG_LAST_SEQUENCE,
 } from './jetstream-error.js';
 import { NOTE_HEADER, streamSettings } from './layout.js';
+import { enterNats, managerOf } from './nats-entrance.js';
 import type { StreamPlan } from './layout.js';
 
 /** A message as it lies in a stream. */
@@ -107,14 +109,9 @@ export class NatsLink {
     const { patienceMs, connection: settings } = options;
     let connection: NatsConnection | null = null;
     try {
-      connection = await connect({ ...settings, maxReconnectAttempts: -1, reconnectTimeWait: 250 });
+      connection = await enterNats(settings);
       const timeout = Math.min(patienceMs, ATTEMPT_MS);
-      const manager = await jetstreamManager(connection, { checkAPI: false, timeout });
-      await manager.getAccountInfo().catch((thrown: unknown) => {
-        if (!isDisabled(thrown)) throw thrown;
-        const detail = 'JetStream is not enabled: give nats-server a jetstream block, or -js';
-        throw new JetStreamStoreError('STORE_UNSUITABLE', { detail, cause: thrown });
-      });
+      const manager = await managerOf(connection, timeout);
       return new NatsLink(connection, manager, options);
     } catch (thrown) {
       await connection?.close();
@@ -374,17 +371,4 @@ export class NatsLink {
     const reason = await this.#connection.closed();
     if (!this.#isClosing) this.#options.onClosed(jetStreamErrorOf(reason ?? null));
   }
-}
-
-/** Nobody answers for JetStream, or it says so itself: for the server, or for this account. */
-function isDisabled(thrown: unknown): boolean {
-  const names = ['NoRespondersError', 'JetStreamNotEnabled'];
-  if (thrown instanceof Error && names.includes(thrown.name)) return true;
-  return hasApiCode(thrown, [10_039, 10_076]);
-}
-
-function hasApiCode(thrown: unknown, codes: readonly number[]): boolean {
-  const cause = thrown instanceof JetStreamStoreError ? thrown.cause : thrown;
-  const code = apiCodeOf(cause);
-  return code !== null && codes.includes(code);
 }

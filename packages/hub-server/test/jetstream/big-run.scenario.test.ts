@@ -24,9 +24,10 @@ const MESSAGES = Number(process.env['AGENTMESH_CLUSTER_MESSAGES'] ?? 300);
 const SEED = Number(process.env['FC_SEED'] ?? Date.now() % 1_000_000);
 /** How long a node stays cut off: longer than an election takes. */
 const CUT_MS = 8_000;
-/** A fault is over when this many messages have passed after it. */
-const PROGRESS = 20;
+/** A fault is over when this many messages have passed after it: forty faults in the long run. */
+const PROGRESS = Math.max(20, Math.floor(MESSAGES / 40));
 const PATIENCE_MS = 90_000;
+const STREAMS = '/jsz?accounts=true&streams=true';
 
 jest.setTimeout(MESSAGES * 100 + 240_000);
 beforeAll(() => ready());
@@ -60,6 +61,11 @@ class HubProcess {
       await pause(200);
     }
     throw new TypeError(`hub does not start: ${this.#command?.stderr ?? ''}`);
+  }
+
+  async state(): Promise<string> {
+    const ready = await this.#command?.page('/readyz').catch(() => 'silent');
+    return `readyz ${ready}: ${this.#command?.text.slice(-5).join(' ') ?? ''}`;
   }
 
   async kill(): Promise<void> {
@@ -127,6 +133,15 @@ async function world() {
     talkers.push(new Talker(`agent-${at}`, agent));
   }
   return { cluster, hubs, talkers, why };
+}
+
+/** What hubs and nodes say of themselves, for whoever has to find out why nothing passes. */
+async function stateOf({ cluster, hubs }: World): Promise<string> {
+  const said = await Promise.all(hubs.map((hub) => hub.state()));
+  const pages = await Promise.all(
+    cluster.nodes.map(async (node) => JSON.stringify(await node.page(STREAMS))),
+  );
+  return [...said, ...pages].join('\n');
 }
 
 type World = Awaited<ReturnType<typeof world>>;
@@ -199,7 +214,11 @@ suite('twenty agents over two hubs and three nodes of NATS', () => {
         const before = passed();
         await fault();
         faults.push(name);
-        await until(() => passed() >= before + PROGRESS, `messages after ${name}`);
+        await until(() => passed() >= before + PROGRESS, `messages after ${name}`).catch(
+          async (error: Error) => {
+            throw new TypeError(`${error.message}\n${await stateOf(here)}`);
+          },
+        );
       }
     } while (passed() < MESSAGES);
     faultsLeft = false;
