@@ -8,6 +8,7 @@ import type {
   JetStreamClient,
   JetStreamManager,
   JetStreamPublishOptions,
+  JsMsg,
   StreamState,
 } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
@@ -74,10 +75,11 @@ const ORDERED_MS = 5_000;
 /** Longer than an election takes. */
 const SILENCE_MS = 10_000;
 const NANOS = 1_000_000;
-const SCAN_MS = 5_000;
+const SCAN_MS = 2_000;
 /** NATS removes a reader that nobody asks any more. */
 const READER_IDLE_MS = 60_000;
 const STREAM_EXISTS = 10_058;
+const DELETE_FAILED = 10_057;
 const NO_ROOM_FOR_REPLICAS = [10_005, 10_074];
 
 /** Open from {@link NatsLink.open} to {@link NatsLink.close}. */
@@ -244,6 +246,9 @@ export class NatsLink {
       return await this.#patiently(() => this.#manager.streams.deleteMessage(stream, seq, false));
     } catch (thrown) {
       if (hasApiCode(thrown, NO_MESSAGE)) return false;
+      // With replicas its number does not say why it failed: mostly because it is gone already.
+      const isGone = hasApiCode(thrown, [DELETE_FAILED]) && (await this.at(stream, seq)) === null;
+      if (isGone) return false;
       throw thrown;
     }
   }
@@ -301,11 +306,25 @@ export class NatsLink {
       const entries: StreamEntry[] = [];
       if (wanted === 0) return entries;
       const messages = await consumer.fetch({ max_messages: wanted, expires: SCAN_MS });
-      for await (const { seq, subject, data, headers: head } of messages) {
-        const size = head?.get(SIZE_HEADER) ?? '';
-        const note = head?.get(NOTE_HEADER) ?? '';
-        entries.push({ seq, subject, note, data, size: size === '' ? data.length : Number(size) });
-        if (entries.length >= wanted) break;
+      let left = 0;
+      let isLost = false;
+      // A client that lost its connection meanwhile would wait for ever.
+      const watch = setTimeout(() => {
+        isLost = true;
+        messages.stop();
+      }, 2 * SCAN_MS);
+      try {
+        for await (const message of messages) {
+          entries.push(entryOf(message));
+          left = message.info.pending;
+          // Others may have been removed since they were counted.
+          if (entries.length >= wanted || left === 0) break;
+        }
+      } finally {
+        clearTimeout(watch);
+      }
+      if (isLost || (left > 0 && entries.length < wanted)) {
+        throw new JetStreamStoreError('STORE_UNAVAILABLE', { detail: 'reading was interrupted' });
       }
       return entries;
     });
@@ -371,4 +390,10 @@ export class NatsLink {
     const reason = await this.#connection.closed();
     if (!this.#isClosing) this.#options.onClosed(jetStreamErrorOf(reason ?? null));
   }
+}
+
+function entryOf({ seq, subject, data, headers: head }: JsMsg): StreamEntry {
+  const size = head?.get(SIZE_HEADER) ?? '';
+  const note = head?.get(NOTE_HEADER) ?? '';
+  return { seq, subject, note, data, size: size === '' ? data.length : Number(size) };
 }

@@ -1,7 +1,10 @@
 /**
  * Two stores over one NATS, as two hubs have them, and what they say when NATS is gone or refuses.
  */
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { connect, createServer } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, describe, expect, test } from '@jest/globals';
@@ -9,6 +12,7 @@ import type { HubNews } from '@agentmesh/hub-local';
 import { ready, toBase64Url } from '@agentmesh/protocol';
 import { JetStreamHubStore } from '../../src/jetstream.js';
 import type { JetStreamHubStoreOptions } from '../../src/jetstream.js';
+import { pause } from '../test-clients.js';
 import { NatsCluster } from './nats-cluster.js';
 import { hasNats, NatsNode } from './nats-process.js';
 
@@ -54,6 +58,40 @@ const folder = mkdtempSync(join(tmpdir(), 'agentmesh-keys-'));
 const hubKeyFile = join(folder, 'hub.key');
 afterEach(() => rmSync(hubKeyFile, { force: true }));
 afterAll(() => rmSync(folder, { recursive: true }));
+
+/** Cuts the first connection that says `word`, and all others until they are allowed. */
+async function cuttingProxy(port: number, word: string) {
+  let cuts = 0;
+  let isAllowed = true;
+  const server = createServer((client) => {
+    if (!isAllowed) {
+      client.destroy();
+      return;
+    }
+    const upstream = connect(port, '127.0.0.1');
+    for (const socket of [client, upstream]) socket.on('error', () => socket.destroy());
+    client.on('close', () => upstream.destroy());
+    upstream.on('close', () => client.destroy());
+    upstream.pipe(client);
+    client.on('data', (bytes: Buffer) => {
+      if (cuts > 0 || !bytes.includes(word)) return upstream.write(bytes);
+      cuts += 1;
+      isAllowed = false;
+      return client.destroy();
+    });
+  });
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  return {
+    port: (server.address() as AddressInfo).port,
+    get cuts() {
+      return cuts;
+    },
+    allow() {
+      isAllowed = true;
+    },
+    close: () => server.close(),
+  };
+}
 
 const open: JetStreamHubStore[] = [];
 let nats: NatsNode | null = null;
@@ -207,6 +245,31 @@ suite('a store in NATS that two hubs share', () => {
     expect((await store.commit(changesOf([31]))).appended).toMatchObject([{ status: 'stored' }]);
   });
 
+  test('a read whose connection is lost on the way ends, and the next one is whole', async () => {
+    const node = await start();
+    const proxy = await cuttingProxy(node.port, 'CONSUMER.MSG.NEXT');
+    const store = await storeAt(`nats://127.0.0.1:${proxy.port}`);
+    await store.claim(claimOf('bob', bytesOf(2, 32)));
+    await store.commit(changesOf(numbers(20)));
+    const reading = readAll(store).then(
+      () => 'read',
+      (error: { retryable: boolean }) => error.retryable,
+    );
+    while (proxy.cuts === 0) await pause(5);
+    // The reader that NATS kept in memory dies with it.
+    await node.kill();
+    await node.start();
+    proxy.allow();
+    expect(await reading).toBe(true);
+    let page = null;
+    for (let tries = 0; page === null && tries < 50; tries++) {
+      page = await readAll(store).catch(() => null);
+      await pause(100);
+    }
+    expect(page?.entries).toHaveLength(20);
+    proxy.close();
+  }, 20_000);
+
   test('absent NATS, wrong credentials and small max_payload have codes of their own', async () => {
     const absent = JetStreamHubStore.open({ hubKeyFile, servers: 'nats://127.0.0.1:1' });
     await expect(absent).rejects.toMatchObject({ code: 'STORE_UNREACHABLE', retryable: true });
@@ -259,5 +322,21 @@ suite('a store in NATS with three replicas', () => {
     );
     const served = taken.flatMap((bundle) => bundle?.oneTime?.[0] ?? []);
     expect(served.toSorted((x, y) => x - y)).toEqual(numbers(60));
+  }, 60_000);
+
+  test('what two hubs acknowledge at the same time is acknowledged, and again later', async () => {
+    cluster = await NatsCluster.start();
+    const patient = { patienceMs: 10_000 };
+    const a = await storeAt(cluster.servers, patient);
+    const b = await storeAt(cluster.servers, patient);
+    const recipient = bytesOf(2, 32);
+    await a.claim(claimOf('bob', recipient));
+    await a.commit(changesOf(numbers(30)));
+    const seqs = (await readAll(b)).entries.map(({ seq }) => seq);
+    const acknowledging = { ...changesOf([]), acknowledge: [{ recipient, seqs }] };
+    await Promise.all([a.commit(acknowledging), b.commit(acknowledging)]);
+    await b.commit(acknowledging);
+    expect(seqs).toHaveLength(30);
+    expect((await readAll(a)).entries).toEqual([]);
   }, 60_000);
 });
