@@ -29,7 +29,7 @@ import type { Log } from './row-keys.js';
 import { rowsUnder } from './row-pages.js';
 import type { Logger, Runtime } from './runtime.js';
 import { SharedLock } from './shared-lock.js';
-import type { AgentStore } from './store.js';
+import type { AgentStore, StoreOperation } from './store.js';
 import { StoreTransaction } from './store-transaction.js';
 import type { TrustPolicy } from './trust.js';
 import { waitingClock } from './waiting-clock.js';
@@ -196,9 +196,15 @@ export class AgentContext {
   /**
    * The hub has taken this opening, and tells which one it saw before. If that is of another course
    * of time, the store went back: it gets a new instance, committed before anything is sent under
-   * it. Returns whether it did. A hub that is not the pinned one knows nothing of that.
+   * it, and loses its outbox, in which places of chains may be used a second time. Returns whether
+   * it did. A hub that is not the pinned one knows nothing of that.
    */
-  async answered(hubKey: Uint8Array, last: Opening | null): Promise<boolean> {
+  answered(hubKey: Uint8Array, last: Opening | null): Promise<boolean> {
+    // Alone: nobody seals as the instance that is replaced.
+    return this.identityLock.exclusive(() => this.#answered(hubKey, last));
+  }
+
+  async #answered(hubKey: Uint8Array, last: Opening | null): Promise<boolean> {
     const before = this.#meta;
     const openings = decodeOpenings(await this.store.get(ROW.openings));
     const pinned = await this.store.get(ROW.hub);
@@ -212,9 +218,16 @@ export class AgentContext {
       { put: ROW.meta, value: encodeMeta(meta) },
       { put: ROW.openings, value: encodeOpenings(withAnswer(before, meta)) },
       { put: ROW.hub, value: hubKey },
+      ...(wentBack ? await this.#outboxDeletions() : []),
     ]);
     this.#meta = meta;
     return wentBack;
+  }
+
+  async #outboxDeletions(): Promise<readonly StoreOperation[]> {
+    const deletions: StoreOperation[] = [];
+    for await (const { key } of rowsUnder(this.store, 'outbox')) deletions.push({ delete: key });
+    return deletions;
   }
 
   /** Another identity has taken our place: committed before anything is said as it. */

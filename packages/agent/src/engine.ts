@@ -253,6 +253,7 @@ export class Engine {
     const last = hasLast ? { instance: lastInstance, boot: lastBoot } : null;
     const rolledBack = await context.answered(hubKey, last);
     if (rolledBack) {
+      this.transmitter.abandonAll(new AgentError('UNDELIVERED', 'the store went back in time'));
       context.log.warn('store went back in time', { boot: context.meta.boot });
       context.events.emit('storeRollback', { boot: context.meta.boot });
     }

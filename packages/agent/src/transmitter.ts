@@ -108,6 +108,13 @@ export class Transmitter {
     for (const entry of lane?.queue.splice(0) ?? []) this.#settle(entry, refusal);
   }
 
+  /** Nothing of what waits is sent; its rows are gone already. */
+  abandonAll(refusal: AgentMeshError): void {
+    for (const lane of this.#lanes.values()) {
+      for (const entry of lane.queue.splice(0)) this.#settle(entry, refusal);
+    }
+  }
+
   /** Ends for good: nothing is sent any more, what waits stays in the store. */
   stop(reason: AgentMeshError): void {
     this.#stopped ??= reason;

@@ -4,8 +4,10 @@
  */
 import { expect, test } from '@jest/globals';
 import { ProtocolError } from '@agentmesh/protocol';
+import type { Hub } from '@agentmesh/protocol';
 import type { AgentOptions } from '../src/index.js';
 import { AGENT_LIMITS } from '../src/limits.js';
+import { KeyLedger } from './key-ledger.js';
 import { World } from './world.js';
 
 test('a store that is older than one that was lost meanwhile is seen as gone back', async () => {
@@ -128,4 +130,38 @@ test('a message that a hub loses is given up after a week, though nothing else i
   expect(fate).toBe('open');
   await world.jump(2 * 86_400_000);
   expect(fate).toMatchObject({ code: 'UNDELIVERED' });
+});
+
+test('what a restored store has sealed before it met the hub never leaves', async () => {
+  await using world = await World.create();
+  const alice = await world.agent('alice');
+  const bob = await world.agent('bob');
+  await world.finish(alice.agent.send('bob', '1'));
+  await world.finish(bob.agent.send('alice', 'hello'));
+  await world.close(alice);
+  // What is sealed and never leaves is not in this world's ledger.
+  const backup = await alice.store.copy(new KeyLedger());
+  const second = await world.agent('alice', {}, alice);
+  await world.finish(second.agent.send('bob', '2'));
+  await world.close(second);
+  let isUp = false;
+  const hub: Hub = {
+    connect: async (credentials, events) => {
+      if (!isUp) throw new ProtocolError('CONNECTION_LOST');
+      return world.hub.connect(credentials, events);
+    },
+  };
+  const { keyPair } = alice;
+  const restored = await world.agent('alice', { hub }, { keyPair, store: backup });
+  const refused = restored.agent.send('bob', 'in an old session').catch((error: unknown) => error);
+  await world.advance(1_000);
+  isUp = true;
+  await world.advance(120_000);
+  expect(await refused).toMatchObject({ code: 'UNDELIVERED' });
+  await world.finish(restored.agent.send('bob', '3'));
+  await world.advance(10_000);
+  expect(restored.events.storeRollback).toHaveLength(1);
+  const wire = new KeyLedger();
+  for (const { envelope } of world.hub.passed.sent) wire.record(envelope.blob);
+  expect(bob.texts).toEqual(['1', '2', '3']);
 });

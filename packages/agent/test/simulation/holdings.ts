@@ -25,7 +25,6 @@ export interface Arrival {
 
 /** A finished message that a commit put into an outbox. */
 export interface Sealed {
-  readonly blob: Uint8Array;
   readonly envelopeId: string;
   /** Null for what agents say on their own. */
   readonly text: string | null;
@@ -123,7 +122,7 @@ export class Holdings {
     const { to, epoch, number, envelopeId, blob } = decodeOutboxRow(value);
     this.sealed.add(hashOf(blob));
     const text = this.#sent.get(ROW.sent(to, epoch, number)) ?? null;
-    return { blob, envelopeId: toHex(envelopeId), text, number };
+    return { envelopeId: toHex(envelopeId), text, number };
   }
 }
 

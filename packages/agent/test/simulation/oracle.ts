@@ -87,8 +87,7 @@ export class Oracle {
   /** A commit of an agent became durable. */
   committed(name: string, operations: readonly StoreOperation[]): void {
     const { arrivals, sealed } = this.holdingsOf(name).learn(operations);
-    for (const { blob, envelopeId, text, number } of sealed) {
-      this.#enter(blob);
+    for (const { envelopeId, text, number } of sealed) {
       this.#envelopes.set(envelopeId, text);
       const saying = text === null ? undefined : this.sayings.get(text);
       if (saying === undefined) continue;
@@ -149,6 +148,7 @@ export class Oracle {
     this.#trace.add(`${agent} -> hub ${summary(frame)}`);
     if (frame.type === 'send') {
       const { id, blob } = frame.envelope;
+      this.#enter(fromBase64Url(blob));
       this.#requests.set(`${connection}/${frame.id}`, toHex(fromBase64Url(id)));
       if (!this.holdingsOf(agent).holdsSealed(fromBase64Url(blob))) {
         this.fail(`${agent} sends what is not durable in its outbox`);

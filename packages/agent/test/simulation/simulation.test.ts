@@ -16,17 +16,17 @@ const FIRST = FC_SEED === undefined ? 1 : Number(FC_SEED);
 const PART = 25;
 const MAX_AGENTS = 4;
 
-/** Seeds that found something, with what that was. */
+/**
+ * Seeds that found something. The first three fail again when what they found is undone; the others
+ * found theirs in an earlier simulation, which drew other runs: each has a test of its own too.
+ */
 const FOUND: readonly (readonly [seed: number, what: string])[] = [
-  [28, 'a store that went back cannot say again what it had said before'],
-  [32, 'a gap is forgotten with the process that saw it, and an answer ends after its portion'],
-  [37, 'a clock a week ahead gives up what is still on its way'],
-  [52, 'a wait outlives the clock that it was measured with'],
-  [68, 'an old store of a peer is heard after his new one'],
+  [68, 'an answer ends after its portion'],
+  [69, 'a wait outlives the clock that it was measured with'],
+  [191, 'a restored store is opened while there is no hub'],
+  [32, 'a gap is forgotten with the process that saw it'],
   [368, 'a store older than one that was lost since is restored'],
-  [1846, 'a disk decays'],
   [2258, 'numbers of prekeys are given out twice'],
-  [2427, 'a restored store is opened while there is no hub'],
 ];
 
 describe('simulation', () => {
@@ -37,7 +37,7 @@ describe('simulation', () => {
     for (let seed = start; seed < end; seed++) await expectHolds(seed);
   });
 
-  test.each(FOUND)('holds for seed %i: %s', async (seed) => {
+  test.each(FOUND)('holds for seed %i, which found: %s', async (seed) => {
     await expectHolds(seed);
   });
 
