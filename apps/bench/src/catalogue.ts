@@ -5,9 +5,11 @@
 import { agentsBench } from './benches/agents.js';
 import { backlogBench } from './benches/backlog.js';
 import { forgedBench } from './benches/forged.js';
+import { growthBench } from './benches/growth.js';
 import { hubBench } from './benches/hub.js';
 import { idleBench } from './benches/idle.js';
 import { latencyBench } from './benches/latency.js';
+import { memoryBench } from './benches/memory.js';
 import { peersBench } from './benches/peers.js';
 import { sealBench } from './benches/seal.js';
 import { sessionBench } from './benches/session.js';
@@ -25,4 +27,6 @@ export const CATALOGUE: readonly Bench[] = [
   idleBench,
   peersBench,
   backlogBench,
+  growthBench,
+  memoryBench,
 ];

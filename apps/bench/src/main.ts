@@ -35,8 +35,8 @@ async function main(): Promise<number> {
 }
 
 async function measure(options: BenchOptions): Promise<number> {
-  const chosen = CATALOGUE.filter(
-    ({ name }) => options.names.length === 0 || options.names.includes(name),
+  const chosen = CATALOGUE.filter(({ name, onlyByName = false }) =>
+    options.names.length === 0 ? !onlyByName : options.names.includes(name),
   );
   const machine = machineOf();
   console.log(machineLine({ machine }));
@@ -55,10 +55,10 @@ async function measure(options: BenchOptions): Promise<number> {
 }
 
 async function runBench(bench: Bench, options: BenchOptions): Promise<BenchResult> {
-  const { rounds, quick, connections, profile: profileFolder } = options;
+  const { rounds, quick, connections, minutes, profile: profileFolder } = options;
   const load = loadNow();
   const cases = [];
-  for (const theCase of bench.cases({ quick, connections, profileFolder })) {
+  for (const theCase of bench.cases({ quick, connections, minutes, profileFolder })) {
     cases.push(await runCase(theCase, { rounds, onProgress: progress }));
   }
   progress('');

@@ -15,6 +15,7 @@ export interface BenchOptions {
   readonly json: string | null;
   /** A commit whose committed results this run is compared with. */
   readonly connections: number;
+  readonly minutes: number;
   readonly compare: string | null;
   readonly profile: string | null;
   readonly document: boolean;
@@ -22,6 +23,7 @@ export interface BenchOptions {
 }
 
 const DEFAULT_ROUNDS = { full: 5, quick: 1 } as const;
+const DEFAULT_MINUTES = { full: 10, quick: 0.5 } as const;
 const DEFAULT_CONNECTIONS = { full: 1_000, quick: 200 } as const;
 
 export function helpText(benches: readonly { name: string; title: string }[]): string {
@@ -38,6 +40,7 @@ ${rows.join('\n')}
 Options:
   --rounds N      rounds of each case, after one that warms up (default ${DEFAULT_ROUNDS.full})
   --connections N how many the bench of idle connections opens (default ${DEFAULT_CONNECTIONS.full})
+  --minutes N     how long the bench of memory watches (default ${DEFAULT_MINUTES.full}; a day has 1440)
   --quick         little work and one round: shows that everything runs
   --json FILE     merge the results into FILE
   --record        merge them into docs/performance/results.json and write the document anew
@@ -67,6 +70,8 @@ export function optionsOf(
   if (!Number.isInteger(connections) || connections < 100 || connections > 9_900) {
     throw new BenchError('BAD_OPTION', '--connections: 100 to 9900');
   }
+  const minutes = Number(values.minutes ?? DEFAULT_MINUTES[quick ? 'quick' : 'full']);
+  if (!(minutes > 0)) throw new BenchError('BAD_OPTION', '--minutes');
   const record = values.record ?? false;
   if (record && quick) throw new BenchError('BAD_OPTION', 'a quick run is not recorded');
   return {
@@ -75,6 +80,7 @@ export function optionsOf(
     quick,
     json: record ? recordFile : (values.json ?? null),
     connections,
+    minutes,
     compare: values.compare ?? null,
     profile: values.profile ?? null,
     document: record || (values.document ?? false),
@@ -95,6 +101,7 @@ function parse(args: readonly string[]) {
         record: { type: 'boolean' },
         document: { type: 'boolean' },
         connections: { type: 'string' },
+        minutes: { type: 'string' },
         compare: { type: 'string' },
         profile: { type: 'string' },
         help: { type: 'boolean' },

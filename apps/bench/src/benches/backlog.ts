@@ -17,8 +17,8 @@ import { ourVersion } from './our-version.js';
 
 const BATCH = 256;
 const BYTES = 256;
-const APPEND = { name: 'append', unit: 'messages/s', better: 'higher' } as const;
-const FIRST = { name: 'first delivery', unit: 'ms', better: 'lower' } as const;
+export const APPEND = { name: 'append', unit: 'messages/s', better: 'higher' } as const;
+export const FIRST = { name: 'first delivery', unit: 'ms', better: 'lower' } as const;
 const NOW_MS = 1_800_000_000_000;
 const DAY_MS = 86_400_000;
 const MANY = Number.MAX_SAFE_INTEGER;
@@ -54,7 +54,7 @@ function backlogCase({ quick }: Scale): Case {
 }
 
 /** One store with one queue of a length; each round appends more and acknowledges them again. */
-async function openQueue(length: number, batches: number): Promise<Contender> {
+export async function openQueue(length: number, batches: number): Promise<Contender> {
   const queue = await LongQueue.create();
   while (queue.length < length) await queue.append();
   return {

@@ -16,8 +16,8 @@ import { debianProgram, nodePlan, ServerProcess } from '../peers/server-process.
 import type { ServerPlan } from '../peers/server-process.js';
 import { ourVersion } from './our-version.js';
 
-const MEMORY = { name: 'memory', unit: 'KiB/connection', better: 'lower' } as const;
-const RATE = { name: 'connects', unit: 'connections/s', better: 'higher' } as const;
+export const MEMORY = { name: 'memory', unit: 'KiB/connection', better: 'lower' } as const;
+export const RATE = { name: 'connects', unit: 'connections/s', better: 'higher' } as const;
 const AT_ONCE = 50;
 const SETTLE_MS = 500;
 /** A hub takes so many strangers from one address; 127.0.0.0/8 has enough addresses. */
@@ -41,7 +41,7 @@ function idleCase(scale: Scale): Case {
     measures: [MEMORY, RATE],
     mostRounds: 3,
     entrants: [
-      { id: OURS, label: 'AgentMesh hub', open: () => openOurs(scale) },
+      { id: OURS, label: 'AgentMesh hub', open: () => openIdle(connections, scale.profileFolder) },
       { id: 'nats', label: 'NATS (nobody authenticates)', open: () => openNats(connections) },
     ],
     targets: [
@@ -51,7 +51,11 @@ function idleCase(scale: Scale): Case {
   };
 }
 
-async function openOurs({ connections, profileFolder }: Scale): Promise<Contender> {
+/** Our hub, with so many connections in each round. */
+export async function openIdle(
+  connections: number,
+  profileFolder: string | null,
+): Promise<Contender> {
   await ready();
   // The same identities in each round: making keys is no part of connecting.
   const members = Array.from({ length: connections }, (_, number) => memberOf(`idle-${number}`));

@@ -16,8 +16,8 @@ import { SCRATCH } from '../harness/machine.js';
 import { handedOver, ownAgent } from './own-pair.js';
 import { ourVersion } from './our-version.js';
 
-const START = { name: 'start', unit: 'ms', better: 'lower' } as const;
-const SEND = { name: 'seal to one', unit: 'ms', better: 'lower' } as const;
+export const START = { name: 'start', unit: 'ms', better: 'lower' } as const;
+export const SEND = { name: 'seal to one', unit: 'ms', better: 'lower' } as const;
 const SENDS = 100;
 
 export const peersBench: Bench = {
@@ -45,7 +45,7 @@ export const peersBench: Bench = {
 };
 
 /** Its store is made once; each round opens it, sends, and closes it. */
-async function openPopular(peers: number): Promise<Contender> {
+export async function openPopular(peers: number): Promise<Contender> {
   await ready();
   const folder = mkdtempSync(join(SCRATCH, 'agentmesh-peers-'));
   const create = (): Promise<Agent> =>

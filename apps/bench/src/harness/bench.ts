@@ -55,6 +55,8 @@ export interface Case {
   readonly targets: readonly Target[];
   /** The contenders are points of a curve: their ids are numbers of this. */
   readonly axis?: string;
+  /** A round that takes longer is taken for hanging; four minutes if not given. */
+  readonly hangingMs?: number;
   /** Rounds beyond this add nothing, or take too long. */
   readonly mostRounds?: number;
 }
@@ -64,6 +66,8 @@ export interface Scale {
   readonly quick: boolean;
   /** Of the bench of idle connections. */
   readonly connections: number;
+  /** Of the bench of memory over time. */
+  readonly minutes: number;
   /** Node's profiles of our processes go here; null for none. */
   readonly profileFolder: string | null;
 }
@@ -72,6 +76,8 @@ export interface Scale {
 export interface Bench {
   readonly name: string;
   readonly title: string;
+  /** Left out where nothing is named. */
+  readonly onlyByName?: boolean;
   cases(scale: Scale): readonly Case[];
 }
 

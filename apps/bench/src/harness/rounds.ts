@@ -54,22 +54,27 @@ async function measure(
   { rounds, onProgress }: RoundOptions,
 ): Promise<void> {
   const count = Math.min(rounds, theCase.mostRounds ?? rounds);
-  const warmUps = count > 1 ? 1 : 0;
+  const warmUps = count > 1 && theCase.mostRounds !== 1 ? 1 : 0;
   for (let round = -warmUps; round < count; round++) {
     const order = round % 2 === 0 ? present : present.toReversed();
     for (const { entrant, contender, samples } of order) {
       onProgress(`${theCase.title}: round ${Math.max(0, round + 1)} of ${count}, ${entrant.label}`);
-      const sample = await inTime(contender.round(), `${theCase.title}: ${entrant.label}`);
+      const sample = await inTime(
+        contender.round(),
+        `${theCase.title}: ${entrant.label}`,
+        theCase.hangingMs,
+      );
       if (round >= 0) samples.push(sample);
     }
   }
 }
 
 /** A guard against hanging, far above what any round takes. */
-async function inTime<T>(work: Promise<T>, what: string): Promise<T> {
+async function inTime<T>(work: Promise<T>, what: string, limitMs = HANGING_MS): Promise<T> {
+  if (limitMs === Number.POSITIVE_INFINITY) return work;
   const tooLate = Promise.withResolvers<never>();
   const error = new BenchError('WRONG_RESULT', `${what} does not end`);
-  const timer = setTimeout(tooLate.reject, HANGING_MS, error);
+  const timer = setTimeout(tooLate.reject, limitMs, error);
   try {
     return await Promise.race([work, tooLate.promise]);
   } finally {
