@@ -40,7 +40,7 @@ ${rows.join('\n')}
 Options:
   --rounds N      rounds of each case, after one that warms up (default ${DEFAULT_ROUNDS.full})
   --connections N how many the bench of idle connections opens (default ${DEFAULT_CONNECTIONS.full})
-  --minutes N     how long the bench of memory watches (default ${DEFAULT_MINUTES.full}; 1440: a day)
+  --minutes N     how long the bench of memory watches (default ${DEFAULT_MINUTES.full})
   --quick         little work and one round: shows that everything runs
   --json FILE     merge the results into FILE
   --record        merge them into docs/performance/results.json and write the document anew
