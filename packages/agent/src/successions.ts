@@ -32,7 +32,7 @@ export class Successions {
   async mayFollow(record: IdentityRecord, identity: PublicIdentity): Promise<boolean> {
     if (this.#bundles === null || this.#context.policy.mode === 'strict') return false;
     const present = await this.#bundleOf(identity.aid);
-    if (present?.revocation !== undefined) return false;
+    if (present?.revocation !== undefined || (await this.#isRevoked(identity.aid))) return false;
     return isSuccessor(record, identity, (aid) => this.recordOf(aid));
   }
 
@@ -40,6 +40,7 @@ export class Successions {
   async recordOf(aid: Uint8Array): Promise<IdentityRecord | null> {
     const bundle = await this.#bundleOf(aid);
     if (bundle === null || bundle.revocation !== undefined) return null;
+    if (await this.#isRevoked(aid)) return null;
     const hubId = this.#bundles?.hubId ?? null;
     try {
       const record = parseIdentityRecord(bundle.record);
@@ -49,6 +50,11 @@ export class Successions {
       if (error instanceof CryptoError) return null;
       throw error;
     }
+  }
+
+  /** What we know ourselves counts too: a hub may hide a revocation that we have seen. */
+  async #isRevoked(aid: Uint8Array): Promise<boolean> {
+    return (await this.#context.store.get(ROW.revoked(aid))) !== null;
   }
 
   async #bundleOf(aid: Uint8Array): Promise<Bundle | null> {

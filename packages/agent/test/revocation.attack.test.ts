@@ -6,8 +6,9 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
-import { createRevocation, REVOCATION_REASON } from '@agentmesh/crypto';
-import { toBase64Url } from '@agentmesh/protocol';
+import { createIdentityRecord, createRevocation, REVOCATION_REASON } from '@agentmesh/crypto';
+import { decodeBundle, toBase64Url } from '@agentmesh/protocol';
+import { bundleOf, envelopeTo, Forger, hubIdOfBundle } from './forger.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
 
@@ -205,6 +206,37 @@ describe('T-K10 revocation', () => {
     expect(alice.events.identityRotated).toEqual([]);
     expect(alice.events.peerRevoked).toHaveLength(1);
   });
+
+  test.each([0, 1])(
+    'a thief whose chain begins %i links before stolen keys that are revoked is not followed',
+    async (links) => {
+      await using world = await World.create();
+      const [alice, bob] = await spoken(world);
+      const [thief, stolen] = [world.keys(), links === 0 ? bob.keyPair : world.keys()];
+      if (links > 0) await world.finish(bob.agent.rotateIdentity(stolen));
+      const text = toBase64Url(createRevocation(stolen, { timeMs: 1, reason: 1 }));
+      await world.finish(alice.agent.revoke(text));
+      // From now on the hub hides the revocation, and gives the name to the thief.
+      const nowMs = world.host.clock();
+      world.hub.deviations.bundle = ({ record }, { peer }) => {
+        if (peer !== 'bob') return { record };
+        const place = { name: 'bob', hubId: hubIdOfBundle({ record }) };
+        const times = { createdMs: nowMs, validUntilMs: nowMs + 86_400_000, revision: 1 };
+        const forged = { ...place, ...times, keyPair: thief, previous: stolen };
+        return { ...bundleOf(thief, { ...place, nowMs }), record: createIdentityRecord(forged) };
+      };
+      const victim = decodeBundle(await world.local.getBundle('alice'));
+      const blob = new Forger(thief, victim, nowMs).say({
+        fromName: 'bob',
+        toName: 'alice',
+        sentAtMs: nowMs,
+      });
+      world.hub.inject('alice', envelopeTo(alice, thief.identity.aid, blob));
+      await world.advance(1_000);
+      expect(alice.texts).toEqual(['hello too']);
+      expect(alice.events.identityRotated).toEqual([]);
+    },
+  );
 
   test('a hidden revocation is bounded by the lifetime of the record', async () => {
     await using world = await World.create();
