@@ -261,7 +261,8 @@ export class Agent {
   /**
    * Shows a revocation, of this identity or of any other: it is honoured here for ever and handed
    * to the hub. With its own an agent tells its peers and ends. Cannot be undone. Rejects with
-   * BAD_RECORD, or UNKNOWN_PEER.
+   * BAD_RECORD or UNKNOWN_PEER; with what the hub says, or CONNECTION_LOST, once it is honoured
+   * here.
    */
   async revoke(record: string): Promise<void> {
     this.#engine.context.assertRunning();

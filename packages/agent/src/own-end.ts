@@ -44,7 +44,8 @@ export function readRevocation(text: unknown): Revocation {
 /**
  * Honours a revocation here for ever and hands it to the hub. Of our own identity: peers with whom
  * we speak are told first, and the agent ends. Throws BAD_RECORD when its owner did not sign it,
- * UNKNOWN_PEER when neither we nor the hub know him.
+ * UNKNOWN_PEER when neither we nor the hub know him. Whatever else the hub says, or does not, it is
+ * honoured here.
  */
 export async function revoke(engine: Engine, revocation: Revocation): Promise<void> {
   const { context, link, revocations } = engine;
@@ -52,9 +53,26 @@ export async function revoke(engine: Engine, revocation: Revocation): Promise<vo
   if (!verifyRevocation(revocation, identity)) {
     throw new CryptoError('BAD_RECORD', 'its owner did not sign it');
   }
-  if (equalBytes(identity.aid, context.aid)) await tellPeers(engine, revocation);
-  if (link !== null) await handIn(link, revocation);
-  await revocations.learn(revocation, identity);
+  if (!equalBytes(identity.aid, context.aid)) {
+    await revocations.learn(revocation, identity);
+    if (link !== null) await handIn(link, revocation);
+    return;
+  }
+  await tellPeers(engine, revocation);
+  try {
+    if (link !== null) await inTime(context, handIn(link, revocation));
+  } finally {
+    await revocations.learn(revocation, identity);
+  }
+}
+
+/** Waits a few seconds, then takes the connection for lost. */
+async function inTime({ runtime }: AgentContext, task: Promise<void>): Promise<void> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const cancel = runtime.schedule(AGENT_LIMITS.drainMs, () =>
+    reject(new ProtocolError('CONNECTION_LOST')),
+  );
+  await Promise.race([task, late]).finally(cancel);
 }
 
 async function handIn(link: HubLink, { bytes }: Revocation): Promise<void> {

@@ -7,7 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { createIdentityRecord, createRevocation, REVOCATION_REASON } from '@agentmesh/crypto';
-import { decodeBundle, toBase64Url } from '@agentmesh/protocol';
+import { decodeBundle, ProtocolError, toBase64Url } from '@agentmesh/protocol';
 import { bundleOf, envelopeTo, Forger, hubIdOfBundle } from './forger.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
@@ -237,6 +237,43 @@ describe('T-K10 revocation', () => {
       expect(alice.events.identityRotated).toEqual([]);
     },
   );
+
+  test('no hub keeps it from being honoured: not by a refusal, not by being away', async () => {
+    await using world = await World.create();
+    const [alice, bob] = await spoken(world);
+    const carol = await world.agent('carol');
+    await world.finish(carol.agent.send('bob', 'hello'));
+    const record = bob.agent.revocation();
+    await world.close(bob);
+    world.hub.deviations.putRevocation = () => {
+      throw new ProtocolError('INTERNAL');
+    };
+    expect(await outcome(world, alice.agent.revoke(record))).toMatchObject({ code: 'INTERNAL' });
+    await world.rest();
+    expect(alice.events.peerRevoked).toHaveLength(1);
+    expect(await outcome(world, alice.agent.send('bob', 'x'))).toEqual(REVOKED);
+    world.network.goDown();
+    const shown = carol.agent.revoke(record);
+    await world.advance(1_000);
+    expect(carol.events.peerRevoked).toHaveLength(1);
+    delete world.hub.deviations.putRevocation;
+    await world.network.comeBack();
+    await world.finish(shown);
+  });
+
+  test.each(['refuses', 'is away'])('its owner ends when the hub %s, and says so', async (what) => {
+    await using world = await World.create();
+    const [, bob] = await spoken(world);
+    world.hub.deviations.putRevocation = () => {
+      throw new ProtocolError('INTERNAL');
+    };
+    if (what === 'is away') world.network.goDown();
+    const code = what === 'is away' ? 'CONNECTION_LOST' : 'INTERNAL';
+    const revoked = outcome(world, bob.agent.revoke(bob.agent.revocation()));
+    expect(await revoked).toMatchObject({ code });
+    expect(bob.events.stopped).toEqual([{ error: REVOKED }]);
+    await world.network.comeBack();
+  });
 
   test('a hidden revocation is bounded by the lifetime of the record', async () => {
     await using world = await World.create();

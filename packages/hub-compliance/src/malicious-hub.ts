@@ -41,6 +41,7 @@ export interface Deviations {
   keys?(state: KeyState, by: string): KeyState;
   putIdentity?(record: Uint8Array, by: string): Uint8Array;
   putPrekeys?(keys: PrekeyUpload, by: string): PrekeyUpload;
+  putRevocation?(revocation: Uint8Array, by: string): Uint8Array;
   list?(page: AgentPage, by: string): AgentPage;
   /** Acknowledgements that pass. */
   ack?(seqs: readonly number[], by: string): readonly number[];
@@ -145,8 +146,11 @@ class BentConnection implements HubConnection {
     return this.#bentKeys(await this.#inner.putPrekeys(instead));
   }
 
-  putRevocation(revocation: Uint8Array): Promise<void> {
-    return this.#inner.putRevocation(revocation);
+  async putRevocation(revocation: Uint8Array): Promise<void> {
+    const { deviations } = this.#hub;
+    await this.#inner.putRevocation(
+      deviations.putRevocation?.(revocation, this.#name) ?? revocation,
+    );
   }
 
   async getBundle(peer: string, options: { readonly oneTime: boolean }): Promise<Bundle> {
