@@ -67,17 +67,34 @@ export class HubLine {
     return this.#connection?.session.hubId ?? null;
   }
 
-  /** Connects and lets `authenticated` do its work; rejects with the hub's error. */
+  /**
+   * Connects and lets `authenticated` do its work; rejects with the hub's error, and then nothing is
+   * left of the attempt.
+   */
   async connect(credentials: HubCredentials): Promise<void> {
+    this.#assertNotEnded();
+    let isOurs = true;
+    const whileOurs = (task: () => void): void => void (isOurs && task());
     const connection = await this.#hub.connect(credentials, {
-      authenticated: (session) => void this.#authenticate(connection, session),
-      deliver: (delivery) => this.#deliver(delivery),
-      notice: (notice) => this.#events.notice(notice),
-      down: (error) => this.#down(error),
-      closed: (error) => this.#end(error),
+      authenticated: (session) => whileOurs(() => void this.#authenticate(connection, session)),
+      deliver: (delivery) => whileOurs(() => this.#deliver(delivery)),
+      notice: (notice) => whileOurs(() => this.#events.notice(notice)),
+      down: (error) => whileOurs(() => this.#down(error)),
+      closed: (error) => whileOurs(() => this.#end(error)),
     });
-    this.#connection = connection;
-    await this.#events.authenticated(connection, connection.session);
+    try {
+      this.#assertNotEnded();
+      this.#connection = connection;
+      await this.#events.authenticated(connection, connection.session);
+    } catch (error) {
+      // It may have come back by itself meanwhile, with better luck.
+      if (this.#isUp) return;
+      isOurs = false;
+      this.#connection = null;
+      this.#early = [];
+      await connection.close();
+      throw error;
+    }
     this.#up(connection);
   }
 
@@ -140,6 +157,10 @@ export class HubLine {
     this.#end(null);
   }
 
+  #assertNotEnded(): void {
+    if (this.#ended !== null) throw this.#ended;
+  }
+
   async #authenticate(connection: HubConnection, session: HubSession): Promise<void> {
     // A fresh connection begins with full credit.
     this.#owedCredit = { messages: 0, bytes: 0 };
@@ -148,7 +169,7 @@ export class HubLine {
       this.#up(connection);
     } catch (error) {
       const waitMs = waitAfter(error) ?? RETRY_MS;
-      if (this.#ended !== null) return;
+      if (this.#ended !== null || this.#connection !== connection) return;
       this.#events.down(error instanceof AgentMeshError ? error : new ProtocolError('INTERNAL'));
       await this.#pause(waitMs);
       if (this.#ended === null && !this.#isUp) await this.#authenticate(connection, session);

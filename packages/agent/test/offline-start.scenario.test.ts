@@ -1,6 +1,8 @@
 /** An agent that begins while its hub is away: it has all that it had, and waits. */
 import { describe, expect, test } from '@jest/globals';
 import { LocalHub } from '@agentmesh/hub-local';
+import { ProtocolError } from '@agentmesh/protocol';
+import type { Hub } from '@agentmesh/protocol';
 import { World } from './world.js';
 
 describe('an agent that begins without its hub', () => {
@@ -69,5 +71,55 @@ describe('an agent that begins without its hub', () => {
     await world.agent('bob', {}, second);
     await world.advance(5_000);
     expect(alice.texts).toEqual(['known', 'later']);
+  });
+
+  test('is not displaced by its own first attempt, which the hub has let in but not served', async () => {
+    await using world = await World.create();
+    const first = await world.agent('alice');
+    await world.finish(first.agent.send('alice', 'x'));
+    world.network.goDown();
+    await world.close(first);
+    const alice = await world.agent('alice', {}, first);
+    let refusals = 2;
+    world.hub.deviations.keys = (state) => {
+      if (refusals-- > 0) throw new ProtocolError('STORAGE');
+      return state;
+    };
+    await world.network.comeBack();
+    await world.advance(20_000);
+    expect(refusals).toBeLessThan(0);
+    expect(alice.events.connection.at(-1)).toEqual({ state: 'online', error: null });
+    expect(alice.events.displaced).toEqual([]);
+  });
+
+  test('and is closed while it connects leaves no connection behind', async () => {
+    await using world = await World.create();
+    const first = await world.agent('alice');
+    world.network.goDown();
+    await world.close(first);
+    let open = 0;
+    const gate = Promise.withResolvers<void>();
+    const hub: Hub = {
+      async connect(credentials, events) {
+        const connection = await world.hub.connect(credentials, events);
+        open += 1;
+        await gate.promise;
+        const close = connection.close.bind(connection);
+        connection.close = async () => {
+          open -= 1;
+          await close();
+        };
+        return connection;
+      },
+    };
+    const alice = await world.agent('alice', { hub }, first);
+    await world.network.comeBack();
+    await world.advance(5_000);
+    expect(open).toBe(1);
+    await world.close(alice);
+    gate.resolve();
+    await world.advance(5_000);
+    expect(open).toBe(0);
+    expect(alice.events.stopped).toEqual([]);
   });
 });
