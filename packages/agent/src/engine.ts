@@ -21,6 +21,7 @@ import { HubLink } from './hub-link.js';
 import type { KeptIdentity } from './kept-identity.js';
 import type { InboxRow } from './inbox.js';
 import { Introductions } from './introductions.js';
+import { KeyedMutex } from './keyed-mutex.js';
 import { AGENT_LIMITS } from './limits.js';
 import { Message } from './message.js';
 import type { Reply } from './message.js';
@@ -63,6 +64,8 @@ export class Engine {
   readonly #connector: Connector | null;
   readonly #followUps: FollowUps | null;
   readonly #sweeper: RowSweeper;
+  /** One change of identity after the other, each on the line of the identity before. */
+  readonly #changes = new KeyedMutex();
   #cancelUpkeep: (() => void) | null = null;
   #refilling = false;
   #closing: Promise<void> | null = null;
@@ -104,8 +107,11 @@ export class Engine {
     const told = { context, introductions, deliveries, dispatcher, publisher, revocations };
     this.receiver = new Receiver({ ...told, budget, repairs, followUps });
     const { keeper } = kept;
+    const onSwitch = (): void => this.#replaceLine();
     this.#rotation =
-      link === null ? null : new Rotation({ context, link, publisher, transmitter, keeper });
+      link === null
+        ? null
+        : new Rotation({ context, link, publisher, transmitter, keeper, onSwitch });
     this.#formerLines =
       connector === null
         ? null
@@ -164,9 +170,12 @@ export class Engine {
 
   /** Changes to another identity: the one given, or a new one. */
   async rotate(given: AgentKeyPair | undefined): Promise<void> {
-    if (this.#rotation === null) throw new AgentError('NO_HUB');
-    await this.#rotation.begin(given);
-    await this.#connectSuccessor();
+    const rotation = this.#rotation;
+    if (rotation === null) throw new AgentError('NO_HUB');
+    await this.#changes.run('identity', async () => {
+      await rotation.begin(given);
+      await this.#connectSuccessor();
+    });
   }
 
   async #connect(): Promise<void> {
@@ -209,16 +218,31 @@ export class Engine {
     });
   }
 
-  /** A new line for the new identity; the one before brings what is on its way still. */
+  /**
+   * The new identity has a line of its own before it can say anything; the one before brings what
+   * is on its way still.
+   */
+  #replaceLine(): void {
+    const { link } = this;
+    if (link === null || this.#connector === null) return;
+    this.transmitter.pause();
+    this.#formerLines?.adopt(link.line);
+    link.replace(this.#newLine(this.#connector));
+  }
+
+  /** The new identity connects, whatever becomes of the place of its keys. */
   async #connectSuccessor(): Promise<void> {
     const { context, link } = this;
     const connector = this.#connector;
     if (link === null || connector === null) return;
-    const line = this.#newLine(connector);
-    this.transmitter.pause();
-    this.#formerLines?.adopt(link.line);
-    link.replace(line);
-    await connector.insist(line, context.keyPair);
+    try {
+      await this.#rotation?.place();
+    } finally {
+      await connector.insist(link.line, context.keyPair).catch((error: unknown) => {
+        if (error instanceof AgentMeshError) link.line.giveUp(error);
+        throw error;
+      });
+    }
   }
 
   /** A line of its own for a former identity. */

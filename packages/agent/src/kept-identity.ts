@@ -38,10 +38,17 @@ export interface IdentityKeeper {
 
 /** Keys that end with the agent. */
 export function keptInMemory(store: AgentStore, random: RandomSource): KeptIdentity {
+  let next: AgentKeyPair | null = null;
+  const forget = async (): Promise<void> => {
+    next = null;
+  };
   const keeper = {
-    prepare: async (keyPair: AgentKeyPair | undefined) => keyPair ?? AgentKeyPair.generate(random),
-    promote: async () => {},
-    discard: async () => {},
+    async prepare(given: AgentKeyPair | undefined) {
+      next ??= given ?? AgentKeyPair.generate(random);
+      return next;
+    },
+    promote: forget,
+    discard: forget,
   };
   return { keyPair: AgentKeyPair.generate(random), prepared: null, keeper, store };
 }

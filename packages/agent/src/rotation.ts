@@ -80,6 +80,9 @@ export class Rotation {
   readonly #publisher: Publisher;
   readonly #transmitter: Transmitter;
   readonly #keeper: IdentityKeeper;
+  readonly #onSwitch: () => void;
+  /** The present keys are not in their place yet. */
+  #isUnplaced = false;
 
   constructor(parts: {
     readonly context: AgentContext;
@@ -87,37 +90,57 @@ export class Rotation {
     readonly publisher: Publisher;
     readonly transmitter: Transmitter;
     readonly keeper: IdentityKeeper;
+    /** Called in the moment in which the next identity becomes the present one. */
+    readonly onSwitch: () => void;
   }) {
     this.#context = parts.context;
     this.#link = parts.link;
     this.#publisher = parts.publisher;
     this.#transmitter = parts.transmitter;
     this.#keeper = parts.keeper;
+    this.#onSwitch = parts.onSwitch;
   }
 
-  /** Changes to the next identity. ROTATION_BUSY: nothing was changed, nothing kept. */
+  /**
+   * Changes to the next identity; {@link place} its keys then. ROTATION_BUSY: nothing was changed,
+   * nothing kept.
+   */
   async begin(given: AgentKeyPair | undefined): Promise<void> {
     if (!this.#link.isUp) throw new ProtocolError('CONNECTION_LOST');
+    if (this.#isUnplaced) await this.place();
     await this.#context.identityLock.exclusive(async () => {
       await this.#flush();
+      if (given !== undefined) await this.#assertContinues(given);
       await this.#change(await this.#keeper.prepare(given));
     });
-    await this.#keeper.promote();
   }
 
   /** Completes the change that an earlier run began. */
-  async resume(next: AgentKeyPair): Promise<void> {
-    await this.#context.identityLock.exclusive(async () => {
+  resume(next: AgentKeyPair): Promise<void> {
+    return this.#context.identityLock.exclusive(async () => {
       await this.#flush();
       await this.#change(next);
     });
-    await this.#keeper.promote();
   }
 
   /** The hub does not know the present identity any more: the next one is there already. */
-  async conclude(next: AgentKeyPair): Promise<void> {
-    await this.#switchTo(next, null);
+  conclude(next: AgentKeyPair): Promise<void> {
+    return this.#switchTo(next, null);
+  }
+
+  /** The keys of the present identity take the place of those before. */
+  async place(): Promise<void> {
     await this.#keeper.promote();
+    this.#isUnplaced = false;
+  }
+
+  /** A change whose fate is not known yet is not begun again with other keys. */
+  async #assertContinues({ identity }: AgentKeyPair): Promise<void> {
+    const row = await this.#context.store.get(ROW.rotation);
+    if (row === null) return;
+    const { next } = decodeBegun(row);
+    if (equalBytes(next, identity.aid)) return;
+    throw new AgentError('BAD_OPTION', `a change to ${addressOf(next)} was begun: pass its keys`);
   }
 
   /** Nobody speaks meanwhile: what was sealed by the present identity only it can send. */
@@ -128,7 +151,8 @@ export class Rotation {
     const result = await Promise.race([this.#transmitter.idle(), late]);
     cancel();
     this.#context.assertRunning();
-    if (result === 'late') throw new AgentError('ROTATION_BUSY');
+    // It also ends when nothing is sent any more.
+    if (result === 'late' || this.#transmitter.depth > 0) throw new AgentError('ROTATION_BUSY');
   }
 
   async #change(next: AgentKeyPair): Promise<void> {
@@ -204,6 +228,8 @@ export class Rotation {
       tx.delete(ROW.rotation);
       await tx.commit();
       context.become(next, renewed, former);
+      this.#isUnplaced = true;
+      this.#onSwitch();
       return issued;
     });
   }

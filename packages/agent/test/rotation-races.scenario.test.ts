@@ -1,0 +1,158 @@
+/**
+ * A change of identity beside everything else that happens at that moment: another change, sends,
+ * an end, a hub that will not have the new identity. Nothing is lost, nothing waits for ever.
+ */
+import { mkdirSync, rmSync } from 'node:fs';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { describe, expect, test } from '@jest/globals';
+import { addressOf, equalBytes, parseIdentityRecord } from '@agentmesh/crypto';
+import { decodeBundle, ProtocolError } from '@agentmesh/protocol';
+import { World } from './world.js';
+import type { Resident } from './world.js';
+
+async function addressAt(world: World, name: string): Promise<string> {
+  const { record } = decodeBundle(await world.local.getBundle(name));
+  return addressOf(parseIdentityRecord(record).identity.aid);
+}
+
+/** Both have written to each other. */
+async function spoken(world: World, options = {}): Promise<[Resident, Resident]> {
+  const alice = await world.agent('alice', options);
+  const bob = await world.agent('bob');
+  await world.finish(alice.agent.send('bob', 'hello'));
+  await world.finish(bob.agent.send('alice', 'hello too'));
+  await world.advance(1_000);
+  return [alice, bob];
+}
+
+const outcome = (world: World, promise: Promise<unknown>): Promise<unknown> =>
+  world.finish(promise.then(() => 'done').catch((error: unknown) => error));
+
+async function withKeyFile(run: (keypairPath: string) => Promise<void>): Promise<void> {
+  const folder = await mkdtemp(join(tmpdir(), 'agentmesh-races-'));
+  try {
+    await run(join(folder, 'alice.json'));
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+describe('a change of identity', () => {
+  test('and another one at the same moment: one after the other, and the name is the last one’s', async () => {
+    await using world = await World.create();
+    const [alice, bob] = await spoken(world);
+    const [first, second] = [world.keys(), world.keys()];
+    const both = [alice.agent.rotateIdentity(first), alice.agent.rotateIdentity(second)];
+    await world.finish(Promise.all(both));
+    expect(alice.agent.address).toBe(second.address);
+    expect(await addressAt(world, 'alice')).toBe(second.address);
+    await world.finish(alice.agent.send('bob', 'after both'));
+    await world.advance(5_000);
+    expect(bob.texts).toEqual(['hello', 'after both']);
+  });
+
+  test('and another one at the same moment, with a key file: the file is the last one’s', async () => {
+    await withKeyFile(async (keypairPath) => {
+      await using world = await World.create();
+      const options = { keypairPath, keyPair: undefined };
+      const [alice, bob] = await spoken(world, options);
+      const both = [alice.agent.rotateIdentity(), alice.agent.rotateIdentity()];
+      await world.finish(Promise.all(both));
+      const again = await world.restart(alice, options);
+      expect(again.agent.address).toBe(await addressAt(world, 'alice'));
+      await world.finish(again.agent.send('bob', 'after both'));
+      await world.advance(5_000);
+      expect(bob.texts).toEqual(['hello', 'after both']);
+    });
+  });
+
+  test('sends nothing of the new identity over the line of the former one', async () => {
+    await withKeyFile(async (keypairPath) => {
+      await using world = await World.create();
+      const [alice, bob] = await spoken(world, { keypairPath, keyPair: undefined });
+      const rotated = alice.agent.rotateIdentity();
+      const sends = Array.from({ length: 20 }, (_, n) => alice.agent.send('bob', `during ${n}`));
+      await world.finish(Promise.all([rotated, ...sends]));
+      await world.advance(5_000);
+      expect(bob.texts).toHaveLength(21);
+      expect(alice.events.undelivered).toEqual([]);
+    });
+  });
+
+  test('whose keys cannot take their place on the disk goes on as the new identity', async () => {
+    await withKeyFile(async (keypairPath) => {
+      await using world = await World.create();
+      const [alice, bob] = await spoken(world, { keypairPath, keyPair: undefined });
+      alice.store.beforeCommit = (operations) => {
+        if (!operations.some((each) => 'delete' in each && each.delete === 'rotation')) return;
+        rmSync(keypairPath);
+        mkdirSync(join(keypairPath, 'in-the-way'), { recursive: true });
+      };
+      const rotated = outcome(world, alice.agent.rotateIdentity());
+      expect(await rotated).toMatchObject({ code: 'KEY_FILE_IO' });
+      await world.finish(alice.agent.send('bob', 'as the new one'));
+      await world.advance(5_000);
+      expect(bob.texts).toEqual(['hello', 'as the new one']);
+      expect(await addressAt(world, 'alice')).toBe(alice.agent.address);
+    });
+  });
+
+  test('to one that the hub then refuses for good leaves no send waiting', async () => {
+    const blocked: Uint8Array[] = [];
+    const isBlocked = (aid: Uint8Array): boolean => blocked.some((each) => equalBytes(each, aid));
+    await using world = await World.create(1, { isBlocked });
+    const [alice] = await spoken(world);
+    const next = world.keys();
+    blocked.push(next.identity.aid);
+    const rotated = outcome(world, alice.agent.rotateIdentity(next));
+    expect(await rotated).toMatchObject({ code: 'BLOCKED' });
+    expect(await outcome(world, alice.agent.send('bob', 'x'))).toMatchObject({ code: 'BLOCKED' });
+    expect(alice.events.connection.at(-1)).toMatchObject({ state: 'ended' });
+  });
+
+  test('that waits for the hub while the agent is closed changes nothing', async () => {
+    await using world = await World.create();
+    const [alice, bob] = await spoken(world);
+    world.hub.deviations.send = () => {
+      throw new ProtocolError('QUEUE_FULL');
+    };
+    const sent = outcome(world, alice.agent.send('bob', 'sealed by the former'));
+    await world.rest();
+    const rows: string[] = [];
+    alice.store.beforeCommit = (operations) => {
+      for (const each of operations) if ('put' in each) rows.push(each.put);
+    };
+    const rotated = outcome(world, alice.agent.rotateIdentity(world.keys()));
+    await world.rest();
+    await world.close(alice);
+    expect(await rotated).toMatchObject({ code: 'ROTATION_BUSY' });
+    expect(rows).not.toContain('rotation');
+    expect(await sent).toMatchObject({ code: 'CLOSED' });
+    world.hub.deviations = {};
+    const store = await alice.store.copy();
+    await world.agent('alice', {}, { keyPair: alice.keyPair, store });
+    await world.advance(5_000);
+    expect(bob.texts).toEqual(['hello', 'sealed by the former']);
+  });
+
+  test('whose fate is unknown is not begun again with other keys', async () => {
+    await using world = await World.create();
+    const [alice, bob] = await spoken(world);
+    const [first, second] = [world.keys(), world.keys()];
+    world.hub.deviations.keys = () => {
+      throw new ProtocolError('INTERNAL');
+    };
+    const unknown = outcome(world, alice.agent.rotateIdentity(first));
+    expect(await unknown).toMatchObject({ code: 'INTERNAL' });
+    world.hub.deviations = {};
+    const other = outcome(world, alice.agent.rotateIdentity(second));
+    expect(await other).toMatchObject({ code: 'BAD_OPTION' });
+    await world.finish(alice.agent.rotateIdentity(first));
+    expect(await addressAt(world, 'alice')).toBe(first.address);
+    await world.finish(alice.agent.send('bob', 'as the first'));
+    await world.advance(5_000);
+    expect(bob.texts).toEqual(['hello', 'as the first']);
+  });
+});
