@@ -68,8 +68,8 @@ export class HubLine {
   }
 
   /**
-   * Connects and lets `authenticated` do its work; rejects with the hub's error, and then nothing is
-   * left of the attempt.
+   * Connects and lets `authenticated` do its work; rejects with the hub's error, and then nothing
+   * is left of the attempt.
    */
   async connect(credentials: HubCredentials): Promise<void> {
     this.#assertNotEnded();
