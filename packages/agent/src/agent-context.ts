@@ -150,6 +150,12 @@ export class AgentContext {
     return this.keyPair.identity.aid;
   }
 
+  /** Whether an identity is ours: the present one, or one that it has followed. */
+  isOurs(aid: Uint8Array): boolean {
+    const ours = [this.keyPair, ...this.#formers.map(({ keyPair }) => keyPair)];
+    return ours.some(({ identity }) => equalBytes(identity.aid, aid));
+  }
+
   get closed(): boolean {
     return this.#closed;
   }

@@ -248,7 +248,7 @@ export class Introductions {
     const context = this.#context;
     const { bundle, question, reference, replaced } = contact;
     const aid = claimedAid(bundle);
-    if (equalBytes(aid, context.aid)) throw new CryptoError('INVALID_ARGUMENT', 'your own bundle');
+    if (context.isOurs(aid)) throw new CryptoError('INVALID_ARGUMENT', 'your own bundle');
     return context.peers.run(toHex(aid), async () => {
       const tx = context.transaction();
       const author = context.author();

@@ -44,6 +44,8 @@ export interface ReceiveContext {
   /** We: name, keys, store, clock and randomness. */
   readonly me: Author;
   readonly policy: TrustPolicy;
+  /** Whether an identity is one of ours, also a former one: none of them is a peer. */
+  readonly isOurs: (aid: Uint8Array) => boolean;
   /** Spends one new session of this identity (step 4). */
   readonly mayHandshake: (aid: Uint8Array) => boolean;
   /** Step 6: whether another message was received at this place of its session. */
@@ -113,7 +115,7 @@ interface Sender {
 
 /** Step 2: the sender by session or prekey block, compared with the claim; blocks and policy. */
 async function findSender(
-  { tx, policy, me }: ReceiveContext,
+  { tx, policy, me, isOurs }: ReceiveContext,
   { from }: Incoming,
   { sid, prekeyBlock }: ParsedMessage,
 ): Promise<Sender> {
@@ -122,18 +124,27 @@ async function findSender(
   if (session === null && prekeyBlock === null) throw new CryptoError('UNKNOWN_SESSION');
   const claimed = prekeyBlock === null ? null : aidOf(prekeyBlock.signing, prekeyBlock.dh);
   const aid = session?.theirs.aid ?? claimed ?? from;
-  const isSelf = equalBytes(aid, me.keyPair.identity.aid);
-  const isOurs = session === null || equalBytes(session.ours, me.keyPair.identity.aid);
-  if (isSelf || !isOurs || !equalBytes(aid, from)) throw new CryptoError('SENDER_MISMATCH');
+  const isForMe = session === null || equalBytes(session.ours, me.keyPair.identity.aid);
+  if (isOurs(aid) || !isForMe || !equalBytes(aid, from)) throw new CryptoError('SENDER_MISMATCH');
   const peerRow = await tx.get(ROW.peer(aid));
   const known = peerRow === null ? null : decodePeer(peerRow);
   if (known !== null) {
     assertUsable(known);
-    if (known.succeededBy !== null && session === null) throw new AgentError('SUCCEEDED');
+    if (session === null && !(await mayBegin(tx, known))) throw new AgentError('SUCCEEDED');
   } else if (isStrangerRefused(policy, aid)) {
     throw new AgentError(policy.mode === 'strict' ? 'UNTRUSTED_PEER' : 'NOT_ACCEPTED');
   }
   return { session, known };
+}
+
+/** Not once another one has followed him; a crash may have come before that was marked. */
+async function mayBegin(
+  tx: StoreTransaction,
+  { name, identity, succeededBy }: Peer,
+): Promise<boolean> {
+  if (succeededBy !== null) return false;
+  const holder = await tx.get(ROW.name(name));
+  return holder === null || equalBytes(holder, identity.aid);
 }
 
 interface Found {

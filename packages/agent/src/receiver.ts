@@ -197,6 +197,7 @@ export class Receiver {
         tx,
         me,
         policy: context.policy,
+        isOurs: (aid) => context.isOurs(aid),
         mayHandshake: (aid) => budget.take(aid, me.nowMs),
         isTaken: (place) => this.#places.isTaken(place),
         introduce: (name, aid) => introductions.meetSender(tx, name, aid),

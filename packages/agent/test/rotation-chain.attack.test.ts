@@ -2,10 +2,11 @@
  * T-K9: an identity is followed only over a whole chain of signatures, and never to two places.
  */
 import { describe, expect, test } from '@jest/globals';
-import { createIdentityRecord, parseIdentityRecord } from '@agentmesh/crypto';
+import { createIdentityRecord, parseIdentityRecord, toHex } from '@agentmesh/crypto';
 import type { AgentKeyPair, Bundle } from '@agentmesh/crypto';
-import { ProtocolError } from '@agentmesh/protocol';
-import { bundleOf } from './forger.js';
+import { decodeBundle, ProtocolError } from '@agentmesh/protocol';
+import { StorageError } from '../src/index.js';
+import { bundleOf, envelopeTo, Forger, hubIdOfBundle } from './forger.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
 
@@ -152,5 +153,51 @@ describe('T-K9 rotation-chain', () => {
     // The one before was refused and is missing: it is waited for a moment.
     await world.advance(5_000);
     expect(alice.texts).toEqual(['as bob']);
+  });
+
+  test('a thief of former keys does not speak to their owner as himself', async () => {
+    await using world = await World.create();
+    const { alice, bob } = await spoken(world);
+    const next = world.keys();
+    await world.finish(alice.agent.rotateIdentity(next));
+    const victim = decodeBundle(await world.local.getBundle('alice'));
+    const sentAtMs = world.host.clock();
+    const thief = new Forger(alice.keyPair, victim, sentAtMs);
+    const blob = thief.say({ fromName: 'alice', toName: 'alice', sentAtMs });
+    const { envelope } = envelopeTo(alice, thief.aid, blob);
+    world.hub.inject('alice', { envelope: { ...envelope, to: next.identity.aid } });
+    await world.advance(1_000);
+    expect(alice.texts).toEqual(['hello too']);
+    expect(alice.events.refused).toMatchObject([{ code: 'SENDER_MISMATCH' }]);
+    expect(await alice.agent.peers()).toMatchObject([{ name: bob.name }]);
+  });
+
+  test('a thief of former keys begins no session, though a crash came right after the change', async () => {
+    await using world = await World.create();
+    const { alice, bob, hubId } = await spoken(world);
+    const former = `peer/${toHex(bob.keyPair.identity.aid)}`;
+    let isFollowed = false;
+    alice.store.beforeCommit = (operations) => {
+      const puts = operations.flatMap((each) => ('put' in each ? [each.put] : []));
+      if (isFollowed && puts.includes(former)) throw new StorageError('STORE_FAILED', 'the test');
+      isFollowed ||= puts.includes('name/bob');
+    };
+    await world.finish(bob.agent.rotateIdentity(world.keys()));
+    await world.finish(bob.agent.send('alice', 'as the next one'));
+    await world.advance(1_000);
+    expect(alice.events.stopped).toHaveLength(1);
+    await world.close(alice);
+    const store = await alice.store.copy();
+    const again = await world.agent('alice', {}, { keyPair: alice.keyPair, store });
+    await world.rest();
+    const victim = decodeBundle(await world.local.getBundle('alice'));
+    const sentAtMs = world.host.clock();
+    expect(hubIdOfBundle(victim)).toEqual(hubId);
+    const thief = new Forger(bob.keyPair, victim, sentAtMs, 9);
+    const blob = thief.say({ fromName: 'bob', toName: 'alice', sentAtMs });
+    world.hub.inject('alice', envelopeTo(again, thief.aid, blob));
+    await world.advance(1_000);
+    expect(again.texts).not.toContain('forged');
+    expect(again.events.refused).toMatchObject([{ code: 'SUCCEEDED' }]);
   });
 });
