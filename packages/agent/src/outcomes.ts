@@ -4,14 +4,7 @@
  * tells it, so that a restart forgets none. Owns the waiting and the bundling; what handlers do is
  * `dispatcher`'s.
  */
-import {
-  AgentMeshError,
-  CONTENT_KIND,
-  decodeContent,
-  equalBytes,
-  toHex,
-  fromHex,
-} from '@agentmesh/crypto';
+import { AgentMeshError, CONTENT_KIND, decodeContent, toHex, fromHex } from '@agentmesh/crypto';
 import { nameOf } from './agent-context.js';
 import type { AgentContext } from './agent-context.js';
 import type { Deliveries } from './deliveries.js';
@@ -24,6 +17,9 @@ import { rowsUnder } from './row-pages.js';
 import type { RowSweeper } from './row-sweeper.js';
 import type { Sender } from './sender.js';
 import type { StoreOperation, StoreRow } from './store.js';
+
+/** What became of outcomes: the hub has them, they stay owed, or nobody is there to be told. */
+type Telling = 'told' | 'owed' | 'void';
 
 /** How a message ended here. */
 export type Ending = Omit<Outcome, 'msgId'>;
@@ -73,8 +69,8 @@ export class Outcomes {
 
   /** That was written, or will be. */
   ended(row: InboxRow, ending: Ending): void {
-    const { aid, name } = this.#context;
-    if (this.#isOwn(row)) this.#deliveries.ended([aid], name, outcomeOf(row, ending));
+    const { name } = this.#context;
+    if (this.#isOwn(row)) this.#deliveries.ended([row.from], name, outcomeOf(row, ending));
     else this.due(row.from);
   }
 
@@ -107,11 +103,11 @@ export class Outcomes {
     this.#timers.get(key)?.();
     this.#timers.delete(key);
     this.#telling.set(key, false);
-    let isTold = false;
     try {
       const rows = await this.#owedTo(aid);
-      isTold = rows.length > 0 && (await this.#say(aid, rows));
-      if (isTold && rows.length === OUTCOMES) this.#telling.set(key, true);
+      const telling = rows.length > 0 ? await this.#say(aid, rows) : 'owed';
+      if (telling === 'void') for (const row of rows) this.#sweeper.delete(row.key);
+      if (telling !== 'owed' && rows.length === OUTCOMES) this.#telling.set(key, true);
     } catch (error) {
       // The store has stopped the agent and says so itself.
       this.#context.log.debug('outcomes not told', { error: nameOf(error) });
@@ -122,7 +118,7 @@ export class Outcomes {
   }
 
   #isOwn({ from }: InboxRow): boolean {
-    return equalBytes(from, this.#context.aid);
+    return this.#context.isOurs(from);
   }
 
   async #owedTo(aid: Uint8Array): Promise<readonly StoreRow[]> {
@@ -130,8 +126,8 @@ export class Outcomes {
     return this.#context.store.range({ ...outcomesOf(aid), limit: OUTCOMES });
   }
 
-  /** Whether the hub has it; what could not be said stays owed, until the next time. */
-  #say(aid: Uint8Array, rows: readonly StoreRow[]): Promise<boolean> {
+  /** What could not be said stays owed, until the next time, if there is still a peer. */
+  #say(aid: Uint8Array, rows: readonly StoreRow[]): Promise<Telling> {
     const outcomes: Outcome[] = rows.flatMap(({ value }) => decodeOutcomes(value));
     const draft = { kind: CONTENT_KIND.outcome, body: encodeOutcomes(outcomes) };
     return new Promise((resolve) => {
@@ -140,11 +136,11 @@ export class Outcomes {
         draft: () => draft,
         spends: rows.map(({ key }) => key),
         committed: () => {},
-        settled: (refusal) => resolve(refusal === null),
+        settled: (refusal) => resolve(refusal === null ? 'told' : 'owed'),
         failed: (error) => {
           const code = error instanceof AgentMeshError ? error.code : 'INTERNAL';
           this.#context.log.debug('outcomes not told', { code });
-          resolve(false);
+          resolve(code === 'REVOKED' || code === 'UNKNOWN_PEER' ? 'void' : 'owed');
         },
       });
     });

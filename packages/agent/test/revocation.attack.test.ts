@@ -275,6 +275,21 @@ describe('T-K10 revocation', () => {
     await world.network.comeBack();
   });
 
+  test('leaves nothing owed to the revoked peer, nor later by what he had sent', async () => {
+    await using world = await World.create();
+    const alice = await world.agentWithoutHandler('alice');
+    const bob = await world.agent('bob');
+    for (let n = 0; n < 70; n++) await world.finish(bob.agent.send('alice', `unread ${n}`));
+    const record = bob.agent.revocation();
+    await world.close(bob);
+    await world.finish(alice.agent.revoke(record));
+    await world.rest();
+    alice.agent.onMessage(() => {});
+    await world.advance(5_000);
+    expect(await rowsOf(alice, 'inbox/')).toEqual([]);
+    expect(await rowsOf(alice, 'outcome/')).toEqual([]);
+  });
+
   test('a hidden revocation is bounded by the lifetime of the record', async () => {
     await using world = await World.create();
     const [alice, bob] = await spoken(world);
