@@ -20,7 +20,7 @@ import type { OutboxRow } from './outbox.js';
 import { encodePeer, outgoingOf } from './peer.js';
 import type { Outgoing, Peer } from './peer.js';
 import { ROW } from './row-keys.js';
-import { encodeSentRow, fillerFor, loadSent, trimSent } from './sent-log.js';
+import { encodeSentRow, fillerFor, forgetSent, loadSent, trimSent } from './sent-log.js';
 import type { StoreTransaction } from './store-transaction.js';
 import type { OutboxEntry, Transmitter } from './transmitter.js';
 import { assertUsable } from './trust.js';
@@ -258,10 +258,13 @@ export class Sender {
   ): Conversation {
     const { tx, author } = speech;
     const { epoch } = author.meta;
+    const { peer: before } = conversation;
+    // Contents of an earlier epoch are not said again.
+    if (before.outgoing.epoch !== epoch) forgetSent(tx, before);
     const composed = compose(author, conversation, draft);
     const { content, number, peer } = composed;
-    const before = outgoingOf(peer, epoch).total - content.length;
-    const sent = encodeSentRow({ before, sentMs: author.nowMs, content });
+    const bytesBefore = outgoingOf(peer, epoch).total - content.length;
+    const sent = encodeSentRow({ before: bytesBefore, sentMs: author.nowMs, content });
     tx.put(ROW.sent(peer.identity.aid, epoch, number), sent);
     const byHand = utterance?.route === 'hand';
     const settle = utterance?.settled ?? null;

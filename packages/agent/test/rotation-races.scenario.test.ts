@@ -155,4 +155,32 @@ describe('a change of identity', () => {
     await world.advance(5_000);
     expect(bob.texts).toEqual(['hello', 'as the first']);
   });
+
+  test('settles a message to oneself that was unread, and owes nobody its outcome', async () => {
+    await using world = await World.create();
+    const alice = await world.agentWithoutHandler('alice');
+    const { handled } = await alice.agent.send('alice', 'note');
+    await world.finish(alice.agent.rotateIdentity(world.keys()));
+    alice.agent.onMessage(() => {});
+    await world.finish(handled);
+    await world.advance(1_000);
+    const rows = [...(await alice.store.rows()).keys()];
+    expect(rows.filter((key) => key.startsWith('outcome/'))).toEqual([]);
+  });
+
+  test('leaves no contents of the former identity to a peer that the present one writes to', async () => {
+    await using world = await World.create();
+    const [alice, bob] = await spoken(world);
+    await world.close(bob);
+    await world.finish(alice.agent.send('bob', 'unacknowledged'));
+    const sent = async (): Promise<string[]> =>
+      [...(await alice.store.rows()).keys()].filter((key) => key.startsWith('sent/'));
+    const before = await sent();
+    expect(before).not.toEqual([]);
+    await world.finish(alice.agent.rotateIdentity(world.keys()));
+    await world.finish(alice.agent.send('bob', 'as the new one'));
+    const after = await sent();
+    expect(after).not.toEqual([]);
+    expect(after.filter((key) => before.includes(key))).toEqual([]);
+  });
 });
