@@ -11,6 +11,16 @@ import type { LineEvents } from './hub-line.js';
 import { AGENT_LIMITS } from './limits.js';
 import { ROW } from './row-keys.js';
 
+/** Nothing that a line tells is taken: what it brings comes again on the next one. */
+const SILENT: LineEvents = {
+  authenticated: async () => {},
+  deliver() {},
+  notice() {},
+  up() {},
+  down() {},
+  ended() {},
+};
+
 /** One agent's way of connecting. */
 export class Connector {
   readonly #context: AgentContext;
@@ -34,6 +44,13 @@ export class Connector {
   /** Tries once, as long as the hub's client does; rejects with the hub's refusal. */
   async connect(line: HubLine, keyPair: AgentKeyPair): Promise<void> {
     await line.connect(await this.#credentials(keyPair));
+  }
+
+  /** Whether the hub, which proves its key, lets this identity in; rejects with why it does not. */
+  async probe(keyPair: AgentKeyPair): Promise<void> {
+    const line = this.newLine(SILENT);
+    await this.connect(line, keyPair);
+    await line.close();
   }
 
   /** Tries until it succeeds; rejects with what no retry can help, or once {@link stop}ped. */

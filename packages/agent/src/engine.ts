@@ -205,6 +205,8 @@ export class Engine {
     if (!(error instanceof AgentMeshError) || link === null) throw error;
     const { next } = context;
     if (next !== null && error.code === 'NAME_TAKEN') {
+      // A refusal is nobody's word yet: that the next one is let in proves the change.
+      await connector.probe(next);
       await this.#rotation?.conclude(next);
       return this.#connectSuccessor();
     }

@@ -9,6 +9,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { addressOf, parseIdentityRecord } from '@agentmesh/crypto';
 import { decodeBundle, ProtocolError } from '@agentmesh/protocol';
+import type { Hub } from '@agentmesh/protocol';
 import { StorageError } from '../src/index.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
@@ -145,6 +146,32 @@ describe('A12 a change of identity', () => {
       code: 'STORE_MISMATCH',
       message: expect.stringContaining(next.address),
     });
+    const again = await world.finish(world.agent('alice', {}, { keyPair: next, store }));
+    expect(again.agent.address).toBe(next.address);
+    expect(await addressAt(world, 'alice')).toBe(next.address);
+  });
+
+  test('is not completed by an answer of somebody who is not the hub', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const next = world.keys();
+    world.hub.deviations.putIdentity = () => {
+      throw new ProtocolError('INTERNAL');
+    };
+    await expect(world.finish(alice.agent.rotateIdentity(next))).rejects.toMatchObject({
+      code: 'INTERNAL',
+    });
+    world.hub.deviations = {};
+    await world.close(alice);
+    const { store } = alice;
+    const inTheWay: Hub = {
+      async connect() {
+        throw new ProtocolError('NAME_TAKEN');
+      },
+    };
+    await expect(
+      world.agent('alice', { hub: inTheWay }, { keyPair: next, store }),
+    ).rejects.toMatchObject({ code: 'NAME_TAKEN' });
     const again = await world.finish(world.agent('alice', {}, { keyPair: next, store }));
     expect(again.agent.address).toBe(next.address);
     expect(await addressAt(world, 'alice')).toBe(next.address);
