@@ -92,10 +92,11 @@ export function isZero(bytes: Uint8Array): boolean {
   return any === 0;
 }
 
+const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+
+/** Joined, not added up: a text made of many additions is kept in as many pieces. */
 export function toHex(bytes: Uint8Array): string {
-  let text = '';
-  for (const byte of bytes) text += byte.toString(16).padStart(2, '0');
-  return text;
+  return Array.from(bytes, (byte) => HEX[byte]).join('');
 }
 
 /** Bytes of lower-case hex; anything else is INVALID_ARGUMENT. */

@@ -43,6 +43,8 @@ export class QueueWriter {
   #committing: Batch | null = null;
   #flushDeferred = false;
   #uncommittedBytes = 0;
+  /** Acknowledgements among what is gathered. */
+  #acknowledged = 0;
 
   constructor(options: QueueWriterOptions) {
     this.#options = options;
@@ -60,12 +62,18 @@ export class QueueWriter {
     else this.#flushLater();
   }
 
-  /** The recipient's array stands for the recipient: pass the same one for the same queue. */
+  /**
+   * The recipient's array stands for the recipient: pass the same one for the same queue. Nobody
+   * waits for it, so it goes with the next commit, or with the hub's next tick: a write of its own
+   * for each would double the writes of a hub that is not busy. If it is lost, that is a
+   * redelivery, which can happen to every acknowledgement on its way.
+   */
   acknowledge(recipient: Uint8Array, seq: number): void {
     const seqs = this.#gathering.acknowledge.get(recipient);
     if (seqs === undefined) this.#gathering.acknowledge.set(recipient, [seq]);
     else seqs.push(seq);
-    this.#flushLater();
+    this.#acknowledged += 1;
+    if (this.#acknowledged >= this.#options.commitEnvelopes) this.#flushLater();
   }
 
   reschedule(change: QueueReschedule): void {
@@ -80,8 +88,10 @@ export class QueueWriter {
 
   /** Runs the task once everything called before is committed; at once if nothing is open. */
   whenSettled(task: () => void): void {
-    if (!isEmpty(this.#gathering)) this.#gathering.after.push(task);
-    else if (this.#committing === null) task();
+    if (!isEmpty(this.#gathering)) {
+      this.#gathering.after.push(task);
+      this.#flushLater();
+    } else if (this.#committing === null) task();
     else this.#committing.after.push(task);
   }
 
@@ -90,6 +100,7 @@ export class QueueWriter {
     if (this.#committing !== null || isEmpty(this.#gathering)) return;
     const batch = this.#gathering;
     this.#gathering = emptyBatch();
+    this.#acknowledged = 0;
     this.#committing = batch;
     this.#options.store.commit(this.#changesOf(batch)).then(
       (result) => this.#committed(batch, result),
