@@ -200,4 +200,40 @@ describe('T-K9 rotation-chain', () => {
     expect(again.texts).not.toContain('forged');
     expect(again.events.refused).toMatchObject([{ code: 'SUCCEEDED' }]);
   });
+
+  test('a message to the former identity is not taken for one to the present', async () => {
+    await using world = await World.create();
+    const { alice, bob } = await spoken(world);
+    const next = world.keys();
+    await world.finish(alice.agent.rotateIdentity(next));
+    // The hub changes the address: the number would count in the other conversation.
+    world.hub.deviations.deliver = (delivery, to) => {
+      const envelope = { ...delivery.envelope, to: next.identity.aid };
+      return [to === 'alice' ? { ...delivery, envelope } : delivery];
+    };
+    await world.finish(bob.agent.send('alice', 'to the former'));
+    await world.advance(1_000);
+    expect(alice.texts).toEqual(['hello too']);
+    expect(alice.events.refused).toMatchObject([{ code: 'SENDER_MISMATCH' }]);
+  });
+
+  test('acknowledgements of numbers of one identity are none of the other one’s', async () => {
+    await using world = await World.create();
+    const { alice, bob } = await spoken(world);
+    world.hub.deviations.send = (envelope, by) => (by === 'alice' ? [] : [envelope]);
+    const lost = await world.finish(alice.agent.send('bob', 'lost on its way'));
+    let isDelivered = false;
+    void lost.delivered.then(
+      () => (isDelivered = true),
+      () => {},
+    );
+    world.hub.deviations = {};
+    await world.finish(alice.agent.rotateIdentity(world.keys()));
+    for (let n = 0; n < 5; n++) await world.finish(alice.agent.send('bob', `after ${n}`));
+    await world.finish(bob.agent.send('alice', 'has them'));
+    await world.advance(1_000);
+    expect(bob.texts).toHaveLength(6);
+    expect(alice.texts.at(-1)).toBe('has them');
+    expect(isDelivered).toBe(false);
+  });
 });
