@@ -290,6 +290,25 @@ describe('T-K10 revocation', () => {
     expect(await rowsOf(alice, 'outcome/')).toEqual([]);
   });
 
+  test('of who is no peer yet, or of oneself, needs no hub that tells of it', async () => {
+    await using world = await World.create();
+    const [alice, bob] = await spoken(world);
+    const carol = await world.agent('carol');
+    await world.finish(alice.agent.revoke(carol.agent.revocation()));
+    const { signed } = bundleOf(carol.keyPair, {
+      name: 'carol',
+      hubId: new Uint8Array(32),
+      nowMs: world.host.clock(),
+    });
+    world.hub.deviations.bundle = ({ record }) => ({ record, signed });
+    expect(await outcome(world, alice.agent.send('carol', 'x'))).toEqual(REVOKED);
+    expect(await alice.agent.peers()).toMatchObject([{ name: 'bob' }]);
+    await world.finish(bob.agent.revoke(bob.agent.revocation()));
+    await world.close(bob);
+    const withoutHub = world.agent('bob', { hub: undefined }, bob);
+    expect(await outcome(world, withoutHub)).toEqual(REVOKED);
+  });
+
   test('a hidden revocation is bounded by the lifetime of the record', async () => {
     await using world = await World.create();
     const [alice, bob] = await spoken(world);

@@ -236,4 +236,29 @@ describe('T-K9 rotation-chain', () => {
     expect(alice.texts.at(-1)).toBe('has them');
     expect(isDelivered).toBe(false);
   });
+
+  test('a successor is not verified because the one before was', async () => {
+    await using world = await World.create();
+    const { alice, bob } = await spoken(world);
+    await alice.agent.trust('bob', bob.agent.fingerprint);
+    await world.finish(bob.agent.rotateIdentity(world.keys()));
+    await world.finish(bob.agent.send('alice', 'as the next one'));
+    await world.advance(1_000);
+    expect(alice.messages.at(-1)).toMatchObject({ text: 'as the next one', trust: 'pinned' });
+  });
+
+  test('nobody is followed while a person has to decide about the name', async () => {
+    await using world = await World.create();
+    const { alice, bob, hubId } = await spoken(world);
+    const mallory = world.keys();
+    const bundle = bundleOf(mallory, { name: 'bob', hubId, nowMs: world.host.clock() });
+    serve(world, [{ keyPair: mallory, bundle }]);
+    expect(await askFor(world, alice)).toMatchObject({ code: 'IDENTITY_CHANGED' });
+    world.hub.deviations = {};
+    await world.finish(bob.agent.rotateIdentity(world.keys()));
+    await world.finish(bob.agent.send('alice', 'as the next one'));
+    await world.advance(1_000);
+    expect(alice.events.identityRotated).toEqual([]);
+    expect(alice.texts).toEqual(['hello too']);
+  });
 });
