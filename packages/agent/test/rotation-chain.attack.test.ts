@@ -2,7 +2,7 @@
  * T-K9: an identity is followed only over a whole chain of signatures, and never to two places.
  */
 import { describe, expect, test } from '@jest/globals';
-import { createIdentityRecord, parseIdentityRecord, toHex } from '@agentmesh/crypto';
+import { addressOf, createIdentityRecord, parseIdentityRecord, toHex } from '@agentmesh/crypto';
 import type { AgentKeyPair, Bundle } from '@agentmesh/crypto';
 import { decodeBundle, ProtocolError } from '@agentmesh/protocol';
 import { StorageError } from '../src/index.js';
@@ -260,5 +260,22 @@ describe('T-K9 rotation-chain', () => {
     await world.advance(1_000);
     expect(alice.events.identityRotated).toEqual([]);
     expect(alice.texts).toEqual(['hello too']);
+  });
+
+  test('nothing is said to a former identity any more, not even what it is owed', async () => {
+    await using world = await World.create();
+    const alice = await world.agentWithoutHandler('alice');
+    const bob = await world.agent('bob');
+    await world.finish(bob.agent.send('alice', 'unread'));
+    await world.finish(bob.agent.rotateIdentity(world.keys()));
+    await world.finish(bob.agent.send('alice', 'as the next one'));
+    await world.advance(1_000);
+    expect(alice.events.identityRotated).toHaveLength(1);
+    const { length } = world.hub.passed.sent;
+    alice.agent.onMessage(() => {});
+    await world.advance(10_000);
+    const said = world.hub.passed.sent.slice(length).filter(({ by }) => by === 'alice');
+    const addresses = new Set(said.map(({ envelope }) => addressOf(envelope.to)));
+    expect(addresses).toEqual(new Set([bob.agent.address]));
   });
 });
