@@ -5,33 +5,33 @@
 import { equalBytes } from '@agentmesh/crypto';
 import type { AgentKeyPair, AgentMeshError } from '@agentmesh/crypto';
 import type { Clock } from '@agentmesh/protocol';
-import type { Author } from './compose.js';
+import type { Author } from './sending/compose.js';
 import { AgentError } from './errors.js';
 import { EventEmitter } from './events.js';
-import { decodeFormer, receives } from './former-identity.js';
-import type { FormerIdentity } from './former-identity.js';
-import { GuardedStore } from './guarded-store.js';
+import { decodeFormer, receives } from './identity/former-identity.js';
+import type { FormerIdentity } from './identity/former-identity.js';
+import { GuardedStore } from './store/guarded-store.js';
 import { KeyedMutex } from './keyed-mutex.js';
-import { decodeMeta, encodeMeta, openedMeta, renewedMeta } from './meta.js';
-import type { Meta } from './meta.js';
+import { decodeMeta, encodeMeta, openedMeta, renewedMeta } from './store/meta.js';
+import type { Meta } from './store/meta.js';
 import {
   decodeOpenings,
   encodeOpenings,
   isOfAnotherTime,
   withAnswer,
   withOpening,
-} from './openings.js';
-import type { Opening } from './openings.js';
-import { presentIdentity } from './rotation.js';
-import type { PresentIdentity } from './rotation.js';
-import { orderOf, ROW, under } from './row-keys.js';
-import type { Log } from './row-keys.js';
-import { rowsUnder } from './row-pages.js';
+} from './store/openings.js';
+import type { Opening } from './store/openings.js';
+import { presentIdentity } from './identity/rotation.js';
+import type { PresentIdentity } from './identity/rotation.js';
+import { orderOf, ROW, under } from './store/row-keys.js';
+import type { Log } from './store/row-keys.js';
+import { rowsUnder } from './store/row-pages.js';
 import type { Logger, Runtime } from './runtime.js';
 import { SharedLock } from './shared-lock.js';
-import type { AgentStore, StoreOperation } from './store.js';
-import { StoreTransaction } from './store-transaction.js';
-import type { TrustPolicy } from './trust.js';
+import type { AgentStore, StoreOperation } from './store/store.js';
+import { StoreTransaction } from './store/store-transaction.js';
+import type { TrustPolicy } from './peers/trust.js';
 import { waitingClock } from './waiting-clock.js';
 
 /** What an agent is made of. */

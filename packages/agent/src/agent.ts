@@ -12,31 +12,31 @@ import {
 } from '@agentmesh/crypto';
 import { decodeBundle, encodeBundle } from '@agentmesh/protocol';
 import type { BundleJson } from '@agentmesh/protocol';
-import type { Composed } from './compose.js';
-import type { Sent } from './deliveries.js';
-import { deadLettersIn, drop, revive } from './dead-letters.js';
-import type { DeadLetter } from './dead-letters.js';
-import type { Handler } from './dispatcher.js';
+import type { Composed } from './sending/compose.js';
+import type { Sent } from './sending/deliveries.js';
+import { deadLettersIn, drop, revive } from './receiving/dead-letters.js';
+import type { DeadLetter } from './receiving/dead-letters.js';
+import type { Handler } from './receiving/dispatcher.js';
 import { Engine } from './engine.js';
 import { AgentError } from './errors.js';
 import type { AgentEvents } from './events.js';
-import { keptByCaller, keptInMemory } from './kept-identity.js';
-import type { KeptIdentity } from './kept-identity.js';
-import { MemoryStore } from './memory-store.js';
+import { keptByCaller, keptInMemory } from './identity/kept-identity.js';
+import type { KeptIdentity } from './identity/kept-identity.js';
+import { MemoryStore } from './store/memory-store.js';
 import { Message } from './message.js';
 import type { SendResult } from './message.js';
 import { MessageStream } from './message-stream.js';
-import { ownRevocation, readRevocation, revoke } from './own-end.js';
+import { ownRevocation, readRevocation, revoke } from './identity/own-end.js';
 import { checkName, checkOptions } from './options.js';
 import type { AgentOptions, CheckedOptions } from './options.js';
 import { messageBody, payloadBody } from './payload.js';
-import { decodeEnvelope, encodeEnvelope } from './sealed-envelope.js';
-import type { SealedEnvelope } from './sealed-envelope.js';
-import { deliverToSelf } from './self-message.js';
+import { decodeEnvelope, encodeEnvelope } from './sending/sealed-envelope.js';
+import type { SealedEnvelope } from './sending/sealed-envelope.js';
+import { deliverToSelf } from './sending/self-message.js';
 import { knownPeer, knownPeers, statusOf } from './status.js';
 import type { AgentStatus, PeerInfo } from './status.js';
-import { namesSelf, parseAllowList, parseReference } from './trust.js';
-import type { PeerReference, TrustPolicy } from './trust.js';
+import { namesSelf, parseAllowList, parseReference } from './peers/trust.js';
+import type { PeerReference, TrustPolicy } from './peers/trust.js';
 
 /** One identity that sends and receives end-to-end encrypted messages. */
 export class Agent {

@@ -4,7 +4,7 @@
  */
 import type { AgentMeshError, SequenceRange } from '@agentmesh/crypto';
 import type { Message } from './message.js';
-import type { OutcomeState } from './outcome.js';
+import type { OutcomeState } from './receiving/outcome.js';
 
 /** Events by name. `address` is the `am2…` form of an identity. */
 export interface AgentEvents {

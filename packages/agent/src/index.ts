@@ -5,16 +5,16 @@
 
 export { Agent } from './agent.js';
 export type { AgentOptions, LogLevel } from './options.js';
-export type { Handler } from './dispatcher.js';
+export type { Handler } from './receiving/dispatcher.js';
 export type { Message, SendResult } from './message.js';
-export type { DeadLetter } from './dead-letters.js';
+export type { DeadLetter } from './receiving/dead-letters.js';
 export type { AgentEvents } from './events.js';
 export type { AgentStatus, PeerInfo } from './status.js';
-export type { SealedEnvelope } from './sealed-envelope.js';
+export type { SealedEnvelope } from './sending/sealed-envelope.js';
 
 // Storage: the contract, and rows in memory.
-export { MemoryStore } from './memory-store.js';
-export type { AgentStore, StoreOperation, StoreRange, StoreRow } from './store.js';
+export { MemoryStore } from './store/memory-store.js';
+export type { AgentStore, StoreOperation, StoreRange, StoreRow } from './store/store.js';
 
 // Errors, and what an agent takes from the machine.
 export { AgentError, IdentityChangedError, StorageError } from './errors.js';

@@ -5,9 +5,9 @@
 import { addressOf, decodeContent, fingerprintOf, toHex } from '@agentmesh/crypto';
 import type { JsonObject } from '@agentmesh/protocol';
 import { decodePayload } from '@agentmesh/protocol';
-import type { InboxRow } from './inbox.js';
+import type { InboxRow } from './receiving/inbox.js';
 import { readPayload, textOf, typeOf } from './payload.js';
-import type { Trust } from './peer.js';
+import type { Trust } from './peers/peer.js';
 
 /** What `send` and `reply` resolve with, once the hub has the message durably. */
 export interface SendResult {

@@ -8,9 +8,9 @@ import type { Hub } from '@agentmesh/protocol';
 import { AgentError } from './errors.js';
 import { systemLogger, systemRuntime } from './runtime.js';
 import type { Logger, Runtime } from './runtime.js';
-import type { AgentStore } from './store.js';
-import { parseAllowed, parseOption } from './trust.js';
-import type { AcceptFrom, TrustPolicy } from './trust.js';
+import type { AgentStore } from './store/store.js';
+import { parseAllowed, parseOption } from './peers/trust.js';
+import type { AcceptFrom, TrustPolicy } from './peers/trust.js';
 
 /** How much is logged; each level includes those after it. */
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';

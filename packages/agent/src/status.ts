@@ -6,10 +6,10 @@ import { addressOf } from '@agentmesh/crypto';
 import type { AgentContext } from './agent-context.js';
 import type { Engine } from './engine.js';
 import { AgentError } from './errors.js';
-import { activeOf, decodePeer, fingerprintOfPeer } from './peer.js';
-import type { Peer, Trust } from './peer.js';
-import { ROW } from './row-keys.js';
-import { rowsUnder } from './row-pages.js';
+import { activeOf, decodePeer, fingerprintOfPeer } from './peers/peer.js';
+import type { Peer, Trust } from './peers/peer.js';
+import { ROW } from './store/row-keys.js';
+import { rowsUnder } from './store/row-pages.js';
 
 /** What is known of a peer. */
 export interface PeerInfo {

@@ -5,13 +5,13 @@
 import type { AgentKeyPair } from '@agentmesh/crypto';
 import { loadKeyFile } from '@agentmesh/crypto/node';
 import { existsSync } from 'node:fs';
-import { deadLettersIn, drop, revive } from './dead-letters.js';
-import type { DeadLetter } from './dead-letters.js';
+import { deadLettersIn, drop, revive } from './receiving/dead-letters.js';
+import type { DeadLetter } from './receiving/dead-letters.js';
 import { StorageError } from './errors.js';
-import { decodeMeta } from './meta.js';
-import { inboxOrderOf, orderOf, ROW, under } from './row-keys.js';
-import { rowsUnder } from './row-pages.js';
-import { SqliteAgentStore } from './sqlite/sqlite-agent-store.js';
+import { decodeMeta } from './store/meta.js';
+import { inboxOrderOf, orderOf, ROW, under } from './store/row-keys.js';
+import { rowsUnder } from './store/row-pages.js';
+import { SqliteAgentStore } from './store/sqlite/sqlite-agent-store.js';
 
 /** Its keys and its store, which no agent can have meanwhile. */
 export class StoppedAgent {

@@ -1,4 +1,4 @@
-import { MemoryStore } from '../src/memory-store.js';
+import { MemoryStore } from '../src/store/memory-store.js';
 import { agentStoreCompliance } from './store-compliance.js';
 
 // The rows live in the object, so every handle on them is that object.

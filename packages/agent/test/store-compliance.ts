@@ -3,7 +3,7 @@
  * each store's own test file, so that an agent cannot tell them apart but by durability.
  */
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
-import type { AgentStore, StoreOperation, StoreRange } from '../src/store.js';
+import type { AgentStore, StoreOperation, StoreRange } from '../src/store/store.js';
 
 /** A place for one agent's rows. */
 export interface StoreUnderTest {

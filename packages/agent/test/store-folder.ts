@@ -6,7 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Secret } from '@agentmesh/crypto';
 import { SqliteAgentStore } from '../src/node.js';
-import type { StoreRow } from '../src/store.js';
+import type { StoreRow } from '../src/store/store.js';
 
 /** A key that differs with `seed`. */
 export function storeKey(seed = 7): Secret<'store key'> {

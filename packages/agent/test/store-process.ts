@@ -5,7 +5,7 @@ import { once } from 'node:events';
 import { existsSync } from 'node:fs';
 import { setTimeout } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
-import type { AgentStore } from '../src/store.js';
+import type { AgentStore } from '../src/store/store.js';
 
 const script = fileURLToPath(new URL('store-writer.mjs', import.meta.url));
 const door = fileURLToPath(new URL('../dist/node.js', import.meta.url));

@@ -2,9 +2,9 @@
  * A memory store that tests look into: it keeps the ledger, fails when told to, and can be copied.
  * Owns no rows; `MemoryStore` does.
  */
-import { decodeOutboxRow } from '../src/outbox.js';
-import { MemoryStore } from '../src/memory-store.js';
-import type { AgentStore, StoreOperation, StoreRange, StoreRow } from '../src/store.js';
+import { decodeOutboxRow } from '../src/sending/outbox.js';
+import { MemoryStore } from '../src/store/memory-store.js';
+import type { AgentStore, StoreOperation, StoreRange, StoreRow } from '../src/store/store.js';
 import type { KeyLedger } from './key-ledger.js';
 
 export class TestStore implements AgentStore {

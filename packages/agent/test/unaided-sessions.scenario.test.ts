@@ -3,7 +3,7 @@ import { describe, expect, test } from '@jest/globals';
 import { parseMessage } from '@agentmesh/crypto';
 import type { Bundle } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from '../src/limits.js';
-import { ROW } from '../src/row-keys.js';
+import { ROW } from '../src/store/row-keys.js';
 import { World } from './world.js';
 
 /** A bundle without its one-time prekey. */

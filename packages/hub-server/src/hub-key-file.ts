@@ -1,6 +1,6 @@
 /**
  * The hub's own key in a file, for hubs that share a store: each has a copy of it, the store knows
- * only its public half (docs/decisions/0008-one-hub-key.md). Owns the file's format and its making;
+ * only its public half (docs/decisions/0013-one-hub-key.md). Owns the file's format and its making;
  * which key a cluster has is decided by the store.
  */
 import { fromBase64Url, toBase64Url } from '@agentmesh/protocol';

@@ -8,7 +8,7 @@ import { AgentMeshError } from '@agentmesh/crypto';
 import { NetworkHub } from '@agentmesh/hub-client';
 import { Agent } from '../../src/index.js';
 import type { AgentOptions, Message } from '../../src/index.js';
-import type { AgentStore } from '../../src/store.js';
+import type { AgentStore } from '../../src/store/store.js';
 import type { Chance } from './chance.js';
 import { Disk } from './disk.js';
 import { commitsOn, DiskStore } from './disk-store.js';

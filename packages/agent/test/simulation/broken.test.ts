@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import type { HubStore } from '@agentmesh/hub-local';
-import type { AgentStore, StoreOperation } from '../../src/store.js';
+import type { AgentStore, StoreOperation } from '../../src/store/store.js';
 import { run } from './run.js';
 import type { Tamper } from './world.js';
 

@@ -5,7 +5,7 @@
  */
 import { crc32 } from 'node:zlib';
 import { StorageError } from '../../src/errors.js';
-import type { AgentStore, StoreOperation, StoreRange, StoreRow } from '../../src/store.js';
+import type { AgentStore, StoreOperation, StoreRange, StoreRow } from '../../src/store/store.js';
 import type { Disk } from './disk.js';
 import type { Process } from './machine.js';
 

@@ -6,13 +6,13 @@ import { createHash } from 'node:crypto';
 import { CONTENT_KIND, decodeContent, toHex } from '@agentmesh/crypto';
 import type { Content } from '@agentmesh/crypto';
 import { decodePayload } from '@agentmesh/protocol';
-import { decodeInboxRow } from '../../src/inbox.js';
-import { decodeMeta } from '../../src/meta.js';
-import { decodeOutboxRow } from '../../src/outbox.js';
-import { RowReader } from '../../src/row-codec.js';
-import { decodeSentRow } from '../../src/sent-log.js';
-import { ROW } from '../../src/row-keys.js';
-import type { StoreOperation } from '../../src/store.js';
+import { decodeInboxRow } from '../../src/receiving/inbox.js';
+import { decodeMeta } from '../../src/store/meta.js';
+import { decodeOutboxRow } from '../../src/sending/outbox.js';
+import { RowReader } from '../../src/store/row-codec.js';
+import { decodeSentRow } from '../../src/sending/sent-log.js';
+import { ROW } from '../../src/store/row-keys.js';
+import type { StoreOperation } from '../../src/store/store.js';
 
 /** A message of an application that a commit put into an inbox. */
 export interface Arrival {

@@ -5,7 +5,7 @@
 import { equalBytes, toHex } from '@agentmesh/crypto';
 import type { SequenceRange } from '@agentmesh/crypto';
 import { fromBase64Url } from '@agentmesh/protocol';
-import type { StoreOperation } from '../../src/store.js';
+import type { StoreOperation } from '../../src/store/store.js';
 import { KeyLedger } from '../key-ledger.js';
 import type { Holdings } from './holdings.js';
 import type { TappedFrame } from './network.js';

@@ -4,7 +4,7 @@
  */
 import { AgentKeyPair } from '@agentmesh/crypto';
 import type { HubStore } from '@agentmesh/hub-local';
-import type { AgentStore } from '../../src/store.js';
+import type { AgentStore } from '../../src/store/store.js';
 import { AgentMachine } from './agent-machine.js';
 import { Chance } from './chance.js';
 import type { Victims } from './faults.js';

@@ -1,0 +1,110 @@
+/**
+ * Brings up lines to the hub: what an identity shows there, one attempt, or as many as it takes.
+ * Owns credentials and patience; what a line tells afterwards is the engine's.
+ */
+import type { AgentKeyPair } from '@agentmesh/crypto';
+import { AgentMeshError } from '@agentmesh/crypto';
+import type { Hub, HubCredentials } from '@agentmesh/protocol';
+import type { AgentContext } from '../agent-context.js';
+import { HubLine } from './hub-line.js';
+import type { LineEvents } from './hub-line.js';
+import { AGENT_LIMITS } from '../limits.js';
+import { ROW } from '../store/row-keys.js';
+
+/** Nothing that a line tells is taken: what it brings comes again on the next one. */
+const SILENT: LineEvents = {
+  authenticated: async () => {},
+  deliver() {},
+  notice() {},
+  up() {},
+  down() {},
+  ended() {},
+};
+
+/** One agent's way of connecting. */
+export class Connector {
+  readonly #context: AgentContext;
+  readonly #hub: Hub;
+  readonly #token: string | undefined;
+  /** Ends a wait between two attempts. */
+  readonly #waiting = new Set<() => void>();
+  #stopped = false;
+
+  constructor(context: AgentContext, hub: Hub, token: string | undefined) {
+    this.#context = context;
+    this.#hub = hub;
+    this.#token = token;
+  }
+
+  /** A line that is not connected yet. */
+  newLine(events: LineEvents): HubLine {
+    return new HubLine(this.#hub, this.#context.runtime, events);
+  }
+
+  /** Tries once, as long as the hub's client does; rejects with the hub's refusal. */
+  async connect(line: HubLine, keyPair: AgentKeyPair): Promise<void> {
+    await line.connect(await this.#credentials(keyPair));
+  }
+
+  /** Whether the hub, which proves its key, lets this identity in; rejects with why it does not. */
+  async probe(keyPair: AgentKeyPair): Promise<void> {
+    const line = this.newLine(SILENT);
+    await this.connect(line, keyPair);
+    await line.close();
+  }
+
+  /** Tries until it succeeds; rejects with what no retry can help, or once {@link stop}ped. */
+  async insist(line: HubLine, keyPair: AgentKeyPair): Promise<void> {
+    for (let failures = 0; ; failures++) {
+      try {
+        return await this.connect(line, keyPair);
+      } catch (error) {
+        const mayPass = error instanceof AgentMeshError && error.retryable;
+        if (!mayPass || this.#stopped) throw error;
+        const { resendMs, resendMaxMs } = AGENT_LIMITS;
+        await this.#pause(Math.min(resendMs * 2 ** failures, resendMaxMs));
+        if (this.#stopped) throw error;
+      }
+    }
+  }
+
+  /** Whether this store has been to its hub: then the agent can do without for a while. */
+  async wasConnected(): Promise<boolean> {
+    return (await this.#context.store.get(ROW.hub)) !== null;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    for (const end of this.#waiting) end();
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const end = (): void => {
+        this.#waiting.delete(end);
+        cancel();
+        resolve();
+      };
+      const cancel = this.#context.runtime.schedule(delayMs, end);
+      this.#waiting.add(end);
+    });
+  }
+
+  async #credentials(keyPair: AgentKeyPair): Promise<HubCredentials> {
+    const context = this.#context;
+    return {
+      name: context.name,
+      identity: keyPair.identity,
+      // Read at each authentication: a rollback gives the store a new instance.
+      get instance() {
+        return context.meta.instance;
+      },
+      get boot() {
+        return context.meta.boot;
+      },
+      sign: (bytes) => keyPair.sign(bytes),
+      token: this.#token,
+      hubKey: (await context.store.get(ROW.hub)) ?? undefined,
+    };
+  }
+}

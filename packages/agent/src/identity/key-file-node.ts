@@ -1,0 +1,48 @@
+/**
+ * Where an agent's keys and rows are: on the disk, in Node. Chosen by the condition `node` of
+ * `package.json`; owns the choice of protection and of the store's place. Browsers get
+ * `key-file-browser`.
+ */
+import type { AgentKeyPair } from '@agentmesh/crypto';
+import {
+  discardNextKeys,
+  keepRevocation,
+  loadNextKeys,
+  loadOrCreateKeyFile,
+  prepareNextKeys,
+  promoteNextKeys,
+} from '@agentmesh/crypto/node';
+import type { KeptIdentity, KeyFileOptions } from './kept-identity.js';
+import { SqliteAgentStore } from '../store/sqlite/sqlite-agent-store.js';
+
+/**
+ * Loads or creates the key file; with a new identity also its revocation, in a file beside it.
+ * Throws the `KEY_FILE_…` codes of `CryptoError`.
+ */
+export async function loadKeyFile({
+  keypairPath: path,
+  passphrase,
+  runtime,
+  log,
+}: KeyFileOptions): Promise<KeptIdentity> {
+  const protection = passphrase === undefined ? { unprotected: true } : { passphrase };
+  const { keyPair, storeKey, created } = await loadOrCreateKeyFile(path, protection);
+  const writeDown = async (keys: AgentKeyPair): Promise<void> => {
+    const file = await keepRevocation(path, { keyPair: keys, timeMs: runtime.now() });
+    log.info('new identity: keep its revocation where its keys are not', { file });
+  };
+  if (created) await writeDown(keyPair);
+  const keeper = {
+    async prepare(given: AgentKeyPair | undefined) {
+      const next = await prepareNextKeys(path, { ...protection, keyPair: given });
+      await writeDown(next);
+      return next;
+    },
+    promote: () => promoteNextKeys(path),
+    discard: () => discardNextKeys(path),
+  };
+  const prepared = await loadNextKeys(path, protection);
+  return { keyPair, prepared, keeper, store: SqliteAgentStore.beside(path, { storeKey }) };
+}
+
+export { readAllowList } from './allow-list-file.js';

@@ -1,0 +1,369 @@
+/**
+ * How a stranger becomes a peer: asked for by name, handed over, or writing first (protocol.md
+ * §2.12). Owns pins and their changes; the judgement is `trust`'s, checks of keys are
+ * `handshake`'s.
+ */
+import {
+  aidOfAddress,
+  CryptoError,
+  equalBytes,
+  fingerprintOf,
+  fingerprintsEqual,
+  addressOf,
+  parseIdentityRecord,
+  toHex,
+} from '@agentmesh/crypto';
+import type { Bundle, IdentityRecord } from '@agentmesh/crypto';
+import { encodeBundle, ProtocolError } from '@agentmesh/protocol';
+import { nameOf } from '../agent-context.js';
+import type { AgentContext } from '../agent-context.js';
+import type { BundleSource } from '../hub/bundle-source.js';
+import { AgentError, IdentityChangedError } from '../errors.js';
+import {
+  askedAs,
+  assertOneTimePrekey,
+  beginSession,
+  checkBundle,
+  checkRecord,
+  claimedAid,
+  loadPeer,
+  loadPresentPeer,
+  pinnedPeer,
+  questionOf,
+  withRecords,
+} from './handshake.js';
+import type { BundleQuestion } from './handshake.js';
+import { KeyedMutex } from '../keyed-mutex.js';
+import { activeOf, encodePeer, fingerprintOfPeer, newPeer, successorOf } from './peer.js';
+import type { Peer } from './peer.js';
+import type { Revocations } from './revocations.js';
+import { ROW } from '../store/row-keys.js';
+import { forgetSent } from '../sending/sent-log.js';
+import type { StoreTransaction } from '../store/store-transaction.js';
+import { Successions } from './successions.js';
+import { assertReferenceFits, isProvenBy, judgeContact } from './trust.js';
+import type { PeerReference } from './trust.js';
+
+/** Everyone who is or becomes a peer of one agent. */
+export class Introductions {
+  readonly #context: AgentContext;
+  readonly #bundles: BundleSource | null;
+  readonly #revocations: Revocations;
+  readonly #successions: Successions;
+  /** By the text of the reference: calls for one peer go on in the order in which they came. */
+  readonly #lines = new KeyedMutex();
+  /** Names being pinned right now, with the aid in hex: two identities never share one. */
+  readonly #claims = new Map<string, string>();
+
+  constructor(parts: {
+    readonly context: AgentContext;
+    readonly bundles: BundleSource | null;
+    readonly revocations: Revocations;
+  }) {
+    const { context, bundles } = parts;
+    this.#context = context;
+    this.#bundles = bundles;
+    this.#revocations = parts.revocations;
+    this.#successions = new Successions(context, bundles);
+  }
+
+  /** The aid of a peer. Whoever is not one yet is asked for at the hub, judged, pinned. */
+  resolve(reference: PeerReference): Promise<Uint8Array> {
+    return this.#lines.run(reference.text, async () => {
+      const peer = await this.find(reference);
+      if (peer === null) return this.#watch(() => this.#meet(reference));
+      await this.#verifyBy(peer, reference);
+      return peer.identity.aid;
+    });
+  }
+
+  /** The peer that a reference names, if he is one; BAD_FINGERPRINT if it proves another. */
+  async find(reference: PeerReference): Promise<Peer | null> {
+    const tx = this.#context.transaction();
+    const { name, aid } = reference;
+    const asked = aid ?? new Uint8Array();
+    const found = await (name === null ? loadPresentPeer(tx, asked) : pinnedPeer(tx, name));
+    if (found !== null) assertReferenceFits(reference, found);
+    return found;
+  }
+
+  /** A bundle that was handed over: kept until the first message to this peer. Gives his aid. */
+  async accept(bundle: Bundle, fingerprint: string | null): Promise<Uint8Array> {
+    const { name } = parseIdentityRecord(bundle.record);
+    await this.#revocations.noticeIn(bundle);
+    const reference = { text: name, name, fingerprint, aid: null };
+    const question = { name, aid: null, fingerprint, hubId: null };
+    return this.#watch(() => this.#take({ bundle, question, reference, handedOver: true }));
+  }
+
+  /**
+   * Step 9 of §2.8: a stranger who writes first. The hub must name this identity for this name; a
+   * self-claimed name alone never makes a pin. The name stays claimed until {@link release}.
+   */
+  async meetSender(tx: StoreTransaction, name: string, aid: Uint8Array): Promise<Peer> {
+    const bundles = this.#bundles;
+    if (bundles === null) throw new AgentError('UNKNOWN_SENDER');
+    const record = await this.#askForRecord(bundles, name);
+    if (equalBytes(record.identity.aid, aid)) return this.#pin(tx, record);
+    // He may have changed his identity while this was on its way.
+    const own = await this.#successions.recordOf(aid);
+    const isFollowed =
+      own?.name === name && (await this.#successions.mayFollow(record, own.identity));
+    if (!isFollowed) throw new AgentError('NAME_CONFLICT');
+    const pinned = await pinnedPeer(tx, name);
+    if (pinned === null || !equalBytes(pinned.identity.aid, record.identity.aid)) {
+      return this.#pin(tx, own);
+    }
+    const former = newPeer(own, 'first-contact', this.#context.meta.epoch);
+    return { ...former, succeededBy: record.identity.aid };
+  }
+
+  /** A stranger whose message could not be opened: met by the address that the hub names. */
+  async meetAddress(
+    tx: StoreTransaction,
+    aid: Uint8Array,
+  ): Promise<{ readonly peer: Peer; readonly bundle: Bundle; readonly question: BundleQuestion }> {
+    const bundles = this.#bundles;
+    if (bundles === null) throw new AgentError('UNKNOWN_SENDER');
+    const question = { name: null, aid, fingerprint: null, hubId: bundles.hubId };
+    const bundle = await bundles.ask({ peer: addressOf(aid), oneTime: true });
+    const { record } = checkBundle(bundle, question, null, this.#context.runtime.now());
+    return { peer: await this.#pin(tx, record), bundle, question };
+  }
+
+  /** The pin of a name was committed, or will not be. */
+  release(aid: Uint8Array): void {
+    const owner = toHex(aid);
+    for (const [name, claimant] of this.#claims) {
+      if (claimant === owner) this.#claims.delete(name);
+    }
+  }
+
+  /**
+   * A name shows another identity. The aid of that one if it rightly follows the pinned one; else
+   * null, and the pinned peer is blocked until somebody decides. Throws when the hub cannot be
+   * asked now: then nothing is decided.
+   */
+  async decide(change: IdentityChangedError): Promise<Uint8Array | null> {
+    const successor = await this.#follow(change);
+    if (successor === null) await this.#contest(change);
+    return successor;
+  }
+
+  async #follow({ peer: name, pinnedAddress }: IdentityChangedError): Promise<Uint8Array | null> {
+    const bundles = this.#bundles;
+    if (bundles === null) return null;
+    try {
+      const record = await this.#askForRecord(bundles, name);
+      const { aid } = record.identity;
+      const previous = aidOfAddress(pinnedAddress);
+      return await this.#context.peers.run(toHex(aid), async () => {
+        const peer = await this.#pinSuccessor(record);
+        const follows = peer.formerly.some((each) => equalBytes(each, previous));
+        if (follows) await this.#successions.complete(peer);
+        return follows ? aid : null;
+      });
+    } catch (error) {
+      if (error instanceof AgentError && !error.retryable) return null;
+      throw error;
+    }
+  }
+
+  /** The peer with this record, pinned now if he is not yet. His lock is held. */
+  async #pinSuccessor(record: IdentityRecord): Promise<Peer> {
+    const tx = this.#context.transaction();
+    const { aid } = record.identity;
+    const known = await loadPeer(tx, aid);
+    if (known !== null) return known;
+    try {
+      const peer = await this.#pin(tx, record);
+      tx.put(ROW.peer(aid), encodePeer(peer));
+      await tx.commit();
+      return peer;
+    } finally {
+      this.release(aid);
+    }
+  }
+
+  /** Blocks a peer whose name shows another identity, and says so once. */
+  async #contest(change: IdentityChangedError): Promise<void> {
+    const context = this.#context;
+    const aid = aidOfAddress(change.pinnedAddress);
+    const shown = aidOfAddress(change.shownAddress);
+    await context.peers.run(toHex(aid), async () => {
+      const tx = context.transaction();
+      const peer = await loadPeer(tx, aid);
+      if (peer === null || (peer.contestedBy !== null && equalBytes(peer.contestedBy, shown))) {
+        return;
+      }
+      tx.put(ROW.peer(aid), encodePeer({ ...peer, contestedBy: shown }));
+      await tx.commit();
+      const { peer: name, pinned } = change;
+      context.events.emit('identityChanged', { peer: name, pinned, shown: change.shown });
+    });
+  }
+
+  /** A person's decision about a name: the identity with this fingerprint is the right one. */
+  async trust(name: string, fingerprint: string): Promise<void> {
+    const peer = await pinnedPeer(this.#context.transaction(), name);
+    if (peer === null) {
+      throw new AgentError('UNKNOWN_PEER', `name him '${name}#<fingerprint>' when you write first`);
+    }
+    if (fingerprintsEqual(fingerprint, fingerprintOfPeer(peer))) {
+      return this.#confirm(peer.identity.aid);
+    }
+    const { contestedBy } = peer;
+    if (contestedBy === null || !fingerprintsEqual(fingerprint, fingerprintOf(contestedBy))) {
+      throw new CryptoError('BAD_FINGERPRINT');
+    }
+    await this.#meet({ text: name, name, fingerprint, aid: null }, peer);
+  }
+
+  /** Runs a first contact; one that reveals a changed identity blocks the pinned peer. */
+  async #watch<T>(contact: () => Promise<T>): Promise<T> {
+    try {
+      return await contact();
+    } catch (error) {
+      if (error instanceof IdentityChangedError) await this.decide(error);
+      throw error;
+    }
+  }
+
+  async #meet(reference: PeerReference, replaced?: Peer): Promise<Uint8Array> {
+    const bundles = this.#bundles;
+    if (bundles === null) throw new AgentError('NO_HUB');
+    const bundle = await bundles.request({ peer: reference.text, oneTime: true });
+    const question = questionOf(reference, bundles.hubId ?? new Uint8Array(32));
+    return this.#take({ bundle, question, reference, replaced });
+  }
+
+  /** Checks a bundle, pins its owner if he is new, and begins or prepares a session. */
+  async #take(contact: {
+    readonly bundle: Bundle;
+    readonly question: BundleQuestion;
+    readonly reference: PeerReference;
+    readonly handedOver?: boolean;
+    readonly replaced?: Peer | undefined;
+  }): Promise<Uint8Array> {
+    const context = this.#context;
+    const { bundle, question, reference, replaced } = contact;
+    const aid = claimedAid(bundle);
+    if (context.isOurs(aid)) throw new CryptoError('INVALID_ARGUMENT', 'your own bundle');
+    return context.peers.run(toHex(aid), async () => {
+      const tx = context.transaction();
+      const author = context.author();
+      const known = await loadPeer(tx, aid);
+      const checked = checkBundle(bundle, question, known, author.nowMs);
+      if (replaced !== undefined) this.#forget(tx, replaced);
+      try {
+        const pinned = known ?? (await this.#pin(tx, checked.record, reference, replaced));
+        if (pinned.name !== checked.record.name) throw new AgentError('NAME_CONFLICT');
+        let peer = withRecords(pinned, checked);
+        if (contact.handedOver === true) {
+          tx.put(ROW.bundle(aid), encodeHanded(bundle));
+        } else if (activeOf(peer, author.meta.epoch) === null) {
+          assertOneTimePrekey(checked, context.requireOneTimePrekey);
+          ({ peer } = beginSession(tx, author, { peer, bundle: checked }));
+        }
+        tx.put(ROW.peer(aid), encodePeer(peer));
+        await tx.commit();
+        if (known === null) this.met(peer);
+        return aid;
+      } finally {
+        this.release(aid);
+      }
+    });
+  }
+
+  /** A new peer was committed: tells of it, and ends what was said to the one he follows. */
+  met(peer: Peer): void {
+    if (peer.formerly.length > 0) {
+      this.#successions.complete(peer).catch((error: unknown) => {
+        // Tried again when something is said to the identity before.
+        this.#context.log.warn('succession not completed', { error: nameOf(error) });
+      });
+      return;
+    }
+    if (peer.trust !== 'first-contact') return;
+    const address = addressOf(peer.identity.aid);
+    const fingerprint = fingerprintOfPeer(peer);
+    this.#context.events.emit('firstContact', { peer: peer.name, address, fingerprint });
+  }
+
+  async #pin(
+    tx: StoreTransaction,
+    record: IdentityRecord,
+    reference?: PeerReference,
+    replaced?: Peer,
+  ): Promise<Peer> {
+    const { name } = record;
+    const { aid } = record.identity;
+    const owner = toHex(aid);
+    const claimant = this.#claims.get(name) ?? owner;
+    if (claimant !== owner) throw new AgentError('HANDSHAKE_BUDGET', `'${name}' is being met`);
+    await this.#revocations.assertValid(tx, aid);
+    this.#claims.set(name, owner);
+    const { policy, meta } = this.#context;
+    const pinned = replaced === undefined ? await pinnedPeer(tx, name) : null;
+    const mayFollow = pinned !== null && pinned.contestedBy === null;
+    if (mayFollow && (await this.#successions.mayFollow(record, pinned.identity))) {
+      tx.put(ROW.name(name), aid);
+      return successorOf(pinned, record, meta.epoch);
+    }
+    const trust = judgeContact(policy, { record, pinned, reference });
+    tx.put(ROW.name(name), aid);
+    return newPeer(record, trust, meta.epoch);
+  }
+
+  async #askForRecord(bundles: BundleSource, name: string): Promise<IdentityRecord> {
+    const question = { name, aid: null, fingerprint: null, hubId: bundles.hubId };
+    try {
+      const bundle = await bundles.ask({ peer: askedAs(question), oneTime: false });
+      return checkRecord(bundle, question, this.#context.runtime.now());
+    } catch (error) {
+      if (error instanceof CryptoError && error.code === 'REVOKED') throw error;
+      const isAnswer = error instanceof CryptoError || isNotFound(error);
+      throw isAnswer ? new AgentError('NAME_CONFLICT', undefined, error) : error;
+    }
+  }
+
+  async #verifyBy(peer: Peer, reference: PeerReference): Promise<void> {
+    if (peer.trust !== 'verified' && isProvenBy(reference, peer.identity.aid)) {
+      await this.#confirm(peer.identity.aid, false);
+    }
+  }
+
+  /** Marks the pinned identity as compared; `decided` also lifts what waited for a decision. */
+  async #confirm(aid: Uint8Array, decided = true): Promise<void> {
+    const context = this.#context;
+    await context.peers.run(toHex(aid), async () => {
+      const tx = context.transaction();
+      const peer = await loadPeer(tx, aid);
+      if (peer === null) return;
+      const verified: Peer = { ...peer, trust: 'verified' };
+      const instance = peer.heldInstance ?? peer.instance;
+      const lifted = decided
+        ? { ...verified, contestedBy: null, heldInstance: null, instance }
+        : verified;
+      tx.put(ROW.peer(aid), encodePeer(lifted));
+      await tx.commit();
+    });
+  }
+
+  /** All that was kept of a peer whose name now belongs to somebody else. */
+  #forget(tx: StoreTransaction, peer: Peer): void {
+    const { aid } = peer.identity;
+    for (const { sid } of peer.sessions) tx.delete(ROW.session(sid));
+    forgetSent(tx, peer);
+    for (const row of [ROW.peer, ROW.bundle, ROW.receipt, ROW.gap]) tx.delete(row(aid));
+  }
+}
+
+/** Storage form of a handed bundle: its JSON text, public through and through. */
+function encodeHanded(bundle: Bundle): Uint8Array {
+  return new TextEncoder().encode(JSON.stringify(encodeBundle(bundle)));
+}
+
+function isNotFound(error: unknown): boolean {
+  return error instanceof ProtocolError && error.code === 'PEER_NOT_FOUND';
+}

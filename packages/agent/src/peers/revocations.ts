@@ -1,0 +1,110 @@
+/**
+ * Identities that are void for ever (protocol.md §2.13): learnt from bundles, from peers or from
+ * the application, and never forgotten. Owns the rows and what ends with a peer; whoever meets an
+ * identity asks here or finds the mark in the peer's row.
+ */
+import {
+  addressOf,
+  AgentMeshError,
+  CryptoError,
+  equalBytes,
+  fromHex,
+  parseIdentityRecord,
+  parseRevocation,
+  toHex,
+  verifyRevocation,
+} from '@agentmesh/crypto';
+import type { Bundle, PublicIdentity, Revocation } from '@agentmesh/crypto';
+import type { AgentContext } from '../agent-context.js';
+import { nameOf } from '../agent-context.js';
+import type { Deliveries } from '../sending/deliveries.js';
+import { loadPeer } from './handshake.js';
+import { encodePeer } from './peer.js';
+import { rowsUnder } from '../store/row-pages.js';
+import { ROW } from '../store/row-keys.js';
+import { forgetSent } from '../sending/sent-log.js';
+import type { StoreTransaction } from '../store/store-transaction.js';
+import type { Transmitter } from '../sending/transmitter.js';
+
+/** What an agent knows of revocations. */
+export class Revocations {
+  readonly #context: AgentContext;
+  readonly #deliveries: Deliveries;
+  readonly #transmitter: Transmitter;
+
+  constructor(context: AgentContext, deliveries: Deliveries, transmitter: Transmitter) {
+    this.#context = context;
+    this.#deliveries = deliveries;
+    this.#transmitter = transmitter;
+  }
+
+  /** Completes what an earlier run had learnt; throws REVOKED when that is our own end. */
+  async load(): Promise<void> {
+    for await (const { key, value } of rowsUnder(this.#context.store, 'revoked')) {
+      const aid = fromHex(key.slice(key.indexOf('/') + 1));
+      if (equalBytes(aid, this.#context.aid)) throw new CryptoError('REVOKED');
+      await this.#end(aid, parseRevocation(value));
+    }
+  }
+
+  /** Throws REVOKED for an identity that is known to be void. */
+  async assertValid(tx: StoreTransaction, aid: Uint8Array): Promise<void> {
+    if ((await tx.get(ROW.revoked(aid))) !== null) throw new CryptoError('REVOKED');
+  }
+
+  /** A bundle as anybody shows it: a genuine revocation in it is kept before it is looked at. */
+  async noticeIn({ record, revocation }: Bundle): Promise<void> {
+    if (revocation === undefined) return;
+    try {
+      await this.learn(parseRevocation(revocation), parseIdentityRecord(record).identity);
+    } catch (error) {
+      // Whoever checks the bundle says what is wrong with it.
+      if (!(error instanceof CryptoError)) throw error;
+    }
+  }
+
+  /**
+   * Keeps a revocation for ever if this identity, whose it must be, has signed it; false if not.
+   * Durable when this resolves; what ends with it ends soon after.
+   */
+  async learn(revocation: Revocation, identity: PublicIdentity): Promise<boolean> {
+    if (!verifyRevocation(revocation, identity)) return false;
+    const { store, aid } = this.#context;
+    const key = ROW.revoked(identity.aid);
+    if ((await store.get(key)) !== null) return true;
+    await store.commit([{ put: key, value: revocation.bytes }]);
+    if (equalBytes(identity.aid, aid)) store.fail(new CryptoError('REVOKED'));
+    else this.#endSoon(identity.aid, revocation);
+    return true;
+  }
+
+  /** Not awaited: the peer may be the one whose lock is held. */
+  #endSoon(aid: Uint8Array, revocation: Revocation): void {
+    this.#end(aid, revocation).catch((error: unknown) => {
+      // The row is there: the next run completes it.
+      const code = error instanceof AgentMeshError ? error.code : nameOf(error);
+      this.#context.log.warn('revocation not completed', { code });
+    });
+  }
+
+  /** All that was begun with this peer ends; nothing is sent to him or taken from him any more. */
+  async #end(aid: Uint8Array, { reason, timeMs }: Revocation): Promise<void> {
+    const context = this.#context;
+    await context.peers.run(toHex(aid), async () => {
+      const tx = context.transaction();
+      const peer = await loadPeer(tx, aid);
+      if (peer === null || peer.isRevoked) return;
+      for (const { sid } of peer.sessions) tx.delete(ROW.session(sid));
+      forgetSent(tx, peer);
+      for (const key of [ROW.bundle(aid), ROW.receipt(aid)]) tx.delete(key);
+      tx.put(ROW.peer(aid), encodePeer({ ...peer, sessions: [], owed: 0, isRevoked: true }));
+      await tx.commit();
+      const error = new CryptoError('REVOKED');
+      this.#transmitter.abandon(aid, error);
+      this.#deliveries.abandon(aid, error);
+      const address = addressOf(aid);
+      context.log.warn('peer revoked', { peer: peer.name, address });
+      context.events.emit('peerRevoked', { peer: peer.name, address, reason, timeMs });
+    });
+  }
+}

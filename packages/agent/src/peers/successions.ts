@@ -1,0 +1,90 @@
+/**
+ * Peers that change their identity (protocol.md §2.13): whether we may follow, and the end of what
+ * we said to the identity before. Owns asking for the records between the two; the judgement is
+ * `succession`'s, pins are `introductions`'.
+ */
+import { addressOf, CryptoError, equalBytes, parseIdentityRecord, toHex } from '@agentmesh/crypto';
+import type { Bundle, IdentityRecord, PublicIdentity } from '@agentmesh/crypto';
+import { ProtocolError } from '@agentmesh/protocol';
+import type { AgentContext } from '../agent-context.js';
+import type { BundleSource } from '../hub/bundle-source.js';
+import { loadPeer } from './handshake.js';
+import { encodePeer, fingerprintOfPeer } from './peer.js';
+import type { Peer } from './peer.js';
+import { ROW } from '../store/row-keys.js';
+import { forgetSent } from '../sending/sent-log.js';
+import { isSuccessor } from './succession.js';
+
+/** The changes of identity of one agent's peers. */
+export class Successions {
+  readonly #context: AgentContext;
+  readonly #bundles: BundleSource | null;
+
+  constructor(context: AgentContext, bundles: BundleSource | null) {
+    this.#context = context;
+    this.#bundles = bundles;
+  }
+
+  /**
+   * Whether this record's owner rightly follows that identity, and nobody has to be asked. A
+   * revoked one vouches for nobody: whoever stole its keys could have signed.
+   */
+  async mayFollow(record: IdentityRecord, identity: PublicIdentity): Promise<boolean> {
+    if (this.#bundles === null || this.#context.policy.mode === 'strict') return false;
+    const present = await this.#bundleOf(identity.aid);
+    if (present?.revocation !== undefined || (await this.#isRevoked(identity.aid))) return false;
+    return isSuccessor(record, identity, (aid) => this.recordOf(aid));
+  }
+
+  /** The record of an identity, also of one that another has followed; null if there is none. */
+  async recordOf(aid: Uint8Array): Promise<IdentityRecord | null> {
+    const bundle = await this.#bundleOf(aid);
+    if (bundle === null || bundle.revocation !== undefined) return null;
+    if (await this.#isRevoked(aid)) return null;
+    const hubId = this.#bundles?.hubId ?? null;
+    try {
+      const record = parseIdentityRecord(bundle.record);
+      const isAsked = equalBytes(record.identity.aid, aid);
+      return isAsked && hubId !== null && equalBytes(record.hubId, hubId) ? record : null;
+    } catch (error) {
+      if (error instanceof CryptoError) return null;
+      throw error;
+    }
+  }
+
+  /** What we know ourselves counts too: a hub may hide a revocation that we have seen. */
+  async #isRevoked(aid: Uint8Array): Promise<boolean> {
+    return (await this.#context.store.get(ROW.revoked(aid))) !== null;
+  }
+
+  async #bundleOf(aid: Uint8Array): Promise<Bundle | null> {
+    try {
+      return (await this.#bundles?.ask({ peer: addressOf(aid), oneTime: false })) ?? null;
+    } catch (error) {
+      if (error instanceof ProtocolError && error.code === 'PEER_NOT_FOUND') return null;
+      throw error;
+    }
+  }
+
+  /** This peer has followed another one, who gets nothing any more. Told once. */
+  async complete(successor: Peer): Promise<void> {
+    const context = this.#context;
+    const previous = successor.formerly.at(-1);
+    if (previous === undefined) return;
+    const { aid } = successor.identity;
+    await context.peers.run(toHex(previous), async () => {
+      const tx = context.transaction();
+      const peer = await loadPeer(tx, previous);
+      if (peer === null || peer.succeededBy !== null) return;
+      forgetSent(tx, peer);
+      tx.put(ROW.peer(previous), encodePeer({ ...peer, succeededBy: aid }));
+      await tx.commit();
+      context.events.emit('identityRotated', {
+        peer: successor.name,
+        address: addressOf(aid),
+        fingerprint: fingerprintOfPeer(successor),
+        previous: addressOf(previous),
+      });
+    });
+  }
+}

@@ -1,0 +1,67 @@
+/**
+ * Deliveries on their way to the receiver: what comes from one sender while his earlier messages
+ * are being taken waits together and is taken together. Owns these groups and their order; does not
+ * judge anything.
+ */
+import { toHex } from '@agentmesh/crypto';
+import type { Delivery } from '@agentmesh/protocol';
+import type { HubLine } from '../hub/hub-line.js';
+import type { InboxRow } from './inbox.js';
+import type { KeyedMutex } from '../keyed-mutex.js';
+import { AGENT_LIMITS } from '../limits.js';
+import type { Received } from './receive.js';
+import type { StoreTransaction } from '../store/store-transaction.js';
+
+/** A delivery, and the line it came on: that is where it is answered. */
+export interface Arrival {
+  readonly delivery: Delivery;
+  readonly line: HubLine;
+}
+
+/** An authentic message; `key` is that of its inbox row, null for what no application sees. */
+export interface Accepted {
+  readonly arrival: Arrival;
+  readonly received: Received;
+  readonly row: InboxRow;
+  readonly key: string | null;
+}
+
+/** Messages of one sender that share a commit. */
+export class Batch {
+  readonly tx: StoreTransaction;
+  readonly accepted: Accepted[] = [];
+
+  constructor(tx: StoreTransaction) {
+    this.tx = tx;
+  }
+}
+
+/** One per agent. */
+export class Arrivals {
+  readonly #peers: KeyedMutex;
+  readonly #take: (group: readonly Arrival[]) => Promise<void>;
+  /** By aid in hex: the group that still grows. */
+  readonly #open = new Map<string, Arrival[]>();
+
+  /** `take` runs under the sender's lock. */
+  constructor(peers: KeyedMutex, take: (group: readonly Arrival[]) => Promise<void>) {
+    this.#peers = peers;
+    this.#take = take;
+  }
+
+  /** The lock is asked for at once, so that one sender's messages keep their order. */
+  add(arrival: Arrival): void {
+    const key = toHex(arrival.delivery.envelope.from);
+    const open = this.#open.get(key);
+    if (open !== undefined && open.length < AGENT_LIMITS.commitMessages) {
+      open.push(arrival);
+      return;
+    }
+    const group = [arrival];
+    this.#open.set(key, group);
+    void this.#peers.run(key, () => {
+      if (this.#open.get(key) === group) this.#open.delete(key);
+      return this.#take(group);
+    });
+  }
+}

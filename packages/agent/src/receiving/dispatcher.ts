@@ -1,0 +1,270 @@
+/**
+ * Runs the handlers: one message after the other, in the order of each sender, again after a
+ * failure and, beyond a bound, aside as a dead letter (protocol.md §2.11 P3). Owns the waiting
+ * messages; a row leaves the inbox only when every handler was content with it.
+ */
+import type { AgentContext } from '../agent-context.js';
+import { AgentError } from '../errors.js';
+import { decodeInboxRow, encodeInboxRow } from './inbox.js';
+import type { InboxRow } from './inbox.js';
+import { AGENT_LIMITS } from '../limits.js';
+import type { Message } from '../message.js';
+import { reasonOf } from './outcome.js';
+import type { Ending, Outcomes } from './outcomes.js';
+import { orderOf, ROW } from '../store/row-keys.js';
+import { rowsUnder } from '../store/row-pages.js';
+import type { RowSweeper } from '../store/row-sweeper.js';
+
+/**
+ * What an application does with a message; it is handled when this returns or resolves. Throwing
+ * `new AgentError('REFUSED', reason)` refuses it for good and tells its sender the reason.
+ */
+export type Handler = (message: Message) => void | Promise<void>;
+
+/** A committed inbox row. */
+export interface InboxEntry {
+  readonly key: string;
+  readonly row: InboxRow;
+  /** Its sender's store, and its number there. */
+  readonly place: { readonly line: string; readonly number: number };
+  /** Whether a handler may have seen it in an earlier run. */
+  readonly redelivered: boolean;
+  /** Called once, when the row is gone. */
+  readonly handled: () => void;
+}
+
+interface Waiting {
+  readonly entry: InboxEntry;
+  /** Runs begun, this one included while it runs. */
+  attempts: number;
+  /** Handlers that were content with it. */
+  readonly content: Set<Handler>;
+  /** When it may run, though earlier numbers are missing or it has failed. */
+  dueMs: number;
+}
+
+/** The inbox of one agent in motion. */
+export class Dispatcher {
+  readonly #context: AgentContext;
+  readonly #sweeper: RowSweeper;
+  readonly #outcomes: Outcomes;
+  readonly #read: (row: InboxRow, redelivered: boolean) => Message;
+  readonly #handlers = new Set<Handler>();
+  /** In order of arrival. */
+  #waiting: Waiting[] = [];
+  #running: Promise<void> | null = null;
+  #cancelWake: (() => void) | null = null;
+  #draining = false;
+  #stopped = false;
+
+  constructor(parts: {
+    readonly context: AgentContext;
+    readonly sweeper: RowSweeper;
+    readonly outcomes: Outcomes;
+    readonly read: (row: InboxRow, redelivered: boolean) => Message;
+  }) {
+    this.#context = parts.context;
+    this.#sweeper = parts.sweeper;
+    this.#outcomes = parts.outcomes;
+    this.#read = parts.read;
+  }
+
+  get handlers(): number {
+    return this.#handlers.size;
+  }
+
+  /** Messages that no handler has done with. */
+  get depth(): number {
+    return this.#waiting.length;
+  }
+
+  hasRoomFor(messages: number): boolean {
+    return this.#waiting.length + messages <= AGENT_LIMITS.inboxMessages;
+  }
+
+  /** Takes up what an earlier run left. */
+  async load(): Promise<void> {
+    for await (const { key, value } of rowsUnder(this.#context.store, 'inbox')) {
+      const place = { line: key, number: 0 };
+      const entry = { key, row: decodeInboxRow(value), place, redelivered: true, handled: noop };
+      this.#waiting.push(waiting(entry, 0));
+    }
+  }
+
+  /** A row was committed; it runs when nothing before it is missing, or after a wait. */
+  add(entry: InboxEntry): void {
+    this.#waiting.push(waiting(entry, this.#context.waits() + AGENT_LIMITS.inOrderMs));
+  }
+
+  /** A row is in the inbox again: a dead letter that somebody wants to be tried once more. */
+  again(key: string, row: InboxRow): void {
+    const place = { line: key, number: 0 };
+    this.#waiting.push(waiting({ key, row, place, redelivered: true, handled: noop }, 0));
+    this.#kick();
+  }
+
+  /** Nothing of this line is missing up to `mark`. */
+  advance(line: string, mark: number): void {
+    for (const item of this.#waiting) {
+      const { place } = item.entry;
+      if (item.attempts === 0 && place.line === line && place.number <= mark) item.dueMs = 0;
+    }
+    this.#kick();
+  }
+
+  /** Adds a handler behind the others; the returned function removes it. */
+  addHandler(handler: Handler): () => void {
+    // A function added twice runs twice and is removed once each.
+    const own: Handler = (message) => handler(message);
+    this.#handlers.add(own);
+    this.#kick();
+    return () => void this.#handlers.delete(own);
+  }
+
+  /** Handles all that can be handled now, in whatever order it came; resolves then. */
+  async drain(): Promise<void> {
+    this.#draining = true;
+    this.#kick();
+    await this.#running;
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.#cancelWake?.();
+  }
+
+  #kick(): void {
+    if (this.#running !== null || this.#stopped || this.#handlers.size === 0) return;
+    this.#running = this.#run();
+  }
+
+  async #run(): Promise<void> {
+    // One turn later, so that a handler added in the same turn is not missed.
+    await Promise.resolve();
+    try {
+      for (let item = this.#next(); item !== null; item = this.#next()) await this.#handle(item);
+    } catch (error) {
+      this.#context.store.fail(error);
+    }
+    this.#running = null;
+    this.#wakeLater();
+  }
+
+  /** The first message that may run, or the earliest of its line. */
+  #next(): Waiting | null {
+    if (this.#stopped || this.#handlers.size === 0) return null;
+    const nowMs = this.#context.waits();
+    const isDue = (item: Waiting): boolean =>
+      item.dueMs <= nowMs || (this.#draining && item.attempts === 0);
+    const first = this.#waiting.find(isDue);
+    if (first === undefined) return null;
+    const { line } = first.entry.place;
+    let earliest = first;
+    for (const item of this.#waiting) {
+      const isEarlier = item.entry.place.number < earliest.entry.place.number;
+      if (item.entry.place.line === line && isEarlier && isDue(item)) earliest = item;
+    }
+    return earliest;
+  }
+
+  #wakeLater(): void {
+    this.#cancelWake?.();
+    this.#cancelWake = null;
+    if (this.#stopped || this.#handlers.size === 0 || this.#waiting.length === 0) return;
+    const atMs = Math.min(...this.#waiting.map(({ dueMs }) => dueMs));
+    const delayMs = Math.max(0, atMs - this.#context.waits());
+    this.#cancelWake = this.#context.runtime.schedule(delayMs, () => this.#kick());
+  }
+
+  async #handle(item: Waiting): Promise<void> {
+    const { entry } = item;
+    item.attempts += 1;
+    // A run that kills the process must count: its row has come back from an earlier one.
+    if (entry.redelivered) await this.#store(item);
+    if (item.attempts > AGENT_LIMITS.handlerAttempts) return this.#setAside(item);
+    const message = this.#read(entry.row, entry.redelivered || item.attempts > 1);
+    const errors = await this.#runHandlers(item, message);
+    const refusal = errors.find(isRefusal);
+    if (refusal !== undefined) return this.#done(item, refusedBy(refusal));
+    const deadLettered = errors.length > 0 && item.attempts >= AGENT_LIMITS.handlerAttempts;
+    if (errors.length === 0) this.#done(item, HANDLED);
+    else if (deadLettered) await this.#setAside(item);
+    else await this.#later(item);
+    for (const error of errors) {
+      const { attempts: attempt } = item;
+      this.#context.events.emit('handlerError', { error, message, attempt, deadLettered });
+    }
+  }
+
+  /** Every handler that was not content with it before, one after the other. */
+  async #runHandlers(item: Waiting, message: Message): Promise<unknown[]> {
+    const errors: unknown[] = [];
+    for (const handler of this.#handlers) {
+      if (item.content.has(handler)) continue;
+      try {
+        await handler(message);
+        item.content.add(handler);
+      } catch (error) {
+        errors.push(error);
+        if (isRefusal(error)) break;
+      }
+    }
+    return errors;
+  }
+
+  #done(item: Waiting, ending: Ending): void {
+    const { key, row } = item.entry;
+    this.#sweeper.delete(key, this.#outcomes.rowsOf(key, row, ending));
+    this.#outcomes.ended(row, ending);
+    this.#remove(item);
+  }
+
+  #remove(item: Waiting): void {
+    this.#waiting = this.#waiting.filter((other) => other !== item);
+    item.entry.handled();
+  }
+
+  async #later(item: Waiting): Promise<void> {
+    if (!item.entry.redelivered) await this.#store(item);
+    const waitMs = AGENT_LIMITS.handlerRetryMs * 2 ** (item.attempts - 1);
+    item.dueMs = this.#context.waits() + waitMs;
+  }
+
+  /** Counts the run in the row. */
+  async #store({ entry: { key, row }, attempts }: Waiting): Promise<void> {
+    await this.#context.store.commit([{ put: key, value: encodeInboxRow({ ...row, attempts }) }]);
+  }
+
+  /** A dead letter: out of the inbox, kept for whoever looks into it. */
+  async #setAside(item: Waiting): Promise<void> {
+    const { key, row } = item.entry;
+    const tx = this.#context.transaction();
+    const dead = this.#context.nextKey('dead');
+    tx.delete(key);
+    tx.put(dead, encodeInboxRow({ ...row, attempts: item.attempts }));
+    const beyond = orderOf(dead) - AGENT_LIMITS.deadLetters;
+    if (beyond > 0) tx.delete(ROW.log('dead', beyond));
+    for (const owed of this.#outcomes.rowsOf(key, row, FAILED)) tx.write(owed);
+    await tx.commit();
+    this.#outcomes.ended(row, FAILED);
+    this.#remove(item);
+  }
+}
+
+function waiting(entry: InboxEntry, dueMs: number): Waiting {
+  return { entry, attempts: entry.row.attempts, content: new Set(), dueMs };
+}
+
+const HANDLED: Ending = { state: 'handled', reason: '' };
+const FAILED: Ending = { state: 'failed', reason: '' };
+
+/** A handler that throws REFUSED has decided: no other handler and no other attempt follows. */
+function isRefusal(error: unknown): error is AgentError {
+  return error instanceof AgentError && error.code === 'REFUSED';
+}
+
+function refusedBy({ detail }: AgentError): Ending {
+  return { state: 'refused', reason: reasonOf(detail ?? '') };
+}
+
+function noop(): void {}

@@ -1,0 +1,239 @@
+/**
+ * What becomes of messages on their way: promises kept by the peer's own authenticated receipts,
+ * broken when a message is given up, and the event that tells of each step (protocol.md §2.10).
+ * Owns the waiting, in memory; acknowledgements themselves are rows of the peer.
+ */
+import { addressOf, toHex } from '@agentmesh/crypto';
+import type { AgentMeshError } from '@agentmesh/crypto';
+import { AgentError } from '../errors.js';
+import type { AgentEvents, EventEmitter } from '../events.js';
+import { AGENT_LIMITS } from '../limits.js';
+import type { Outcome } from '../receiving/outcome.js';
+
+/** Where a message of ours belongs. */
+export interface Sent {
+  /** aid and pinned name of the peer. */
+  readonly aid: Uint8Array;
+  readonly peer: string;
+  /** Our epoch and number in the conversation. */
+  readonly epoch: number;
+  readonly number: number;
+  /** msgId in hex, as the application knows it. */
+  readonly id: string;
+}
+
+/** The two promises of one message. Neither is ever an unhandled rejection. */
+export interface Promises {
+  readonly delivered: Promise<void>;
+  readonly handled: Promise<void>;
+}
+
+interface Waiter {
+  readonly sent: Sent;
+  /** In hex; null for a message that goes by hand. */
+  readonly envelope: string | null;
+  readonly delivered: PromiseWithResolvers<void>;
+  readonly handled: PromiseWithResolvers<void>;
+}
+
+/** What is awaited of one peer. */
+interface Line {
+  /** By epoch and number, ascending: until the peer has it, or it is given up. */
+  readonly numbers: Map<string, Waiter>;
+  /** By message id: until its outcome is known. In the order in which they were sent. */
+  readonly ids: Map<string, Waiter>;
+}
+
+type Step = AgentEvents['outgoing'];
+
+/** All that is awaited of all peers. */
+export class Deliveries {
+  readonly #events: EventEmitter;
+  /** By aid in hex. */
+  readonly #lines = new Map<string, Line>();
+  /** By envelope id in hex: as long as in `numbers`. */
+  readonly #envelopes = new Map<string, Waiter>();
+
+  constructor(events: EventEmitter) {
+    this.#events = events;
+  }
+
+  /** A message was committed here. */
+  expect(sent: Sent, envelopeId: Uint8Array | null): Promises {
+    const envelope = envelopeId === null ? null : toHex(envelopeId);
+    const waiter: Waiter = {
+      sent,
+      envelope,
+      delivered: Promise.withResolvers(),
+      handled: Promise.withResolvers(),
+    };
+    for (const { promise } of [waiter.delivered, waiter.handled]) promise.catch(() => undefined);
+    const line = this.#lineOf(sent.aid);
+    line.numbers.set(placeOf(sent), waiter);
+    line.ids.set(sent.id, waiter);
+    if (envelope !== null) this.#envelopes.set(envelope, waiter);
+    this.#bound(line);
+    this.#tell(sent, 'queued');
+    return { delivered: waiter.delivered.promise, handled: waiter.handled.promise };
+  }
+
+  /** The hub has it durably. */
+  accepted(sent: Sent): void {
+    this.#tell(sent, 'accepted');
+  }
+
+  /** The peer has everything of this epoch up to this number. */
+  acknowledged(aid: Uint8Array, epoch: number, upTo: number): void {
+    this.#upTo({ aid, epoch }, upTo, (waiter) => this.#deliver(waiter));
+    this.#forgetIfIdle(aid);
+  }
+
+  /** Peers whose receipts are awaited by this run. */
+  awaited(): Uint8Array[] {
+    return [...this.#lines.values()].flatMap(({ numbers }) => {
+      const [first] = numbers.values();
+      return first === undefined ? [] : [first.sent.aid];
+    });
+  }
+
+  /** Whether a receipt for this number is awaited by this run. */
+  isAwaited(aid: Uint8Array, epoch: number, number: number): boolean {
+    return this.#lines.get(toHex(aid))?.numbers.has(placeOf({ epoch, number })) ?? false;
+  }
+
+  /** The peer has a message of an earlier run of ours. */
+  acknowledgedEarlier(sent: Sent): void {
+    this.#tell(sent, 'delivered');
+  }
+
+  /**
+   * The peer says what became of a message; `peer` is his pinned name, `aids` his identity and
+   * those that it has followed, to one of which the message went.
+   */
+  ended(aids: readonly Uint8Array[], peer: string, { msgId, state, reason }: Outcome): void {
+    const id = toHex(msgId);
+    const aid = aids.find((each) => this.#lines.get(toHex(each))?.ids.has(id)) ?? aids[0];
+    if (aid === undefined) return;
+    const line = this.#lineOf(aid);
+    const waiter = line.ids.get(id);
+    if (waiter !== undefined) {
+      // Whoever has handled it has it, though earlier ones may still be missing there.
+      if (line.numbers.has(placeOf(waiter.sent))) this.#deliver(waiter);
+      line.ids.delete(id);
+      if (state === 'handled') waiter.handled.resolve();
+      else waiter.handled.reject(outcomeError(state, reason));
+    }
+    this.#tell({ aid, peer, id }, state, reason === '' ? null : reason);
+    this.#forgetIfIdle(aid);
+  }
+
+  /** One message was given up: refused by the hub, expired, or never taken by the peer. */
+  failed(sent: Sent, state: 'expired' | 'rejected', error: AgentMeshError): void {
+    const line = this.#lineOf(sent.aid);
+    const waiter = line.numbers.get(placeOf(sent));
+    if (waiter === undefined) return;
+    waiter.delivered.reject(error);
+    waiter.handled.reject(error);
+    this.#received(waiter);
+    line.ids.delete(sent.id);
+    this.#tell(sent, state, error.code);
+    this.#forgetIfIdle(sent.aid);
+  }
+
+  /** Contents of this epoch below this number are not kept any more. */
+  dropped(place: Pick<Sent, 'aid' | 'epoch'>, below: number, error: AgentMeshError): void {
+    this.#upTo(place, below - 1, ({ sent }) => this.failed(sent, 'expired', error));
+  }
+
+  /** Nothing is awaited of this peer any more. */
+  abandon(aid: Uint8Array, error: AgentMeshError): void {
+    const line = this.#lines.get(toHex(aid));
+    for (const { sent } of line?.numbers.values() ?? []) this.failed(sent, 'rejected', error);
+    for (const { handled } of line?.ids.values() ?? []) handled.reject(error);
+    this.#lines.delete(toHex(aid));
+  }
+
+  /** The message in an envelope of this run that nothing has been heard of; else undefined. */
+  byEnvelope(envelopeId: Uint8Array): Sent | undefined {
+    return this.#envelopes.get(toHex(envelopeId))?.sent;
+  }
+
+  /** The message of this run at a place in the conversation. */
+  byPlace(aid: Uint8Array, epoch: number, number: number): Sent | undefined {
+    return this.#lines.get(toHex(aid))?.numbers.get(placeOf({ epoch, number }))?.sent;
+  }
+
+  /** The agent ends: nothing is awaited any more. */
+  close(error: AgentMeshError): void {
+    for (const { numbers, ids } of this.#lines.values()) {
+      for (const { delivered } of numbers.values()) delivered.reject(error);
+      for (const { handled } of ids.values()) handled.reject(error);
+    }
+    this.#lines.clear();
+    this.#envelopes.clear();
+  }
+
+  #tell(
+    { aid, peer, id }: Pick<Sent, 'aid' | 'peer' | 'id'>,
+    state: Step['state'],
+    reason: string | null = null,
+  ): void {
+    this.#events.emit('outgoing', { id, peer, address: addressOf(aid), state, reason });
+  }
+
+  #lineOf(aid: Uint8Array): Line {
+    const key = toHex(aid);
+    const line = this.#lines.get(key) ?? { numbers: new Map(), ids: new Map() };
+    this.#lines.set(key, line);
+    return line;
+  }
+
+  /** Calls with every waiting message of an epoch up to a number; the call takes it out. */
+  #upTo(
+    { aid, epoch }: Pick<Sent, 'aid' | 'epoch'>,
+    last: number,
+    end: (waiter: Waiter) => void,
+  ): void {
+    for (const waiter of this.#lines.get(toHex(aid))?.numbers.values() ?? []) {
+      if (waiter.sent.epoch !== epoch) continue;
+      if (waiter.sent.number > last) return;
+      end(waiter);
+    }
+  }
+
+  #deliver(waiter: Waiter): void {
+    this.#received(waiter);
+    waiter.delivered.resolve();
+    this.#tell(waiter.sent, 'delivered');
+  }
+
+  /** Nothing is awaited of it any more but, perhaps, its outcome. */
+  #received({ sent, envelope }: Waiter): void {
+    this.#lineOf(sent.aid).numbers.delete(placeOf(sent));
+    if (envelope !== null) this.#envelopes.delete(envelope);
+  }
+
+  /** A peer whose handlers never end a message does not fill our memory. */
+  #bound(line: Line): void {
+    if (line.ids.size <= AGENT_LIMITS.outcomesAwaited) return;
+    const [oldest] = line.ids;
+    if (oldest === undefined) return;
+    line.ids.delete(oldest[0]);
+    oldest[1].handled.reject(new AgentError('UNDELIVERED', 'too many others wait to be handled'));
+  }
+
+  #forgetIfIdle(aid: Uint8Array): void {
+    const line = this.#lines.get(toHex(aid));
+    if (line === undefined || line.numbers.size > 0) return;
+    if (line.ids.size === 0) this.#lines.delete(toHex(aid));
+  }
+}
+
+function placeOf({ epoch, number }: Pick<Sent, 'epoch' | 'number'>): string {
+  return `${epoch}/${number}`;
+}
+
+function outcomeError(state: 'refused' | 'failed', reason: string): AgentError {
+  const detail = reason === '' ? undefined : reason;
+  return new AgentError(state === 'refused' ? 'REFUSED' : 'FAILED', detail);
+}

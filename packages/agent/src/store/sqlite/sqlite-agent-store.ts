@@ -1,0 +1,182 @@
+/**
+ * `SqliteAgentStore`: an agent's rows in one encrypted SQLite file (protocol.md §2.11).
+ * Owns the life of the store: opening, refusing after a failure, checkpoints, closing. Opening the
+ * file is `open-database`'s, transactions are `commit-queue`'s, statements `row-table`'s.
+ */
+import { systemRandom } from '@agentmesh/crypto';
+import type { AgentMeshError, RandomSource, Secret } from '@agentmesh/crypto';
+import { resolve } from 'node:path';
+import { StorageError } from '../../errors.js';
+import type { AgentStore, StoreOperation, StoreRange, StoreRow } from '../store.js';
+import { CommitQueue } from './commit-queue.js';
+import { RowSealer } from './row-sealer.js';
+import { RowTable } from './row-table.js';
+import type { RowChanges } from './row-table.js';
+import { storageErrorOf } from './storage-failure.js';
+
+/** The log is moved into the database when it is this long, and this long after a commit. */
+const LONGEST_LOG_BYTES = 1024 * 1024;
+const CHECKPOINT_MS = 2_000;
+const ROW_KEY = /^[\x20-\x7e]{1,200}$/;
+
+/** How to open a store. */
+export interface SqliteAgentStoreOptions {
+  /** The key that `loadOrCreateKeyFile` gives with the agent's identity. */
+  readonly storeKey: Secret<'store key'>;
+  readonly random?: RandomSource | undefined;
+}
+
+/**
+ * An `AgentStore` in a file of mode 0600, made with its folder if missing. One process at a time:
+ * others get STORE_LOCKED at once, and the lock ends with the process, also by `kill -9`.
+ *
+ * - Values are encrypted, each under a key of its own, and open only in their own row. Keys of rows
+ *   are readable, because ranges need their order: names, addresses, session ids, counters and
+ *   times, which is what the hub sees too. That a row is missing or old is not seen.
+ * - Commits of one turn of the event loop share a transaction. If it fails, so do the commits that
+ *   were called later and wait. STORE_FULL leaves the store usable, any other failure is its last
+ *   word: it refuses everything until it is opened anew.
+ * - Deleted and overwritten values leave both files within seconds, at the next checkpoint; that a
+ *   medium forgets them cannot be promised.
+ * - STORE_CORRUPT (damage, or not a store), STORE_MISMATCH (another key) and STORE_VERSION (written
+ *   by a newer version) leave the file as it was. STORE_FAILED: see its cause.
+ */
+export class SqliteAgentStore implements AgentStore {
+  readonly #path: string;
+  readonly #sealer: RowSealer;
+  readonly #queue: CommitQueue;
+  #table: RowTable | null = null;
+  #failure: AgentMeshError | null = null;
+  /** Until the next checkpoint, unless the log grows long before. */
+  #pause: NodeJS.Timeout | null = null;
+  #isCheckpointDue = false;
+
+  /** Touches nothing before `open`. */
+  constructor(path: string, { storeKey, random = systemRandom }: SqliteAgentStoreOptions) {
+    this.#path = resolve(path);
+    this.#sealer = new RowSealer(storeKey, random);
+    this.#queue = new CommitQueue((changes) => this.#write(changes));
+  }
+
+  /** The store of a key file, in the same folder: `alice.db` beside `alice.json`. */
+  static beside(keyFilePath: string, options: SqliteAgentStoreOptions): SqliteAgentStore {
+    return new SqliteAgentStore(`${keyFilePath.replace(/\.json$/, '')}.db`, options);
+  }
+
+  /** Where the file is: absolute. */
+  get path(): string {
+    return this.#path;
+  }
+
+  open(): Promise<void> {
+    return promised(() => {
+      this.#table = RowTable.open(this.#path, this.#sealer);
+      this.#failure = null;
+      // What a process that was killed had overwritten or deleted is still in its log.
+      this.#checkpoint();
+    });
+  }
+
+  get(key: string): Promise<Uint8Array | null> {
+    return this.#read((table) => table.get(key));
+  }
+
+  range(range: StoreRange): Promise<readonly StoreRow[]> {
+    return this.#read((table) => table.range(range));
+  }
+
+  async commit(operations: readonly StoreOperation[]): Promise<void> {
+    this.#usable();
+    for (const operation of operations) assertOperation(operation);
+    await this.#queue.add(operations);
+  }
+
+  close(): Promise<void> {
+    return promised(() => {
+      if (this.#table === null) return;
+      this.#queue.flush();
+      this.#forgetCheckpoint();
+      const table = this.#table;
+      this.#table = null;
+      table.close();
+    });
+  }
+
+  #read<T>(read: (table: RowTable) => T): Promise<T> {
+    return promised(() => {
+      const table = this.#usable();
+      try {
+        return read(table);
+      } catch (thrown) {
+        throw this.#failed(thrown);
+      }
+    });
+  }
+
+  #write(changes: RowChanges): AgentMeshError | null {
+    try {
+      this.#checkpointSoon(this.#usable().write(changes));
+      return null;
+    } catch (thrown) {
+      return this.#failed(thrown);
+    }
+  }
+
+  #usable(): RowTable {
+    if (this.#table === null) throw new StorageError('STORE_CLOSED');
+    if (this.#failure !== null) throw this.#failure;
+    return this.#table;
+  }
+
+  #failed(thrown: unknown): AgentMeshError {
+    const error = storageErrorOf(thrown, this.#path);
+    if (error.code !== 'STORE_FULL') this.#failure ??= error;
+    return error;
+  }
+
+  #checkpointSoon(logBytes: number): void {
+    if (logBytes < LONGEST_LOG_BYTES) this.#checkpointAfterPause();
+    else if (!this.#isCheckpointDue) {
+      this.#isCheckpointDue = true;
+      setImmediate(() => this.#checkpoint());
+    }
+  }
+
+  #checkpointAfterPause(): void {
+    this.#pause ??= setTimeout(() => this.#checkpoint(), CHECKPOINT_MS).unref();
+  }
+
+  /** What it moves is durable already, so a failure concerns the calls to come. */
+  #checkpoint(): void {
+    this.#forgetCheckpoint();
+    if (this.#table === null || this.#failure !== null) return;
+    try {
+      this.#table.checkpoint();
+    } catch (thrown) {
+      this.#failed(thrown);
+      this.#checkpointAfterPause();
+    }
+  }
+
+  #forgetCheckpoint(): void {
+    if (this.#pause !== null) clearTimeout(this.#pause);
+    this.#pause = null;
+    this.#isCheckpointDue = false;
+  }
+}
+
+function assertOperation(operation: StoreOperation): void {
+  const key = 'put' in operation ? operation.put : operation.delete;
+  if (typeof key !== 'string' || !ROW_KEY.test(key)) {
+    throw new StorageError('STORE_FAILED', 'keys of rows are 1 to 200 printable ASCII characters');
+  }
+  if ('put' in operation && !(operation.value instanceof Uint8Array)) {
+    throw new StorageError('STORE_FAILED', 'values of rows are bytes');
+  }
+}
+
+function promised<T>(task: () => T): Promise<T> {
+  return new Promise((fulfil) => {
+    fulfil(task());
+  });
+}
