@@ -125,8 +125,12 @@ describe('T-K9 rotation-chain', () => {
     await askFor(world, alice);
     expect(alice.events.identityRotated).toHaveLength(1);
     const nowMs = world.host.clock();
-    const bundle = bundleOf(bob.keyPair, { name: 'bob', hubId, nowMs });
-    serve(world, [{ keyPair: bob.keyPair, bundle }]);
+    const { keyPair } = bob;
+    const times = { createdMs: nowMs, validUntilMs: nowMs + 90 * 86_400_000 };
+    // Newer than all that was seen: whoever stole the former keys can sign it.
+    const record = { keyPair, name: 'bob', hubId, ...times, revision: 0xffff_ffff };
+    const stale = bundleOf(keyPair, { name: 'bob', hubId, nowMs });
+    serve(world, [{ keyPair, bundle: { ...stale, record: createIdentityRecord(record) } }]);
     expect(await askFor(world, alice)).toMatchObject({ code: 'ROLLED_BACK' });
     expect(alice.events.identityChanged).toEqual([]);
   });
