@@ -124,7 +124,7 @@ describe('agentmesh identity', () => {
     const again = agentmesh(['identity', 'revocation', '--keys', path]);
     expect(again).toMatchObject({ status: 0, stderr: '' });
     expect(again.stdout).toContain(made.fingerprint);
-    const server = await new NetworkHubServer({ port: 0 }).start();
+    const server = await new NetworkHubServer({ port: 0, data: join(folder, 'hub') }).start();
     const hub = new NetworkHub({ host: '127.0.0.1', port: server.port });
     const other = join(folder, 'other.json');
     const names = { lost: path, other };

@@ -59,8 +59,7 @@ export interface PeerBundle {
  * seen), or REVOKED (with the owner's own signature).
  */
 export function verifyBundle(bundle: Bundle, expected: BundleExpectation): PeerBundle {
-  const record = verifyBundleRecord(bundle, expected);
-  const known = expected.known?.(record.identity);
+  const { record, known } = judgeRecord(bundle, expected);
   if (bundle.signed === undefined) throw new CryptoError('BAD_RECORD', 'no signed prekey');
   const signed = parseOfKind(bundle.signed, record.identity, 'signed');
   if (known !== undefined && signed.createdMs < known.newestSignedMs) {
@@ -81,6 +80,14 @@ export function verifyBundleRecord(
   bundle: Pick<Bundle, 'record' | 'revocation'>,
   expected: BundleExpectation,
 ): IdentityRecord {
+  return judgeRecord(bundle, expected).record;
+}
+
+/** The record, and what was known of its identity. */
+function judgeRecord(
+  bundle: Pick<Bundle, 'record' | 'revocation'>,
+  expected: BundleExpectation,
+): { readonly record: IdentityRecord; readonly known: KnownPeer | undefined } {
   assertTime(expected.nowMs);
   if (expected.name === null && expected.aid === undefined && expected.hubId !== null) {
     throw new CryptoError('INVALID_ARGUMENT', 'a bundle from a hub needs a name or an aid');
@@ -91,7 +98,7 @@ export function verifyBundleRecord(
   assertNotExpired(record.validUntilMs, expected.nowMs, 0);
   const known = expected.known?.(record.identity);
   if (known !== undefined) assertNotRolledBack(record, known);
-  return record;
+  return { record, known };
 }
 
 function assertWanted(record: IdentityRecord, expected: BundleExpectation): void {

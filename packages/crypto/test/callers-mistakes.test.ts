@@ -190,7 +190,7 @@ test('what is not bytes is refused as a message, and INVALID_ARGUMENT as a conte
   expect(() => seal({ session, keyPair, content: text, random })).toThrow(MISUSE);
 });
 
-test.each([0, 8, 255, 257, 1.5])('a content of kind %p is not encoded', (kind) => {
+test.each([0, 9, 255, 257, 1.5])('a content of kind %p is not encoded', (kind) => {
   expect(() => contentOf('hello', { kind: kind as ContentKind })).toThrow(MISUSE);
 });
 

@@ -241,7 +241,7 @@ describe('a downgrade', () => {
     }
   });
 
-  test.each([0, 8, 255])('T-H10 downgrade: a signed content of kind %d is BAD_CONTENT', (kind) => {
+  test.each([0, 9, 255])('T-H10 downgrade: a signed content of kind %d is BAD_CONTENT', (kind) => {
     const { alice, bob } = firstMessage();
     const content = contentOf('hello').fill(kind, 1, 2);
     const wire = forge({ session: alice.session, signer: alice.me.keyPair, content });

@@ -132,7 +132,7 @@ describe(`a hub behind a bad network loses nothing and doubles nothing (seed ${S
     ['latency over TLS', { latencyMs: 20 }, true],
     ['one-byte writes over TLS', { sliceBytes: 1 }, true],
     ['cut connections over TLS', { cut: 0.06 }, true],
-    ['half-open connections over TLS', { halfOpen: 0.02 }, true],
+    ['half-open connections over TLS', { halfOpen: 0.05 }, true],
     ['corruption over TLS', { corrupt: 0.06 }, true],
     ['cut connections over plaintext', { cut: 0.06 }, false],
     ['frames doubled and swapped over plaintext', { duplicate: 0.3, reorder: 0.3 }, false],

@@ -8,7 +8,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { SqliteAgentStore } from '@agentmesh/agent/node';
 import { ready } from '@agentmesh/crypto';
 import { loadOrCreateKeyFile } from '@agentmesh/crypto/node';
-import { MIGRATIONS } from '../../../agent/dist/sqlite/schema.js';
+import { MIGRATIONS } from '../../../agent/dist/store/sqlite/schema.js';
 import { Agent, NetworkHub } from '../../dist/index.js';
 import { killingHub, killingStore, killPlan, watchDatabase, watchFiles } from './kill-points.mjs';
 import { openLedger } from './ledger.mjs';

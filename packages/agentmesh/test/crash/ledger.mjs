@@ -5,8 +5,8 @@ import { createHash } from 'node:crypto';
 import { openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseMessage } from '@agentmesh/crypto';
-import { decodeInboxRow } from '../../../agent/dist/inbox.js';
-import { decodeOutboxRow } from '../../../agent/dist/outbox.js';
+import { decodeInboxRow } from '../../../agent/dist/receiving/inbox.js';
+import { decodeOutboxRow } from '../../../agent/dist/sending/outbox.js';
 
 const hex = (bytes) => Buffer.from(bytes).toString('hex');
 
