@@ -229,7 +229,9 @@ export class Directory {
   async #register(claim: NameClaim): Promise<Claimed | null> {
     const nameSubject = this.#layout.nameSubject(claim.name);
     const holder = await this.#documents.get(this.#names, nameSubject);
-    if (holder !== null) return refused('name_taken');
+    // Another connection of the same identity may have bound it since it was looked for.
+    const isOurs = holder?.value.aid === toBase64Url(claim.aid);
+    if (holder !== null) return isOurs ? null : refused('name_taken');
     if (!claim.mayRegister) return refused('not_registered');
     const subject = this.#layout.agentSubject('agent', claim.aid);
     const left = await this.#documents.get(this.#agents, subject);
