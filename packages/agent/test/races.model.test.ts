@@ -14,6 +14,8 @@ import { KeyLedger } from './key-ledger.js';
 
 const { seed, numRuns } = randomRuns(500);
 const ROTATION_MS = 3 * 86_400_000;
+/** Any more would outlive the first signed prekey, and Bob's messages with it. */
+const MAX_ROTATIONS = 3;
 const WIRES = 3;
 
 /** What is done at the same time. */
@@ -162,7 +164,9 @@ test(
   `P6 races: no place twice, no update lost (seed ${seed}, ${numRuns} runs)`,
   async () => {
     await ready();
-    const acts = fc.array(act, { minLength: 2, maxLength: 7 });
+    const acts = fc
+      .array(act, { minLength: 2, maxLength: 7 })
+      .filter((all) => all.filter((what) => what === 'rotate').length <= MAX_ROTATIONS);
     await fc.assert(
       fc.asyncProperty(acts, fc.scheduler(), fc.nat(100_000), async (all, scheduler, salt) => {
         const race = new Race(10 * salt);
