@@ -1,6 +1,6 @@
 /**
  * The simulation, as tests: a stretch of seeds, those that once failed, and that a seed is one run.
- * `FC_SEED` and `FC_RUNS` choose another stretch; the command `simulate` has no bounds.
+ * `AGENTMESH_SIMULATION_FROM` and `FC_RUNS` choose another; the command `simulate` has no bounds.
  */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -9,9 +9,8 @@ import { describe, expect, test } from '@jest/globals';
 import { randomRuns } from '@agentmesh/hub-compliance';
 import { run } from './run.js';
 
-const { FC_SEED } = process.env;
 const { numRuns } = randomRuns(200);
-const FIRST = FC_SEED === undefined ? 1 : Number(FC_SEED);
+const FIRST = Number(process.env['AGENTMESH_SIMULATION_FROM'] ?? 1);
 /** Seeds of each test: a failure names its own. */
 const PART = 25;
 const MAX_AGENTS = 4;
