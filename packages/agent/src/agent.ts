@@ -26,6 +26,7 @@ import { MemoryStore } from './store/memory-store.js';
 import { Message } from './message.js';
 import type { SendResult } from './message.js';
 import { MessageStream } from './message-stream.js';
+import type { RotationOptions } from './identity/rotation.js';
 import { ownRevocation, readRevocation, revoke } from './identity/own-end.js';
 import { checkName, checkOptions } from './options.js';
 import type { AgentOptions, CheckedOptions } from './options.js';
@@ -234,15 +235,16 @@ export class Agent {
    * Changes to a new identity under the same name: the present one signs for it, peers who trust on
    * first use follow, strict ones ask. What is on its way to the present identity is received for
    * seven days. With `keypairPath` the new keys take the old ones' place there; keys that you keep
-   * yourself you make, keep and pass. Rejects with ROTATION_BUSY while earlier messages wait, or
-   * CONNECTION_LOST: then nothing was changed.
+   * yourself you make, keep and pass. Rejects with ROTATION_BUSY while earlier messages wait
+   * (unless `giveUpUnsent`), or CONNECTION_LOST: then nothing was changed.
    */
-  async rotateIdentity(next?: AgentKeyPair): Promise<void> {
+  async rotateIdentity(next?: AgentKeyPair, options: RotationOptions = {}): Promise<void> {
     this.#engine.context.assertRunning();
     if (next !== undefined && !(next instanceof AgentKeyPair)) {
       throw new AgentError('BAD_OPTION', 'next: an AgentKeyPair');
     }
-    await this.#engine.rotate(next);
+    if (Object(options) !== options) throw new AgentError('BAD_OPTION', 'options: an object');
+    await this.#engine.rotate(next, options);
   }
 
   /**

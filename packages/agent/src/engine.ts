@@ -32,6 +32,7 @@ import { Receiver } from './receiving/receiver.js';
 import { Repairs } from './receiving/repairs.js';
 import { Revocations } from './peers/revocations.js';
 import { Rotation } from './identity/rotation.js';
+import type { RotationOptions } from './identity/rotation.js';
 import { RowSweeper } from './store/row-sweeper.js';
 import { Sender } from './sending/sender.js';
 import { Transmitter } from './sending/transmitter.js';
@@ -169,11 +170,11 @@ export class Engine {
   }
 
   /** Changes to another identity: the one given, or a new one. */
-  async rotate(given: AgentKeyPair | undefined): Promise<void> {
+  async rotate(given: AgentKeyPair | undefined, options: RotationOptions): Promise<void> {
     const rotation = this.#rotation;
     if (rotation === null) throw new AgentError('NO_HUB');
     await this.#changes.run('identity', async () => {
-      await rotation.begin(given);
+      await rotation.begin(given, options);
       await this.#connectSuccessor();
     });
   }

@@ -36,7 +36,9 @@ const AGENT_ERRORS = {
   },
   ROTATION_BUSY: {
     retryable: true,
-    message: 'Messages still wait for the hub: the identity is the same as before; try again',
+    message:
+      'Messages still wait for the hub: the identity is the same as before; try again, ' +
+      'or give them up with giveUpUnsent',
   },
   NAME_CONFLICT: { retryable: false, message: 'Name and identity do not belong together' },
   UNTRUSTED_PEER: {

@@ -9,6 +9,7 @@ export type { Handler } from './receiving/dispatcher.js';
 export type { Message, SendResult } from './message.js';
 export type { DeadLetter } from './receiving/dead-letters.js';
 export type { AgentEvents } from './events.js';
+export type { RotationOptions } from './identity/rotation.js';
 export type { AgentStatus, PeerInfo } from './status.js';
 export type { SealedEnvelope } from './sending/sealed-envelope.js';
 

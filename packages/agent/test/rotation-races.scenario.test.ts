@@ -137,6 +137,43 @@ describe('a change of identity', () => {
     expect(bob.texts).toEqual(['hello', 'sealed by the former']);
   });
 
+  test('while one peer’s queue stays full is busy; with giveUpUnsent it is made', async () => {
+    await using world = await World.create();
+    const [alice, bob] = await spoken(world);
+    const bobAid = bob.keyPair.identity.aid;
+    world.hub.deviations.send = (envelope) => {
+      if (equalBytes(envelope.to, bobAid)) throw new ProtocolError('QUEUE_FULL');
+      return [envelope];
+    };
+    const stuck = outcome(world, alice.agent.send('bob', 'no room'));
+    await world.rest();
+    const before = alice.agent.address;
+    const rotated = outcome(world, alice.agent.rotateIdentity(world.keys()));
+    expect(await rotated).toMatchObject({ code: 'ROTATION_BUSY' });
+    expect(alice.agent.address).toBe(before);
+    const next = world.keys();
+    await world.finish(alice.agent.rotateIdentity(next, { giveUpUnsent: true }));
+    expect(alice.agent.address).toBe(next.address);
+    expect(await stuck).toMatchObject({ code: 'UNDELIVERED' });
+    expect(alice.events.outgoing.map(({ state }) => state)).toContain('rejected');
+    expect((await alice.agent.status()).outbox).toBe(0);
+    world.hub.deviations = {};
+    await world.finish(alice.agent.send('bob', 'as the new one'));
+    await world.advance(60_000);
+    expect(bob.texts).toEqual(['hello', 'as the new one']);
+    expect(bob.events.undecryptable).toEqual([]);
+  });
+
+  test('that gives up leaves alone what the hub accepts in time', async () => {
+    await using world = await World.create();
+    const [alice, bob] = await spoken(world);
+    const sends = Array.from({ length: 20 }, (_, n) => alice.agent.send('bob', `${n}`));
+    const rotated = alice.agent.rotateIdentity(world.keys(), { giveUpUnsent: true });
+    await world.finish(Promise.all([...sends, rotated]));
+    await world.advance(5_000);
+    expect(bob.texts).toHaveLength(21);
+  });
+
   test('whose fate is unknown is not begun again with other keys', async () => {
     await using world = await World.create();
     const [alice, bob] = await spoken(world);

@@ -16,6 +16,7 @@ export type {
   LogLevel,
   Message,
   PeerInfo,
+  RotationOptions,
   SealedEnvelope,
   SendResult,
 } from '@agentmesh/agent';

@@ -35,6 +35,15 @@ interface BegunRotation {
   readonly next: Uint8Array;
 }
 
+/** How a change of identity treats what the hub has not accepted yet. */
+export interface RotationOptions {
+  /**
+   * Messages that the hub does not take within 30 seconds, such as those to a peer whose queue is
+   * full, are given up instead of ending the change with ROTATION_BUSY: they are UNDELIVERED.
+   */
+  readonly giveUpUnsent?: boolean | undefined;
+}
+
 /** Who an agent is when its store is opened, and who it is about to be. */
 export interface PresentIdentity {
   readonly keyPair: AgentKeyPair;
@@ -105,9 +114,13 @@ export class Rotation {
    * Changes to the next identity; {@link place} its keys then. ROTATION_BUSY: nothing was changed,
    * nothing kept.
    */
-  async begin(given: AgentKeyPair | undefined): Promise<void> {
+  async begin(given: AgentKeyPair | undefined, { giveUpUnsent }: RotationOptions): Promise<void> {
     if (!this.#link.isUp) throw new ProtocolError('CONNECTION_LOST');
     if (this.#isUnplaced) await this.place();
+    // Before nobody may speak: giving up needs the peers' locks.
+    if (giveUpUnsent === true && !(await this.#isDrained())) {
+      await this.#transmitter.giveUp(new AgentError('UNDELIVERED', 'given up for a new identity'));
+    }
     await this.#context.identityLock.exclusive(async () => {
       await this.#flush();
       if (given !== undefined) await this.#assertContinues(given);
@@ -145,6 +158,11 @@ export class Rotation {
 
   /** Nobody speaks meanwhile: what was sealed by the present identity only it can send. */
   async #flush(): Promise<void> {
+    if (!(await this.#isDrained())) throw new AgentError('ROTATION_BUSY');
+  }
+
+  /** Whether the hub takes everything within `rotationDrainMs`. */
+  async #isDrained(): Promise<boolean> {
     const { promise: late, resolve } = Promise.withResolvers<'late'>();
     const { rotationDrainMs } = AGENT_LIMITS;
     const cancel = this.#context.runtime.schedule(rotationDrainMs, () => resolve('late'));
@@ -152,7 +170,7 @@ export class Rotation {
     cancel();
     this.#context.assertRunning();
     // It also ends when nothing is sent any more.
-    if (result === 'late' || this.#transmitter.depth > 0) throw new AgentError('ROTATION_BUSY');
+    return result !== 'late' && this.#transmitter.depth === 0;
   }
 
   async #change(next: AgentKeyPair): Promise<void> {

@@ -45,6 +45,7 @@ export class Transmitter {
   readonly #lanes = new Map<string, Lane>();
   readonly #pace: Pace;
   #connection: HubConnection | null = null;
+  #lastKey = '';
   #messages = 0;
   #bytes = 0;
   #inFlight = 0;
@@ -52,6 +53,7 @@ export class Transmitter {
   #cancelWake: (() => void) | null = null;
   #emptied: PromiseWithResolvers<void> | null = null;
   #stopped: AgentMeshError | null = null;
+  #givenUp: { readonly upTo: string; readonly reason: AgentMeshError } | null = null;
 
   constructor(context: AgentContext, sweeper: RowSweeper, onRefused: OnRefused) {
     this.#context = context;
@@ -86,6 +88,7 @@ export class Transmitter {
         continue;
       }
       this.#laneOf(entry.to).queue.push(entry);
+      this.#lastKey = entry.key;
       this.#messages += 1;
       this.#bytes += entry.bytes;
     }
@@ -113,6 +116,16 @@ export class Transmitter {
     for (const lane of this.#lanes.values()) {
       for (const entry of lane.queue.splice(0)) this.#settle(entry, refusal);
     }
+  }
+
+  /**
+   * What was added so far is not sent any more, unless it is on its way and gets through. Resolves
+   * when that is durable for what was not on its way.
+   */
+  async giveUp(reason: AgentMeshError): Promise<void> {
+    this.#givenUp = { upTo: this.#lastKey, reason };
+    const waiting = [...this.#lanes.values()].flatMap(({ queue }) => queue.splice(0));
+    for (const entry of waiting) await this.#refuse(entry, reason);
   }
 
   /** Ends for good: nothing is sent any more, what waits stays in the store. */
@@ -183,15 +196,21 @@ export class Transmitter {
     const refusal = await this.#transmit(entry);
     this.#inFlight -= 1;
     lane.inFlight -= 1;
+    const final = refusal?.retryable === true ? this.#givenUpFor(entry) : refusal;
     if (refusal === null) {
       lane.failures = 0;
       this.#settle(entry, null);
-    } else if (!refusal.retryable) {
-      await this.#refuse(entry, refusal);
+    } else if (final !== null) {
+      await this.#refuse(entry, final);
     } else {
       this.#putBack(lane, entry, refusal);
     }
     this.#pump();
+  }
+
+  /** Why an entry that the hub would take later is not sent again; null when it is. */
+  #givenUpFor({ key }: OutboxEntry): AgentMeshError | null {
+    return this.#givenUp !== null && key <= this.#givenUp.upTo ? this.#givenUp.reason : null;
   }
 
   /** One attempt: null when the hub has it. */
