@@ -10,6 +10,7 @@ import { AgentError } from './errors.js';
 import { EventEmitter } from './events.js';
 import { decodeFormer, receives } from './identity/former-identity.js';
 import type { FormerIdentity } from './identity/former-identity.js';
+import { decodePrekeyState } from './identity/prekeys.js';
 import { GuardedStore } from './store/guarded-store.js';
 import { KeyedMutex } from './keyed-mutex.js';
 import { decodeMeta, encodeMeta, openedMeta, renewedMeta } from './store/meta.js';
@@ -219,7 +220,7 @@ export class AgentContext {
     const wentBack = isOurHub
       ? last !== null && isOfAnotherTime(openings, before, last)
       : isLater && last.boot > before.boot;
-    const meta = wentBack ? renewedMeta(before, this.runtime.random) : before;
+    const meta = wentBack ? await this.#renewed(before) : before;
     await this.store.commit([
       { put: ROW.meta, value: encodeMeta(meta) },
       { put: ROW.openings, value: encodeOpenings(withAnswer(before, meta)) },
@@ -228,6 +229,12 @@ export class AgentContext {
     ]);
     this.#meta = meta;
     return wentBack;
+  }
+
+  async #renewed(before: Meta): Promise<Meta> {
+    const row = await this.store.get(ROW.prekeys);
+    const prekeysFrom = row === null ? 0 : decodePrekeyState(row).nextId;
+    return renewedMeta(before, prekeysFrom, this.runtime.random);
   }
 
   async #outboxDeletions(): Promise<readonly StoreOperation[]> {

@@ -284,7 +284,7 @@ export class Engine {
       context.log.warn('store went back in time', { boot: context.meta.boot });
       context.events.emit('storeRollback', { boot: context.meta.boot });
     }
-    await this.publisher.publish(connection, { hubId, keyDigest, oneTimePrekeys }, rolledBack);
+    await this.publisher.publish(connection, { hubId, keyDigest, oneTimePrekeys });
   }
 
   #down(error: AgentMeshError): void {

@@ -3,12 +3,16 @@
  * One story per test.
  */
 import { expect, test } from '@jest/globals';
+import { parsePrekeyRecord } from '@agentmesh/crypto';
+import type { Deviations } from '@agentmesh/hub-compliance';
 import { ProtocolError } from '@agentmesh/protocol';
 import type { Hub } from '@agentmesh/protocol';
 import type { AgentOptions } from '../src/index.js';
 import { AGENT_LIMITS } from '../src/limits.js';
 import { KeyLedger } from './key-ledger.js';
+import { LIES } from './lies.js';
 import { World } from './world.js';
+import type { Resident } from './world.js';
 
 test('a store that is older than one that was lost meanwhile is seen as gone back', async () => {
   await using world = await World.create();
@@ -164,4 +168,90 @@ test('what a restored store has sealed before it met the hub never leaves', asyn
   const wire = new KeyLedger();
   for (const { envelope } of world.hub.passed.sent) wire.record(envelope.blob);
   expect(bob.texts).toEqual(['1', '2', '3']);
+});
+
+/**
+ * Alice begins a session; bob answers in it, and goes back in time to before that. His answers wait
+ * for alice, and her second message, which begins the session too, for bob.
+ */
+async function sessionOfLostTime(
+  world: World,
+  deviations: Deviations = {},
+): Promise<{ readonly alice: Resident; readonly restore: () => Promise<Resident> }> {
+  const alice = await world.agent('alice');
+  const bob = await world.agent('bob');
+  await world.close(bob);
+  const store = await bob.store.copy();
+  const second = await world.agent('bob', {}, bob);
+  world.hub.deviations = {
+    ...deviations,
+    deliver: (delivery, to) => (to === 'alice' ? [] : [delivery]),
+  };
+  await world.finish(alice.agent.send('bob', '1'));
+  await world.advance(60_000);
+  world.hub.deviations = { deliver: () => [] };
+  await world.finish(alice.agent.send('bob', '2'));
+  await world.close(second);
+  expect(second.texts).toEqual(['1']);
+  world.hub.deviations = {};
+  return { alice, restore: () => world.agent('bob', {}, { keyPair: bob.keyPair, store }) };
+}
+
+test.each([
+  ['with', {}],
+  ['without', LIES['bundle: no one-time prekey']()],
+])(
+  'a session that a lost time has answered is not answered again (%s one-time prekey)',
+  async (_, deviations) => {
+    await using world = await World.create();
+    const { alice, restore } = await sessionOfLostTime(world, deviations);
+    const again = await world.restart(alice);
+    await world.advance(1_000);
+    const restored = await restore();
+    await world.advance(60_000);
+    expect(restored.events.storeRollback).toHaveLength(1);
+    await world.finish(again.agent.send('bob', '3'));
+    await world.finish(restored.agent.send('alice', 'hello'));
+    await world.advance(60_000);
+    expect([restored.texts, again.texts]).toEqual([['2', '3'], ['hello']]);
+    expect([restored.events.refused, again.events.refused]).toEqual([[], []]);
+  },
+);
+
+test('a late answer of a lost time leads nobody back into its session for long', async () => {
+  await using world = await World.create();
+  const { alice, restore } = await sessionOfLostTime(world);
+  const restored = await restore();
+  await world.advance(10_000);
+  const again = await world.restart(alice);
+  await world.advance(60_000);
+  await world.finish(again.agent.send('bob', '3'));
+  await world.advance(60_000);
+  expect(restored.texts.toSorted()).toEqual(['1', '2', '3']);
+  expect(restored.events.undecryptable).toMatchObject([{ code: 'BAD_HEADER', reset: true }]);
+});
+
+test('a signed prekey made while the clock is set back is not older than the one before', async () => {
+  await using world = await World.create();
+  const keyPair = world.keys();
+  const createdMs: number[] = [];
+  world.hub.deviations.putPrekeys = (keys) => {
+    const { identity } = keyPair;
+    createdMs.push(...keys.signed.map((record) => parsePrekeyRecord(record, identity).createdMs));
+    return keys;
+  };
+  let aheadMs = 3 * 86_400_000;
+  const options = (): AgentOptions => {
+    return { runtime: { ...world.runtime(), now: () => world.host.clock() + aheadMs } };
+  };
+  const bob = await world.agent('bob', options(), { keyPair });
+  await world.close(bob);
+  const store = await bob.store.copy();
+  await world.close(await world.agent('bob', options(), bob));
+  aheadMs = 0;
+  const restored = await world.agent('bob', options(), { keyPair, store });
+  await world.advance(1_000);
+  expect(restored.events.storeRollback).toHaveLength(1);
+  expect(createdMs).toHaveLength(2);
+  expect(createdMs[1]).toBeGreaterThan(createdMs[0] ?? Infinity);
 });

@@ -68,6 +68,11 @@ export function isRotationDue(state: PrekeyState, nowMs: number): boolean {
   return newest === null || nowMs - newest.createdMs >= LIMITS.signedPrekeyRotationMs;
 }
 
+/** Whether all prekeys are from before the store went back in time: those from there on are not. */
+export function isOfLostTime(state: PrekeyState, prekeysFrom: number): boolean {
+  return (newestSigned(state)?.id ?? prekeysFrom) < prekeysFrom;
+}
+
 /** The state with a new signed prekey; `dropped` are ids whose private halves go. */
 export function withSigned(
   state: PrekeyState,

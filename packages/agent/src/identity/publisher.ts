@@ -23,6 +23,7 @@ import {
   agreesWithHub,
   decodePrekeyState,
   encodePrekeyState,
+  isOfLostTime,
   isRotationDue,
   newestSigned,
   newPrekeyState,
@@ -58,21 +59,17 @@ export class Publisher {
     this.#onRefill = onRefill;
   }
 
-  /**
-   * After each authentication: record and prekeys on the hub are what they should be. `wentBack`:
-   * the store did, and none of what the hub holds is its own any more.
-   */
-  publish(
-    hub: HubConnection,
-    held: { readonly hubId: Uint8Array } & KeyState,
-    wentBack: boolean,
-  ): Promise<void> {
+  /** After each authentication: record and prekeys on the hub are what they should be. */
+  publish(hub: HubConnection, held: { readonly hubId: Uint8Array } & KeyState): Promise<void> {
     return this.#turn(async () => {
       await this.#publishRecord(hub, held.hubId);
       const before = await this.#newestRecord();
-      const agrees = !wentBack && agreesWithHub(await this.#load(), before, held);
+      const state = await this.#load();
+      // After the store went back none of what the hub holds is its own any more.
+      const isOurs = !isOfLostTime(state, this.#context.meta.prekeysFrom);
+      const agrees = isOurs && agreesWithHub(state, before, held);
       // Whatever the hub holds instead may have taken our next numbers.
-      if (!agrees) this.#state = skipIds(await this.#load(), this.#context.runtime.random);
+      if (!agrees) this.#state = skipIds(state, this.#context.runtime.random);
       const rotated = await this.#rotate();
       if (!agrees) return this.#replaceAll(hub);
       const count = this.#missing(held.oneTimePrekeys);
@@ -205,11 +202,15 @@ export class Publisher {
   async #rotate(): Promise<PrekeyPair | null> {
     const state = await this.#load();
     const nowMs = this.#context.runtime.now();
+    const { prekeysFrom } = this.#context.meta;
     const isExhausted = newestSigned(state)?.id === this.#exhausted;
-    if (!isExhausted && !isRotationDue(state, nowMs)) return null;
+    if (!isExhausted && !isRotationDue(state, nowMs) && !isOfLostTime(state, prekeysFrom))
+      return null;
     const taken = takeIds(state, 1);
-    const pair = this.#create('signed', taken.first, nowMs);
-    const { id, createdMs, expiresMs } = pair.record;
+    // Peers take none that is older than the one before, whatever has become of our clock.
+    const createdMs = Math.max(nowMs, (newestSigned(state)?.createdMs ?? 0) + 1);
+    const pair = this.#create('signed', taken.first, createdMs);
+    const { id, expiresMs } = pair.record;
     const next = withSigned(taken.state, { id, createdMs, expiresMs }, nowMs);
     const tx = this.#context.transaction();
     tx.put(ROW.signedPrekey(id), encodePrekeyPair(pair));

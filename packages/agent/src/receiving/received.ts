@@ -27,6 +27,7 @@ import {
   windowOf,
 } from '../peers/peer.js';
 import type { Peer } from '../peers/peer.js';
+import type { Meta } from '../store/meta.js';
 import { ROW } from '../store/row-keys.js';
 import { loadSent } from '../sending/sent-log.js';
 import { giveUp, noveltyOf, observe } from '../peers/sequence-window.js';
@@ -129,8 +130,8 @@ function isFirstOf({ peer, opened }: OpenedMessage): boolean {
 
 function entryAfter({ peer, me, before, opened }: OpenedMessage): SessionEntry {
   const { session, content } = opened;
-  const entry =
-    findSession(peer.sessions, session.sid) ?? entryOf(session, me.nowMs, me.meta.epoch);
+  const epoch = me.meta.epoch - (isOfLostTime(opened, me.meta) ? 1 : 0);
+  const entry = findSession(peer.sessions, session.sid) ?? entryOf(session, me.nowMs, epoch);
   // He turns his ratchet only in answer to a message of ours.
   const turned =
     before?.phase === 'established' &&
@@ -143,6 +144,16 @@ function entryAfter({ peer, me, before, opened }: OpenedMessage): SessionEntry {
     doubtful: false,
     skipped: session.skipped.length,
   };
+}
+
+/**
+ * Whether a new session was begun with prekeys that an earlier time of our store may have answered
+ * it with: there it has gone on with other keys, so here it only receives (P6).
+ */
+function isOfLostTime(opened: Opened | OpenedInitial, { prekeysFrom }: Meta): boolean {
+  if (!('signedPrekeyId' in opened)) return false;
+  const { signedPrekeyId, oneTimePrekeyId } = opened;
+  return (oneTimePrekeyId === 0 ? signedPrekeyId : oneTimePrekeyId) < prekeysFrom;
 }
 
 interface Numbered {

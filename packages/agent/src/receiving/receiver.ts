@@ -23,11 +23,12 @@ import { encodeInboxRow } from './inbox.js';
 import type { InboxRow } from './inbox.js';
 import type { Introductions } from '../peers/introductions.js';
 import { AGENT_LIMITS } from '../limits.js';
-import { activeOf, encodePeer } from '../peers/peer.js';
+import { encodePeer } from '../peers/peer.js';
 import type { Peer } from '../peers/peer.js';
 import type { Publisher } from '../identity/publisher.js';
 import { prekeyNamedIn, receive } from './receive.js';
 import type { Incoming, Received } from './receive.js';
+import { isOutOfStep } from './recovery.js';
 import type { Repairs } from './repairs.js';
 import type { Revocations } from '../peers/revocations.js';
 import { ROW } from '../store/row-keys.js';
@@ -254,13 +255,13 @@ export class Receiver {
       context.log.error('delivery failed', { error: nameOf(error) });
       return this.#putOff(arrival, 'INTERNAL', AGENT_LIMITS.busyNackMs);
     }
-    const { from } = delivery.envelope;
-    const disposition = await this.#dispositionOf(error, from);
+    const { envelope } = delivery;
+    const disposition = await this.#dispositionOf(error, envelope);
     if (disposition.what === 'put off') {
       return this.#putOff(arrival, error.code, disposition.waitMs);
     }
     if (disposition.what === 'drop') return this.#drop(arrival, error.code, null);
-    const repaired = await this.#repair(from);
+    const repaired = await this.#repair(envelope.from);
     if (repaired === 'later') this.#putOff(arrival, error.code, AGENT_LIMITS.busyNackMs);
     else await this.#drop(arrival, error.code, repaired);
   }
@@ -304,21 +305,21 @@ export class Receiver {
     }
   }
 
-  async #dispositionOf(error: AgentMeshError, from: Uint8Array): Promise<Disposition> {
+  async #dispositionOf(error: AgentMeshError, incoming: Incoming): Promise<Disposition> {
     const { busyNackMs, heldNackMs } = AGENT_LIMITS;
     switch (error.code) {
       case 'UNKNOWN_SESSION':
       case 'UNKNOWN_PREKEY':
         return { what: 'repair' };
       case 'BAD_HEADER':
-        return { what: (await this.#isCutOff(from)) ? 'repair' : 'drop' };
+        return { what: (await this.#isOutOfStep(incoming)) ? 'repair' : 'drop' };
       case 'IDENTITY_CHANGED':
         // Not awaited: the peer to be blocked may be the one whose lock is held here.
         void this.#block(error);
         return { what: 'put off', waitMs: heldNackMs };
       case 'INSTANCE_HELD':
       case 'CLONE_OR_ROLLBACK':
-        await this.#hold(error, from);
+        await this.#hold(error, incoming.from);
         return { what: 'put off', waitMs: heldNackMs };
       case 'INVALID_ARGUMENT':
       case 'NOT_READY':
@@ -329,11 +330,10 @@ export class Receiver {
     }
   }
 
-  /** A peer with whom nothing can be spoken any more: his message then asks for a new session. */
-  async #isCutOff(from: Uint8Array): Promise<boolean> {
+  async #isOutOfStep({ from, blob }: Incoming): Promise<boolean> {
     const { context } = this.#parts;
     const peer = await loadPeer(context.transaction(), from);
-    return peer !== null && activeOf(peer, context.meta.epoch) === null;
+    return peer !== null && isOutOfStep(peer, blob, context.meta.epoch);
   }
 
   /** Remembers that a person has to decide, and tells it. The peer's lock is held. */

@@ -3,12 +3,13 @@
  * reset for a peer per hour, doubling to a day. Owns the budget and what is asked for again; a
  * frame that nobody can authenticate may provoke a reset, so the budget is the whole defence.
  */
-import { LIMITS } from '@agentmesh/crypto';
+import { LIMITS, parseMessage } from '@agentmesh/crypto';
 import type { SequenceRange } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from '../limits.js';
-import { currentWindow } from '../peers/peer.js';
+import { activeOf, currentWindow } from '../peers/peer.js';
 import type { Peer } from '../peers/peer.js';
 import { highest, missing } from '../peers/sequence-window.js';
+import { findSession } from '../peers/sessions.js';
 
 /** When and how often in a row a peer's session was reset. */
 export type ResetState = Peer['reset'];
@@ -28,6 +29,16 @@ export function mayReset({ atMs, count }: ResetState, nowMs: number): boolean {
 export function afterReset({ atMs, count }: ResetState, nowMs: number): ResetState {
   const calm = nowMs - atMs >= 2 * AGENT_LIMITS.resetMaxMs;
   return { atMs: nowMs, count: calm ? 1 : count + 1 };
+}
+
+/**
+ * Whether a message that cannot be opened is in another session than the one that we speak in: then
+ * its sender, or whoever pretends to be him, may not know of that one.
+ */
+export function isOutOfStep(peer: Peer, wire: Uint8Array, epoch: number): boolean {
+  const active = activeOf(peer, epoch);
+  const used = findSession(peer.sessions, parseMessage(wire).sid);
+  return active === null || (used !== undefined && used !== active);
 }
 
 /** All that a peer's current store may have sent and we have not: holes, and whatever follows. */

@@ -19,10 +19,18 @@ export interface Meta {
   readonly epoch: number;
   /** The epoch in which this identity began: 1 until it follows another one. */
   readonly since: number;
+  /**
+   * Prekeys with lower numbers were there when the store went back in time: who used one may have
+   * gone on with what was lost since.
+   */
+  readonly prekeysFrom: number;
 }
 
-/** Version 1 had no `since`: no identity had followed another one then. */
-const VERSION = 2;
+/**
+ * Version 1 had no `since`: no identity had followed another one then. Version 2 had no
+ * `prekeysFrom`.
+ */
+const VERSION = 3;
 
 /**
  * The row after one more opening; null stands for a new store. Throws STORE_MISMATCH. Two copies of
@@ -35,7 +43,7 @@ export function openedMeta(
 ): Meta {
   if (stored === null) {
     const { aid, name } = owner;
-    return { aid, name, instance: random(16), boot: 1, epoch: 1, since: 1 };
+    return { aid, name, instance: random(16), boot: 1, epoch: 1, since: 1, prekeysFrom: 0 };
   }
   const meta = decodeMeta(stored);
   if (!equalBytes(meta.aid, owner.aid)) {
@@ -53,20 +61,21 @@ function stepOf(random: RandomSource): number {
   return (high % 4) * 256 + low;
 }
 
-/** The row after a rollback was seen. */
-export function renewedMeta(meta: Meta, random: RandomSource): Meta {
-  return { ...meta, instance: random(16), epoch: meta.epoch + 1 };
+/** The row after a rollback was seen. `prekeysFrom`: the number of the next prekey. */
+export function renewedMeta(meta: Meta, prekeysFrom: number, random: RandomSource): Meta {
+  return { ...meta, instance: random(16), epoch: meta.epoch + 1, prekeysFrom };
 }
 
 /** The row after another identity has taken this one's place (§2.13). */
 export function succeededMeta(meta: Meta, aid: Uint8Array, random: RandomSource): Meta {
-  const renewed = renewedMeta(meta, random);
+  const renewed = renewedMeta(meta, meta.prekeysFrom, random);
   return { ...renewed, aid, since: renewed.epoch };
 }
 
 export function encodeMeta(meta: Meta): Uint8Array {
   const row = new RowWriter().u8(VERSION).fixed(meta.aid).text(meta.name).fixed(meta.instance);
-  return row.u32(meta.boot).u32(meta.epoch).u32(meta.since).finish();
+  row.u32(meta.boot).u32(meta.epoch).u32(meta.since).u32(meta.prekeysFrom);
+  return row.finish();
 }
 
 /** Reads the row back; throws STORE_CORRUPT. */
@@ -81,6 +90,7 @@ export function decodeMeta(bytes: Uint8Array): Meta {
     boot: row.u32(),
     epoch: row.u32(),
     since: version === 1 ? 1 : row.u32(),
+    prekeysFrom: version < 3 ? 0 : row.u32(),
   };
   row.end();
   return meta;

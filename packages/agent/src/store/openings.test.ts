@@ -14,7 +14,15 @@ const ours = new Uint8Array(16).fill(1);
 const other = new Uint8Array(16).fill(2);
 
 function opened(boot: number, instance = ours): Meta {
-  return { aid: new Uint8Array(32), name: 'alice', instance, boot, epoch: 1, since: 1 };
+  return {
+    aid: new Uint8Array(32),
+    name: 'alice',
+    instance,
+    boot,
+    epoch: 1,
+    since: 1,
+    prekeysFrom: 0,
+  };
 }
 
 test('openings that the hub may have seen, answered or not, are our own', () => {

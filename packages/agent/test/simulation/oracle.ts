@@ -2,7 +2,7 @@
  * What must be true, all the time and in the end, whatever goes wrong. Owns the record of who said
  * what and the judgement; it sees durable commits, frames and what agents tell their programs.
  */
-import { equalBytes, toHex } from '@agentmesh/crypto';
+import { equalBytes, parseMessage, toHex } from '@agentmesh/crypto';
 import type { SequenceRange } from '@agentmesh/crypto';
 import { fromBase64Url } from '@agentmesh/protocol';
 import type { StoreOperation } from '../../src/store/store.js';
@@ -246,5 +246,14 @@ function summary(frame: object): string {
 
 function summaryOfEnvelope(value: object): string {
   const { id, blob } = value as { id?: string; blob?: string };
-  return id === undefined ? JSON.stringify(value) : `envelope=${id} ${blob?.slice(-12)}`;
+  return id === undefined ? JSON.stringify(value) : `envelope=${id} ${place(blob ?? '')}`;
+}
+
+/** Where a sealed message stands in its session, as everybody on its way can see. */
+function place(blob: string): string {
+  const message = parseMessage(fromBase64Url(blob));
+  const { sid, ratchetKey, previousLength, number, prekeyBlock } = message;
+  const [session, chain] = [sid, ratchetKey].map((bytes) => toHex(bytes.subarray(0, 4)));
+  const generation = prekeyBlock === null ? '' : ` begins ${prekeyBlock.generation}`;
+  return `${session}/${chain}/${previousLength}+${number}${generation}`;
 }
