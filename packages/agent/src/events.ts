@@ -35,7 +35,10 @@ export interface AgentEvents {
   undecryptable: { readonly address: string; readonly code: string; readonly reset: boolean };
   /** A message was refused for good. */
   refused: { readonly address: string; readonly code: string };
-  /** Messages of a peer that are asked for again, or that will never come. */
+  /**
+   * Messages of a peer that are asked for again, or that he will not send again: one of these still
+   * comes if it was on its way all the time.
+   */
   gap: {
     readonly peer: string;
     readonly state: 'asked' | 'lost';

@@ -36,6 +36,8 @@ export const AGENT_LIMITS = {
   sequenceSparse: 4_096,
   /** Numbers at or below the mark whose message is remembered, to tell a clone from a repeat. */
   sequenceRecent: 64,
+  /** Ranges of numbers at or below the mark that were given up and may still come. */
+  givenUpRanges: 64,
   /** Places of received messages remembered, of all peers: what a clone sends shows at them. */
   heardPlaces: 4_096,
   /** Instances of one peer whose windows are kept. */

@@ -255,3 +255,28 @@ test('a signed prekey made while the clock is set back is not older than the one
   expect(createdMs).toHaveLength(2);
   expect(createdMs[1]).toBeGreaterThan(createdMs[0] ?? Infinity);
 });
+
+test('a message that was given up is delivered when it was on its way all the time', async () => {
+  await using world = await World.create();
+  let aheadMs = 0;
+  const now = (): number => world.host.clock() + aheadMs;
+  const alice = await world.agent('alice', { runtime: { ...world.runtime(), now } });
+  const bob = await world.agent('bob');
+  await world.finish(alice.agent.send('bob', '1'));
+  await world.rest();
+  world.hub.deviations.deliver = (delivery, to) => (to === 'bob' ? [] : [delivery]);
+  const { delivered } = await world.finish(alice.agent.send('bob', '2'));
+  const fate = delivered.catch((error: unknown) => error);
+  delete world.hub.deviations.deliver;
+  aheadMs = 8 * 86_400_000;
+  await world.finish(alice.agent.send('bob', '3'));
+  await world.advance(10_000);
+  expect(await fate).toMatchObject({ code: 'UNDELIVERED' });
+  const lost = bob.events.gap.filter(({ state }) => state === 'lost');
+  expect(lost).toEqual([{ peer: 'alice', state: 'lost', ranges: [{ from: 2, to: 2 }] }]);
+  const again = await world.restart(bob);
+  await world.advance(10_000);
+  const third = await world.restart(again);
+  await world.advance(10_000);
+  expect([bob.texts, again.texts, third.texts]).toEqual([['1', '3'], ['2'], []]);
+});

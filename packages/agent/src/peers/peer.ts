@@ -163,8 +163,8 @@ export function holesOf(peer: Peer, since: number): SequenceRange[] {
   return window === null ? [] : missing(window, LIMITS.retryRanges);
 }
 
-/** Version 1 knew of no successions and revocations. */
-const VERSION = 2;
+/** Version 1 knew of no successions and revocations, version 2 of no numbers given up. */
+const VERSION = 3;
 
 /** Storage form of a peer. */
 export function encodePeer(peer: Peer): Uint8Array {

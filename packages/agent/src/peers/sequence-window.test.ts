@@ -90,7 +90,10 @@ describe('the window of received numbers', () => {
     expect(lost).toEqual([]);
     const more = observe(window, { number: next + 2, msgId: idOf(next + 2), boot: 1 });
     expect(more.lost).toEqual([{ from: 3, to: 3 }]);
-    expect(noveltyOf(more.window, 3, idOf(3))).toBe('duplicate');
+    expect(more.window.givenUp).toEqual([
+      { from: 1, to: 1 },
+      { from: 3, to: 3 },
+    ]);
   });
 
   test('a floor settles what will not come; below the mark it changes nothing', () => {
@@ -109,10 +112,47 @@ describe('the window of received numbers', () => {
     });
   });
 
-  test('is read back as it was written', () => {
-    const window = after([1, 2, 3, 9, 8]);
+  test('takes what was given up when it comes after all, once', () => {
+    const { window } = giveUp(after([1, 4, 9]), 12);
+    expect(window.givenUp).toEqual([
+      { from: 2, to: 3 },
+      { from: 5, to: 8 },
+      { from: 10, to: 12 },
+    ]);
+    expect(noveltyOf(window, 6, idOf(6))).toBe('new');
+    const late = after([6, 2, 12], window);
+    expect(late.low).toBe(12);
+    expect(late.givenUp).toEqual([
+      { from: 3, to: 3 },
+      { from: 5, to: 5 },
+      { from: 7, to: 8 },
+      { from: 10, to: 11 },
+    ]);
+    for (const number of [1, 2, 4, 6, 9, 12]) {
+      expect(noveltyOf(late, number, idOf(number))).toBe('duplicate');
+    }
+    expect(noveltyOf(late, 6, idOf(6, 1))).toBe('conflict');
+  });
+
+  test('remembers ranges that were given up within a bound, touching ones as one', () => {
+    let window = after([1]);
+    const { givenUpRanges } = AGENT_LIMITS;
+    for (let number = 3; number <= 10; number++) ({ window } = giveUp(window, number));
+    expect(window.givenUp).toEqual([{ from: 2, to: 10 }]);
+    const even = Array.from({ length: givenUpRanges + 1 }, (_, n) => 2 * n + 12);
+    ({ window } = giveUp(after(even, window), highest(after(even))));
+    expect(window.givenUp).toHaveLength(givenUpRanges);
+    expect(noveltyOf(window, 2, idOf(2))).toBe('duplicate');
+    expect(noveltyOf(window, 13, idOf(13))).toBe('new');
+  });
+
+  test('is read back as it was written, also by an earlier version', () => {
+    const { window } = giveUp(after([1, 2, 3, 9, 8]), 6);
     const row = new RowWriter();
     writeWindow(row, window);
-    expect(readWindow(new RowReader(row.finish(), 'window'), 2)).toEqual(window);
+    const bytes = row.finish();
+    expect(readWindow(new RowReader(bytes, 'window'), 3)).toEqual(window);
+    const without = bytes.subarray(0, bytes.length - 4 - 16);
+    expect(readWindow(new RowReader(without, 'window'), 2)).toEqual({ ...window, givenUp: [] });
   });
 });

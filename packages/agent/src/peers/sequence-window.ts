@@ -1,7 +1,7 @@
 /**
  * Which numbers of one peer instance have been received (protocol.md §2.8 step 10): a mark without
- * a hole below it and a sparse set above. Exact and bounded for ever. Owns duplicates, holes and
- * the acknowledgement that follows from them; does not know messages.
+ * a hole below it and a sparse set above. Exact and bounded for ever. Owns duplicates, holes, what
+ * was given up and the acknowledgement that follows from them; does not know messages.
  */
 import { equalBytes } from '@agentmesh/crypto';
 import type { SequenceRange } from '@agentmesh/crypto';
@@ -25,10 +25,15 @@ export interface SequenceWindow {
   readonly instance: Uint8Array;
   /** Highest boot seen of this instance. */
   readonly boot: number;
-  /** Every number up to here was received, or given up by its sender. */
+  /** Every number up to here was received, or given up. */
   readonly low: number;
   /** Ascending: the last few up to `low`, and all above it. */
   readonly seen: readonly SeenNumber[];
+  /**
+   * Ascending, up to `low`: numbers that were settled without having come. They are not asked for
+   * any more, but one that was on its way all the time is as new as ever.
+   */
+  readonly givenUp: readonly SequenceRange[];
 }
 
 /** What a number is to a window: never seen, seen with this message, or seen with another one. */
@@ -39,7 +44,7 @@ export type WindowPlace = Pick<SequenceWindow, 'since' | 'instance'>;
 
 /** The window of an instance that nothing was received of. */
 export function emptyWindow({ since, instance }: WindowPlace): SequenceWindow {
-  return { since, instance, boot: 0, low: 0, seen: [] };
+  return { since, instance, boot: 0, low: 0, seen: [], givenUp: [] };
 }
 
 export function noveltyOf(window: SequenceWindow, number: number, msgId: Uint8Array): Novelty {
@@ -47,11 +52,12 @@ export function noveltyOf(window: SequenceWindow, number: number, msgId: Uint8Ar
   if (known !== undefined) {
     return equalBytes(known.tag, msgId.subarray(0, TAG_BYTES)) ? 'duplicate' : 'conflict';
   }
-  // Older than what is remembered: a repeat, since every number up to the mark was received.
-  return number <= window.low ? 'duplicate' : 'new';
+  const isGivenUp = window.givenUp.some(({ from, to }) => from <= number && number <= to);
+  // Older than what is remembered: a repeat, since every other one up to the mark was received.
+  return number <= window.low && !isGivenUp ? 'duplicate' : 'new';
 }
 
-/** The window after a change. `lost`: numbers that were never received and now never will be. */
+/** The window after a change. `lost`: numbers that have not come and are waited for no more. */
 export interface Observed {
   readonly window: SequenceWindow;
   readonly lost: readonly SequenceRange[];
@@ -66,7 +72,8 @@ export function observe(
   const at = window.seen.findIndex((other) => other.number > received.number);
   const seen = at < 0 ? [...window.seen, entry] : window.seen.toSpliced(at, 0, entry);
   const boot = Math.max(window.boot, received.boot);
-  const raised = settle({ ...window, boot, seen });
+  const givenUp = without(window.givenUp, received.number);
+  const raised = settle({ ...window, boot, seen, givenUp });
   const above = raised.seen.filter((other) => other.number > raised.low);
   const excess = above[above.length - AGENT_LIMITS.sequenceSparse - 1];
   return excess === undefined ? { window: raised, lost: [] } : giveUp(raised, excess.number);
@@ -82,7 +89,30 @@ export function giveUp(window: SequenceWindow, floor: number): Observed {
   const tail = { from: highest(window) + 1, to: floor };
   const all = tail.from <= floor ? [...holes, tail] : holes;
   const lost = all.map(({ from, to }) => ({ from, to: Math.min(to, floor) }));
-  return { window: settle({ ...window, low: floor }), lost: window.low === 0 ? [] : lost };
+  const givenUp = joined([...window.givenUp, ...lost]).slice(-AGENT_LIMITS.givenUpRanges);
+  const settled = settle({ ...window, low: floor, givenUp });
+  return { window: settled, lost: window.low === 0 ? [] : lost };
+}
+
+/** The ranges without one number. */
+function without(ranges: readonly SequenceRange[], number: number): readonly SequenceRange[] {
+  const at = ranges.findIndex(({ from, to }) => from <= number && number <= to);
+  const range = ranges[at];
+  if (range === undefined) return ranges;
+  const before = { from: range.from, to: number - 1 };
+  const after = { from: number + 1, to: range.to };
+  return ranges.toSpliced(at, 1, ...[before, after].filter(({ from, to }) => from <= to));
+}
+
+/** Ascending ranges, those that touch made one. */
+function joined(ranges: readonly SequenceRange[]): readonly SequenceRange[] {
+  const result: SequenceRange[] = [];
+  for (const range of ranges) {
+    const last = result.at(-1);
+    if (last?.to === range.from - 1) result.splice(-1, 1, { from: last.from, to: range.to });
+    else result.push(range);
+  }
+  return result;
 }
 
 /** Moves the mark over what follows it without a hole and forgets what lies far below. */
@@ -114,9 +144,13 @@ export function highest(window: SequenceWindow): number {
 export function writeWindow(row: RowWriter, window: SequenceWindow): void {
   row.u32(window.since).fixed(window.instance).u32(window.boot).u64(window.low);
   row.list(window.seen, ({ number, tag }) => row.u64(number).fixed(tag));
+  row.list(window.givenUp, ({ from, to }) => row.u64(from).u64(to));
 }
 
-/** `version`: of the peer's row; in the first one there was one identity only. */
+/**
+ * `version`: of the peer's row; in the first one there was one identity only, until the third one
+ * nothing was remembered of what was given up.
+ */
 export function readWindow(row: RowReader, version: number): SequenceWindow {
   return {
     since: version === 1 ? 1 : row.u32(),
@@ -124,5 +158,6 @@ export function readWindow(row: RowReader, version: number): SequenceWindow {
     boot: row.u32(),
     low: row.u64(),
     seen: row.list(() => ({ number: row.u64(), tag: row.fixed(TAG_BYTES) })),
+    givenUp: version < 3 ? [] : row.list(() => ({ from: row.u64(), to: row.u64() })),
   };
 }

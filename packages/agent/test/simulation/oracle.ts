@@ -195,7 +195,6 @@ export class Oracle {
     const text = this.#envelopes.get(envelopeId);
     const { received, refused } = this.holdingsOf(agent);
     if (typeof text !== 'string' || received.has(text) || refused.has(envelopeId)) return;
-    if (this.sayings.get(text)?.told === 'given up') return;
     this.fail(`${agent} acknowledges '${text}', which is not durable in its store`);
   }
 
