@@ -73,7 +73,7 @@ export class Engine {
 
   private constructor(context: AgentContext, { kept, options, reply }: EngineParts) {
     this.context = context;
-    this.deliveries = new Deliveries(context.events);
+    this.deliveries = new Deliveries(context.events, context.runtime.now);
     const { hub, token } = options;
     const connector = hub === null ? null : new Connector(context, hub, token);
     this.#connector = connector;

@@ -8,6 +8,7 @@ import { AgentError } from '../src/index.js';
 import { encodeOutcomes } from '../src/receiving/outcome.js';
 import { envelopeTo, Forger } from './forger.js';
 import { KeyLedger } from './key-ledger.js';
+import { LIES } from './lies.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
 
@@ -114,6 +115,40 @@ describe('the steps of a message', () => {
     await expect(delivered).rejects.toMatchObject({ code: 'UNDELIVERED' });
     await expect(handled).rejects.toMatchObject({ code: 'UNDELIVERED' });
     expect(statesOf(alice, id)).toEqual(['queued', 'accepted', 'expired']);
+  });
+
+  const ends = {
+    'a store that is said to have gone back': async (world: World): Promise<void> => {
+      Object.assign(world.hub.deviations, LIES['session: a later boot']());
+      world.network.goDown();
+      await world.network.comeBack();
+      await world.rest();
+    },
+    'a former identity': (world: World, { agent }: Resident): Promise<void> =>
+      world.finish(agent.rotateIdentity(world.keys())),
+  };
+
+  test.each(Object.entries(ends))('a dropped message of %s is expired', async (_what, end) => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    await world.finish(alice.agent.send('bob', 'known'));
+    await world.advance(1_000);
+    world.hub.deviations.send = () => [];
+    const silent = await world.finish(alice.agent.send('bob', 'dropped, nothing said since'));
+    await end(world, alice);
+    await world.jump(8 * 86_400_000);
+    await world.advance(3_600_000);
+    await expect(silent.delivered).rejects.toMatchObject({ code: 'UNDELIVERED' });
+    const spoken = await world.finish(alice.agent.send('bob', 'dropped, then more is said'));
+    await end(world, alice);
+    world.hub.deviations = {};
+    await world.finish(alice.agent.send('bob', 'more'));
+    await world.jump(8 * 86_400_000);
+    await world.advance(3_600_000);
+    await expect(spoken.delivered).rejects.toMatchObject({ code: 'UNDELIVERED' });
+    expect(statesOf(alice, spoken.id)).toEqual(['queued', 'accepted', 'expired']);
+    expect(bob.texts).toEqual(['known', 'more']);
   });
 });
 

@@ -32,6 +32,8 @@ interface Waiter {
   readonly sent: Sent;
   /** In hex; null for a message that goes by hand. */
   readonly envelope: string | null;
+  /** On the agent's clock. */
+  readonly sentMs: number;
   readonly delivered: PromiseWithResolvers<void>;
   readonly handled: PromiseWithResolvers<void>;
 }
@@ -49,13 +51,16 @@ type Step = AgentEvents['outgoing'];
 /** All that is awaited of all peers. */
 export class Deliveries {
   readonly #events: EventEmitter;
+  readonly #now: () => number;
   /** By aid in hex. */
   readonly #lines = new Map<string, Line>();
   /** By envelope id in hex: as long as in `numbers`. */
   readonly #envelopes = new Map<string, Waiter>();
 
-  constructor(events: EventEmitter) {
+  /** `now` in milliseconds since 1970. */
+  constructor(events: EventEmitter, now: () => number) {
     this.#events = events;
+    this.#now = now;
   }
 
   /** A message was committed here. */
@@ -64,6 +69,7 @@ export class Deliveries {
     const waiter: Waiter = {
       sent,
       envelope,
+      sentMs: this.#now(),
       delivered: Promise.withResolvers(),
       handled: Promise.withResolvers(),
     };
@@ -143,6 +149,18 @@ export class Deliveries {
   /** Contents of this epoch below this number are not kept any more. */
   dropped(place: Pick<Sent, 'aid' | 'epoch'>, below: number, error: AgentMeshError): void {
     this.#upTo(place, below - 1, ({ sent }) => this.failed(sent, 'expired', error));
+  }
+
+  /**
+   * What was sent longer ago than this, in another epoch than ours: it ended with a store that
+   * went back or with a former identity, so no content is kept whose age would tell.
+   */
+  expire(epoch: number, ageMs: number, error: AgentMeshError): void {
+    const beforeMs = this.#now() - ageMs;
+    const waiting = [...this.#lines.values()].flatMap(({ numbers }) => [...numbers.values()]);
+    for (const { sent, sentMs } of waiting) {
+      if (sent.epoch !== epoch && sentMs < beforeMs) this.failed(sent, 'expired', error);
+    }
   }
 
   /** Nothing is awaited of this peer any more. */

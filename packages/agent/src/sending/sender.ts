@@ -151,15 +151,15 @@ export class Sender {
         const tx = this.#context.transaction();
         const peer = await loadPeer(tx, aid);
         if (peer === null) return;
-        const { meta, nowMs } = this.#context.author();
-        const outgoing = outgoingOf(peer, meta.epoch);
-        const trimmed = await trimSent(tx, aid, outgoing, nowMs);
+        const { outgoing } = peer;
+        const trimmed = await trimSent(tx, aid, outgoing, this.#context.runtime.now());
         if (trimmed === outgoing) return;
         tx.put(ROW.peer(aid), encodePeer({ ...peer, outgoing: trimmed }));
         await tx.commit();
         this.#tellDropped(aid, outgoing, trimmed);
       });
     }
+    this.#deliveries.expire(this.#context.meta.epoch, AGENT_LIMITS.keptMs, givenUp());
   }
 
   /** The hub refused a message for good: its number stays taken, but by nothing. */
@@ -316,9 +316,12 @@ export class Sender {
 
   #tellDropped(aid: Uint8Array, before: Outgoing, { epoch, keptFrom }: Outgoing): void {
     if (keptFrom === before.keptFrom) return;
-    const dropped = new AgentError('UNDELIVERED', 'given up after 7 days or too many others');
-    this.#deliveries.dropped({ aid, epoch }, keptFrom, dropped);
+    this.#deliveries.dropped({ aid, epoch }, keptFrom, givenUp());
   }
+}
+
+function givenUp(): AgentError {
+  return new AgentError('UNDELIVERED', 'given up after 7 days or too many others');
 }
 
 /** Numbers of the ranges that are kept, lowest first, at most as many as one answer may have. */
