@@ -162,36 +162,76 @@ test('T-S6 forward-secrecy: keys and database of bob open no message that he has
     expect(kept.filter((row) => row.includes('secret'))).toEqual([]);
   }));
 
-test('T-S9 reset-storm: 1,000 unknown sessions a second provoke one reset in an hour', async () => {
-  await using world = await World.create();
-  const [alice, bob] = await acquainted(world);
-  const genuine = wiresTo(world, bob).at(-1) ?? new Uint8Array();
-  const storm = async (): Promise<void> => {
+describe('T-S9 reset-storm', () => {
+  /** A genuine message, 1,000 times, each time made into another that nobody can open. */
+  async function storm(
+    world: World,
+    [alice, bob]: readonly [Resident, Resident],
+    genuine: Uint8Array,
+    spoil: (blob: Uint8Array, n: number) => void,
+  ): Promise<void> {
     for (let n = 0; n < 1_000; n++) {
       const blob = genuine.slice();
-      // Of type 2, in a session that nobody has.
-      blob[1] = 2;
-      new DataView(blob.buffer).setUint32(4, n);
+      spoil(blob, n);
       const { aid } = alice.keyPair.identity;
       const envelope = { id: new Uint8Array(16), from: aid, to: bob.keyPair.identity.aid };
       world.hub.inject('bob', { envelope: { ...envelope, ts: world.host.clock(), blob } });
     }
     await world.rest();
+  }
+
+  /** Of type 2, in a session that nobody has. */
+  const inNoSession = (blob: Uint8Array, n: number): void => {
+    blob[1] = 2;
+    new DataView(blob.buffer).setUint32(4, n);
   };
-  const resets = (): number => bob.events.undecryptable.filter(({ reset }) => reset).length;
-  await storm();
-  expect(bob.events.undecryptable).toHaveLength(1_000);
-  expect(resets()).toBe(1);
-  await world.advance(HOUR_MS / 2);
-  await storm();
-  expect(resets()).toBe(1);
-  await world.jump(HOUR_MS);
-  await storm();
-  expect(resets()).toBe(2);
-  expect(world.hub.passed.served.filter(({ by }) => by === 'bob')).toHaveLength(3);
-  await world.finish(alice.agent.send('bob', 'still here'));
-  await world.rest();
-  expect(bob.texts).toEqual(['hello', 'still here']);
+  const withOtherSalt = (blob: Uint8Array, n: number): void => {
+    new DataView(blob.buffer).setUint32(60, n);
+  };
+  const resetsOf = ({ events }: Resident): number =>
+    events.undecryptable.filter(({ reset }) => reset).length;
+
+  test('1,000 unknown sessions a second provoke one reset in an hour', async () => {
+    await using world = await World.create();
+    const pair = await acquainted(world);
+    const [alice, bob] = pair;
+    const genuine = wiresTo(world, bob).at(-1) ?? new Uint8Array();
+    await storm(world, pair, genuine, inNoSession);
+    expect(bob.events.undecryptable).toHaveLength(1_000);
+    expect(resetsOf(bob)).toBe(1);
+    await world.advance(HOUR_MS / 2);
+    await storm(world, pair, genuine, inNoSession);
+    expect(resetsOf(bob)).toBe(1);
+    await world.jump(HOUR_MS);
+    await storm(world, pair, genuine, inNoSession);
+    expect(resetsOf(bob)).toBe(2);
+    expect(world.hub.passed.served.filter(({ by }) => by === 'bob')).toHaveLength(3);
+    await world.finish(alice.agent.send('bob', 'still here'));
+    await world.rest();
+    expect(bob.texts).toEqual(['hello', 'still here']);
+  });
+
+  test('damage in the active session provokes none, in another one of the peer no more', async () => {
+    await using world = await World.create();
+    const pair = await acquainted(world);
+    const [alice, bob] = pair;
+    const genuine = wiresTo(world, bob).at(-1) ?? new Uint8Array();
+    await storm(world, pair, genuine, withOtherSalt);
+    expect(bob.events.refused).toHaveLength(1_000);
+    expect(resetsOf(bob)).toBe(0);
+    await storm(world, pair, genuine, inNoSession);
+    expect(resetsOf(bob)).toBe(1);
+    // Bob's new session has taken the place of the one that this is of.
+    await storm(world, pair, genuine, withOtherSalt);
+    expect(bob.events.undecryptable).toHaveLength(2_000);
+    expect(resetsOf(bob)).toBe(1);
+    await world.jump(HOUR_MS);
+    await storm(world, pair, genuine, withOtherSalt);
+    expect(resetsOf(bob)).toBe(2);
+    await world.finish(alice.agent.send('bob', 'still here'));
+    await world.rest();
+    expect(bob.texts).toEqual(['hello', 'still here']);
+  });
 });
 
 describe('T-R6 skipped cap and TTL', () => {
