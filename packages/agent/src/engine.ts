@@ -58,6 +58,7 @@ export class Engine {
   readonly dispatcher: Dispatcher;
   readonly outcomes: Outcomes;
   readonly publisher: Publisher;
+  readonly bundles: BundleSource | null;
   readonly receiver: Receiver;
   readonly transmitter: Transmitter;
   readonly #rotation: Rotation | null;
@@ -86,8 +87,9 @@ export class Engine {
     );
     const { transmitter, deliveries } = this;
     const revocations = new Revocations(context, deliveries, transmitter);
-    const bundles = link === null ? null : new BundleSource(link, revocations);
     this.revocations = revocations;
+    this.bundles = link === null ? null : new BundleSource(link, revocations);
+    const { bundles } = this;
     this.introductions = new Introductions({ context, bundles, revocations });
     this.conversations = new Conversations(context, bundles);
     const { introductions, conversations } = this;
@@ -110,9 +112,9 @@ export class Engine {
     const { keeper } = kept;
     const onSwitch = (): void => this.#replaceLine();
     this.#rotation =
-      link === null
+      link === null || bundles === null
         ? null
-        : new Rotation({ context, link, publisher, transmitter, keeper, onSwitch });
+        : new Rotation({ context, link, bundles, publisher, transmitter, keeper, onSwitch });
     this.#formerLines =
       connector === null
         ? null

@@ -84,13 +84,13 @@ async function handIn(link: HubLink, { bytes }: Revocation): Promise<void> {
   }
 }
 
-async function ownerOf({ context, link }: Engine, aid: Uint8Array): Promise<PublicIdentity> {
+async function ownerOf({ context, bundles }: Engine, aid: Uint8Array): Promise<PublicIdentity> {
   if (equalBytes(aid, context.aid)) return context.keyPair.identity;
   const peer = await loadPeer(context.transaction(), aid);
   if (peer !== null) return peer.identity;
-  if (link === null) throw new AgentError('UNKNOWN_PEER');
+  if (bundles === null) throw new AgentError('UNKNOWN_PEER');
   try {
-    const bundle = await link.request((hub) => hub.getBundle(addressOf(aid), { oneTime: false }));
+    const bundle = await bundles.request({ peer: addressOf(aid), oneTime: false });
     return parseIdentityRecord(bundle.record).identity;
   } catch (error) {
     const isUnknown = error instanceof ProtocolError && error.code === 'PEER_NOT_FOUND';

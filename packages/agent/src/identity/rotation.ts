@@ -16,6 +16,7 @@ import { ProtocolError } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
 import { AgentError, StorageError } from '../errors.js';
 import { encodeFormer, formerOf } from './former-identity.js';
+import type { BundleSource } from '../hub/bundle-source.js';
 import type { HubLink } from '../hub/hub-link.js';
 import type { IdentityKeeper } from './kept-identity.js';
 import { AGENT_LIMITS } from '../limits.js';
@@ -86,6 +87,7 @@ const REFUSALS: ReadonlySet<string> = new Set(['BAD_RECORD', 'NOT_OWNER', 'REVOK
 export class Rotation {
   readonly #context: AgentContext;
   readonly #link: HubLink;
+  readonly #bundles: BundleSource;
   readonly #publisher: Publisher;
   readonly #transmitter: Transmitter;
   readonly #keeper: IdentityKeeper;
@@ -96,6 +98,7 @@ export class Rotation {
   constructor(parts: {
     readonly context: AgentContext;
     readonly link: HubLink;
+    readonly bundles: BundleSource;
     readonly publisher: Publisher;
     readonly transmitter: Transmitter;
     readonly keeper: IdentityKeeper;
@@ -104,6 +107,7 @@ export class Rotation {
   }) {
     this.#context = parts.context;
     this.#link = parts.link;
+    this.#bundles = parts.bundles;
     this.#publisher = parts.publisher;
     this.#transmitter = parts.transmitter;
     this.#keeper = parts.keeper;
@@ -219,7 +223,7 @@ export class Rotation {
   async #publishedBefore(next: AgentKeyPair, refusal: unknown): Promise<Uint8Array | null> {
     const { name } = this.#context;
     try {
-      const bundle = await this.#link.request((hub) => hub.getBundle(name, { oneTime: false }));
+      const bundle = await this.#bundles.request({ peer: name, oneTime: false });
       const { identity, bytes } = parseIdentityRecord(bundle.record);
       if (owns(next, identity.aid)) return bytes;
     } catch (error) {

@@ -64,7 +64,7 @@ export class Introductions {
     this.#context = context;
     this.#bundles = bundles;
     this.#revocations = parts.revocations;
-    this.#successions = new Successions(context, bundles);
+    this.#successions = new Successions(context, bundles, parts.revocations);
   }
 
   /** The aid of a peer. Whoever is not one yet is asked for at the hub, judged, pinned. */
@@ -301,7 +301,7 @@ export class Introductions {
     const owner = toHex(aid);
     const claimant = this.#claims.get(name) ?? owner;
     if (claimant !== owner) throw new AgentError('HANDSHAKE_BUDGET', `'${name}' is being met`);
-    await this.#revocations.assertValid(tx, aid);
+    if (await this.#revocations.has(aid)) throw new CryptoError('REVOKED');
     this.#claims.set(name, owner);
     const { policy, meta } = this.#context;
     const pinned = replaced === undefined ? await pinnedPeer(tx, name) : null;

@@ -23,7 +23,6 @@ import { encodePeer } from './peer.js';
 import { rowsUnder } from '../store/row-pages.js';
 import { ROW } from '../store/row-keys.js';
 import { forgetSent } from '../sending/sent-log.js';
-import type { StoreTransaction } from '../store/store-transaction.js';
 import type { Transmitter } from '../sending/transmitter.js';
 
 /** What an agent knows of revocations. */
@@ -47,9 +46,9 @@ export class Revocations {
     }
   }
 
-  /** Throws REVOKED for an identity that is known to be void. */
-  async assertValid(tx: StoreTransaction, aid: Uint8Array): Promise<void> {
-    if ((await tx.get(ROW.revoked(aid))) !== null) throw new CryptoError('REVOKED');
+  /** Whether an identity is known to be void here; a hub may hide what it knows. */
+  async has(aid: Uint8Array): Promise<boolean> {
+    return (await this.#context.store.get(ROW.revoked(aid))) !== null;
   }
 
   /** A bundle as anybody shows it: a genuine revocation in it is kept before it is looked at. */
@@ -70,9 +69,8 @@ export class Revocations {
   async learn(revocation: Revocation, identity: PublicIdentity): Promise<boolean> {
     if (!verifyRevocation(revocation, identity)) return false;
     const { store, aid } = this.#context;
-    const key = ROW.revoked(identity.aid);
-    if ((await store.get(key)) !== null) return true;
-    await store.commit([{ put: key, value: revocation.bytes }]);
+    if (await this.has(identity.aid)) return true;
+    await store.commit([{ put: ROW.revoked(identity.aid), value: revocation.bytes }]);
     if (equalBytes(identity.aid, aid)) store.fail(new CryptoError('REVOKED'));
     else this.#endSoon(identity.aid, revocation);
     return true;

@@ -11,6 +11,7 @@ import type { BundleSource } from '../hub/bundle-source.js';
 import { loadPeer } from './handshake.js';
 import { encodePeer, fingerprintOfPeer } from './peer.js';
 import type { Peer } from './peer.js';
+import type { Revocations } from './revocations.js';
 import { ROW } from '../store/row-keys.js';
 import { forgetSent } from '../sending/sent-log.js';
 import { isSuccessor } from './succession.js';
@@ -20,9 +21,12 @@ export class Successions {
   readonly #context: AgentContext;
   readonly #bundles: BundleSource | null;
 
-  constructor(context: AgentContext, bundles: BundleSource | null) {
+  readonly #revocations: Revocations;
+
+  constructor(context: AgentContext, bundles: BundleSource | null, revocations: Revocations) {
     this.#context = context;
     this.#bundles = bundles;
+    this.#revocations = revocations;
   }
 
   /**
@@ -32,7 +36,8 @@ export class Successions {
   async mayFollow(record: IdentityRecord, identity: PublicIdentity): Promise<boolean> {
     if (this.#bundles === null || this.#context.policy.mode === 'strict') return false;
     const present = await this.#bundleOf(identity.aid);
-    if (present?.revocation !== undefined || (await this.#isRevoked(identity.aid))) return false;
+    if (present?.revocation !== undefined || (await this.#revocations.has(identity.aid)))
+      return false;
     return isSuccessor(record, identity, (aid) => this.recordOf(aid));
   }
 
@@ -40,7 +45,7 @@ export class Successions {
   async recordOf(aid: Uint8Array): Promise<IdentityRecord | null> {
     const bundle = await this.#bundleOf(aid);
     if (bundle === null || bundle.revocation !== undefined) return null;
-    if (await this.#isRevoked(aid)) return null;
+    if (await this.#revocations.has(aid)) return null;
     const hubId = this.#bundles?.hubId ?? null;
     try {
       const record = parseIdentityRecord(bundle.record);
@@ -50,11 +55,6 @@ export class Successions {
       if (error instanceof CryptoError) return null;
       throw error;
     }
-  }
-
-  /** What we know ourselves counts too: a hub may hide a revocation that we have seen. */
-  async #isRevoked(aid: Uint8Array): Promise<boolean> {
-    return (await this.#context.store.get(ROW.revoked(aid))) !== null;
   }
 
   async #bundleOf(aid: Uint8Array): Promise<Bundle | null> {
