@@ -67,7 +67,7 @@ describe('opening', () => {
       );
     }));
 
-  test('syncs every commit to the disk, and keeps the file to itself', () =>
+  test('is done with commits that are synced, by a process that keeps the file to itself', () =>
     inFolder((folder) => {
       const database = openDatabase({ folder, failpoint: () => undefined });
       const valueOf = (pragma: string): unknown =>

@@ -2,6 +2,9 @@
  * One writer, one transaction for all that a turn of the loop writes (hub.md §4).
  * Owns when a transaction begins and ends, and that a promise resolves only after its commit is on
  * the disk. Does not own what the changes do.
+ *
+ * A group is committed, then its log is synced beside the loop: meanwhile frames are read and
+ * answered, and what they change is the next group. Nothing is read that is not on the disk yet.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { HubStoreError, storeErrorOf } from './store-error.js';
@@ -23,9 +26,11 @@ export interface GroupCommitOptions {
   readonly followers: readonly TransactionFollower[];
   /** Runs a task after the current turn of the loop. */
   readonly defer: (task: () => void) => void;
+  /** Resolves when every commit so far is on the disk. */
+  readonly sync: () => Promise<void>;
   /** Throws if the files are not those that were opened. */
   readonly confirmFiles: () => void;
-  /** After each commit, outside of any transaction; may not throw. */
+  /** After each group, outside of any transaction; may not throw. */
   readonly onCommit: () => void;
   /** A failure after which the database is not used any more. */
   readonly onFatal: (error: HubStoreError) => void;
@@ -59,6 +64,8 @@ export class GroupCommit {
   readonly #pending: Pending[] = [];
   #isDeferred = false;
   #isOpen = false;
+  /** Settles when the group that is being synced is answered; null while there is none. */
+  #syncing: Promise<void> | null = null;
   #failure: HubStoreError | null = null;
 
   constructor(options: GroupCommitOptions) {
@@ -78,9 +85,25 @@ export class GroupCommit {
   }
 
   /** Commits what is pending; later changes are refused. */
-  close(): void {
-    this.flush();
+  async close(): Promise<void> {
+    while (this.#syncing !== null || this.#pending.length > 0) {
+      await this.#syncing;
+      this.#flush();
+    }
     this.#failure ??= new HubStoreError('STORE_CLOSED');
+  }
+
+  /** Runs once all that is committed is on the disk: what is seen is never lost again. */
+  async read<T>(run: () => T): Promise<T> {
+    while (this.#syncing !== null) await this.#syncing;
+    if (this.#failure !== null) throw this.#failure;
+    try {
+      return run();
+    } catch (thrown) {
+      const error = storeErrorOf(thrown);
+      if (error.fatal) this.fail(error);
+      throw error;
+    }
   }
 
   /** Resolves once the change is durable. Rejects with a {@link HubStoreError}: nothing changed. */
@@ -103,25 +126,53 @@ export class GroupCommit {
     });
   }
 
-  /** Commits everything that is pending. */
-  flush(): void {
-    while (this.#pending.length > 0) {
-      const batch = this.#nextBatch();
-      const error = this.#transact(batch);
-      if (error === null) continue;
-      // One change may be at fault: the others get a transaction of their own.
-      if (batch.length === 1 || error.fatal) this.#rejectAll(batch, error);
-      else for (const one of batch) this.#alone(one);
-    }
-  }
-
   #flushLater(): void {
-    if (this.#isDeferred) return;
+    if (this.#isDeferred || this.#syncing !== null) return;
     this.#isDeferred = true;
     this.#options.defer(() => {
       this.#isDeferred = false;
-      this.flush();
+      this.#flush();
     });
+  }
+
+  /** Commits what is pending, unless a group is being synced: then it follows that one. */
+  #flush(): void {
+    if (this.#syncing !== null || this.#pending.length === 0) return;
+    const startedMs = this.#options.monotonic();
+    const group = this.#commit(this.#nextBatch());
+    if (group.length > 0) this.#syncing = this.#settle(group, startedMs);
+    else if (this.#pending.length > 0) this.#flushLater();
+  }
+
+  /** Gives the changes that were committed; the others are told why not. */
+  #commit(batch: readonly Pending[]): readonly Pending[] {
+    const error = this.#transact(batch);
+    if (error === null) return batch;
+    // One change may be at fault: the others get a transaction of their own.
+    if (batch.length > 1 && !error.fatal) return batch.flatMap((one) => this.#commit([one]));
+    for (const one of batch) one.reject(error);
+    return [];
+  }
+
+  /** Waits for the disk, then tells. Without the disk nothing is known to be kept. */
+  async #settle(group: readonly Pending[], startedMs: number): Promise<void> {
+    const { sync, confirmFiles, onCommit, monotonic, onCommitTime } = this.#options;
+    try {
+      await sync();
+      confirmFiles();
+    } catch (thrown) {
+      this.fail(fatalErrorOf(thrown));
+    }
+    this.#syncing = null;
+    for (const pending of group) {
+      if (this.#failure === null) pending.resolve();
+      else pending.reject(this.#failure);
+    }
+    if (this.#failure === null) {
+      onCommitTime(monotonic() - startedMs);
+      onCommit();
+    }
+    if (this.#pending.length > 0) this.#flushLater();
   }
 
   #nextBatch(): Pending[] {
@@ -133,37 +184,22 @@ export class GroupCommit {
     return this.#pending.splice(0, end < 0 ? this.#pending.length : end);
   }
 
-  #alone(pending: Pending): void {
-    const error = this.#failure ?? this.#transact([pending]);
-    if (error !== null) pending.reject(error);
-  }
-
-  /** Null if all changes are durable and were told so. */
+  /** Null if all changes are committed. */
   #transact(batch: readonly Pending[]): HubStoreError | null {
     if (this.#failure !== null) return this.#failure;
-    const { database, followers, confirmFiles, onCommit } = this.#options;
+    const { database, followers } = this.#options;
     try {
       database.exec('BEGIN IMMEDIATE');
       this.#isOpen = true;
       for (const pending of batch) pending.run();
       for (const follower of followers) follower.write();
-      this.#commit();
-      confirmFiles();
+      database.exec('COMMIT');
+      this.#isOpen = false;
     } catch (thrown) {
       return this.#rollBack(storeErrorOf(thrown));
     }
     for (const follower of followers) follower.committed();
-    for (const pending of batch) pending.resolve();
-    onCommit();
     return null;
-  }
-
-  #commit(): void {
-    const { database, monotonic, onCommitTime } = this.#options;
-    const startedMs = monotonic();
-    database.exec('COMMIT');
-    this.#isOpen = false;
-    onCommitTime(monotonic() - startedMs);
   }
 
   #rollBack(error: HubStoreError): HubStoreError {
@@ -180,10 +216,12 @@ export class GroupCommit {
     if (reported.fatal) this.fail(reported);
     return reported;
   }
+}
 
-  #rejectAll(batch: readonly Pending[], error: HubStoreError): void {
-    for (const pending of batch) pending.reject(error);
-  }
+/** After a failed sync the system may have dropped what it could not write: no second try helps. */
+function fatalErrorOf(thrown: unknown): HubStoreError {
+  const error = storeErrorOf(thrown);
+  return error.fatal ? error : new HubStoreError('STORE_FAILED', { cause: thrown });
 }
 
 /** Rolls back, unless SQLite did so by itself: then a new transaction can begin. */

@@ -1,10 +1,12 @@
 /**
- * When the write-ahead log is moved into the database, and whether both are still our files.
- * Owns checkpoints (SQLite's own are only a safety net behind them) and the files' identity.
+ * The write-ahead log: when it is on the disk, when it is moved into the database, and whether both
+ * are still our files. Owns the syncs after commits, checkpoints (SQLite's own are only a safety
+ * net behind them) and the files' identity.
  */
-import { statfsSync, statSync } from 'node:fs';
+import { closeSync, fdatasync, openSync, statfsSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import { promisify } from 'node:util';
 import type { DiskReading } from './disk-space.js';
 import type { Failpoint } from './failpoint.js';
 import { HubStoreError, storeErrorOf } from './store-error.js';
@@ -14,6 +16,7 @@ const LARGEST_LOG = 16 * MIB;
 /** On a small file system the log stays a small part of it. */
 const LOG_SHARE = 1 / 16;
 const PAGE = 4_096;
+const syncData = promisify(fdatasync);
 
 /** Files of one open database. */
 export class LogKeeper {
@@ -22,6 +25,8 @@ export class LogKeeper {
   readonly #failpoint: Failpoint;
   readonly #identities: ReadonlyMap<string, string>;
   readonly #largestLog: number;
+  /** The log once more: SQLite holds no locks on it that closing this would drop. */
+  readonly #descriptor: number;
   #written = 0;
 
   constructor(database: DatabaseSync, path: string, failpoint: Failpoint) {
@@ -32,6 +37,19 @@ export class LogKeeper {
     this.#largestLog = Math.min(LARGEST_LOG, this.read().total * LOG_SHARE);
     const pages = Math.ceil((2 * this.#largestLog) / PAGE);
     database.exec(`PRAGMA wal_autocheckpoint = ${pages}`);
+    this.#descriptor = openSync(`${path}-wal`, 'r+');
+    // From here on the syncs after commits are ours; those around checkpoints stay SQLite's.
+    database.exec('PRAGMA synchronous = NORMAL');
+  }
+
+  /** Resolves when every commit before this call is on the disk. */
+  sync(): Promise<void> {
+    return syncData(this.#descriptor);
+  }
+
+  /** Before the database is closed. */
+  close(): void {
+    closeSync(this.#descriptor);
   }
 
   /** Counts what a transaction adds to the log, roughly. */

@@ -87,13 +87,14 @@ export class SqliteHubStore implements HubStore {
   readonly #notices: Notices;
   readonly #queues: Queues;
   readonly #parties: Parties;
+  #closing: Promise<void> | null = null;
 
-  private constructor(database: DatabaseSync, options: SqliteHubStoreOptions) {
+  private constructor(database: DatabaseSync, log: LogKeeper, options: SqliteHubStoreOptions) {
     const { monotonic = monotonicMs, failpoint = noFailpoint } = options;
     const { random = systemHost.random, quotaBytes = null } = options;
     this.#database = database;
     this.#failpoint = failpoint;
-    this.#log = new LogKeeper(database, join(options.folder, DATABASE_FILE), failpoint);
+    this.#log = log;
     this.#space = new DiskSpace({ read: () => this.#log.read(), quotaBytes, monotonic });
     const reserveBytes = Math.min(LARGEST_RESERVE, this.#log.read().total * RESERVE_SHARE);
     this.#reserve = new DiskReserve(join(options.folder, RESERVE_FILE), Math.floor(reserveBytes));
@@ -109,6 +110,7 @@ export class SqliteHubStore implements HubStore {
       database,
       followers: [parties, remembered],
       defer: options.defer ?? ((task) => systemHost.defer(task)),
+      sync: () => this.#log.sync(),
       confirmFiles: () => this.#log.confirmFiles(),
       onCommit: () => this.#checkpoint(),
       onFatal: (error) => options.onFatal?.(error),
@@ -132,9 +134,12 @@ export class SqliteHubStore implements HubStore {
   static async open(options: SqliteHubStoreOptions): Promise<SqliteHubStore> {
     const { folder, failpoint = noFailpoint } = options;
     const database = openDatabase({ folder, failpoint });
+    let log: LogKeeper | null = null;
     try {
-      return await Promise.resolve(new SqliteHubStore(database, options));
+      log = new LogKeeper(database, join(folder, DATABASE_FILE), failpoint);
+      return await Promise.resolve(new SqliteHubStore(database, log, options));
     } catch (error) {
+      log?.close();
       database.close();
       throw storeErrorOf(error);
     }
@@ -150,7 +155,7 @@ export class SqliteHubStore implements HubStore {
   }
 
   counts(): Promise<StoreCounts> {
-    return this.#read(() => {
+    return this.#group.read(() => {
       const { messages: envelopes, bytes } = this.#parties.totals;
       const { deadLettered } = this.#queues;
       return { agents: this.#directory.agents, envelopes, bytes, deadLettered };
@@ -158,10 +163,8 @@ export class SqliteHubStore implements HubStore {
   }
 
   close(): Promise<void> {
-    if (this.#group.failure?.code === 'STORE_CLOSED') return Promise.resolve();
-    this.#group.close();
-    this.#reserve.release();
-    return attempt(() => this.#database.close());
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
   claim(claim: NameClaim): Promise<ClaimResult> {
@@ -169,7 +172,7 @@ export class SqliteHubStore implements HubStore {
   }
 
   aidOfName(name: string): Promise<Uint8Array | null> {
-    return this.#read(() => this.#directory.aidOfName(name));
+    return this.#group.read(() => this.#directory.aidOfName(name));
   }
 
   putIdentity(update: IdentityUpdate): Promise<PutIdentityResult> {
@@ -185,7 +188,7 @@ export class SqliteHubStore implements HubStore {
   }
 
   keys(aid: Uint8Array): Promise<KeyInventory> {
-    return this.#read(() => this.#prekeys.keys(aid));
+    return this.#group.read(() => this.#prekeys.keys(aid));
   }
 
   takeBundle(request: BundleRequest): Promise<StoredBundle | null> {
@@ -198,12 +201,12 @@ export class SqliteHubStore implements HubStore {
       const oneTime = wanted ? this.#prekeys.takeOneTime(request) : null;
       return { ...published, signed, oneTime };
     };
-    if (!request.oneTime) return this.#read(take);
+    if (!request.oneTime) return this.#group.read(take);
     return this.#write(take, { afterCommit: () => this.#failpoint('prekey-taken') });
   }
 
   names(query: NameQuery): Promise<readonly string[]> {
-    return this.#read(() => this.#directory.names(query));
+    return this.#group.read(() => this.#directory.names(query));
   }
 
   async commit(changes: QueueChanges): Promise<CommitResult> {
@@ -221,11 +224,11 @@ export class SqliteHubStore implements HubStore {
   }
 
   read(query: QueueQuery): Promise<QueuePage> {
-    return this.#read(() => this.#queues.read(query));
+    return this.#group.read(() => this.#queues.read(query));
   }
 
   queued(recipient: Uint8Array): Promise<number> {
-    return this.#read(() => this.#queues.queued(recipient));
+    return this.#group.read(() => this.#queues.queued(recipient));
   }
 
   expire(request: ExpireRequest): Promise<ExpireResult> {
@@ -233,11 +236,22 @@ export class SqliteHubStore implements HubStore {
   }
 
   notices(query: NoticeQuery): Promise<readonly StoredNotice[]> {
-    return this.#read(() => this.#notices.read(query));
+    return this.#group.read(() => this.#notices.read(query));
   }
 
   dropNotices({ sender, upTo }: { sender: Uint8Array; upTo: number }): Promise<void> {
     return this.#write(() => this.#notices.drop(sender, upTo));
+  }
+
+  async #close(): Promise<void> {
+    await this.#group.close();
+    this.#reserve.release();
+    this.#log.close();
+    try {
+      this.#database.close();
+    } catch (thrown) {
+      throw storeErrorOf(thrown);
+    }
   }
 
   #commit(changes: QueueChanges): Promise<CommitResult> {
@@ -267,11 +281,6 @@ export class SqliteHubStore implements HubStore {
     return this.#group.add({ run, weight, afterCommit });
   }
 
-  #read<T>(run: () => T): Promise<T> {
-    if (this.#group.failure !== null) return Promise.reject(this.#group.failure);
-    return attempt(run, (error) => this.#group.fail(error));
-  }
-
   /** There is room again: the reserve is filled before anything new is. */
   #hasRoom(bytes: number): boolean {
     const hasRoom = this.#space.take(bytes);
@@ -286,17 +295,6 @@ export class SqliteHubStore implements HubStore {
     } catch (error) {
       this.#group.fail(storeErrorOf(error));
     }
-  }
-}
-
-/** Runs what may throw something of SQLite's as a promise that rejects with a typed error. */
-function attempt<T>(run: () => T, onFatal?: (error: HubStoreError) => void): Promise<T> {
-  try {
-    return Promise.resolve(run());
-  } catch (thrown) {
-    const error = storeErrorOf(thrown);
-    if (error.fatal) onFatal?.(error);
-    return Promise.reject(error);
   }
 }
 
