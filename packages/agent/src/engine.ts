@@ -93,14 +93,15 @@ export class Engine {
     this.introductions = new Introductions({ context, bundles, revocations });
     this.conversations = new Conversations(context, bundles);
     const { introductions, conversations } = this;
-    this.sender = new Sender({ context, introductions, conversations, transmitter, deliveries });
+    const onAwaiting = (aid: Uint8Array): void => this.#followUps?.awaits(aid);
+    const means = { context, introductions, conversations, transmitter, deliveries };
+    this.sender = new Sender({ ...means, onAwaiting });
     const { sender } = this;
     const sweeper = this.#sweeper;
     this.outcomes = new Outcomes({ context, sender, sweeper, deliveries });
-    const { outcomes } = this;
     const read = (row: InboxRow, redelivered: boolean): Message =>
       new Message(row, redelivered, (...args) => reply(row.from, ...args));
-    this.dispatcher = new Dispatcher({ context, sweeper, outcomes, read });
+    this.dispatcher = new Dispatcher({ context, sweeper, outcomes: this.outcomes, read });
     this.publisher = new Publisher(context, () => void this.#refill());
     this.#followUps = link === null ? null : new FollowUps(context, sender);
     const repairs =

@@ -74,6 +74,11 @@ export const AGENT_LIMITS = {
   /** How often a gap is asked for, each time after four times the wait. */
   gapAttempts: 7,
 
+  /** Wait for an acknowledgement before a nudge asks for it, each time after four times the wait. */
+  nudgeMs: 5 * MINUTE_MS,
+  /** How often: the last time after some days, since contents are kept for seven. */
+  nudgeAttempts: 6,
+
   /** One-time prekeys on the hub, and the number at which they are refilled (§2.2). */
   oneTimePrekeys: 50,
   oneTimeRefill: 20,

@@ -2,7 +2,7 @@
  * What the simulation found: stories in which something was forgotten, or remembered too long.
  * One story per test.
  */
-import { expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { parsePrekeyRecord } from '@agentmesh/crypto';
 import type { Deviations } from '@agentmesh/hub-compliance';
 import { ProtocolError } from '@agentmesh/protocol';
@@ -279,4 +279,90 @@ test('a message that was given up is delivered when it was on its way all the ti
   const third = await world.restart(again);
   await world.advance(10_000);
   expect([bob.texts, again.texts, third.texts]).toEqual([['1', '3'], ['2'], []]);
+});
+
+describe('a message that nobody acknowledges', () => {
+  const MINUTE_MS = 60_000;
+  const HOUR_MS = 60 * MINUTE_MS;
+
+  const unheard = (who: string): Deviations => ({
+    send: (envelope, by) => (by === who ? [] : [envelope]),
+  });
+
+  test('is asked about by a nudge, and said again to a store that has lost it', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    world.hub.deviations = unheard('bob');
+    const { delivered } = await world.finish(alice.agent.send('bob', '1'));
+    await world.advance(MINUTE_MS);
+    const again = await world.loseStore(bob);
+    world.hub.deviations = {};
+    await world.advance(3 * MINUTE_MS);
+    expect([bob.texts, again.texts]).toEqual([['1'], []]);
+    await world.advance(3 * MINUTE_MS);
+    expect(again.texts).toEqual(['1']);
+    await world.finish(delivered);
+  });
+
+  test('is asked about by the next run, too, and answered with a receipt', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agentWithoutHandler('bob');
+    world.hub.deviations = unheard('bob');
+    const { id } = await world.finish(alice.agent.send('bob', '1'));
+    await world.advance(MINUTE_MS);
+    world.hub.deviations = {};
+    const again = await world.restart(alice);
+    await world.advance(4 * MINUTE_MS);
+    expect(again.events.outgoing).toEqual([]);
+    await world.advance(3 * MINUTE_MS);
+    expect(again.events.outgoing).toMatchObject([{ id, state: 'delivered' }]);
+    const rows = await alice.store.rows();
+    expect([...rows.keys()].filter((key) => key.startsWith('unacked/'))).toEqual([]);
+    expect(bob.messages).toEqual([]);
+  });
+
+  test('is given up after a week, and an agent that was restarted since is told', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    await world.agent('bob');
+    world.hub.deviations = unheard('alice');
+    const { id } = await world.finish(alice.agent.send('bob', '1'));
+    const again = await world.restart(alice);
+    await world.jump(6 * 24 * HOUR_MS);
+    expect(again.events.outgoing).toEqual([]);
+    await world.jump(2 * 24 * HOUR_MS);
+    expect(again.events.outgoing).toMatchObject([
+      { id, peer: 'bob', state: 'expired', reason: 'UNDELIVERED' },
+    ]);
+  });
+
+  test('is told as rejected, if the hub refuses it for good, to the next run, too', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    await world.agent('bob');
+    await world.finish(alice.agent.connect('bob'));
+    world.network.goDown();
+    alice.agent.send('bob', '1').catch(() => undefined);
+    await world.rest();
+    await world.close(alice);
+    await world.network.comeBack();
+    world.hub.deviations = LIES['send: refuses for good']();
+    const again = await world.agent('alice', {}, alice);
+    await world.advance(1_000);
+    expect(again.events.outgoing).toMatchObject([{ peer: 'bob', state: 'rejected' }]);
+  });
+
+  test('is asked about six times in the week for which it is kept', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    await world.finish(alice.agent.connect('bob'));
+    await world.close(bob);
+    const before = world.hub.passed.sent.length;
+    await world.finish(alice.agent.send('bob', '1'));
+    for (let hours = 0; hours < 14 * 24; hours++) await world.jump(HOUR_MS);
+    expect(world.hub.passed.sent.length - before).toBe(1 + 6);
+  });
 });

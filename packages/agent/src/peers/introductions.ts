@@ -355,7 +355,8 @@ export class Introductions {
     const { aid } = peer.identity;
     for (const { sid } of peer.sessions) tx.delete(ROW.session(sid));
     forgetSent(tx, peer);
-    for (const row of [ROW.peer, ROW.bundle, ROW.receipt, ROW.gap]) tx.delete(row(aid));
+    for (const row of [ROW.peer, ROW.bundle, ROW.receipt, ROW.gap, ROW.unacked])
+      tx.delete(row(aid));
   }
 }
 

@@ -68,6 +68,8 @@ export interface Outgoing {
   readonly next: number;
   /** He has everything up to here. */
   readonly acked: number;
+  /** The last number that wants an acknowledgement: a message of the application. */
+  readonly wanted: number;
   /** Lowest number whose content is kept. */
   readonly keptFrom: number;
   /** Bytes of all contents so far, and of those before some number up to `keptFrom`. */
@@ -79,7 +81,7 @@ export interface Outgoing {
 
 /** Our numbers at the beginning of an epoch. */
 function freshOutgoing(epoch: number): Outgoing {
-  return { epoch, next: 1, acked: 0, keptFrom: 1, total: 0, before: 0, trimmedMs: 0 };
+  return { epoch, next: 1, acked: 0, wanted: 0, keptFrom: 1, total: 0, before: 0, trimmedMs: 0 };
 }
 
 /** A peer at the moment he is pinned. */
@@ -132,6 +134,11 @@ export function outgoingOf(peer: Peer, epoch: number): Outgoing {
   return peer.outgoing.epoch === epoch ? peer.outgoing : freshOutgoing(epoch);
 }
 
+/** Whether a message of the application has not been acknowledged, nor given up. */
+export function isAwaiting({ acked, wanted, keptFrom }: Outgoing): boolean {
+  return wanted > acked && wanted >= keptFrom;
+}
+
 /** The window of one of the peer's instances, empty if it is new. */
 export function windowOf(peer: Peer, place: WindowPlace): SequenceWindow {
   return peer.windows.find((window) => isAt(window, place)) ?? emptyWindow(place);
@@ -163,8 +170,11 @@ export function holesOf(peer: Peer, since: number): SequenceRange[] {
   return window === null ? [] : missing(window, LIMITS.retryRanges);
 }
 
-/** Version 1 knew of no successions and revocations, version 2 of no numbers given up. */
-const VERSION = 3;
+/**
+ * Version 1 knew of no successions and revocations, version 2 of no numbers given up, version 3 of
+ * none that want an acknowledgement.
+ */
+const VERSION = 4;
 
 /** Storage form of a peer. */
 export function encodePeer(peer: Peer): Uint8Array {
@@ -176,8 +186,9 @@ export function encodePeer(peer: Peer): Uint8Array {
   row.list(peer.sessions, (entry) => writeEntry(row, entry)).u32(peer.generation);
   row.optional(peer.instance).optional(peer.heldInstance);
   row.list(peer.windows, (window) => writeWindow(row, window));
-  const { epoch, next, acked, keptFrom, total, before, trimmedMs } = peer.outgoing;
-  row.u32(epoch).u64(next).u64(acked).u64(keptFrom).u64(total).u64(before).u64(trimmedMs);
+  const { epoch, next, acked, wanted, keptFrom, total, before, trimmedMs } = peer.outgoing;
+  row.u32(epoch).u64(next).u64(acked).u64(wanted).u64(keptFrom);
+  row.u64(total).u64(before).u64(trimmedMs);
   row.u64(peer.ackSent).u32(peer.owed).u64(peer.reset.atMs).u32(peer.reset.count);
   return row.finish();
 }
@@ -209,6 +220,7 @@ export function decodePeer(bytes: Uint8Array): Peer {
       epoch: row.u32(),
       next: row.u64(),
       acked: row.u64(),
+      wanted: version < 4 ? 0 : row.u64(),
       keptFrom: row.u64(),
       total: row.u64(),
       before: row.u64(),

@@ -1,6 +1,7 @@
 /**
- * What a message asks for later: a receipt, or the messages missing before it (protocol.md §2.10).
- * Owns the timers. What is due is decided when the time comes, from the peer's row.
+ * What a message asks for later: a receipt, the messages missing before it, or, where it was ours
+ * and nobody acknowledges it, a nudge (protocol.md §2.10). Owns the timers. What is due is decided
+ * when the time comes, from the peer's row.
  */
 import { CONTENT_KIND, encodeRetry, toHex, fromHex } from '@agentmesh/crypto';
 import type { SequenceRange } from '@agentmesh/crypto';
@@ -9,7 +10,8 @@ import type { AgentContext } from '../agent-context.js';
 import { receiptBody } from './body.js';
 import type { Draft } from '../sending/compose.js';
 import { AGENT_LIMITS } from '../limits.js';
-import { holesOf } from '../peers/peer.js';
+import { loadPeer } from '../peers/handshake.js';
+import { holesOf, isAwaiting, outgoingOf } from '../peers/peer.js';
 import type { Peer } from '../peers/peer.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { Sender } from '../sending/sender.js';
@@ -17,6 +19,7 @@ import type { Sender } from '../sending/sender.js';
 const MINUTE_MS = 60_000;
 /** Each gap is asked for again after four times the wait. */
 const GAP_FACTOR = 4;
+const NUDGE_FACTOR = 4;
 
 interface Timer {
   readonly cancel: () => void;
@@ -29,6 +32,7 @@ export class FollowUps {
   readonly #sender: Sender;
   readonly #receipts = new Map<string, Timer>();
   readonly #gaps = new Map<string, Timer>();
+  readonly #nudges = new Map<string, Timer>();
   /** Times of retry requests answered in the last minute. */
   readonly #answered = new Map<string, number[]>();
   #stopped = false;
@@ -38,7 +42,7 @@ export class FollowUps {
     this.#sender = sender;
   }
 
-  /** Takes up the receipts that an earlier run owed, and what it missed. */
+  /** Takes up the receipts that an earlier run owed, what it missed, and what it waited for. */
   async load(): Promise<void> {
     const { store } = this.#context;
     for await (const { key } of rowsUnder(store, 'receipt')) {
@@ -46,6 +50,9 @@ export class FollowUps {
     }
     for await (const { key } of rowsUnder(store, 'gap')) {
       this.#gapIn(fromHex(key.slice('gap/'.length)), 0);
+    }
+    for await (const { key } of rowsUnder(store, 'unacked')) {
+      this.#nudgeIn(fromHex(key.slice('unacked/'.length)), 0);
     }
   }
 
@@ -56,6 +63,16 @@ export class FollowUps {
     else if (peer.owed > 0) this.#receiptIn(aid, AGENT_LIMITS.receiptMs);
     if (holesOf(peer, this.#context.meta.since).length > 0) this.#gapIn(aid, 0);
     else this.#clear(this.#gaps, toHex(aid));
+    if (!isAwaiting(outgoingOf(peer, this.#context.meta.epoch))) {
+      this.#clear(this.#nudges, toHex(aid));
+    }
+  }
+
+  /** Something was said to this peer that he has to acknowledge. */
+  awaits(aid: Uint8Array): void {
+    const key = toHex(aid);
+    if ((this.#nudges.get(key)?.attempt ?? 0) > 0) this.#clear(this.#nudges, key);
+    this.#nudgeIn(aid, 0);
   }
 
   /** A peer asks for messages again; more often than allowed he is not heard. */
@@ -78,7 +95,8 @@ export class FollowUps {
 
   stop(): void {
     this.#stopped = true;
-    for (const { cancel } of [...this.#receipts.values(), ...this.#gaps.values()]) cancel();
+    const timers = [this.#receipts, this.#gaps, this.#nudges].flatMap((each) => [...each.values()]);
+    for (const { cancel } of timers) cancel();
   }
 
   #receiptIn(aid: Uint8Array, delayMs: number): void {
@@ -121,6 +139,41 @@ export class FollowUps {
     if (ranges.length === 0) return null;
     this.#context.events.emit('gap', { peer: peer.name, state: 'asked', ranges });
     return { kind: CONTENT_KIND.retry, body: encodeRetry(ranges) };
+  }
+
+  #nudgeIn(aid: Uint8Array, attempt: number): void {
+    const key = toHex(aid);
+    const isLast = attempt >= AGENT_LIMITS.nudgeAttempts;
+    if (this.#stopped || isLast || this.#nudges.has(key)) return;
+    const delayMs = AGENT_LIMITS.nudgeMs * NUDGE_FACTOR ** attempt;
+    const cancel = this.#context.runtime.schedule(delayMs, () => void this.#nudge(aid, attempt));
+    this.#nudges.set(key, { cancel, attempt });
+  }
+
+  /**
+   * He answers with a receipt, asks for what he misses, or begins anew if he cannot read it: his
+   * store may be lost, and with it that he has to acknowledge anything.
+   */
+  async #nudge(aid: Uint8Array, attempt: number): Promise<void> {
+    const isDue = await this.#isAwaiting(aid).catch((error: unknown) => {
+      // The store has stopped the agent and says so itself, or the agent is being closed.
+      this.#context.log.debug('nobody nudged', { error: nameOf(error) });
+      return false;
+    });
+    if (isDue) await this.#sender.tell(aid, (peer) => this.#nudgeFor(peer));
+    this.#clear(this.#nudges, toHex(aid));
+    if (isDue) this.#nudgeIn(aid, attempt + 1);
+  }
+
+  /** Asked first, so that no session is begun for nothing. */
+  async #isAwaiting(aid: Uint8Array): Promise<boolean> {
+    const peer = await loadPeer(this.#context.transaction(), aid);
+    return peer !== null && this.#nudgeFor(peer) !== null;
+  }
+
+  #nudgeFor(peer: Peer): Draft | null {
+    if (!isAwaiting(outgoingOf(peer, this.#context.meta.epoch))) return null;
+    return { kind: CONTENT_KIND.nudge, body: new Uint8Array() };
   }
 
   #clear(timers: Map<string, Timer>, key: string): void {

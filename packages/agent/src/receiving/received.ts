@@ -3,16 +3,7 @@
  * session, the window of his numbers, what he acknowledges. Owns these transitions and their
  * writes; opening is `receive`'s, delivering and answering is `receiver`'s.
  */
-import {
-  CONTENT_KIND,
-  CryptoError,
-  decodeContent,
-  decodeSession,
-  encodeSession,
-  equalBytes,
-  LIMITS,
-  toHex,
-} from '@agentmesh/crypto';
+import { CryptoError, decodeSession, encodeSession, equalBytes, LIMITS } from '@agentmesh/crypto';
 import type { CryptoSession, Opened, OpenedInitial, SequenceRange } from '@agentmesh/crypto';
 import type { Body } from './body.js';
 import type { Author } from '../sending/compose.js';
@@ -21,6 +12,7 @@ import { AGENT_LIMITS } from '../limits.js';
 import {
   encodePeer,
   holesOf,
+  isAwaiting,
   outgoingOf,
   replaceSession,
   replaceWindow,
@@ -29,7 +21,7 @@ import {
 import type { Peer } from '../peers/peer.js';
 import type { Meta } from '../store/meta.js';
 import { ROW } from '../store/row-keys.js';
-import { loadSent } from '../sending/sent-log.js';
+import { applicationId, loadSent } from '../sending/sent-log.js';
 import { giveUp, noveltyOf, observe } from '../peers/sequence-window.js';
 import type { Observed } from '../peers/sequence-window.js';
 import { boundSessions, doubtUnanswered, entryOf, findSession } from '../peers/sessions.js';
@@ -212,6 +204,7 @@ async function withAcknowledgement(
   }
   const before = keptFrom === outgoing.next ? outgoing.total : outgoing.before;
   const acked = { ...outgoing, acked: peerAck, keptFrom, before };
+  if (isAwaiting(outgoing) && !isAwaiting(acked)) tx.delete(ROW.unacked(peer.identity.aid));
   return { peer: { ...peer, outgoing: acked }, upTo, earlier };
 }
 
@@ -224,14 +217,12 @@ async function earlierId(
   const { epoch } = me.meta;
   if (isAwaited(aid, epoch, number)) return null;
   const sent = await loadSent(tx, aid, { epoch, number });
-  if (sent === null) return null;
-  const { kind, msgId } = decodeContent(sent.content);
-  return kind === CONTENT_KIND.application ? toHex(msgId) : null;
+  return sent === null ? null : applicationId(sent);
 }
 
-/** Only what the application sent asks for a receipt: receipts do not answer receipts. */
+/** Only what the application sent, or a nudge, asks for a receipt: receipts answer none. */
 function withReceiptOwed({ tx, body }: OpenedMessage, peer: Peer): Peer {
-  if (body.kind !== 'application') return peer;
+  if (body.kind !== 'application' && body.kind !== 'nudge') return peer;
   if (peer.owed === 0) tx.put(ROW.receipt(peer.identity.aid), new Uint8Array());
   return { ...peer, owed: peer.owed + 1 };
 }

@@ -151,6 +151,11 @@ export class Deliveries {
     this.#upTo(place, below - 1, ({ sent }) => this.failed(sent, 'expired', error));
   }
 
+  /** A message of an earlier run of ours was given up: nobody waits, but somebody may listen. */
+  failedEarlier(sent: Sent, state: 'expired' | 'rejected', error: AgentMeshError): void {
+    this.#tell(sent, state, error.code);
+  }
+
   /**
    * What was sent longer ago than this, in another epoch than ours: it ended with a store that
    * went back or with a former identity, so no content is kept whose age would tell.

@@ -3,7 +3,7 @@
  * transaction (protocol.md §2.11 P1). Owns the order of what is said to one peer; the pure part is
  * `compose`, finding a session is `conversations`, sending is `transmitter`'s.
  */
-import { AgentMeshError, CONTENT_KIND, encodeSession, toHex } from '@agentmesh/crypto';
+import { AgentMeshError, CONTENT_KIND, encodeSession, fromHex, toHex } from '@agentmesh/crypto';
 import type { SequenceRange } from '@agentmesh/crypto';
 import type { AgentContext } from '../agent-context.js';
 import { receiptBody } from '../receiving/body.js';
@@ -17,10 +17,19 @@ import type { Introductions } from '../peers/introductions.js';
 import { AGENT_LIMITS } from '../limits.js';
 import { encodeOutboxRow } from './outbox.js';
 import type { OutboxRow } from './outbox.js';
-import { encodePeer, outgoingOf } from '../peers/peer.js';
-import type { Outgoing, Peer } from '../peers/peer.js';
+import { encodePeer, isAwaiting, outgoingOf } from '../peers/peer.js';
+import type { Peer } from '../peers/peer.js';
 import { ROW } from '../store/row-keys.js';
-import { encodeSentRow, fillerFor, forgetSent, loadSent, trimSent } from './sent-log.js';
+import {
+  applicationId,
+  encodeSentRow,
+  fillerFor,
+  forgetSent,
+  loadSent,
+  trimSent,
+} from './sent-log.js';
+import type { Trimmed } from './sent-log.js';
+import { rowsUnder } from '../store/row-pages.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import type { OutboxEntry, Transmitter } from './transmitter.js';
 import { assertUsable } from '../peers/trust.js';
@@ -57,6 +66,7 @@ export class Sender {
   readonly #conversations: Conversations;
   readonly #transmitter: Transmitter;
   readonly #deliveries: Deliveries;
+  readonly #onAwaiting: (aid: Uint8Array) => void;
   /** By aid in hex: what waits to be said. */
   readonly #lines = new Map<string, Utterance[]>();
 
@@ -66,12 +76,15 @@ export class Sender {
     readonly conversations: Conversations;
     readonly transmitter: Transmitter;
     readonly deliveries: Deliveries;
+    /** A peer has something to acknowledge. */
+    readonly onAwaiting: (aid: Uint8Array) => void;
   }) {
     this.#context = parts.context;
     this.#introductions = parts.introductions;
     this.#conversations = parts.conversations;
     this.#transmitter = parts.transmitter;
     this.#deliveries = parts.deliveries;
+    this.#onAwaiting = parts.onAwaiting;
   }
 
   /** Says something after all that was to be said to this peer before. */
@@ -146,34 +159,45 @@ export class Sender {
 
   /** Gives up what has waited for too long, also where nothing more is said. */
   async giveUpOld(): Promise<void> {
-    for (const aid of this.#deliveries.awaited()) {
-      await this.#context.peers.run(toHex(aid), async () => {
-        const tx = this.#context.transaction();
-        const peer = await loadPeer(tx, aid);
-        if (peer === null) return;
-        const { outgoing } = peer;
-        const trimmed = await trimSent(tx, aid, outgoing, this.#context.runtime.now());
-        if (trimmed === outgoing) return;
-        tx.put(ROW.peer(aid), encodePeer({ ...peer, outgoing: trimmed }));
-        await tx.commit();
-        this.#tellDropped(aid, outgoing, trimmed);
-      });
+    const waiting = new Set(this.#deliveries.awaited().map(toHex));
+    for await (const { key } of rowsUnder(this.#context.store, 'unacked')) {
+      waiting.add(key.slice('unacked/'.length));
+    }
+    for (const key of waiting) {
+      await this.#context.peers.run(key, () => this.#giveUpOldOf(fromHex(key)));
     }
     this.#deliveries.expire(this.#context.meta.epoch, AGENT_LIMITS.keptMs, givenUp());
   }
 
+  async #giveUpOldOf(aid: Uint8Array): Promise<void> {
+    const tx = this.#context.transaction();
+    const peer = await loadPeer(tx, aid);
+    if (peer === null) return;
+    const trimmed = await trimSent(tx, aid, peer.outgoing, this.#context.runtime.now());
+    const { outgoing } = trimmed;
+    if (outgoing === peer.outgoing) return;
+    tx.put(ROW.peer(aid), encodePeer({ ...peer, outgoing }));
+    if (!isAwaiting(outgoing)) tx.delete(ROW.unacked(aid));
+    await tx.commit();
+    this.#tellDropped(peer, trimmed);
+  }
+
   /** The hub refused a message for good: its number stays taken, but by nothing. */
   async replaceRefused(row: OutboxRow, error: AgentMeshError): Promise<void> {
-    await this.#context.peers.run(toHex(row.to), async () => {
+    const { to: aid, epoch, number } = row;
+    const earlier = await this.#context.peers.run(toHex(aid), async () => {
       const tx = this.#context.transaction();
-      const sent = await loadSent(tx, row.to, row);
-      if (sent === null) return;
+      const [sent, peer] = [await loadSent(tx, aid, row), await loadPeer(tx, aid)];
+      if (sent === null) return null;
       const content = fillerFor(sent.content, this.#context.runtime.random);
-      tx.put(ROW.sent(row.to, row.epoch, row.number), encodeSentRow({ ...sent, content }));
+      tx.put(ROW.sent(aid, epoch, number), encodeSentRow({ ...sent, content }));
       await tx.commit();
+      const id = applicationId(sent);
+      return id === null || peer === null ? null : { aid, peer: peer.name, epoch, number, id };
     });
-    const said = this.#deliveries.byPlace(row.to, row.epoch, row.number);
+    const said = this.#deliveries.byPlace(aid, epoch, number);
     if (said !== undefined) this.#deliveries.failed(said, 'rejected', error);
+    else if (earlier !== null) this.#deliveries.failedEarlier(earlier, 'rejected', error);
   }
 
   /** Says one thing in a transaction begun elsewhere, and commits it. The peer's lock is held. */
@@ -270,7 +294,18 @@ export class Sender {
     const settle = utterance?.settled ?? null;
     const envelopeId = byHand ? null : this.#enqueue(speech, composed, { number, settle });
     speech.told.push(() => utterance?.committed(composed, envelopeId));
-    return composed;
+    return byHand || draft.kind !== CONTENT_KIND.application
+      ? composed
+      : this.#await(speech, composed);
+  }
+
+  /** The peer has to acknowledge the last message; that he has to is known to the next run too. */
+  #await({ tx, told }: Speech, { peer, session }: Conversation): Conversation {
+    const { aid } = peer.identity;
+    const { outgoing } = peer;
+    if (!isAwaiting(outgoing)) tx.put(ROW.unacked(aid), new Uint8Array());
+    told.push(() => this.#onAwaiting(aid));
+    return { peer: { ...peer, outgoing: { ...outgoing, wanted: outgoing.next - 1 } }, session };
   }
 
   /** Seals a kept content again, at a new place in the session. */
@@ -306,17 +341,25 @@ export class Sender {
     const outgoing = outgoingOf(peer, author.meta.epoch);
     const trimmed = await trimSent(tx, aid, outgoing, author.nowMs);
     tx.put(ROW.session(session.sid), encodeSession(session));
-    tx.put(ROW.peer(aid), encodePeer({ ...peer, outgoing: trimmed }));
+    tx.put(ROW.peer(aid), encodePeer({ ...peer, outgoing: trimmed.outgoing }));
     if (peer.owed === 0) tx.delete(ROW.receipt(aid));
+    if (isAwaiting(outgoing) && !isAwaiting(trimmed.outgoing)) tx.delete(ROW.unacked(aid));
     await tx.commit();
     this.#transmitter.add(entries);
     for (const tell of told) tell();
-    this.#tellDropped(aid, outgoing, trimmed);
+    this.#tellDropped(peer, trimmed);
   }
 
-  #tellDropped(aid: Uint8Array, before: Outgoing, { epoch, keptFrom }: Outgoing): void {
-    if (keptFrom === before.keptFrom) return;
-    this.#deliveries.dropped({ aid, epoch }, keptFrom, givenUp());
+  /** Whoever waits in this run, and for messages of earlier runs whoever listens. */
+  #tellDropped({ identity, name }: Peer, { outgoing, dropped }: Trimmed): void {
+    const { aid } = identity;
+    const { epoch, keptFrom } = outgoing;
+    const error = givenUp();
+    const earlier = dropped.filter(({ number }) => !this.#deliveries.isAwaited(aid, epoch, number));
+    this.#deliveries.dropped({ aid, epoch }, keptFrom, error);
+    for (const message of earlier) {
+      this.#deliveries.failedEarlier({ aid, peer: name, epoch, ...message }, 'expired', error);
+    }
   }
 }
 

@@ -2,7 +2,7 @@
  * Contents that a peer has not acknowledged (protocol.md §2.10): kept so that a retry can seal the
  * same bytes again, within bounds of number, size and age. Owns the row and what is dropped when.
  */
-import { CONTENT_KIND, decodeContent, encodeContent } from '@agentmesh/crypto';
+import { CONTENT_KIND, decodeContent, encodeContent, toHex } from '@agentmesh/crypto';
 import type { RandomSource } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from '../limits.js';
 import type { Outgoing, Peer } from '../peers/peer.js';
@@ -44,28 +44,44 @@ export async function loadSent(
   return row === null ? null : decodeSentRow(row);
 }
 
+/** What is kept, and what is no more. */
+export interface Trimmed {
+  readonly outgoing: Outgoing;
+  /** Messages of the application that were dropped: number, and msgId in hex. */
+  readonly dropped: readonly { readonly number: number; readonly id: string }[];
+}
+
 /** Drops the oldest contents beyond the bounds; they will not be sent again. */
 export async function trimSent(
   tx: StoreTransaction,
   aid: Uint8Array,
   outgoing: Outgoing,
   nowMs: number,
-): Promise<Outgoing> {
+): Promise<Trimmed> {
   let { keptFrom, before } = outgoing;
   const { epoch, next, total, trimmedMs } = outgoing;
   const isOver = () =>
     next - keptFrom > AGENT_LIMITS.keptMessages || total - before > AGENT_LIMITS.keptBytes;
   const isTime = Math.abs(nowMs - trimmedMs) >= HOUR_MS;
-  if (!isTime && !isOver()) return outgoing;
+  const dropped: Trimmed['dropped'][number][] = [];
+  if (!isTime && !isOver()) return { outgoing, dropped };
   while (keptFrom < next) {
     const row = await loadSent(tx, aid, { epoch, number: keptFrom });
     before = row?.before ?? before;
     const isOld = row === null || nowMs - row.sentMs > AGENT_LIMITS.keptMs;
     if (!isOld && !isOver()) break;
     tx.delete(ROW.sent(aid, epoch, keptFrom));
+    const id = row === null ? null : applicationId(row);
+    if (id !== null) dropped.push({ number: keptFrom, id });
     keptFrom += 1;
   }
-  return { ...outgoing, keptFrom, before, trimmedMs: nowMs };
+  return { outgoing: { ...outgoing, keptFrom, before, trimmedMs: nowMs }, dropped };
+}
+
+/** msgId in hex of a message of the application; null for what agents say on their own. */
+export function applicationId({ content }: SentRow): string | null {
+  const { kind, msgId } = decodeContent(content);
+  return kind === CONTENT_KIND.application ? toHex(msgId) : null;
 }
 
 /** Nothing that was said to this peer is said again. */

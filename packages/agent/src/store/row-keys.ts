@@ -18,7 +18,7 @@
  *   revoked/<aid>             a revocation, for ever
  *   outbox/<n>  inbox/<n>  dead/<n>  security/<n>          in order of arrival
  *   receipt/<aid>             a receipt is owed           outcome/<aid>/<n>  an outcome is owed
- *   gap/<aid>                 numbers of his are missing
+ *   gap/<aid>                 numbers of his are missing   unacked/<aid>  some of ours are, there
  */
 import { toHex } from '@agentmesh/crypto';
 
@@ -59,6 +59,7 @@ export const ROW = {
   receipt: (aid: Uint8Array) => `receipt/${toHex(aid)}`,
   outcome: (aid: Uint8Array, order: number) => `outcome/${toHex(aid)}/${sortable(order)}`,
   gap: (aid: Uint8Array) => `gap/${toHex(aid)}`,
+  unacked: (aid: Uint8Array) => `unacked/${toHex(aid)}`,
   log: (log: Log, order: number) => `${log}/${sortable(order)}`,
 } as const;
 

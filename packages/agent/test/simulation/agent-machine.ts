@@ -174,6 +174,9 @@ export class AgentMachine {
       this.#options.trace.add(`${name} ${state} ${error?.code ?? ''}`);
       if (state === 'ended') process.defer(() => this.#stopped(error));
     });
+    agent.on('outgoing', ({ id, state }) => {
+      if (state === 'expired' || state === 'rejected') oracle.givenUp(id, state);
+    });
     agent.on('gap', ({ peer, state, ranges }) => {
       if (state === 'lost') oracle.lost({ from: peer, to: name, ranges });
     });

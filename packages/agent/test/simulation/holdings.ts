@@ -31,8 +31,16 @@ export interface Sealed {
   readonly number: number;
 }
 
+/** A message of an application that a commit put among the contents that are kept. */
+export interface Kept {
+  /** In hex. */
+  readonly id: string;
+  readonly text: string;
+}
+
 /** What a commit showed. */
 export interface Learnt {
+  readonly kept: readonly Kept[];
   readonly arrivals: readonly Arrival[];
   readonly sealed: readonly Sealed[];
 }
@@ -65,6 +73,7 @@ export class Holdings {
   /** Takes one durable commit in. */
   learn(operations: readonly StoreOperation[]): Learnt {
     const arrivals: Arrival[] = [];
+    const kept: Kept[] = [];
     const outgoing: Uint8Array[] = [];
     for (const operation of operations) {
       if ('delete' in operation) {
@@ -75,11 +84,11 @@ export class Holdings {
       if (key.startsWith('inbox/')) arrivals.push(...this.#inboxRow(key, value));
       else if (key.startsWith('peer/')) this.peers.set(key.slice('peer/'.length), value);
       else if (key === ROW.meta) this.epoch = decodeMeta(value).epoch;
-      else if (key.startsWith('sent/')) this.#sentRow(key, value);
+      else if (key.startsWith('sent/')) kept.push(...this.#sentRow(key, value));
       else if (key.startsWith('security/')) this.#securityRow(value);
       else if (key.startsWith('outbox/')) outgoing.push(value);
     }
-    return { arrivals, sealed: outgoing.map((row) => this.#outboxRow(row)) };
+    return { kept, arrivals, sealed: outgoing.map((row) => this.#outboxRow(row)) };
   }
 
   /** Messages that wait for a handler. */
@@ -103,9 +112,11 @@ export class Holdings {
     return [{ text, from, content, again }];
   }
 
-  #sentRow(key: string, value: Uint8Array): void {
-    const text = textOf(decodeContent(decodeSentRow(value).content));
+  #sentRow(key: string, value: Uint8Array): Kept[] {
+    const content = decodeContent(decodeSentRow(value).content);
+    const text = textOf(content);
     this.#sent.set(key, text);
+    return text === null ? [] : [{ id: toHex(content.msgId), text }];
   }
 
   #securityRow(value: Uint8Array): void {

@@ -49,6 +49,8 @@ export class Oracle {
   readonly #holdings = new Map<string, Holdings>();
   /** Messages by the id of their envelopes, in hex; null for what agents say on their own. */
   readonly #envelopes = new Map<string, string | null>();
+  /** Texts by the id of their messages, in hex. */
+  readonly #texts = new Map<string, string>();
   /** Envelopes that the hub's store has taken, in hex. */
   readonly #stored = new Set<string>();
   /** By connection and number: the envelope of a delivery, or of a `send` that is not answered. */
@@ -86,7 +88,8 @@ export class Oracle {
 
   /** A commit of an agent became durable. */
   committed(name: string, operations: readonly StoreOperation[]): void {
-    const { arrivals, sealed } = this.holdingsOf(name).learn(operations);
+    const { kept, arrivals, sealed } = this.holdingsOf(name).learn(operations);
+    for (const { id, text } of kept) this.#texts.set(id, text);
     for (const { envelopeId, text, number } of sealed) {
       this.#envelopes.set(envelopeId, text);
       const saying = text === null ? undefined : this.sayings.get(text);
@@ -132,6 +135,12 @@ export class Oracle {
       if (!this.weeksPassed) return this.fail(`'${saying.text}' was given up before its time`);
       saying.told ??= 'given up';
     }
+  }
+
+  /** The sender's program was told that a message is given up; it may be of an earlier run. */
+  givenUp(id: string, state: string): void {
+    const saying = this.sayings.get(this.#texts.get(id) ?? '');
+    if (saying !== undefined) saying.told ??= state;
   }
 
   /** The recipient's acknowledgement reached the sender's program. */
