@@ -74,7 +74,7 @@ export const AGENT_LIMITS = {
   /** How often a gap is asked for, each time after four times the wait. */
   gapAttempts: 7,
 
-  /** Wait for an acknowledgement before a nudge asks for it, each time after four times the wait. */
+  /** Wait for an acknowledgement before a nudge asks for it; each time four times as long. */
   nudgeMs: 5 * MINUTE_MS,
   /** How often: the last time after some days, since contents are kept for seven. */
   nudgeAttempts: 6,
