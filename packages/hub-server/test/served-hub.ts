@@ -16,14 +16,30 @@ import type { TransportKind } from './socket-client.js';
 /** Time for bytes to pass through the kernel. */
 const WIRE_MS = 3;
 
-/** Steps of the clock wait for real sockets too. */
+/** Steps of the clock wait for real sockets and for the disk too. */
 class SocketHost extends ManualHost {
+  #store: SqliteHubStore | null = null;
+  #commits = 0;
+
+  async open(folder: string): Promise<SqliteHubStore> {
+    const onCommitTime = (): void => void (this.#commits += 1);
+    const store = await SqliteHubStore.open({ folder, onCommitTime });
+    this.#store = store;
+    return store;
+  }
+
   override async rest(): Promise<void> {
-    await super.rest();
-    await new Promise((resolve) => {
-      setTimeout(resolve, WIRE_MS);
-    });
-    await super.rest();
+    // What a commit makes possible may lead to the next one.
+    for (let seen = -1; seen !== this.#commits;) {
+      seen = this.#commits;
+      await super.rest();
+      await new Promise((resolve) => {
+        setTimeout(resolve, WIRE_MS);
+      });
+      await super.rest();
+      // Answered when no commit is under way.
+      if (this.#store?.failure === null) await this.#store.counts();
+    }
   }
 }
 
@@ -32,7 +48,7 @@ export async function startServedHub(kind: TransportKind, setup: HubSetup): Prom
   const folder = mkdtempSync(join(tmpdir(), 'agentmesh-hub-'));
   const host = new SocketHost();
   const tls = await certificate();
-  let store = await SqliteHubStore.open({ folder });
+  let store = await host.open(folder);
   const make = async () => {
     const server = new NetworkHubServer({ store, port: 0, tls, hubHost: host, ...setup });
     await server.start();
@@ -56,7 +72,7 @@ export async function startServedHub(kind: TransportKind, setup: HubSetup): Prom
     jump: (ms) => host.jump(ms),
     async restart() {
       await halt();
-      store = await SqliteHubStore.open({ folder });
+      store = await host.open(folder);
       server = await make();
     },
     async stop() {
