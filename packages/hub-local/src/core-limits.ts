@@ -54,6 +54,10 @@ export const CORE_LIMITS = {
   pageBytes: 256 * KIB,
   /** Unsent bytes of a connection above which nothing more is pushed to it. */
   backlogBytes: 256 * KIB,
+  /** Envelopes that wait in memory for room on their connections; more are read from the store. */
+  heldBytes: 64 * MIB,
+  /** The same for one connection. */
+  heldBytesOfOne: 4 * MIB,
   /** Notices pushed at once. */
   noticePage: 100,
   /** Envelopes and ids removed in one sweep, so that a sweep does not stop the loop. */

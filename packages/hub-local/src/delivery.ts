@@ -3,10 +3,13 @@
  * connection takes it (hub.md §2). Owns what is in flight and when it comes again; the queue itself
  * is the store's, the connection the transport's.
  *
- * An envelope that was stored a moment ago is pushed from memory when nothing before it is missing;
- * otherwise the queue is read page by page, so a long queue is never held in memory.
+ * An envelope that was stored a moment ago is pushed from memory when nothing before it is missing,
+ * or held there for a while if the connection has no room; otherwise the queue is read page by
+ * page, so a long queue is never held in memory.
  */
 import { ExpiryAgenda } from './expiry-agenda.js';
+import { HeldEnvelopes } from './held-envelopes.js';
+import type { HeldBytes } from './held-envelopes.js';
 import type { Link } from './link.js';
 import type { DueEnvelope, HubStore, QueueEntry, QueuePage, QueueQuery } from './hub-store.js';
 import type { CoreLimits } from './core-limits.js';
@@ -19,6 +22,8 @@ export interface DeliveryOptions {
   readonly store: Pick<HubStore, 'read'>;
   readonly writer: QueueWriter;
   readonly limits: CoreLimits;
+  /** What the hub's connections may hold together. */
+  readonly held: HeldBytes;
   readonly clock: () => number;
   /** A read failed; it is tried again at the next tick. */
   readonly onFailure: (error: unknown) => void;
@@ -26,6 +31,9 @@ export interface DeliveryOptions {
 
 /** An envelope as its recipient gets it. */
 export type Deliverable = Omit<DueEnvelope, 'due' | 'attempt'>;
+
+/** An envelope that was stored a moment ago. */
+export type Offered = Deliverable & { readonly expiresMs: number };
 
 const VERSION = 2;
 const LONGEST_CREDIT = Number.MAX_SAFE_INTEGER;
@@ -38,6 +46,8 @@ export class Delivery {
   readonly #inFlight = new Map<number, number>();
   /** When each envelope that was refused or delayed is due again, by its `seq`. */
   readonly #retries = new ExpiryAgenda();
+  /** They come right after the cursor; while there are any, nothing else is read. */
+  readonly #held: HeldEnvelopes<Offered>;
   /** Highest `seq` that was pushed or put among the retries. */
   #cursor = 0;
   /** Whether something may wait beyond the cursor. */
@@ -49,6 +59,7 @@ export class Delivery {
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
+    this.#held = new HeldEnvelopes(options.held);
     const { initialCreditMessages, initialCreditBytes } = options.limits;
     this.#credit = { messages: initialCreditMessages, bytes: initialCreditBytes };
   }
@@ -58,13 +69,13 @@ export class Delivery {
   }
 
   /** An envelope was stored: pushes it at once if it is the next one and there is room. */
-  offer(envelope: Deliverable, follows: number | null): void {
-    const isNext = follows !== null && follows <= this.#cursor;
-    if (isNext && !this.#behind && !this.#reading && this.#fits(envelope.blob.length)) {
-      this.#push(envelope, 1);
-    } else {
-      this.wake();
-    }
+  offer(envelope: Offered, follows: number | null): void {
+    const { lastSeq } = this.#held;
+    const isNext = follows !== null && follows <= (lastSeq ?? this.#cursor);
+    if (!this.#open || !isNext || this.#behind || this.#reading) return this.wake();
+    const isFirst = lastSeq === undefined;
+    if (isFirst && this.#fits(envelope.blob.length)) this.#push(envelope, 1);
+    else if (!this.#held.add(envelope)) this.wake();
   }
 
   /** Something may be in the queue that nobody offered. */
@@ -103,7 +114,7 @@ export class Delivery {
     const { store, writer, recipient, clock, onFailure } = this.#options;
     const due = this.#retries.take(clock());
     const retry = due === null ? null : Number(due);
-    if (retry === null && !this.#behind) return;
+    if (retry === null && (!this.#pushHeld() || !this.#behind)) return;
     if (retry === null) this.#behind = false;
     this.#reading = true;
     // What was changed before is committed before it is read.
@@ -128,6 +139,7 @@ export class Delivery {
   end(counts: boolean): void {
     if (!this.#open) return;
     this.#open = false;
+    this.#held.clear();
     if (!counts) return;
     for (const [seq, attempt] of this.#inFlight) this.#putBack(seq, attempt, 0);
     this.#inFlight.clear();
@@ -156,6 +168,19 @@ export class Delivery {
     if (retry === null) this.#takeNew(page);
     else this.#takeRetry(retry, page.entries[0]);
     this.pump();
+  }
+
+  /** Whether none is held any more. What has expired meanwhile is the sweep's. */
+  #pushHeld(): boolean {
+    const nowMs = this.#options.clock();
+    for (let next = this.#held.first; next !== undefined; next = this.#held.first) {
+      const isLate = next.expiresMs <= nowMs;
+      if (!isLate && !this.#fits(next.blob.length)) return false;
+      this.#held.dropFirst();
+      if (isLate) this.#cursor = Math.max(this.#cursor, next.seq);
+      else this.#push(next, 1);
+    }
+    return true;
   }
 
   #takeNew(page: QueuePage): void {

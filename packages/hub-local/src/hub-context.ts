@@ -4,6 +4,7 @@
  */
 import type { HubKeyPair, ProtocolError, SteadyClock } from '@agentmesh/protocol';
 import type { CoreLimits } from './core-limits.js';
+import type { HeldBytes } from './held-envelopes.js';
 import type { HubHost } from './hub-host.js';
 import type { HubStore, NewEnvelope } from './hub-store.js';
 import type { Neighbourhood } from './neighbourhood.js';
@@ -61,6 +62,7 @@ export interface HubContext {
   readonly registration: Registration;
   readonly isBlocked: (aid: Uint8Array) => boolean;
   readonly writer: QueueWriter;
+  readonly held: HeldBytes;
   readonly rates: HubRates;
   readonly observer: HubObserver;
   /** The one live session of each agent, by byte key of its aid. */

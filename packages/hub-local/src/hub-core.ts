@@ -9,6 +9,7 @@ import { Connection, GOING_AWAY } from './connection.js';
 import type { ServedConnection } from './connection.js';
 import type { CoreLimits } from './core-limits.js';
 import type { HubContext, HubObserver, HubRates } from './hub-context.js';
+import { HeldBytes } from './held-envelopes.js';
 import type { HubHost } from './hub-host.js';
 import type { AppendOutcome, HubStore, NewEnvelope, QueueQuota } from './hub-store.js';
 import type { Link, Peer } from './link.js';
@@ -70,6 +71,7 @@ export class HubCore {
       registration,
       isBlocked,
       writer,
+      held: new HeldBytes(limits),
       rates: ratesOf(limits),
       observer,
       sessions: new Map(),
@@ -183,7 +185,7 @@ export class HubCore {
   }
 
   #route({ envelope, fromName, seq, follows }: Parameters<HubContext['routed']>[0]): void {
-    const { id, from, to, tsMs, blob } = envelope;
+    const { id, from, to, tsMs, expiresMs, blob } = envelope;
     const recipient = this.#hub.sessions.get(byteKey(to));
     this.#routed += 1;
     const { observer } = this.#hub;
@@ -192,7 +194,7 @@ export class HubCore {
       observer.routed({ id, from, to, fromName, toName, seq, tsMs, blob });
     }
     if (recipient === undefined) this.#hub.neighbourhood.stored(to);
-    else recipient.delivery.offer({ seq, id, from, tsMs, blob }, follows);
+    else recipient.delivery.offer({ seq, id, from, tsMs, expiresMs, blob }, follows);
   }
 
   #wake(senders: readonly Uint8Array[]): void {

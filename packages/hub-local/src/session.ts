@@ -56,7 +56,7 @@ export class Session {
     admission: Admission,
     connection: { readonly link: Link; readonly close: (code: EndCode) => void },
   ) {
-    const { store, writer, limits, host, observer } = hub;
+    const { store, writer, held, limits, host, observer } = hub;
     const { link } = connection;
     const onFailure = (error: unknown): void => observer.failed?.(error);
     const { aid } = admission.identity;
@@ -69,7 +69,7 @@ export class Session {
     this.key = byteKey(aid);
     this.close = connection.close;
     const common = { link, store, limits, onFailure };
-    this.delivery = new Delivery({ ...common, writer, recipient: aid, clock: host.clock });
+    this.delivery = new Delivery({ ...common, writer, held, recipient: aid, clock: host.clock });
     this.notices = new NoticeFeed({ ...common, sender: aid });
   }
 

@@ -1,6 +1,8 @@
-import { describe, expect, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { CLOSE_CODES } from '@agentmesh/protocol';
-import { alice, bench, bob, CoreClient } from './core-harness.js';
+import { MemoryHubStore } from '../src/index.js';
+import type { CoreLimits } from '../src/index.js';
+import { alice, bench, bob, carol, CoreClient } from './core-harness.js';
 
 describe('strangers from one address', () => {
   test('no more of them wait for their authentication than allowed', async () => {
@@ -58,6 +60,85 @@ describe('a connection that does not read', () => {
     await host.settle();
     expect(slow.link.take('sent')).toHaveLength(1);
     expect(other.link.take('deliver')).toHaveLength(1);
+  });
+});
+
+describe('envelopes that find no room on their connection', () => {
+  /** Bob's connection is full; alice has sent so many. */
+  async function waiting(count: number, limits: Partial<CoreLimits> = {}) {
+    const store = new MemoryHubStore();
+    const { host, join } = await bench({ store, limits });
+    const slow = await join(bob, 'bob');
+    const sender = await join(alice, 'alice');
+    const read = jest.spyOn(store, 'read');
+    slow.link.backlog = Number.MAX_SAFE_INTEGER;
+    for (let fill = 1; fill <= count; fill++) sender.sendTo(bob, fill);
+    await host.settle();
+    const drain = async (): Promise<number[]> => {
+      slow.link.backlog = 0;
+      slow.connection.drained();
+      await host.settle();
+      return slow.link.take('deliver').map(({ seq }) => seq);
+    };
+    return { host, join, slow, sender, read, drain };
+  }
+
+  test('are pushed from memory, in order, when there is room', async () => {
+    const { host, sender, read, drain, slow } = await waiting(3);
+    slow.link.backlog = 0;
+    sender.sendTo(bob, 4);
+    await host.settle();
+    expect(await drain()).toEqual([1, 2, 3, 4]);
+    expect(read).not.toHaveBeenCalled();
+  });
+
+  test('are read from the store beyond the bound of one connection', async () => {
+    const heldBytesOfOne = 2 * 544;
+    const { read, drain, sender, host, slow } = await waiting(4, { heldBytesOfOne });
+    expect(await drain()).toEqual([1, 2, 3, 4]);
+    expect(read).toHaveBeenCalledTimes(1);
+    sender.sendTo(bob, 5);
+    await host.settle();
+    expect(slow.link.take('deliver').map(({ seq }) => seq)).toEqual([5]);
+    expect(read).toHaveBeenCalledTimes(1);
+  });
+
+  test('are bounded over all connections, and leave their place when they go', async () => {
+    const { host, slow, sender, read, join } = await waiting(2, { heldBytes: 2 * 544 });
+    const other = await join(carol, 'carol');
+    other.link.backlog = Number.MAX_SAFE_INTEGER;
+    read.mockClear();
+    sender.sendTo(carol, 3);
+    await host.settle();
+    other.link.backlog = 0;
+    other.connection.drained();
+    await host.settle();
+    expect(other.link.take('deliver')).toHaveLength(1);
+    expect(read).toHaveBeenCalledTimes(1);
+    slow.connection.closed();
+    other.link.backlog = Number.MAX_SAFE_INTEGER;
+    sender.sendTo(carol, 4);
+    await host.settle();
+    other.link.backlog = 0;
+    other.connection.drained();
+    await host.settle();
+    expect(other.link.take('deliver')).toHaveLength(1);
+    expect(read).toHaveBeenCalledTimes(1);
+  });
+
+  test('are not pushed after their time', async () => {
+    const { host, drain } = await waiting(2);
+    host.nowMs += 61_000;
+    expect(await drain()).toEqual([]);
+  });
+
+  test('wait for credit as well', async () => {
+    const { read, drain, slow, host } = await waiting(3, { initialCreditMessages: 1 });
+    expect(await drain()).toEqual([1]);
+    slow.connection.receive({ ok: true, frame: { type: 'credit', messages: 2, bytes: 0 } });
+    await host.settle();
+    expect(slow.link.take('deliver').map(({ seq }) => seq)).toEqual([2, 3]);
+    expect(read).not.toHaveBeenCalled();
   });
 });
 
