@@ -32,6 +32,8 @@ export class HubMetrics {
     registers: [this.#registry],
   });
 
+  /** What happens for each message is counted here and told to the registry when it is asked. */
+  #untold = noFrames();
   #refresh: () => Promise<void> = () => Promise.resolve();
 
   /** Gauges are read when somebody asks. */
@@ -58,11 +60,10 @@ export class HubMetrics {
 
   /** A frame leaves for a client. */
   sent(frame: HubFrame): void {
-    if (frame.type === 'sent')
-      this.#sends.inc({ result: frame.duplicate ? 'duplicate' : 'stored' });
+    if (frame.type === 'sent') this.#untold[frame.duplicate ? 'duplicate' : 'stored'] += 1;
     if (frame.type !== 'deliver') return;
-    this.#deliveries.inc();
-    if (frame.attempt > 1) this.#redeliveries.inc();
+    this.#untold.deliveries += 1;
+    if (frame.attempt > 1) this.#untold.redeliveries += 1;
   }
 
   refused(code: string): void {
@@ -80,7 +81,17 @@ export class HubMetrics {
   /** The page, and its content type. */
   async page(): Promise<{ readonly type: string; readonly text: string }> {
     await this.#refresh();
+    this.#tell();
     return { type: this.#registry.contentType, text: await this.#registry.metrics() };
+  }
+
+  #tell(): void {
+    const { stored, duplicate, deliveries, redeliveries } = this.#untold;
+    this.#untold = noFrames();
+    if (stored > 0) this.#sends.inc({ result: 'stored' }, stored);
+    if (duplicate > 0) this.#sends.inc({ result: 'duplicate' }, duplicate);
+    this.#deliveries.inc(deliveries);
+    this.#redeliveries.inc(redeliveries);
   }
 
   #counter<T extends string>(name: string, help: string, labelNames: T[] = []): Counter<T> {
@@ -91,4 +102,8 @@ export class HubMetrics {
   #gauge(name: string, help: string): Gauge {
     return new Gauge({ name: `agentmesh_hub_${name}`, help, registers: [this.#registry] });
   }
+}
+
+function noFrames(): Record<'stored' | 'duplicate' | 'deliveries' | 'redeliveries', number> {
+  return { stored: 0, duplicate: 0, deliveries: 0, redeliveries: 0 };
 }

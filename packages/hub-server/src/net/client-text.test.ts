@@ -34,7 +34,7 @@ const mutated = fc
   .tuple(
     frame,
     fc.nat(),
-    fc.constantFrom('', '"', '=', '+', '/', '_', 'A', ' ', '\u00e9', '\\', '0', '9', ','),
+    fc.constantFrom('', '"', '=', '+', '/', '_', 'A', ' ', '\u00e9', '\u0141', '\\', '0', '9', ','),
   )
   .chain(([one, at, insert]) => {
     const text = encodeFrame(one);
@@ -92,6 +92,7 @@ describe('clientFrameOf', () => {
       send('1', 'AA\u00e9A'),
       send('1', 'AA\\u0041A'),
       send('1', 'AA\u0141A'),
+      send('1', `\u0141${'A'.repeat(99)}`),
       send('1', 'AAAA\u0000'),
       send('1', 'AAAA', '4294967295'),
       send('1', 'AAAA', '4294967296'),
