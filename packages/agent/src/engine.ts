@@ -177,8 +177,7 @@ export class Engine {
     const rotation = this.#rotation;
     if (rotation === null) throw new AgentError('NO_HUB');
     await this.#changes.run('identity', async () => {
-      await rotation.begin(given, options);
-      await this.#connectSuccessor();
+      if (await rotation.begin(given, options)) await this.#connectSuccessor();
     });
   }
 

@@ -174,6 +174,26 @@ describe('a change of identity', () => {
     expect(bob.texts).toHaveLength(21);
   });
 
+  test('that is asked for twice with the same keys is made once; to former keys there is none', async () => {
+    await using world = await World.create();
+    const [alice, bob] = await spoken(world);
+    const next = world.keys();
+    await world.finish(
+      Promise.all([alice.agent.rotateIdentity(next), alice.agent.rotateIdentity(next)]),
+    );
+    const back = outcome(world, alice.agent.rotateIdentity(alice.keyPair));
+    expect(await back).toMatchObject({ code: 'BAD_OPTION' });
+    expect([alice.agent.address, await addressAt(world, 'alice')]).toEqual([
+      next.address,
+      next.address,
+    ]);
+    await world.finish(bob.agent.send('alice', 'to whom?'));
+    await world.finish(alice.agent.send('bob', 'after one'));
+    await world.advance(5_000);
+    expect([alice.texts.at(-1), bob.texts.at(-1)]).toEqual(['to whom?', 'after one']);
+    expect(bob.events.identityChanged).toEqual([]);
+  });
+
   test('whose fate is unknown is not begun again with other keys', async () => {
     await using world = await World.create();
     const [alice, bob] = await spoken(world);

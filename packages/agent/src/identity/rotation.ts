@@ -116,11 +116,14 @@ export class Rotation {
 
   /**
    * Changes to the next identity; {@link place} its keys then. ROTATION_BUSY: nothing was changed,
-   * nothing kept.
+   * nothing kept. False when the identity is that one already, as after a change whose caller was
+   * not told that it was made.
    */
-  async begin(given: AgentKeyPair | undefined, { giveUpUnsent }: RotationOptions): Promise<void> {
+  async begin(given: AgentKeyPair | undefined, options: RotationOptions): Promise<boolean> {
     if (!this.#link.isUp) throw new ProtocolError('CONNECTION_LOST');
     if (this.#isUnplaced) await this.place();
+    if (given !== undefined && owns(given, this.#context.aid)) return false;
+    const { giveUpUnsent } = options;
     // Before nobody may speak: giving up needs the peers' locks.
     if (giveUpUnsent === true && !(await this.#isDrained())) {
       await this.#transmitter.giveUp(new AgentError('UNDELIVERED', 'given up for a new identity'));
@@ -130,6 +133,7 @@ export class Rotation {
       if (given !== undefined) await this.#assertContinues(given);
       await this.#change(await this.#keeper.prepare(given));
     });
+    return true;
   }
 
   /** Completes the change that an earlier run began. */
@@ -151,8 +155,14 @@ export class Rotation {
     this.#isUnplaced = false;
   }
 
-  /** A change whose fate is not known yet is not begun again with other keys. */
+  /**
+   * No identity follows one that it has followed itself, and a change whose fate is not known yet
+   * is not begun again with other keys.
+   */
   async #assertContinues({ identity }: AgentKeyPair): Promise<void> {
+    if (this.#context.isOurs(identity.aid)) {
+      throw new AgentError('BAD_OPTION', 'next: keys of an identity that this agent had');
+    }
     const row = await this.#context.store.get(ROW.rotation);
     if (row === null) return;
     const { next } = decodeBegun(row);
