@@ -11,8 +11,9 @@ import { receiptBody } from './body.js';
 import type { Draft } from '../sending/compose.js';
 import { AGENT_LIMITS } from '../limits.js';
 import { loadPeer } from '../peers/handshake.js';
-import { holesOf, isAwaiting, outgoingOf } from '../peers/peer.js';
+import { activeOf, holesOf, isAwaiting, outgoingOf } from '../peers/peer.js';
 import type { Peer } from '../peers/peer.js';
+import { conditionOf } from '../peers/sessions.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { Sender } from '../sending/sender.js';
 
@@ -165,10 +166,13 @@ export class FollowUps {
     if (isDue) this.#nudgeIn(aid, attempt + 1);
   }
 
-  /** Asked first, so that no session is begun for nothing. */
+  /** Asked first: for nothing, or for a message as old as its session, none is begun. */
   async #isAwaiting(aid: Uint8Array): Promise<boolean> {
+    const { meta, runtime } = this.#context;
     const peer = await loadPeer(this.#context.transaction(), aid);
-    return peer !== null && this.#nudgeFor(peer) !== null;
+    if (peer === null || this.#nudgeFor(peer) === null) return false;
+    const active = activeOf(peer, meta.epoch);
+    return active !== null && conditionOf(active, runtime.now()) !== 'unusable';
   }
 
   #nudgeFor(peer: Peer): Draft | null {
