@@ -174,6 +174,24 @@ describe('a change of identity', () => {
     expect(bob.texts).toHaveLength(21);
   });
 
+  test('while a first message is on its way: it waits until the name is somebody’s again', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    let moments = 1;
+    world.hub.deviations.bundle = (bundle, { by, peer }) => {
+      if (by === 'bob' && peer === 'alice' && moments-- > 0) {
+        throw new ProtocolError('PEER_NOT_FOUND');
+      }
+      return bundle;
+    };
+    await world.finish(alice.agent.send('bob', 'hello'));
+    await world.advance(1_000);
+    expect([moments, bob.texts]).toEqual([0, []]);
+    await world.advance(20_000);
+    expect([bob.texts, bob.events.refused]).toEqual([['hello'], []]);
+  });
+
   test('that is asked for twice with the same keys is made once; to former keys there is none', async () => {
     await using world = await World.create();
     const [alice, bob] = await spoken(world);

@@ -103,7 +103,9 @@ export class Introductions {
   async meetSender(tx: StoreTransaction, name: string, aid: Uint8Array): Promise<Peer> {
     const bundles = this.#bundles;
     if (bundles === null) throw new AgentError('UNKNOWN_SENDER');
-    const record = await this.#askForRecord(bundles, name);
+    const record = await this.#askForRecord(bundles, name).catch((error: unknown) =>
+      this.#withoutRecord(name, aid, error),
+    );
     if (equalBytes(record.identity.aid, aid)) return this.#pin(tx, record);
     // He may have changed his identity while this was on its way.
     const own = await this.#successions.recordOf(aid);
@@ -315,6 +317,18 @@ export class Introductions {
     return newPeer(record, trust, meta.epoch);
   }
 
+  /**
+   * A name that goes over to another identity is nobody's until that one has prekeys. Whoever had
+   * it is asked to wait; anybody else has made it up.
+   */
+  async #withoutRecord(name: string, aid: Uint8Array, error: unknown): Promise<never> {
+    const isNobodys = error instanceof AgentError && error.code === 'NO_PREKEYS';
+    const own = isNobodys ? await this.#successions.recordOf(aid) : null;
+    throw isNobodys && own?.name !== name
+      ? new AgentError('NAME_CONFLICT', undefined, error)
+      : error;
+  }
+
   async #askForRecord(bundles: BundleSource, name: string): Promise<IdentityRecord> {
     const question = { name, aid: null, fingerprint: null, hubId: bundles.hubId };
     try {
@@ -322,8 +336,10 @@ export class Introductions {
       return checkRecord(bundle, question, this.#context.runtime.now());
     } catch (error) {
       if (error instanceof CryptoError && error.code === 'REVOKED') throw error;
-      const isAnswer = error instanceof CryptoError || isNotFound(error);
-      throw isAnswer ? new AgentError('NAME_CONFLICT', undefined, error) : error;
+      if (isNotFound(error)) throw new AgentError('NO_PREKEYS', undefined, error);
+      throw error instanceof CryptoError
+        ? new AgentError('NAME_CONFLICT', undefined, error)
+        : error;
     }
   }
 
