@@ -43,6 +43,8 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
 /** All that a hub may reach of `crypto`: checking signatures and records with public keys. */
 const verifyOnly = [
   'bytes',
+  'ed25519/node',
+  'ed25519/sodium',
   'errors',
   'fingerprint',
   'hash/noble',
@@ -51,6 +53,7 @@ const verifyOnly = [
   'identity',
   'identity-record',
   'limits',
+  'node-key',
   'prekey',
   'public-key',
   'random',

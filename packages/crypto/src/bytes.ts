@@ -55,7 +55,10 @@ export function u32(value: number): Uint8Array {
 
 /** u64 of a safe integer (at most 2^53 - 1). */
 export function u64(value: number): Uint8Array {
-  return concatBytes(u32(Math.floor(value / 0x1_0000_0000)), u32(value >>> 0));
+  const bytes = new Uint8Array(8);
+  bytes.set(u32(Math.floor(value / 0x1_0000_0000)));
+  bytes.set(u32(value >>> 0), 4);
+  return bytes;
 }
 
 /** One length byte and the bytes. */
@@ -170,7 +173,9 @@ export class Reader {
   }
 
   u8(): number {
-    return this.take(1)[0] ?? this.fail();
+    const value = this.#bytes[this.#at] ?? this.fail();
+    this.#at += 1;
+    return value;
   }
 
   u16(): number {

@@ -7,7 +7,6 @@ import {
   assertInteger,
   assertLength,
   concatBytes,
-  lp32,
   lp8,
   Reader,
   textBytes,
@@ -96,7 +95,8 @@ export function encodeContent(content: Content): Uint8Array {
     content.logHead,
     lp8(textBytes(content.fromName)),
     lp8(textBytes(content.toName)),
-    lp32(content.body),
+    u32(content.body.length),
+    content.body,
   );
 }
 

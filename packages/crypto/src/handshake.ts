@@ -168,5 +168,5 @@ export function acceptHandshake(request: {
     dh(signed.dh.scalar, ephemeral), // DH3
   ];
   if (oneTime !== null) shared.push(dh(oneTime.dh.scalar, ephemeral)); // DH4
-  return conclude(agreement, [...shared, decapsulate(kem.seed, block.ciphertext)]);
+  return conclude(agreement, [...shared, decapsulate(kem, block.ciphertext)]);
 }

@@ -1,6 +1,6 @@
 /**
  * ML-KEM-768 (FIPS 203). Owns key pairs from the 64-byte seed, deterministic encapsulation and
- * decapsulation. Private keys exist outside this module as seeds only: an expanded key read from
+ * decapsulation. Private keys are stored and handed over as seeds only: an expanded key read from
  * somewhere could carry a wrong hash, which libsodium does not check.
  */
 import { assertLength } from './bytes.js';
@@ -15,12 +15,18 @@ export const KEM_SEED_BYTES = 64;
 export interface KemKeyPair {
   readonly publicKey: Uint8Array;
   readonly seed: Secret<'kem seed'>;
+  /** What the library decapsulates with: always made from the seed, never stored. */
+  readonly expanded: Secret<'kem key'>;
 }
 
 export function kemKeyPair(seed: Uint8Array): KemKeyPair {
   assertLength(seed, KEM_SEED_BYTES, 'ML-KEM seed');
   const pair = sodium().crypto_kem_mlkem768_seed_keypair(seed);
-  return { publicKey: pair.publicKey, seed: new Secret('kem seed', seed) };
+  return {
+    publicKey: pair.publicKey,
+    seed: new Secret('kem seed', seed),
+    expanded: new Secret('kem key', pair.privateKey),
+  };
 }
 
 /** Encapsulates with 32 bytes of given randomness: ciphertext (1088) and shared secret (32). */
@@ -35,9 +41,7 @@ export function encapsulate(
 }
 
 /** The shared secret; a tampered ciphertext gives another secret (implicit rejection). */
-export function decapsulate(seed: Secret<'kem seed'>, ciphertext: Uint8Array): Uint8Array {
+export function decapsulate({ expanded }: KemKeyPair, ciphertext: Uint8Array): Uint8Array {
   assertLength(ciphertext, KEM_CIPHERTEXT_BYTES, 'ML-KEM ciphertext');
-  const library = sodium();
-  const pair = library.crypto_kem_mlkem768_seed_keypair(seed.reveal());
-  return library.crypto_kem_mlkem768_dec(ciphertext, pair.privateKey);
+  return sodium().crypto_kem_mlkem768_dec(ciphertext, expanded.reveal());
 }

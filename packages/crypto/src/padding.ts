@@ -22,19 +22,24 @@ function floorLog2(value: number): number {
   return 31 - Math.clz32(value);
 }
 
-export function pad(inner: Uint8Array): Uint8Array {
-  const padded = new Uint8Array(paddedLength(inner.length));
-  padded.set(u32(inner.length));
-  padded.set(inner, 4);
+/** The plaintext around inner bytes, which may be given in parts. */
+export function pad(...parts: readonly Uint8Array[]): Uint8Array {
+  const length = parts.reduce((sum, part) => sum + part.length, 0);
+  const padded = new Uint8Array(paddedLength(length));
+  padded.set(u32(length));
+  let at = 4;
+  for (const part of parts) {
+    padded.set(part, at);
+    at += part.length;
+  }
   return padded;
 }
 
-/** The inner bytes; throws BAD_PADDING for another length or a byte that is not zero. */
+/** A view of the inner bytes; throws BAD_PADDING for another length or a byte that is not zero. */
 export function unpad(padded: Uint8Array): Uint8Array {
   const reader = new Reader(padded, 'BAD_PADDING');
   const length = reader.u32();
   if (padded.length !== paddedLength(length)) reader.fail();
-  const inner = reader.take(length);
-  if (!isZero(padded.subarray(reader.position))) reader.fail();
-  return inner;
+  if (!isZero(padded.subarray(4 + length))) reader.fail();
+  return padded.subarray(4, 4 + length);
 }

@@ -55,9 +55,9 @@ export function checkKemKey(key: Uint8Array): Uint8Array {
   if (!isBytes(key, KEM_PUBLIC_BYTES)) throw new CryptoError('BAD_KEY');
   const coefficientBytes = KEM_PUBLIC_BYTES - 32;
   for (let at = 0; at < coefficientBytes; at += 3) {
-    const [a = 0, b = 0, c = 0] = key.subarray(at, at + 3);
-    const first = a | ((b & 0x0f) << 8);
-    const second = (b >>> 4) | (c << 4);
+    const middle = key[at + 1] ?? 0;
+    const first = (key[at] ?? 0) | ((middle & 0x0f) << 8);
+    const second = (middle >>> 4) | ((key[at + 2] ?? 0) << 4);
     if (first >= 3329 || second >= 3329) throw new CryptoError('BAD_KEY');
   }
   return key;

@@ -58,7 +58,7 @@ export function seal<Session extends CryptoSession>(
   const ad = associatedData(session.ours, session.theirs.aid, header);
   const tag = headerTag(session.sending.headerKey, ad);
   const { chain, messageKey } = stepChain(session.sending);
-  const plaintext = pad(concatBytes(content, signMessage(keyPair, ad, content)));
+  const plaintext = pad(content, signMessage(keyPair, ad, content));
   const ciphertext = encryptMessage(
     messageKey,
     { sid: session.sid, salt, associatedData: concatBytes(ad, tag) },

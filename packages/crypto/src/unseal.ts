@@ -148,7 +148,7 @@ export function openMessage(request: OpenRequest): OpenedMessage {
 function verifiedContent(inner: Uint8Array, ad: Uint8Array, sender: PublicIdentity): Uint8Array {
   const split = inner.length - MESSAGE_SIGNATURE_BYTES;
   if (split < 0) throw new CryptoError('BAD_CONTENT');
-  const content = inner.slice(0, split);
+  const content = inner.subarray(0, split);
   const signature = inner.subarray(split);
   if (!isMessageSignedBy(sender, ad, { content, signature })) {
     throw new CryptoError('BAD_SIGNATURE');

@@ -135,7 +135,7 @@ test('key pairs of agents and hubs show public values only', () => {
 test('prekey pairs show public values only, made and read back', () => {
   const { signed, keyPair } = makeAgent('bob');
   const secrets = secretsBehind(signed);
-  expect(secrets).toHaveLength(2);
+  expect(secrets).toHaveLength(3);
   expect(leaks(signed, secrets)).toEqual([]);
   expect(leaks(decodePrekeyPair(encodePrekeyPair(signed), keyPair.identity), secrets)).toEqual([]);
 });

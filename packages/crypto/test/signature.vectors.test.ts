@@ -1,5 +1,6 @@
 /** Ed25519 through our functions: RFC 8032, Wycheproof and the edge cases of ed25519-speccheck. */
 import { beforeAll, describe, expect, test } from '@jest/globals';
+import * as sodium from '../src/ed25519/sodium.js';
 import { checkSigningKey } from '../src/public-key.js';
 import { sign, signingKeyFromSeed, verifySignature } from '../src/signature.js';
 import { ready } from '../src/sodium.js';
@@ -24,6 +25,7 @@ describe('RFC 8032 §7.1', () => {
     const key = signingKeyFromSeed(hex(vector.seed));
     expect(key.publicKey).toEqual(hex(vector.publicKey));
     expect(sign(key, hex(vector.message))).toEqual(hex(vector.signature));
+    expect(sodium.sign(key, hex(vector.message))).toEqual(hex(vector.signature));
     const publicKey = checkSigningKey(hex(vector.publicKey));
     expect(verifySignature(publicKey, hex(vector.message), hex(vector.signature))).toBe(true);
   });

@@ -10,17 +10,21 @@ const HUB_ID = new Uint8Array(32).fill(0x48);
 const hex = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex');
 const bytes = (text: string) => new Uint8Array(Buffer.from(text, 'hex'));
 
-type Implementation = 'node' | 'noble';
+type Implementation = 'node' | 'browser';
 
-/** The package over one implementation; Node's is what the import conditions choose here. */
+/** The package over one set of primitives; Node's is what the import conditions choose here. */
 async function load(name: Implementation) {
   jest.resetModules();
-  if (name === 'noble') {
+  if (name === 'browser') {
     // Loaded before they stand in: Node 22 cannot import them from within the factory.
     const hash = await import('../src/hash/noble.js');
     const symmetric = await import('../src/symmetric/noble.js');
+    const ed25519 = await import('../src/ed25519/sodium.js');
+    const x25519 = await import('../src/x25519/sodium.js');
     jest.unstable_mockModule('#hash', () => hash);
     jest.unstable_mockModule('#symmetric', () => symmetric);
+    jest.unstable_mockModule('#ed25519', () => ed25519);
+    jest.unstable_mockModule('#x25519', () => x25519);
   }
   const crypto = await import('../src/index.js');
   const { initiateHandshake } = await import('../src/handshake.js');
@@ -65,8 +69,8 @@ function bundleOf(crypto: Loaded, made: ReturnType<typeof reproduce>): PeerBundl
   );
 }
 
-describe.each(['node', 'noble'] as const)(
-  'agentmesh-2.json with %s symmetric primitives',
+describe.each(['node', 'browser'] as const)(
+  'agentmesh-2.json with the primitives of a %s',
   (name) => {
     let crypto: Loaded;
     beforeAll(async () => {

@@ -2,9 +2,13 @@
  * SHA-2 from `node:crypto`. Owns nothing but the call; the contract is in `types.ts`.
  * Must not import `symmetric`: hubs may hash, never decrypt.
  */
-import { createHash } from 'node:crypto';
+import { createHash, hash as hashAtOnce } from 'node:crypto';
 
 function digest(algorithm: 'sha256' | 'sha512', parts: readonly Uint8Array[]): Uint8Array {
+  const [only] = parts;
+  if (only !== undefined && parts.length === 1) {
+    return new Uint8Array(hashAtOnce(algorithm, only, 'buffer'));
+  }
   const hash = createHash(algorithm);
   for (const part of parts) hash.update(part);
   return new Uint8Array(hash.digest());

@@ -60,5 +60,5 @@ export function aes256GcmOpen(input: OpenInput): Uint8Array | null {
     unchecked.fill(0);
     return null;
   }
-  return new Uint8Array(unchecked);
+  return new Uint8Array(unchecked.buffer, unchecked.byteOffset, unchecked.length);
 }

@@ -1,0 +1,52 @@
+/**
+ * X25519 from `node:crypto`: the implementation on Node's message path; the contract is in
+ * `types.ts`. Owns keys in OpenSSL's form: making one costs as much as using it, so a private key is
+ * made once and lives as long as its scalar, and public keys are kept for a while.
+ */
+import { Buffer } from 'node:buffer';
+import { createPublicKey, diffieHellman } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
+import { privateKeyFrom, withoutStacks } from '../node-key.js';
+import type { DhScalar } from './types.js';
+
+const PUBLIC_KEYS_MAX = 8;
+
+const privateKeys = new WeakMap<DhScalar, KeyObject>();
+/** Lately used, by their base64url: each serves both halves of a turn of the ratchet. */
+const publicKeys = new Map<string, KeyObject>();
+
+export function publicKeyOf(scalar: DhScalar): Uint8Array {
+  // As JWK: OpenSSL takes ten times as long for the other formats.
+  const { x = '' } = createPublicKey(privateKeyOf(scalar)).export({ format: 'jwk' });
+  return new Uint8Array(Buffer.from(x, 'base64url'));
+}
+
+export function sharedSecret(scalar: DhScalar, publicKey: Uint8Array): Uint8Array | null {
+  const keys = { privateKey: privateKeyOf(scalar), publicKey: publicKeyFrom(publicKey) };
+  try {
+    return new Uint8Array(diffieHellman(keys));
+  } catch {
+    // OpenSSL refuses an all-zero result; both keys were taken before.
+    return null;
+  }
+}
+
+function privateKeyOf(scalar: DhScalar): KeyObject {
+  const known = privateKeys.get(scalar);
+  if (known !== undefined) return known;
+  const key = privateKeyFrom('x25519', scalar.reveal());
+  privateKeys.set(scalar, key);
+  return key;
+}
+
+function publicKeyFrom(bytes: Uint8Array): KeyObject {
+  const x = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64url');
+  const known = publicKeys.get(x);
+  if (known !== undefined) return known;
+  const source = { key: { kty: 'OKP', crv: 'X25519', x }, format: 'jwk' } as const;
+  const key = withoutStacks(() => createPublicKey(source));
+  const [oldest] = publicKeys.keys();
+  if (oldest !== undefined && publicKeys.size >= PUBLIC_KEYS_MAX) publicKeys.delete(oldest);
+  publicKeys.set(x, key);
+  return key;
+}
