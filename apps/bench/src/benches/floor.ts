@@ -13,6 +13,7 @@ import {
   diffieHellman,
   hkdfSync,
   randomFillSync,
+  sign,
 } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
 import libsodium from 'libsodium-wrappers';
@@ -28,7 +29,8 @@ export class Floor {
   readonly #key = randomFillSync(new Uint8Array(32));
   readonly #header = randomFillSync(new Uint8Array(HEADER_BYTES));
   readonly #signing = libsodium.crypto_sign_seed_keypair(randomFillSync(new Uint8Array(32)));
-  readonly #ratchet = privateKey(randomFillSync(new Uint8Array(32)));
+  readonly #signer = privateKey('Ed25519', this.#signing.privateKey.subarray(0, 32));
+  readonly #ratchet = privateKey('X25519', randomFillSync(new Uint8Array(32)));
 
   static async create(): Promise<Floor> {
     await libsodium.ready;
@@ -43,8 +45,7 @@ export class Floor {
 
   #seal(plaintext: Uint8Array): Buffer {
     const { key, nonce } = this.#messageKey();
-    const { privateKey: secret } = this.#signing;
-    const signature = libsodium.crypto_sign_detached(this.#signed(plaintext), secret);
+    const signature = sign(null, this.#signed(plaintext), this.#signer);
     const cipher = createCipheriv('aes-256-gcm', createSecretKey(key), nonce, TAG);
     cipher.setAAD(this.#header);
     const parts = [cipher.update(plaintext), cipher.update(signature), cipher.final()];
@@ -80,9 +81,11 @@ export class Floor {
 
   /** Of the receiver: the peer's new key under our old one, then a new one of ours under it. */
   #turn(): void {
-    const theirs = createPublicKey(this.#ratchet);
+    const { x = '' } = createPublicKey(this.#ratchet).export({ format: 'jwk' });
+    const source = { key: { kty: 'OKP', crv: 'X25519', x }, format: 'jwk' } as const;
+    const theirs = withoutStacks(() => createPublicKey(source));
     this.#rootKey(this.#ratchet, theirs);
-    const fresh = privateKey(randomFillSync(new Uint8Array(32)));
+    const fresh = privateKey('X25519', randomFillSync(new Uint8Array(32)));
     createPublicKey(fresh).export({ format: 'jwk' });
     this.#rootKey(fresh, theirs);
   }
@@ -97,8 +100,20 @@ function mac(key: Uint8Array, data: Uint8Array): Buffer {
   return createHmac('sha256', createSecretKey(key)).update(data).digest();
 }
 
-/** From a scalar; Node computes the public half itself, whatever `x` says. */
-function privateKey(scalar: Uint8Array): KeyObject {
-  const key = { kty: 'OKP', crv: 'X25519', d: Buffer.from(scalar).toString('base64url') };
-  return createPrivateKey({ key: { ...key, x: key.d }, format: 'jwk' });
+/** From a scalar or seed; Node computes the public half itself, whatever `x` says. */
+function privateKey(crv: 'X25519' | 'Ed25519', bytes: Uint8Array): KeyObject {
+  const d = Buffer.from(bytes).toString('base64url');
+  const source = { key: { kty: 'OKP', crv, d, x: d }, format: 'jwk' } as const;
+  return withoutStacks(() => createPrivateKey(source));
+}
+
+/** Node takes a key's options for a key at first, by catching errors, whose stacks are slow. */
+function withoutStacks<Result>(make: () => Result): Result {
+  const limit = Error.stackTraceLimit;
+  Error.stackTraceLimit = 0;
+  try {
+    return make();
+  } finally {
+    Error.stackTraceLimit = limit;
+  }
 }

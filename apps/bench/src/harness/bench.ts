@@ -57,6 +57,8 @@ export interface Case {
   readonly axis?: string;
   /** A round that takes longer is taken for hanging; four minutes if not given. */
   readonly hangingMs?: number;
+  /** Rounds that are thrown away before those that count; one if not given. */
+  readonly warmUps?: number;
   /** Rounds beyond this add nothing, or take too long. */
   readonly mostRounds?: number;
 }

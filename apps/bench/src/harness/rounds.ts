@@ -54,7 +54,7 @@ async function measure(
   { rounds, onProgress }: RoundOptions,
 ): Promise<void> {
   const count = Math.min(rounds, theCase.mostRounds ?? rounds);
-  const warmUps = count > 1 && theCase.mostRounds !== 1 ? 1 : 0;
+  const warmUps = count > 1 && theCase.mostRounds !== 1 ? (theCase.warmUps ?? 1) : 0;
   for (let round = -warmUps; round < count; round++) {
     const order = round % 2 === 0 ? present : present.toReversed();
     for (const { entrant, contender, samples } of order) {
