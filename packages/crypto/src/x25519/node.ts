@@ -1,7 +1,7 @@
 /**
  * X25519 from `node:crypto`: the implementation on Node's message path; the contract is in
- * `types.ts`. Owns keys in OpenSSL's form: making one costs as much as using it, so a private key is
- * made once and lives as long as its scalar, and public keys are kept for a while.
+ * `types.ts`. Owns keys in OpenSSL's form: making one costs as much as using it, so a private key
+ * is made once and lives as long as its scalar, and public keys are kept for a while.
  */
 import { Buffer } from 'node:buffer';
 import { createPublicKey, diffieHellman } from 'node:crypto';
