@@ -20,7 +20,6 @@ function bench() {
         rolledBack: () => events.push('rolled back'),
       },
     ],
-    defer: (task) => setImmediate(task),
     sync: () => {
       events.push('sync');
       const sync = Promise.withResolvers<void>();

@@ -1,5 +1,5 @@
 /**
- * One writer, one transaction for all that a turn of the loop writes (hub.md §4).
+ * One writer, one transaction for all that is changed while the last is being synced (hub.md §4).
  * Owns when a transaction begins and ends, and that a promise resolves only after its commit is on
  * the disk. Does not own what the changes do.
  *
@@ -24,8 +24,6 @@ export interface TransactionFollower {
 export interface GroupCommitOptions {
   readonly database: DatabaseSync;
   readonly followers: readonly TransactionFollower[];
-  /** Runs a task after the current turn of the loop. */
-  readonly defer: (task: () => void) => void;
   /** Resolves when every commit so far is on the disk. */
   readonly sync: () => Promise<void>;
   /** Throws if the files are not those that were opened. */
@@ -126,10 +124,11 @@ export class GroupCommit {
     });
   }
 
+  /** What one callback changes is one group; waiting longer would gain nothing: syncing does that. */
   #flushLater(): void {
     if (this.#isDeferred || this.#syncing !== null) return;
     this.#isDeferred = true;
-    this.#options.defer(() => {
+    queueMicrotask(() => {
       this.#isDeferred = false;
       this.#flush();
     });

@@ -68,7 +68,6 @@ export interface SqliteHubStoreOptions {
   /** The store can no longer be used; every call is refused from now on. */
   readonly onFatal?: ((error: HubStoreError) => void) | undefined;
   readonly monotonic?: (() => number) | undefined;
-  readonly defer?: ((task: () => void) => void) | undefined;
   readonly random?: RandomSource | undefined;
   /** For crash tests. */
   readonly failpoint?: Failpoint | undefined;
@@ -109,7 +108,6 @@ export class SqliteHubStore implements HubStore {
     this.#group = new GroupCommit({
       database,
       followers: [parties, remembered],
-      defer: options.defer ?? ((task) => systemHost.defer(task)),
       sync: () => this.#log.sync(),
       confirmFiles: () => this.#log.confirmFiles(),
       onCommit: () => this.#checkpoint(),
