@@ -110,18 +110,21 @@ export class LineLink implements Link {
 
   #flush(): void {
     if (this.#pending.length === 0 || this.#socket.destroyed) return;
-    const text = this.#pending.join('');
+    // Frames are ASCII. Joining long texts first would copy them twice.
+    const bytes = Buffer.allocUnsafe(this.#pendingBytes);
+    let end = 0;
+    for (const text of this.#pending) end += bytes.write(text, end, 'latin1');
     this.#pending = [];
     this.#pendingBytes = 0;
     this.#socket.cork();
-    for (let at = 0; at < text.length; at += PIECE) this.#write(text.slice(at, at + PIECE));
+    for (let at = 0; at < end; at += PIECE) this.#write(bytes.subarray(at, at + PIECE));
     this.#socket.uncork();
   }
 
-  #write(text: string): void {
+  #write(bytes: Uint8Array): void {
     this.#writes += 1;
     this.#waitingSinceMs ??= this.#options.monotonic();
-    this.#socket.write(text, 'latin1', () => {
+    this.#socket.write(bytes, () => {
       this.#writes -= 1;
       this.#waitingSinceMs = this.#writes === 0 ? null : this.#options.monotonic();
     });

@@ -124,7 +124,7 @@ export class GroupCommit {
     });
   }
 
-  /** What one callback changes is one group; waiting longer would gain nothing: syncing does that. */
+  /** What one callback changes is one group: who comes later gathers while it is being synced. */
   #flushLater(): void {
     if (this.#isDeferred || this.#syncing !== null) return;
     this.#isDeferred = true;
