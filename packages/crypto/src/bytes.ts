@@ -90,11 +90,25 @@ export function isZero(bytes: Uint8Array): boolean {
   return any === 0;
 }
 
-const HEX = Array.from({ length: 256 }, (_, byte) => byte.toString(16).padStart(2, '0'));
+const HEX_DIGITS = utf8.encode('0123456789abcdef');
+/** Bytes that become one text at a time: a call takes only so many arguments. */
+const HEX_PIECE = 1_024;
 
-/** Joined, not added up: a text made of many additions is kept in as many pieces. */
+/** Lower case. Joined, not added up: a text made of many additions is kept in as many pieces. */
 export function toHex(bytes: Uint8Array): string {
-  return Array.from(bytes, (byte) => HEX[byte]).join('');
+  if (bytes.length <= HEX_PIECE) return hexPiece(bytes);
+  const count = Math.ceil(bytes.length / HEX_PIECE);
+  const piece = (_: unknown, at: number): string =>
+    hexPiece(bytes.subarray(at * HEX_PIECE, (at + 1) * HEX_PIECE));
+  return Array.from({ length: count }, piece).join('');
+}
+
+function hexPiece(bytes: Uint8Array): string {
+  const codes: number[] = [];
+  for (const byte of bytes) {
+    codes.push(HEX_DIGITS[byte >>> 4] ?? 0, HEX_DIGITS[byte & 0x0f] ?? 0);
+  }
+  return String.fromCharCode(...codes);
 }
 
 /** Bytes of lower-case hex; anything else is INVALID_ARGUMENT. */
