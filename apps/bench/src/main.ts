@@ -12,6 +12,7 @@ import { BenchError } from './harness/bench-error.js';
 import type { Bench } from './harness/bench.js';
 import { changesText, compareResults } from './harness/compare.js';
 import { loadNow, machineOf, revisionNow, ROOT } from './harness/machine.js';
+import { profiled } from './harness/profile.js';
 import { mergeResults, parseResults, readResults, writeResults } from './harness/results.js';
 import type { BenchResult, Results } from './harness/results.js';
 import { runCase } from './harness/rounds.js';
@@ -42,7 +43,8 @@ async function measure(options: BenchOptions): Promise<number> {
   console.log(machineLine({ machine }));
   const benches: BenchResult[] = [];
   for (const bench of chosen) {
-    const result = await runBench(bench, options);
+    const { profile: folder } = options;
+    const result = await profiled({ folder, name: bench.name }, () => runBench(bench, options));
     console.log(benchTable(result));
     benches.push(result);
     // After each: what was measured is kept when a later one fails.

@@ -47,7 +47,7 @@ Options:
   --document      measure nothing; write docs/performance.md and its charts from that file
   --compare REF   compare the ratios with the results that are committed at REF, such as main;
                   exit code 1 if one has become worse
-  --profile DIR   write CPU profiles of our hub's process to DIR
+  --profile DIR   write CPU profiles of our hub's process and of this one to DIR
   --help          this text
 `;
 }
