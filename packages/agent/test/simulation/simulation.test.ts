@@ -16,15 +16,15 @@ const PART = 25;
 const MAX_AGENTS = 4;
 
 /**
- * Seeds that found something. The first five fail again when what they found is undone; the others
- * found theirs in an earlier simulation, which drew other runs: each has a test of its own too.
+ * Seeds that found something. The first four fail again when what they found is undone; the others
+ * did in an earlier state of agents and simulation: each has a test of its own too.
  */
 const FOUND: readonly (readonly [seed: number, what: string])[] = [
-  [68, 'an answer ends after its portion'],
   [69, 'a wait outlives the clock that it was measured with'],
   [191, 'a restored store is opened while there is no hub'],
   [80590, 'a session is accepted again after the store went back'],
   [70065, 'a message comes that its sender has given up'],
+  [68, 'an answer ends after its portion'],
   [32, 'a gap is forgotten with the process that saw it'],
   [368, 'a store older than one that was lost since is restored'],
   [2258, 'numbers of prekeys are given out twice'],
