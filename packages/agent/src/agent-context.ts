@@ -215,7 +215,8 @@ export class AgentContext {
     const before = this.#meta;
     const openings = decodeOpenings(await this.store.get(ROW.openings));
     const pinned = await this.store.get(ROW.hub);
-    const isOurHub = pinned !== null && equalBytes(pinned, hubKey);
+    // Without one this store was at no hub yet, unless in a time that it has lost.
+    const isOurHub = pinned === null || equalBytes(pinned, hubKey);
     const isLater = last !== null && equalBytes(last.instance, before.instance);
     const wentBack = isOurHub
       ? last !== null && isOfAnotherTime(openings, before, last)

@@ -11,6 +11,7 @@ import type { AgentOptions } from '../src/index.js';
 import { AGENT_LIMITS } from '../src/limits.js';
 import { KeyLedger } from './key-ledger.js';
 import { LIES } from './lies.js';
+import { TestStore } from './test-store.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
 
@@ -120,6 +121,25 @@ test('a restored store is noticed after openings without a hub, too', async () =
   await world.advance(1_000);
   expect(restored.events.storeRollback).toHaveLength(1);
   expect(bob.texts).toEqual(['1', '2', '3']);
+});
+
+test('a store that is restored to before it was ever at a hub is noticed', async () => {
+  await using world = await World.create();
+  const bob = await world.agent('bob');
+  const keyPair = world.keys();
+  const nobody = { connect: () => Promise.reject(new ProtocolError('CONNECTION_LOST')) };
+  const store = new TestStore(world.ledger);
+  const refused = world.agent('alice', { hub: nobody }, { keyPair, store });
+  await expect(refused).rejects.toMatchObject({ code: 'CONNECTION_LOST' });
+  const backup = await store.copy();
+  const first = await world.agent('alice', {}, { keyPair, store });
+  await world.finish(first.agent.send('bob', '1'));
+  await world.close(first);
+  const restored = await world.agent('alice', {}, { keyPair, store: backup });
+  await world.finish(restored.agent.send('bob', '2'));
+  await world.advance(60_000);
+  expect(restored.events.storeRollback).toHaveLength(1);
+  expect([bob.texts, bob.events.cloneOrRollback]).toEqual([['1', '2'], []]);
 });
 
 test('a message that a hub loses is given up after a week, though nothing else is said', async () => {
