@@ -192,6 +192,26 @@ describe('a change of identity', () => {
     expect([bob.texts, bob.events.refused]).toEqual([['hello'], []]);
   });
 
+  test('whose connection is lost before the hub has answered goes on with the next one', async () => {
+    await using world = await World.create();
+    const [alice, bob] = await spoken(world);
+    const next = world.keys();
+    world.hub.deviations.putIdentity = (record) => {
+      world.hub.deviations = {};
+      world.network.goDown();
+      return record;
+    };
+    const rotated = alice.agent.rotateIdentity(next);
+    await world.advance(1_000);
+    await world.network.comeBack();
+    await world.finish(rotated);
+    expect(await addressAt(world, 'alice')).toBe(next.address);
+    await world.finish(bob.agent.send('alice', 'still there?'));
+    await world.finish(alice.agent.send('bob', 'still here'));
+    await world.advance(5_000);
+    expect([alice.texts.at(-1), bob.texts.at(-1)]).toEqual(['still there?', 'still here']);
+  });
+
   test('that is asked for twice with the same keys is made once; to former keys there is none', async () => {
     await using world = await World.create();
     const [alice, bob] = await spoken(world);

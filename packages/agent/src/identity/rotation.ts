@@ -94,6 +94,7 @@ export class Rotation {
   readonly #onSwitch: () => void;
   /** The present keys are not in their place yet. */
   #isUnplaced = false;
+  #isBusy = false;
 
   constructor(parts: {
     readonly context: AgentContext;
@@ -128,12 +129,22 @@ export class Rotation {
     if (giveUpUnsent === true && !(await this.#isDrained())) {
       await this.#transmitter.giveUp(new AgentError('UNDELIVERED', 'given up for a new identity'));
     }
-    await this.#context.identityLock.exclusive(async () => {
-      await this.#flush();
-      if (given !== undefined) await this.#assertContinues(given);
-      await this.#change(await this.#keeper.prepare(given));
-    });
+    this.#isBusy = true;
+    try {
+      await this.#context.identityLock.exclusive(async () => {
+        await this.#flush();
+        if (given !== undefined) await this.#assertContinues(given);
+        await this.#change(await this.#keeper.prepare(given));
+      });
+    } finally {
+      this.#isBusy = false;
+    }
     return true;
+  }
+
+  /** Whether a change has the identity's lock, or asks for it, and may wait for the hub. */
+  get isBusy(): boolean {
+    return this.#isBusy;
   }
 
   /** Completes the change that an earlier run began. */
