@@ -54,8 +54,8 @@ function sealCase(bytes: number, direction: Direction, scale: Scale): Case {
     id: `${bytes}-${direction.replace(' ', '-')}`,
     title: `${bytes} B, ${direction}`,
     measures: [MEASURE],
-    // Engines compile for longer than one round, the more so the more code there is.
-    warmUps: 3,
+    // Engines compile for longer than one round: code that runs for hours shows itself after some.
+    warmUps: 8,
     entrants: [
       entrant(OURS, 'AgentMesh', openOurs),
       entrant('libsignal', 'libsignal (no signature per message)', openSignal),
