@@ -1,10 +1,9 @@
 /**
  * The machine of one agent: a disk that outlives its processes, keys, and a supervisor that starts
- * the agent again whatever ended it. Owns starting, ending and the ways a disk is lost or restored;
- * agent and hub client are the real ones.
+ * the agent again whatever ended it. Owns starting, ending, changes of identity and the ways a disk
+ * is lost or restored; agent and hub client are the real ones.
  */
-import type { AgentKeyPair } from '@agentmesh/crypto';
-import { AgentMeshError } from '@agentmesh/crypto';
+import { AgentKeyPair, AgentMeshError } from '@agentmesh/crypto';
 import { NetworkHub } from '@agentmesh/hub-client';
 import { Agent } from '../../src/index.js';
 import type { AgentOptions, Message } from '../../src/index.js';
@@ -56,6 +55,9 @@ const NEWS = [
 /** Codes after which only a person can help: a lost store is restored, or begun anew. */
 const HOPELESS = new Set(['STORE_CORRUPT']);
 
+/** Codes that say which keys are the present ones: not those that were given. */
+const OTHER_KEYS = new Set(['STORE_MISMATCH', 'NAME_TAKEN']);
+
 export class AgentMachine {
   readonly name: string;
   readonly machine: Machine;
@@ -64,7 +66,14 @@ export class AgentMachine {
   #holdings = new Holdings();
   /** Commits on the disk that the oracle knows of. */
   #confirmed = 0;
-  readonly #images: Image[] = [];
+  #images: Image[] = [];
+  /** Keys are kept apart from the disk: those of the present identity, and those to follow it. */
+  #present: AgentKeyPair;
+  #next: AgentKeyPair | null = null;
+  /** Which of them the next process is given. */
+  #givesNext = false;
+  /** Whether no agent was ever let in with this store. */
+  #isFresh = true;
   #process: Process | null = null;
   #agent: Agent | null = null;
   /** Whether the supervisor starts it again. */
@@ -74,12 +83,14 @@ export class AgentMachine {
     this.name = options.name;
     this.#options = options;
     this.machine = new Machine(options.network.timeline, options.chance);
+    this.#present = options.keyPair;
     options.oracle.enrol(options.name, options.keyPair.identity.aid);
     options.oracle.usesStore(options.name, this.#holdings);
   }
 
+  /** Of the present identity. */
   get aid(): Uint8Array {
-    return this.#options.keyPair.identity.aid;
+    return this.#present.identity.aid;
   }
 
   /** The agent while it runs and is not being closed. */
@@ -119,6 +130,43 @@ export class AgentMachine {
     );
   }
 
+  /** Changes the identity. Its keys are safe before; a change that was begun goes on with them. */
+  rotate(chance: Chance): void {
+    const { name, oracle, trace } = this.#options;
+    const agent = this.#agent;
+    if (agent === null) return;
+    const next = this.#next ?? AgentKeyPair.generate(chance.bytes);
+    this.#next = next;
+    oracle.enrol(name, next.identity.aid);
+    trace.add(`${name} changes to ${next.address}`);
+    const told = (what: string): void => {
+      trace.add(`${name} ${what} ${agent.address}`);
+      this.#isNow(agent.address);
+    };
+    agent.rotateIdentity(next, { giveUpUnsent: chance.flip(0.5) }).then(
+      () => told('changed to'),
+      (error: unknown) => told(`${error instanceof AgentMeshError ? error.code : error}: still`),
+    );
+  }
+
+  /** Keys that were followed by others are in the store only. */
+  #isNow(address: string): void {
+    if (this.#next?.address !== address) return;
+    this.#present = this.#next;
+    this.#next = null;
+    this.#givesNext = false;
+    // An older store than this identity could be opened by nobody.
+    this.#images = [];
+  }
+
+  /** Whether a change of identity was made is not always known: then the other keys are right. */
+  #mayGiveOthers(code: string): void {
+    if (!OTHER_KEYS.has(code) || this.#next === null) return;
+    this.#givesNext = !this.#givesNext;
+    // A new store is of the keys that it was begun with.
+    if (code === 'NAME_TAKEN' && this.#isFresh) this.restore(null);
+  }
+
   /** Ends the process; the supervisor starts the next one when it is told to. */
   end(how: Ending): void {
     this.#supervised = false;
@@ -144,13 +192,14 @@ export class AgentMachine {
     const kept = image === null ? undefined : this.#images[image];
     this.#options.trace.add(`${this.name} ${kept === undefined ? 'lost its store' : 'went back'}`);
     this.disk = new Disk(kept?.writes);
+    this.#isFresh = kept === undefined;
     this.#holdings = new Holdings(kept?.holdings);
     this.#confirmed = kept?.confirmed ?? 0;
     this.#options.oracle.usesStore(this.name, this.#holdings);
   }
 
   async #create(process: Process): Promise<Agent> {
-    const { name, keyPair, network, oracle, tamper = (store) => store } = this.#options;
+    const { name, network, oracle, tamper = (store) => store } = this.#options;
     const store = new DiskStore(this.disk, process, (operations) => {
       this.#confirmed += 1;
       oracle.committed(name, operations);
@@ -163,7 +212,7 @@ export class AgentMachine {
     };
     const options: AgentOptions = {
       hub: new NetworkHub({ host: 'localhost', tls: false }, host),
-      keyPair,
+      keyPair: (this.#givesNext ? this.#next : null) ?? this.#present,
       store: tamper(store),
       runtime: process.runtime(),
       logLevel: 'silent',
@@ -174,6 +223,7 @@ export class AgentMachine {
       this.#options.trace.add(`${name} ${state} ${error?.code ?? ''}`);
       if (state === 'ended') process.defer(() => this.#stopped(error));
     });
+    agent.on('identityChanged', ({ peer, shown }) => this.#decide(peer, shown));
     agent.on('outgoing', ({ id, state }) => {
       if (state === 'expired' || state === 'rejected') oracle.givenUp(id, state);
     });
@@ -189,8 +239,24 @@ export class AgentMachine {
     return agent;
   }
 
+  /** Somebody calls the peer's owner: with a lost store nothing vouches for a new identity. */
+  #decide(peer: string, shown: string): void {
+    const { chance, network, oracle, trace } = this.#options;
+    if (!oracle.isOf(peer, shown)) oracle.fail(`${this.name} was shown a false ${peer}`);
+    network.timeline.after(chance.skewed(1_000, 60_000), () => {
+      if (this.#agent === null) return this.#decide(peer, shown);
+      this.#agent.trust(peer, shown).then(
+        () => trace.add(`${this.name} trusts ${peer} ${shown}`),
+        // Another one was shown since, which is told too; or the agent ends now.
+        (error: unknown) => trace.add(`${this.name} does not trust ${peer}: ${error}`),
+      );
+    });
+  }
+
   #started(agent: Agent): void {
     this.#agent = agent;
+    this.#isFresh = false;
+    this.#isNow(agent.address);
     this.#options.trace.add(`${this.name} started`);
   }
 
@@ -199,6 +265,7 @@ export class AgentMachine {
     this.#options.trace.add(`${this.name} did not start: ${code}`);
     if (code === 'INTERNAL') this.#options.oracle.fail(`${this.name} did not start: ${error}`);
     this.#die(false);
+    this.#mayGiveOthers(code);
     if (HOPELESS.has(code))
       this.restore(this.#images.length === 0 ? null : this.#images.length - 1);
     this.#startLater();
@@ -208,6 +275,7 @@ export class AgentMachine {
     if (this.#agent === null) return;
     this.#options.trace.add(`${this.name} stopped: ${error?.code ?? 'closed'}`);
     this.#die(false);
+    if (error !== null) this.#mayGiveOthers(error.code);
     if (error !== null && HOPELESS.has(error.code)) this.restore(null);
     this.#startLater();
   }

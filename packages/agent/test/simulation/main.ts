@@ -15,6 +15,7 @@ const HELP = `Runs simulated agents and a hub through everything that can go wro
   --seed N          this one alone; the same seed and options give the same run
   --max-agents N    most agents of one run, 3 or more (default 20)
   --faults a,b,…    only these: ${Object.keys(FAULTS).join(', ')}; or none
+  --rotate          agents change their identities, too
   --trace           print every event
   --keep-going      go on after a seed that failed
   --help            this text
@@ -29,6 +30,7 @@ interface Settings {
   readonly to: number;
   readonly maxAgents: number;
   readonly faults: readonly FaultName[];
+  readonly rotate: boolean;
   readonly trace: boolean;
   readonly keepGoing: boolean;
 }
@@ -57,9 +59,10 @@ export async function main(args: readonly string[]): Promise<number> {
   return write(failed === 0 ? 'all held\n' : `${failed} seeds failed\n`, failed === 0 ? 0 : 1);
 }
 
-function runOne(seed: number, { maxAgents, faults, trace }: Settings): Promise<RunResult> {
+function runOne(seed: number, { trace, ...settings }: Settings): Promise<RunResult> {
+  const { maxAgents, faults, rotate } = settings;
   const print = trace ? (line: string): void => void write(`${line}\n`) : undefined;
-  return run({ seed, maxAgents, faults, print });
+  return run({ seed, maxAgents, faults, rotate, print });
 }
 
 function report({ seed, violation, lastLines, digest }: RunResult, args: readonly string[]): void {
@@ -83,7 +86,7 @@ function settingsOf(args: readonly string[]): Settings | string | null {
       args: [...args].filter((arg) => arg !== '--'),
       options: {
         ...{ seeds: text, from: text, seed: text, 'max-agents': text, faults: text },
-        ...{ trace: flag, 'keep-going': flag, help: flag },
+        ...{ rotate: flag, trace: flag, 'keep-going': flag, help: flag },
       },
     });
     if (values.help === true) return null;
@@ -92,8 +95,8 @@ function settingsOf(args: readonly string[]): Settings | string | null {
     const maxAgents = numberOf(values['max-agents'] ?? '20');
     if (maxAgents < 3) return '--max-agents: 3 or more';
     const faults = faultsOf(values.faults);
-    const { trace = false, 'keep-going': keepGoing = false } = values;
-    return { from, to: from + count, maxAgents, faults, trace, keepGoing };
+    const { rotate = false, trace = false, 'keep-going': keepGoing = false } = values;
+    return { from, to: from + count, maxAgents, faults, rotate, trace, keepGoing };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

@@ -2,7 +2,7 @@
  * What must be true, all the time and in the end, whatever goes wrong. Owns the record of who said
  * what and the judgement; it sees durable commits, frames and what agents tell their programs.
  */
-import { equalBytes, parseMessage, toHex } from '@agentmesh/crypto';
+import { fingerprintOf, fromHex, parseMessage, toHex } from '@agentmesh/crypto';
 import type { SequenceRange } from '@agentmesh/crypto';
 import { fromBase64Url } from '@agentmesh/protocol';
 import type { StoreOperation } from '../../src/store/store.js';
@@ -45,8 +45,11 @@ export class Oracle {
   weeksPassed = false;
   readonly sayings = new Map<string, Saying>();
   readonly #trace: Trace;
-  readonly #aids = new Map<string, Uint8Array>();
+  /** In hex, of each name: all identities that it ever had, or may have by now. */
+  readonly #aids = new Map<string, Set<string>>();
   readonly #holdings = new Map<string, Holdings>();
+  /** Names whose stores were lost or restored. */
+  readonly #replaced = new Set<string>();
   /** Messages by the id of their envelopes, in hex; null for what agents say on their own. */
   readonly #envelopes = new Map<string, string | null>();
   /** Texts by the id of their messages, in hex. */
@@ -61,12 +64,24 @@ export class Oracle {
     this.#trace = trace;
   }
 
+  /** An identity that has a name, or is about to. */
   enrol(name: string, aid: Uint8Array): void {
-    this.#aids.set(name, aid);
+    this.#aids.set(name, this.#identitiesOf(name).add(toHex(aid)));
+  }
+
+  /** Whether an identity with this fingerprint is or was the name's. */
+  isOf(name: string, fingerprint: string): boolean {
+    const aids = [...this.#identitiesOf(name)].map((aid) => fromHex(aid));
+    return aids.some((aid) => fingerprintOf(aid) === fingerprint);
+  }
+
+  #identitiesOf(name: string): Set<string> {
+    return this.#aids.get(name) ?? new Set();
   }
 
   /** The store that an agent's process works on from now on. */
   usesStore(name: string, holdings: Holdings): void {
+    if (this.#holdings.has(name)) this.#replaced.add(name);
     this.#holdings.set(name, holdings);
   }
 
@@ -80,8 +95,8 @@ export class Oracle {
   utter(from: string, to: string): Saying {
     const text = `${from} to ${to}: ${this.sayings.size + 1}`;
     const outcome = { accepted: false, durable: false, told: null, delivered: false };
-    const store = this.holdingsOf(from);
-    const saying: Saying = { text, from, to, store, ...outcome, received: false, number: 0 };
+    const begun = { store: this.holdingsOf(from), received: false, number: 0 };
+    const saying: Saying = { text, from, to, ...begun, ...outcome };
     this.sayings.set(text, saying);
     return saying;
   }
@@ -101,13 +116,11 @@ export class Oracle {
       this.#trace.add(`${name} received '${text}'`);
       const saying = this.sayings.get(text);
       if (saying === undefined) return this.fail(`${name} received '${text}': nobody said it`);
-      const sender = this.#aids.get(saying.from);
       const isTrue =
         saying.to === name &&
         content.fromName === saying.from &&
         content.toName === name &&
-        sender !== undefined &&
-        equalBytes(from, sender);
+        this.#identitiesOf(saying.from).has(toHex(from));
       if (!isTrue) this.fail(`${name} received '${text}' from somebody else`);
       if (again) this.fail(`${name} received '${text}' twice`);
       saying.received = true;
@@ -220,8 +233,24 @@ export class Oracle {
       const { accepted, durable, received, told, from, store } = saying;
       if (received || told !== null || !(accepted || durable)) return false;
       // A store that was lost or restored since cannot say it again: its owner knows.
-      return this.holdingsOf(from) === store;
+      return this.holdingsOf(from) === store && !this.#isSaidOnce(saying);
     });
+  }
+
+  /**
+   * What was sealed by or for an identity that another one has followed is never sealed again, is
+   * received for a week, by a store that knows the keys, and begins no session any more: its sender
+   * is told, but later than a run lasts. Whether he knew the newest identity is not known here.
+   */
+  #isSaidOnce(saying: Saying): boolean {
+    const { from, to } = saying;
+    if (this.#identitiesOf(from).size + this.#identitiesOf(to).size === 2) return false;
+    return this.weeksPassed || this.#replaced.has(to) || this.#isRefused(saying);
+  }
+
+  #isRefused({ text, to }: Saying): boolean {
+    const { refused } = this.holdingsOf(to);
+    return [...this.#envelopes].some(([id, said]) => said === text && refused.has(id));
   }
 }
 

@@ -18,6 +18,8 @@ export interface RunOptions {
   readonly maxAgents?: number | undefined;
   /** Which faults there are. */
   readonly faults?: readonly FaultName[] | undefined;
+  /** Whether agents change their identities, too. */
+  readonly rotate?: boolean | undefined;
   readonly print?: ((line: string) => void) | undefined;
   readonly tamper?: Tamper | undefined;
 }
@@ -40,6 +42,8 @@ export interface RunResult {
 
 const MINUTE_MS = 60_000;
 const HOUR_MS = 60 * MINUTE_MS;
+/** The first phase lasts this long at least. */
+const ROTATIONS_MS = 25_000;
 /** Within this time after healing everything must have come about: resets wait up to a day. */
 const LIVENESS_MS = 30 * HOUR_MS;
 /** Far more events than any run has that comes to rest. */
@@ -55,6 +59,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
   let healedMs = 0;
   let violation: string | null = null;
   try {
+    if (options.rotate === true) rotateNowAndThen(world);
     await safety(world, options.faults ?? (Object.keys(FAULTS) as FaultName[]));
     healedMs = await liveness(world);
   } catch (error) {
@@ -103,6 +108,17 @@ async function safety(world: World, faults: readonly FaultName[]): Promise<void>
     }
     await pass(world, chance.between(silenceMs / 4, 2 * silenceMs));
   }
+}
+
+/** In the first phase now and then somebody changes his identity. */
+function rotateNowAndThen({ agents, chance, timeline }: World): void {
+  const own = chance.fork('rotations');
+  const next = (): void => {
+    if (timeline.elapsedMs > ROTATIONS_MS) return;
+    own.pick(agents).rotate(own);
+    timeline.after(own.skewed(2_000, 40_000), next);
+  };
+  timeline.after(own.between(5_000, 30_000), next);
 }
 
 /** The second phase: what was promised comes about, then the sessions of each pair agree. */

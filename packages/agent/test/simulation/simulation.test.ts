@@ -43,6 +43,10 @@ describe('simulation', () => {
     await expectHolds(seed);
   });
 
+  test('holds where agents change their identities, too', async () => {
+    for (let seed = FIRST; seed < FIRST + PART; seed++) await expectHolds(seed, ['--rotate']);
+  });
+
   test('the same seed gives the same run, in another process too', async () => {
     const [first, second] = [await run({ seed: 7 }), await run({ seed: 7 })];
     expect(second).toEqual(first);
@@ -54,8 +58,10 @@ describe('simulation', () => {
   });
 });
 
-async function expectHolds(seed: number): Promise<void> {
-  const { violation, lastLines } = await run({ seed, maxAgents: MAX_AGENTS });
-  const again = `pnpm --filter @agentmesh/agent simulate --seed ${seed} --max-agents ${MAX_AGENTS}`;
+async function expectHolds(seed: number, flags: readonly '--rotate'[] = []): Promise<void> {
+  const rotate = flags.includes('--rotate');
+  const { violation, lastLines } = await run({ seed, maxAgents: MAX_AGENTS, rotate });
+  const options = [`--seed ${seed}`, `--max-agents ${MAX_AGENTS}`, ...flags].join(' ');
+  const again = `pnpm --filter @agentmesh/agent simulate ${options}`;
   expect(violation === null ? null : [...lastLines, violation, again].join('\n')).toBeNull();
 }
