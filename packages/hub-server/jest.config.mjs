@@ -1,3 +1,4 @@
 import { jestConfig } from '../../scripts/jest-preset.mjs';
 
-export default jestConfig();
+// Much of these tests is waiting: for processes, clusters and elections.
+export default jestConfig({ maxWorkers: 2 });
