@@ -34,6 +34,11 @@ interface BegunRotation {
   readonly previous: AgentKeyPair;
   /** aid of the next identity. */
   readonly next: Uint8Array;
+  /**
+   * What the hub is told: signed once, so that it is the same however often it is told. Null in
+   * rows of version 1.
+   */
+  readonly record: Uint8Array | null;
 }
 
 /** How a change of identity treats what the hub has not accepted yet. */
@@ -82,6 +87,8 @@ function owns({ identity }: AgentKeyPair, aid: Uint8Array): boolean {
 
 /** Answers of a hub after which it has surely not taken the next identity. */
 const REFUSALS: ReadonlySet<string> = new Set(['BAD_RECORD', 'NOT_OWNER', 'REVOKED', 'BLOCKED']);
+
+const NO_HUB = new Uint8Array(32);
 
 /** The changes of identity of one agent. */
 export class Rotation {
@@ -156,8 +163,8 @@ export class Rotation {
   }
 
   /** The hub does not know the present identity any more: the next one is there already. */
-  conclude(next: AgentKeyPair): Promise<void> {
-    return this.#switchTo(next, null);
+  async conclude(next: AgentKeyPair): Promise<void> {
+    await this.#switchTo(next, await this.#recordBegun(next));
   }
 
   /** The keys of the present identity take the place of those before. */
@@ -200,14 +207,22 @@ export class Rotation {
 
   async #change(next: AgentKeyPair): Promise<void> {
     const { keyPair, store } = this.#context;
-    const { aid } = next.identity;
-    await store.commit([
-      { put: ROW.rotation, value: encodeBegun({ previous: keyPair, next: aid }) },
-    ]);
-    await this.#switchTo(
-      next,
-      await this.#publish(next).catch((error: unknown) => this.#undo(error)),
+    const record = (await this.#recordBegun(next)) ?? this.#sign(next);
+    const begun = { previous: keyPair, next: next.identity.aid, record };
+    await store.commit([{ put: ROW.rotation, value: encodeBegun(begun) }]);
+    const published = await this.#publish(next, record).catch((error: unknown) =>
+      this.#undo(error),
     );
+    await this.#switchTo(next, published);
+  }
+
+  /** The record that an earlier attempt has signed for this hub. */
+  async #recordBegun({ identity }: AgentKeyPair): Promise<Uint8Array | null> {
+    const row = await this.#context.store.get(ROW.rotation);
+    const { next, record } = row === null ? { next: null, record: null } : decodeBegun(row);
+    if (next === null || record === null || !equalBytes(next, identity.aid)) return null;
+    const { hubId } = parseIdentityRecord(record);
+    return equalBytes(hubId, this.#link.hubId ?? NO_HUB) ? record : null;
   }
 
   /** A hub that has answered no has changed nothing: nor do we. Anything else may be taken up. */
@@ -219,21 +234,24 @@ export class Rotation {
     throw error;
   }
 
-  /** The hub gives our name to the next identity; returns the record that says so, if known. */
-  async #publish(next: AgentKeyPair): Promise<Uint8Array | null> {
+  #sign(next: AgentKeyPair): Uint8Array {
     const { keyPair: previous, name, runtime } = this.#context;
-    const hubId = this.#link.hubId ?? new Uint8Array(32);
+    const hubId = this.#link.hubId ?? NO_HUB;
     const createdMs = runtime.now();
     const validUntilMs = createdMs + LIMITS.identityRecordLifetimeMs;
     const revision = revisionAt(createdMs);
     const times = { createdMs, validUntilMs, revision };
-    const record = createIdentityRecord({ keyPair: next, previous, name, hubId, ...times });
+    return createIdentityRecord({ keyPair: next, previous, name, hubId, ...times });
+  }
+
+  /** The hub gives our name to the next identity; returns the record that says so. */
+  async #publish(next: AgentKeyPair, record: Uint8Array): Promise<Uint8Array> {
     try {
       await this.#link.request((hub) => hub.putIdentity(record));
       return record;
     } catch (error) {
       if (!isRefusal(error, 'NOT_OWNER')) throw error;
-      return this.#publishedBefore(next, error);
+      return (await this.#publishedBefore(next, error)) ?? record;
     }
   }
 
@@ -282,18 +300,22 @@ function isRefusal(error: unknown, code: string): boolean {
   return error instanceof ProtocolError && error.code === code;
 }
 
-const VERSION = 1;
+/** Version 1 had no record. */
+const VERSION = 2;
 
-function encodeBegun({ previous, next }: BegunRotation): Uint8Array {
+function encodeBegun({ previous, next, record }: BegunRotation): Uint8Array {
   const { signingSeed, dhScalar } = previous.exportSecrets();
-  return new RowWriter().u8(VERSION).fixed(signingSeed).fixed(dhScalar).fixed(next).finish();
+  const row = new RowWriter().u8(VERSION).fixed(signingSeed).fixed(dhScalar).fixed(next);
+  return row.bytes(record ?? new Uint8Array()).finish();
 }
 
 function decodeBegun(bytes: Uint8Array): BegunRotation {
   const row = new RowReader(bytes, 'rotation');
-  if (row.u8() !== VERSION) row.fail();
+  const version = row.u8();
+  if (version < 1 || version > VERSION) row.fail();
   const secrets = { signingSeed: row.fixed(32), dhScalar: row.fixed(32) };
   const begun = { previous: AgentKeyPair.fromSecrets(secrets), next: row.fixed(32) };
+  const record = version === 1 ? new Uint8Array() : row.bytes();
   row.end();
-  return begun;
+  return { ...begun, record: record.length === 0 ? null : record };
 }
