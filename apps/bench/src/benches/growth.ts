@@ -12,16 +12,20 @@ import { openIdle, MEMORY, RATE } from './idle.js';
 import { openPopular, SEND, START } from './peers.js';
 import { contentOf, OwnPair } from './own-pair.js';
 import { ourVersion } from './our-version.js';
+import { openSharedHubs, SHARED_RATE, SHARED_TIME } from './shared-hubs.js';
 
 const SEAL = { name: 'seal + open', unit: 'µs', better: 'lower' } as const;
 
 export const growthBench: Bench = {
   name: 'growth',
   title: 'How cost grows',
-  cases: (scale) => [sizes(scale), queues(scale), peers(scale), connections(scale)],
+  cases: (scale) => [sizes, queues, peers, connections, hubs].map((theCase) => theCase(scale)),
 };
 
-function points(values: readonly number[], open: (value: number) => Promise<Contender>): Entrant[] {
+function points(
+  values: readonly number[],
+  open: (value: number) => ReturnType<Entrant['open']>,
+): Entrant[] {
   return values.map((value) => ({
     id: String(value),
     label: value.toLocaleString('en'),
@@ -90,6 +94,20 @@ function connections({ quick, profileFolder }: Scale): Case {
     mostRounds: 1,
     entrants: points(quick ? [200, 400] : [300, 1_000, 3_000], (count) =>
       openIdle(count, profileFolder),
+    ),
+    targets: [],
+  };
+}
+
+function hubs({ quick }: Scale): Case {
+  return {
+    id: 'hubs',
+    title: 'hub processes over one NATS: sixteen senders, each at another hub than the receiver',
+    axis: 'hubs',
+    measures: [SHARED_RATE, SHARED_TIME],
+    mostRounds: 3,
+    entrants: points(quick ? [1, 2] : [1, 2, 4, 8, 16], (count) =>
+      openSharedHubs(count, quick ? 10 : 200),
     ),
     targets: [],
   };

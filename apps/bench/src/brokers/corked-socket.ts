@@ -28,7 +28,9 @@ export class CorkedSocket {
     return new CorkedSocket(socket, onData);
   }
 
+  /** What a server asks of one who is going stays unanswered. */
   write(data: string | Buffer): void {
+    if (this.#socket.writableEnded) return;
     if (!this.#corked) {
       this.#corked = true;
       this.#socket.cork();

@@ -29,6 +29,21 @@ export function connectHub(port: number, members: readonly LaneMembers[]): Promi
   );
 }
 
+/** The same to several hubs over one store: nobody's sender is where the receiver is. */
+export function connectHubs(
+  ports: readonly number[],
+  members: readonly LaneMembers[],
+): Promise<Broker> {
+  const homes = new Map<Member, number>();
+  for (const [lane, { sender, receiver }] of members.entries()) {
+    homes.set(receiver, ports[lane % ports.length] ?? 0);
+    homes.set(sender, ports[(lane + 1) % ports.length] ?? 0);
+  }
+  return connectLanes(members, (member, onDelivery) =>
+    FrameClient.join(homes.get(member) ?? 0, member, { onDelivery }),
+  );
+}
+
 /** The same to the relay. */
 export function connectRelay(port: number, members: readonly LaneMembers[]): Promise<Broker> {
   return connectLanes(members, (member, onDelivery) =>
