@@ -17,9 +17,10 @@ export interface Place {
   readonly salt: string;
 }
 
+/** The key is joined, not added up: a text made of additions is kept in as many pieces. */
 export function placeOf({ sid, ratchetKey, number, salt }: ParsedMessage): Place {
   const chain = toHex(ratchetKey.subarray(0, CHAIN_BYTES));
-  return { key: `${toHex(sid)}/${chain}/${number}`, salt: toHex(salt) };
+  return { key: [toHex(sid), chain, number].join('/'), salt: toHex(salt) };
 }
 
 /** The places of one agent's last messages. */
