@@ -73,7 +73,9 @@ function openNats(connections: number): Promise<Contender | Absent> {
   const program = debianProgram('nats-server');
   if ('absent' in program) return Promise.resolve(program);
   const plan = { program: 'nats-server', args: natsArgs };
-  const connect = (port: number): Promise<Idle> => NatsClient.greet(port);
+  // From as many addresses as ours: looking for a free port takes long where most are in use.
+  const connect = (port: number, number: number): Promise<Idle> =>
+    NatsClient.greet(port, addressOf(number));
   return Promise.resolve(contenderOf(program.version, connections, { plan, connect }));
 }
 

@@ -24,16 +24,16 @@ export class NatsClient {
   #requests = 0;
   #onPong: () => void = () => undefined;
 
-  static async connect(port: number): Promise<NatsClient> {
+  static async connect(port: number, localAddress?: string): Promise<NatsClient> {
     const client = new NatsClient();
-    client.#socket = await CorkedSocket.open(port, (bytes) => client.#feed(bytes));
+    client.#socket = await CorkedSocket.open(port, (bytes) => client.#feed(bytes), localAddress);
     client.#socket.write(`CONNECT ${JSON.stringify(CONNECT)}\r\n`);
     return client;
   }
 
   /** Connects and waits for an answer, as whoever authenticates has to. */
-  static async greet(port: number): Promise<NatsClient> {
-    const client = await NatsClient.connect(port);
+  static async greet(port: number, localAddress?: string): Promise<NatsClient> {
+    const client = await NatsClient.connect(port, localAddress);
     const answer = new Promise<void>((resolve) => {
       client.#onPong = resolve;
     });

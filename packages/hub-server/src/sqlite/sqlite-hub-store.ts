@@ -47,7 +47,7 @@ import { Queues } from './queues.js';
 import { RememberedIds } from './remembered-ids.js';
 import { HubStoreError, storeErrorOf } from './store-error.js';
 
-const DEFAULT_MEMORY_IDS = 1_000_000;
+const DEFAULT_MEMORY_IDS = 2_000_000;
 /** What a change of the directory adds to the log: a few pages. */
 const DIRECTORY_BYTES = 16_384;
 const ROW_BYTES = 400;
