@@ -70,6 +70,8 @@ export class Delivery {
 
   /** An envelope was stored: pushes it at once if it is the next one and there is room. */
   offer(envelope: Offered, follows: number | null): void {
+    // With other hubs over one store it may have been read before its commit was answered here.
+    if (envelope.seq <= this.#cursor) return;
     const { lastSeq } = this.#held;
     const isNext = follows !== null && follows <= (lastSeq ?? this.#cursor);
     if (!this.#open || !isNext || this.#behind || this.#reading) return this.wake();

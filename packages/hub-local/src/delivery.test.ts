@@ -1,0 +1,58 @@
+import { expect, test } from '@jest/globals';
+import type { HubFrame } from '@agentmesh/protocol';
+import { CORE_LIMITS } from './core-limits.js';
+import { Delivery } from './delivery.js';
+import { HeldBytes } from './held-envelopes.js';
+import { QueueWriter } from './queue-writer.js';
+
+const recipient = new Uint8Array(32);
+
+/** A delivery whose connection takes everything, over a queue of these numbers. */
+function deliveryOver(seqs: readonly number[]) {
+  const sent: number[] = [];
+  const envelopeOf = (seq: number) => {
+    const bytes = { id: new Uint8Array(16), from: recipient, blob: new Uint8Array(10) };
+    return { ...bytes, seq, tsMs: 0, expiresMs: 1_000 };
+  };
+  const send = (frame: HubFrame): void => {
+    if (frame.type === 'deliver') sent.push(frame.seq);
+  };
+  const entries = seqs.map((seq) => ({ ...envelopeOf(seq), due: true, attempt: 1 }) as const);
+  const unused = (): never => {
+    throw new TypeError('nothing is written here');
+  };
+  const delivery = new Delivery({
+    recipient,
+    link: { send, close: unused, backlog: 0 },
+    store: {
+      read: ({ after }) =>
+        Promise.resolve({ entries: entries.filter(({ seq }) => seq > after), end: true }),
+    },
+    writer: new QueueWriter({
+      store: { commit: unused },
+      quota: { messages: 9, bytes: 9, senderMessages: 9, senderBytes: 9, retiredMs: 9 },
+      commitEnvelopes: 9,
+      clock: () => 5,
+      defer: unused,
+      onNotified: unused,
+      onFailure: unused,
+    }),
+    limits: CORE_LIMITS,
+    held: new HeldBytes(CORE_LIMITS),
+    clock: () => 5,
+    onFailure: unused,
+  });
+  return { delivery, sent, offer: (seq: number) => delivery.offer(envelopeOf(seq), seq - 1) };
+}
+
+test('what was read before its own commit was answered is not delivered again', async () => {
+  const { delivery, sent, offer } = deliveryOver([1, 2, 3]);
+  delivery.wake();
+  await new Promise(setImmediate);
+  expect(sent).toEqual([1, 2, 3]);
+  offer(2);
+  offer(3);
+  expect(sent).toEqual([1, 2, 3]);
+  offer(4);
+  expect(sent).toEqual([1, 2, 3, 4]);
+});
