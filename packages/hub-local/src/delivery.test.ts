@@ -45,6 +45,13 @@ function deliveryOver(seqs: readonly number[]) {
   return { delivery, sent, offer: (seq: number) => delivery.offer(envelopeOf(seq), seq - 1) };
 }
 
+test('what a page shows twice is delivered once', async () => {
+  const { delivery, sent } = deliveryOver([1, 2, 2, 1, 3]);
+  delivery.wake();
+  await new Promise(setImmediate);
+  expect(sent).toEqual([1, 2, 3]);
+});
+
 test('what was read before its own commit was answered is not delivered again', async () => {
   const { delivery, sent, offer } = deliveryOver([1, 2, 3]);
   delivery.wake();

@@ -187,6 +187,8 @@ export class Delivery {
 
   #takeNew(page: QueuePage): void {
     for (const entry of page.entries) {
+      // A store that is shared may show an entry twice in one page, as when it asks again.
+      if (entry.seq <= this.#cursor) continue;
       if (entry.due && !this.#fits(entry.blob.length)) {
         this.#behind = true;
         return;
