@@ -48,7 +48,7 @@ export class Delivery {
   readonly #retries = new ExpiryAgenda();
   /** They come right after the cursor; while there are any, nothing else is read. */
   readonly #held: HeldEnvelopes<Offered>;
-  /** Highest `seq` that was pushed or put among the retries. */
+  /** Highest `seq` that was pushed or put among the retries: what is new is above it, always. */
   #cursor = 0;
   /** Whether something may wait beyond the cursor. */
   #behind = true;
@@ -70,7 +70,6 @@ export class Delivery {
 
   /** An envelope was stored: pushes it at once if it is the next one and there is room. */
   offer(envelope: Offered, follows: number | null): void {
-    // With other hubs over one store it may have been read before its commit was answered here.
     if (envelope.seq <= this.#cursor) return;
     const { lastSeq } = this.#held;
     const isNext = follows !== null && follows <= (lastSeq ?? this.#cursor);
@@ -187,7 +186,6 @@ export class Delivery {
 
   #takeNew(page: QueuePage): void {
     for (const entry of page.entries) {
-      // A store that is shared may show an entry twice in one page, as when it asks again.
       if (entry.seq <= this.#cursor) continue;
       if (entry.due && !this.#fits(entry.blob.length)) {
         this.#behind = true;

@@ -48,15 +48,17 @@ export interface PublishOptions {
   readonly patient?: boolean;
 }
 
-/** Which part of a stream to read. */
+/** Which part of a stream to read, from a sequence on. */
 export interface ScanQuery {
   readonly stream: string;
   readonly subject: string;
-  /** First sequence. */
   readonly from: number;
   readonly max: number;
   readonly headersOnly: boolean;
 }
+
+/** A place in a stream that NATS keeps for us under a name of its own. */
+export type StreamReader = Pick<ScanQuery, 'stream' | 'from'> & { readonly name: string };
 
 export interface NatsLinkOptions {
   readonly connection: NodeConnectionOptions;
@@ -274,14 +276,14 @@ export class NatsLink {
   async scan(query: ScanQuery): Promise<StreamEntry[]> {
     const reader = await this.openReader(query);
     try {
-      return await this.read(query.stream, reader, query.max);
+      return await this.read(reader, query.max);
     } finally {
-      await this.#manager.consumers.delete(query.stream, reader).catch(() => false);
+      await this.#manager.consumers.delete(reader.stream, reader.name).catch(() => false);
     }
   }
 
-  /** A place in a stream that NATS keeps for us, until a minute passes without a read. */
-  async openReader(query: Omit<ScanQuery, 'max'>): Promise<string> {
+  /** Kept until a minute passes without a read. */
+  async openReader(query: Omit<ScanQuery, 'max'>): Promise<StreamReader> {
     const info = await this.#patiently(() =>
       this.#manager.consumers.add(query.stream, {
         filter_subject: query.subject,
@@ -294,15 +296,14 @@ export class NatsLink {
         inactive_threshold: READER_IDLE_MS * NANOS,
       }),
     );
-    return info.name;
+    return { stream: query.stream, from: query.from, name: info.name };
   }
 
-  /** What is there now, up to `max`. */
-  async read(stream: string, reader: string, max: number): Promise<StreamEntry[]> {
+  /** What is there now, up to `max`: a replica that lags may have begun at its own end, earlier. */
+  async read({ stream, from, name }: StreamReader, max: number): Promise<StreamEntry[]> {
     return this.#once(async () => {
-      const consumer = await this.#client.consumers.get(stream, reader);
-      const { num_pending: pending } = await consumer.info();
-      const wanted = Math.min(max, pending);
+      const consumer = await this.#client.consumers.get(stream, name);
+      const wanted = Math.min(max, (await consumer.info()).num_pending);
       const entries: StreamEntry[] = [];
       if (wanted === 0) return entries;
       const messages = await consumer.fetch({ max_messages: wanted, expires: SCAN_MS });
@@ -326,7 +327,7 @@ export class NatsLink {
       if (isLost || (left > 0 && entries.length < wanted)) {
         throw new JetStreamStoreError('STORE_UNAVAILABLE', { detail: 'reading was interrupted' });
       }
-      return entries;
+      return entries.filter(({ seq }) => seq >= from);
     });
   }
 

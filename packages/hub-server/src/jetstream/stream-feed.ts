@@ -3,13 +3,13 @@
  * it is and the reader that NATS keeps for it, which may vanish at any time.
  */
 import { jetStreamErrorOf } from './jetstream-error.js';
-import type { NatsLink, StreamEntry } from './nats-link.js';
+import type { NatsLink, StreamEntry, StreamReader } from './nats-link.js';
 
 /** One stream, read to its end from time to time. */
 export class StreamFeed {
   readonly #link: NatsLink;
   readonly #query: { readonly stream: string; readonly subject: string; headersOnly: boolean };
-  #reader: string | null = null;
+  #reader: StreamReader | null = null;
   #seen = 0;
 
   constructor(
@@ -35,7 +35,7 @@ export class StreamFeed {
   async pull(max: number): Promise<readonly StreamEntry[]> {
     try {
       this.#reader ??= await this.#link.openReader({ ...this.#query, from: this.#seen + 1 });
-      const entries = await this.#link.read(this.#query.stream, this.#reader, max);
+      const entries = await this.#link.read(this.#reader, max);
       this.#seen = entries.at(-1)?.seq ?? this.#seen;
       return entries;
     } catch (thrown) {
