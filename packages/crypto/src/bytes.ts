@@ -55,10 +55,7 @@ export function u32(value: number): Uint8Array {
 
 /** u64 of a safe integer (at most 2^53 - 1). */
 export function u64(value: number): Uint8Array {
-  const bytes = new Uint8Array(8);
-  bytes.set(u32(Math.floor(value / 0x1_0000_0000)));
-  bytes.set(u32(value >>> 0), 4);
-  return bytes;
+  return concatBytes(u32(Math.floor(value / 0x1_0000_0000)), u32(value >>> 0));
 }
 
 /** One length byte and the bytes. */

@@ -1,6 +1,6 @@
 /**
- * Private keys in the form that `node:crypto` computes with. Owns their making, for `x25519/node`
- * and `ed25519/node`; who keeps one, and for how long, is theirs.
+ * Private keys in the form that `node:crypto` computes with, for `x25519/node` and `ed25519/node`.
+ * Owns their making, which costs as much as using one, and that each is made once.
  */
 import { Buffer } from 'node:buffer';
 import { createPrivateKey } from 'node:crypto';
@@ -13,8 +13,25 @@ const HEADS = {
   ed25519: fromHex('302e020100300506032b657004220420'),
 } as const;
 
-/** From the 32 bytes of a scalar or seed, which are overwritten. */
-export function privateKeyFrom(kind: keyof typeof HEADS, bytes: Uint8Array): KeyObject {
+/**
+ * Gives the key of a source, made from its 32 bytes when it is first asked for; it lives as long as
+ * the source. `bytesOf` gives a copy of the scalar or seed, which is overwritten.
+ */
+export function privateKeysOf<Source extends object>(
+  kind: keyof typeof HEADS,
+  bytesOf: (source: Source) => Uint8Array,
+): (source: Source) => KeyObject {
+  const kept = new WeakMap<Source, KeyObject>();
+  return (source) => {
+    const known = kept.get(source);
+    if (known !== undefined) return known;
+    const key = privateKeyFrom(kind, bytesOf(source));
+    kept.set(source, key);
+    return key;
+  };
+}
+
+function privateKeyFrom(kind: keyof typeof HEADS, bytes: Uint8Array): KeyObject {
   const der = concatBytes(HEADS[kind], bytes);
   bytes.fill(0);
   const source = { key: Buffer.from(der.buffer), format: 'der', type: 'pkcs8' } as const;

@@ -1,17 +1,17 @@
 /**
  * X25519 from `node:crypto`: the implementation on Node's message path; the contract is in
- * `types.ts`. Owns keys in OpenSSL's form: making one costs as much as using it, so a private key
- * is made once and lives as long as its scalar, and public keys are kept for a while.
+ * `types.ts`. Owns public keys in OpenSSL's form: making one costs as much as using it, so they are
+ * kept for a while.
  */
 import { Buffer } from 'node:buffer';
 import { createPublicKey, diffieHellman } from 'node:crypto';
 import type { KeyObject } from 'node:crypto';
-import { privateKeyFrom, withoutStacks } from '../node-key.js';
+import { privateKeysOf, withoutStacks } from '../node-key.js';
 import type { DhScalar } from './types.js';
 
 const PUBLIC_KEYS_MAX = 8;
 
-const privateKeys = new WeakMap<DhScalar, KeyObject>();
+const privateKeyOf = privateKeysOf('x25519', (scalar: DhScalar) => scalar.reveal());
 /** Lately used, by their base64url: each serves both halves of a turn of the ratchet. */
 const publicKeys = new Map<string, KeyObject>();
 
@@ -29,14 +29,6 @@ export function sharedSecret(scalar: DhScalar, publicKey: Uint8Array): Uint8Arra
     // OpenSSL refuses an all-zero result; both keys were taken before.
     return null;
   }
-}
-
-function privateKeyOf(scalar: DhScalar): KeyObject {
-  const known = privateKeys.get(scalar);
-  if (known !== undefined) return known;
-  const key = privateKeyFrom('x25519', scalar.reveal());
-  privateKeys.set(scalar, key);
-  return key;
 }
 
 function publicKeyFrom(bytes: Uint8Array): KeyObject {
