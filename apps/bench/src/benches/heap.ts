@@ -4,19 +4,16 @@
  */
 import { createReadStream, rmSync } from 'node:fs';
 import { json } from 'node:stream/consumers';
-import { getHeapStatistics, setFlagsFromString, writeHeapSnapshot } from 'node:v8';
-import { runInNewContext } from 'node:vm';
+import { getHeapStatistics, writeHeapSnapshot } from 'node:v8';
 import { join } from 'node:path';
 
+import { collectGarbage } from '../harness/collect-garbage.js';
 import { SCRATCH } from '../harness/machine.js';
-
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
 
 /** Bytes in use after everything dead is gone, buffers outside of the heap included. */
 export function liveBytes(): number {
-  collect();
-  collect();
+  collectGarbage();
+  collectGarbage();
   const { used_heap_size: heap, external_memory: outside } = getHeapStatistics();
   return heap + outside;
 }

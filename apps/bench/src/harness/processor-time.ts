@@ -3,11 +3,8 @@
  * nothing it is the fair clock on a machine that others use too. Owns the reading.
  */
 import process from 'node:process';
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
 
-setFlagsFromString('--expose-gc');
-const collect = runInNewContext('gc') as () => void;
+import { collectGarbage } from './collect-garbage.js';
 
 /**
  * Microseconds of processor time per repetition; a step that answers later is waited for. Begins
@@ -17,7 +14,7 @@ export async function processorMicros(
   repetitions: number,
   step: (number: number) => unknown,
 ): Promise<number> {
-  collect();
+  collectGarbage();
   const before = process.cpuUsage();
   for (let number = 0; number < repetitions; number++) {
     const result = step(number);
