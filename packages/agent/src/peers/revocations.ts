@@ -8,7 +8,6 @@ import {
   AgentMeshError,
   CryptoError,
   equalBytes,
-  fromHex,
   parseIdentityRecord,
   parseRevocation,
   toHex,
@@ -21,7 +20,7 @@ import type { Deliveries } from '../sending/deliveries.js';
 import { loadPeer } from './handshake.js';
 import { encodePeer } from './peer.js';
 import { rowsUnder } from '../store/row-pages.js';
-import { ROW } from '../store/row-keys.js';
+import { aidOfKey, ROW } from '../store/row-keys.js';
 import { forgetSent } from '../sending/sent-log.js';
 import type { Transmitter } from '../sending/transmitter.js';
 
@@ -40,7 +39,7 @@ export class Revocations {
   /** Completes what an earlier run had learnt; throws REVOKED when that is our own end. */
   async load(): Promise<void> {
     for await (const { key, value } of rowsUnder(this.#context.store, 'revoked')) {
-      const aid = fromHex(key.slice(key.indexOf('/') + 1));
+      const aid = aidOfKey(key);
       if (equalBytes(aid, this.#context.aid)) throw new CryptoError('REVOKED');
       await this.#end(aid, parseRevocation(value));
     }

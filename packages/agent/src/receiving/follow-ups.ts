@@ -3,7 +3,7 @@
  * and nobody acknowledges it, a nudge (protocol.md §2.10). Owns the timers. What is due is decided
  * when the time comes, from the peer's row.
  */
-import { CONTENT_KIND, encodeRetry, toHex, fromHex } from '@agentmesh/crypto';
+import { CONTENT_KIND, encodeRetry, fromHex, toHex } from '@agentmesh/crypto';
 import type { SequenceRange } from '@agentmesh/crypto';
 import { nameOf } from '../agent-context.js';
 import type { AgentContext } from '../agent-context.js';
@@ -14,17 +14,26 @@ import { loadPeer } from '../peers/handshake.js';
 import { activeOf, holesOf, isAwaiting, outgoingOf } from '../peers/peer.js';
 import type { Peer } from '../peers/peer.js';
 import { conditionOf } from '../peers/sessions.js';
+import { aidOfKey } from '../store/row-keys.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { Sender } from '../sending/sender.js';
 
 const MINUTE_MS = 60_000;
-/** Each gap is asked for again after four times the wait. */
-const GAP_FACTOR = 4;
-const NUDGE_FACTOR = 4;
+/** What is asked again is asked after four times the wait. */
+const FACTOR = 4;
 
 interface Timer {
   readonly cancel: () => void;
   readonly attempt: number;
+}
+
+/** What a peer is asked for, again and again, until it is there or was asked for often enough. */
+interface Reminder {
+  readonly timers: Map<string, Timer>;
+  readonly firstMs: number;
+  readonly attempts: number;
+  /** Asks once; false when there was nothing to ask for. */
+  readonly ask: (aid: Uint8Array) => Promise<boolean>;
 }
 
 /** The reminders of one agent; keys are aids in hex. */
@@ -32,8 +41,18 @@ export class FollowUps {
   readonly #context: AgentContext;
   readonly #sender: Sender;
   readonly #receipts = new Map<string, Timer>();
-  readonly #gaps = new Map<string, Timer>();
-  readonly #nudges = new Map<string, Timer>();
+  readonly #gaps: Reminder = {
+    timers: new Map(),
+    firstMs: AGENT_LIMITS.gapMs,
+    attempts: AGENT_LIMITS.gapAttempts,
+    ask: (aid) => this.#askFor(aid),
+  };
+  readonly #nudges: Reminder = {
+    timers: new Map(),
+    firstMs: AGENT_LIMITS.nudgeMs,
+    attempts: AGENT_LIMITS.nudgeAttempts,
+    ask: (aid) => this.#nudge(aid),
+  };
   /** Times of retry requests answered in the last minute. */
   readonly #answered = new Map<string, number[]>();
   #stopped = false;
@@ -47,13 +66,13 @@ export class FollowUps {
   async load(): Promise<void> {
     const { store } = this.#context;
     for await (const { key } of rowsUnder(store, 'receipt')) {
-      this.#receiptIn(fromHex(key.slice('receipt/'.length)), AGENT_LIMITS.receiptMs);
+      this.#receiptIn(aidOfKey(key), AGENT_LIMITS.receiptMs);
     }
     for await (const { key } of rowsUnder(store, 'gap')) {
-      this.#gapIn(fromHex(key.slice('gap/'.length)), 0);
+      this.#remind(this.#gaps, aidOfKey(key));
     }
     for await (const { key } of rowsUnder(store, 'unacked')) {
-      this.#nudgeIn(fromHex(key.slice('unacked/'.length)), 0);
+      this.#remind(this.#nudges, aidOfKey(key));
     }
   }
 
@@ -62,18 +81,19 @@ export class FollowUps {
     const { aid } = peer.identity;
     if (peer.owed >= AGENT_LIMITS.receiptMessages) this.#receiptNow(aid);
     else if (peer.owed > 0) this.#receiptIn(aid, AGENT_LIMITS.receiptMs);
-    if (holesOf(peer, this.#context.meta.since).length > 0) this.#gapIn(aid, 0);
-    else this.#clear(this.#gaps, toHex(aid));
+    if (holesOf(peer, this.#context.meta.since).length > 0) this.#remind(this.#gaps, aid);
+    else this.#clear(this.#gaps.timers, toHex(aid));
     if (!isAwaiting(outgoingOf(peer, this.#context.meta.epoch))) {
-      this.#clear(this.#nudges, toHex(aid));
+      this.#clear(this.#nudges.timers, toHex(aid));
     }
   }
 
   /** Something was said to this peer that he has to acknowledge. */
   awaits(aid: Uint8Array): void {
     const key = toHex(aid);
-    if ((this.#nudges.get(key)?.attempt ?? 0) > 0) this.#clear(this.#nudges, key);
-    this.#nudgeIn(aid, 0);
+    const { timers } = this.#nudges;
+    if ((timers.get(key)?.attempt ?? 0) > 0) this.#clear(timers, key);
+    this.#remind(this.#nudges, aid);
   }
 
   /** A peer asks for messages again; more often than allowed he is not heard. */
@@ -96,8 +116,9 @@ export class FollowUps {
 
   stop(): void {
     this.#stopped = true;
-    const timers = [this.#receipts, this.#gaps, this.#nudges].flatMap((each) => [...each.values()]);
-    for (const { cancel } of timers) cancel();
+    for (const timers of [this.#receipts, this.#gaps.timers, this.#nudges.timers]) {
+      for (const { cancel } of timers.values()) cancel();
+    }
   }
 
   #receiptIn(aid: Uint8Array, delayMs: number): void {
@@ -120,19 +141,25 @@ export class FollowUps {
     );
   }
 
-  #gapIn(aid: Uint8Array, attempt: number): void {
+  #remind(reminder: Reminder, aid: Uint8Array, attempt = 0): void {
+    const { timers, firstMs, attempts } = reminder;
     const key = toHex(aid);
-    const isLast = attempt >= AGENT_LIMITS.gapAttempts;
-    if (this.#stopped || isLast || this.#gaps.has(key)) return;
-    const delayMs = AGENT_LIMITS.gapMs * GAP_FACTOR ** attempt;
-    const cancel = this.#context.runtime.schedule(delayMs, () => void this.#askFor(aid, attempt));
-    this.#gaps.set(key, { cancel, attempt });
+    if (this.#stopped || attempt >= attempts || timers.has(key)) return;
+    const ask = (): void => void this.#ask(reminder, aid, attempt);
+    const cancel = this.#context.runtime.schedule(firstMs * FACTOR ** attempt, ask);
+    timers.set(key, { cancel, attempt });
   }
 
-  async #askFor(aid: Uint8Array, attempt: number): Promise<void> {
+  async #ask(reminder: Reminder, aid: Uint8Array, attempt: number): Promise<void> {
+    const isOpen = await reminder.ask(aid);
+    this.#clear(reminder.timers, toHex(aid));
+    if (isOpen) this.#remind(reminder, aid, attempt + 1);
+  }
+
+  /** Asked again in any case: what ends it is that the holes are filled. */
+  async #askFor(aid: Uint8Array): Promise<boolean> {
     await this.#sender.tell(aid, (peer) => this.#requestOf(peer));
-    this.#clear(this.#gaps, toHex(aid));
-    this.#gapIn(aid, attempt + 1);
+    return true;
   }
 
   #requestOf(peer: Peer): Draft | null {
@@ -142,28 +169,18 @@ export class FollowUps {
     return { kind: CONTENT_KIND.retry, body: encodeRetry(ranges) };
   }
 
-  #nudgeIn(aid: Uint8Array, attempt: number): void {
-    const key = toHex(aid);
-    const isLast = attempt >= AGENT_LIMITS.nudgeAttempts;
-    if (this.#stopped || isLast || this.#nudges.has(key)) return;
-    const delayMs = AGENT_LIMITS.nudgeMs * NUDGE_FACTOR ** attempt;
-    const cancel = this.#context.runtime.schedule(delayMs, () => void this.#nudge(aid, attempt));
-    this.#nudges.set(key, { cancel, attempt });
-  }
-
   /**
    * He answers with a receipt, asks for what he misses, or begins anew if he cannot read it: his
    * store may be lost, and with it that he has to acknowledge anything.
    */
-  async #nudge(aid: Uint8Array, attempt: number): Promise<void> {
+  async #nudge(aid: Uint8Array): Promise<boolean> {
     const isDue = await this.#isAwaiting(aid).catch((error: unknown) => {
       // The store has stopped the agent and says so itself, or the agent is being closed.
       this.#context.log.debug('nobody nudged', { error: nameOf(error) });
       return false;
     });
     if (isDue) await this.#sender.tell(aid, (peer) => this.#nudgeFor(peer));
-    this.#clear(this.#nudges, toHex(aid));
-    if (isDue) this.#nudgeIn(aid, attempt + 1);
+    return isDue;
   }
 
   /** Asked first: for nothing, or for a message as old as its session, none is begun. */

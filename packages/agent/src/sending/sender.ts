@@ -3,7 +3,7 @@
  * transaction (protocol.md §2.11 P1). Owns the order of what is said to one peer; the pure part is
  * `compose`, finding a session is `conversations`, sending is `transmitter`'s.
  */
-import { AgentMeshError, CONTENT_KIND, encodeSession, fromHex, toHex } from '@agentmesh/crypto';
+import { AgentMeshError, CONTENT_KIND, encodeSession, toHex } from '@agentmesh/crypto';
 import type { SequenceRange } from '@agentmesh/crypto';
 import type { AgentContext } from '../agent-context.js';
 import { receiptBody } from '../receiving/body.js';
@@ -19,7 +19,7 @@ import { encodeOutboxRow } from './outbox.js';
 import type { OutboxRow } from './outbox.js';
 import { encodePeer, isAwaiting, outgoingOf } from '../peers/peer.js';
 import type { Peer } from '../peers/peer.js';
-import { ROW } from '../store/row-keys.js';
+import { aidOfKey, ROW } from '../store/row-keys.js';
 import {
   applicationId,
   encodeSentRow,
@@ -159,12 +159,13 @@ export class Sender {
 
   /** Gives up what has waited for too long, also where nothing more is said. */
   async giveUpOld(): Promise<void> {
-    const waiting = new Set(this.#deliveries.awaited().map(toHex));
+    const waiting = new Map(this.#deliveries.awaited().map((aid) => [toHex(aid), aid]));
     for await (const { key } of rowsUnder(this.#context.store, 'unacked')) {
-      waiting.add(key.slice('unacked/'.length));
+      const aid = aidOfKey(key);
+      waiting.set(toHex(aid), aid);
     }
-    for (const key of waiting) {
-      await this.#context.peers.run(key, () => this.#giveUpOldOf(fromHex(key)));
+    for (const [line, aid] of waiting) {
+      await this.#context.peers.run(line, () => this.#giveUpOldOf(aid));
     }
     this.#deliveries.expire(this.#context.meta.epoch, AGENT_LIMITS.keptMs, givenUp());
   }

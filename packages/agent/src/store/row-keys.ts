@@ -20,7 +20,7 @@
  *   receipt/<aid>             a receipt is owed           outcome/<aid>/<n>  an outcome is owed
  *   gap/<aid>                 numbers of his are missing   unacked/<aid>  some of ours are, there
  */
-import { toHex } from '@agentmesh/crypto';
+import { fromHex, toHex } from '@agentmesh/crypto';
 
 const DIGITS = 14;
 
@@ -82,6 +82,11 @@ export function outcomesOf(aid: Uint8Array): { readonly from: string; readonly t
 /** Order of the inbox row that an outcome's row stands for. */
 export function inboxOrderOf(outcomeKey: string): number {
   return Number.parseInt(outcomeKey.slice(outcomeKey.lastIndexOf('/') + 1), 16);
+}
+
+/** The aid in the key of a row of which each peer has one, such as `gap/<aid>`. */
+export function aidOfKey(key: string): Uint8Array {
+  return fromHex(key.slice(key.indexOf('/') + 1));
 }
 
 /** Order of a row in one of the logs. */
