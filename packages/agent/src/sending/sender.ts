@@ -348,7 +348,7 @@ export class Sender {
     await tx.commit();
     this.#transmitter.add(entries);
     for (const tell of told) tell();
-    this.#tellDropped(peer, trimmed);
+    if (trimmed.outgoing !== outgoing) this.#tellDropped(peer, trimmed);
   }
 
   /** Whoever waits in this run, and for messages of earlier runs whoever listens. */
