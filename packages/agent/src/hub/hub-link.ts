@@ -6,6 +6,9 @@ import type { AgentMeshError } from '@agentmesh/crypto';
 import type { HubConnection } from '@agentmesh/protocol';
 import type { HubLine } from './hub-line.js';
 
+/** In place of a hub's id where there is no hub. */
+export const NO_HUB = new Uint8Array(32);
+
 /** The line in use, for everybody who asks something of the hub. */
 export class HubLink {
   #line: HubLine;

@@ -18,6 +18,7 @@ import type { HubConnection, KeyState } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
 import { vouches } from './former-identity.js';
 import { KeyedMutex } from '../keyed-mutex.js';
+import { NO_HUB } from '../hub/hub-link.js';
 import { AGENT_LIMITS } from '../limits.js';
 import {
   agreesWithHub,
@@ -35,12 +36,10 @@ import {
 } from './prekeys.js';
 import type { PrekeyState } from './prekeys.js';
 import type { UsedPrekeys } from '../receiving/receive.js';
-import { revisionAt } from '../store/revision.js';
+import { recordTimes } from '../store/revision.js';
 import { ROW, usedBefore } from '../store/row-keys.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 
-/** hubId of a record that is handed over without a hub. */
-const NO_HUB = new Uint8Array(32);
 const SWEEP = 1_000;
 
 /** The keys of one agent. */
@@ -181,11 +180,9 @@ export class Publisher {
     const [latest] = formers;
     // As long as it may, the identity before this one says so in every record.
     const vouching = latest !== undefined && vouches(latest, createdMs) ? latest : null;
-    const revision = Math.max(atLeast, revisionAt(createdMs));
-    const validUntilMs = createdMs + LIMITS.identityRecordLifetimeMs;
-    const request = { keyPair, name, hubId, createdMs, validUntilMs, revision };
+    const times = recordTimes(createdMs, atLeast);
     const previous = vouching?.keyPair;
-    const bytes = createIdentityRecord({ ...request, previous });
+    const bytes = createIdentityRecord({ keyPair, previous, name, hubId, ...times });
     await store.commit([{ put: ROW.record, value: bytes }]);
     return parseIdentityRecord(bytes);
   }

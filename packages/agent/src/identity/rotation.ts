@@ -9,7 +9,6 @@ import {
   AgentKeyPair,
   createIdentityRecord,
   equalBytes,
-  LIMITS,
   parseIdentityRecord,
 } from '@agentmesh/crypto';
 import { ProtocolError } from '@agentmesh/protocol';
@@ -17,6 +16,7 @@ import type { AgentContext } from '../agent-context.js';
 import { AgentError, StorageError } from '../errors.js';
 import { encodeFormer, formerOf } from './former-identity.js';
 import type { BundleSource } from '../hub/bundle-source.js';
+import { NO_HUB } from '../hub/hub-link.js';
 import type { HubLink } from '../hub/hub-link.js';
 import type { IdentityKeeper } from './kept-identity.js';
 import { AGENT_LIMITS } from '../limits.js';
@@ -25,7 +25,7 @@ import type { Meta } from '../store/meta.js';
 import { encodePrekeyState } from './prekeys.js';
 import type { Publisher } from './publisher.js';
 import { RowReader, RowWriter } from '../store/row-codec.js';
-import { revisionAt } from '../store/revision.js';
+import { recordTimes } from '../store/revision.js';
 import { ROW } from '../store/row-keys.js';
 import type { Transmitter } from '../sending/transmitter.js';
 
@@ -87,8 +87,6 @@ function owns({ identity }: AgentKeyPair, aid: Uint8Array): boolean {
 
 /** Answers of a hub after which it has surely not taken the next identity. */
 const REFUSALS: ReadonlySet<string> = new Set(['BAD_RECORD', 'NOT_OWNER', 'REVOKED', 'BLOCKED']);
-
-const NO_HUB = new Uint8Array(32);
 
 /** The changes of identity of one agent. */
 export class Rotation {
@@ -219,8 +217,9 @@ export class Rotation {
   /** The record that an earlier attempt has signed for this hub. */
   async #recordBegun({ identity }: AgentKeyPair): Promise<Uint8Array | null> {
     const row = await this.#context.store.get(ROW.rotation);
-    const { next, record } = row === null ? { next: null, record: null } : decodeBegun(row);
-    if (next === null || record === null || !equalBytes(next, identity.aid)) return null;
+    if (row === null) return null;
+    const { next, record } = decodeBegun(row);
+    if (record === null || !equalBytes(next, identity.aid)) return null;
     const { hubId } = parseIdentityRecord(record);
     return equalBytes(hubId, this.#link.hubId ?? NO_HUB) ? record : null;
   }
@@ -237,10 +236,7 @@ export class Rotation {
   #sign(next: AgentKeyPair): Uint8Array {
     const { keyPair: previous, name, runtime } = this.#context;
     const hubId = this.#link.hubId ?? NO_HUB;
-    const createdMs = runtime.now();
-    const validUntilMs = createdMs + LIMITS.identityRecordLifetimeMs;
-    const revision = revisionAt(createdMs);
-    const times = { createdMs, validUntilMs, revision };
+    const times = recordTimes(runtime.now());
     return createIdentityRecord({ keyPair: next, previous, name, hubId, ...times });
   }
 
@@ -251,22 +247,27 @@ export class Rotation {
       return record;
     } catch (error) {
       if (!isRefusal(error, 'NOT_OWNER')) throw error;
-      return (await this.#publishedBefore(next, error)) ?? record;
+      return this.#publishedBefore(next, record, error);
     }
   }
 
   /**
    * The present identity owns the name no more: an earlier attempt was answered, and the answer was
-   * lost. Until the next identity has published prekeys the hub has nothing to show for the name.
+   * lost. Until the next identity has published prekeys the hub has nothing to show for the name:
+   * then what it has taken is `record`.
    */
-  async #publishedBefore(next: AgentKeyPair, refusal: unknown): Promise<Uint8Array | null> {
+  async #publishedBefore(
+    next: AgentKeyPair,
+    record: Uint8Array,
+    refusal: unknown,
+  ): Promise<Uint8Array> {
     const { name } = this.#context;
     try {
       const bundle = await this.#bundles.request({ peer: name, oneTime: false });
       const { identity, bytes } = parseIdentityRecord(bundle.record);
       if (owns(next, identity.aid)) return bytes;
     } catch (error) {
-      if (isRefusal(error, 'PEER_NOT_FOUND')) return null;
+      if (isRefusal(error, 'PEER_NOT_FOUND')) return record;
       throw error;
     }
     throw refusal;

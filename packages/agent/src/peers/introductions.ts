@@ -18,6 +18,7 @@ import { encodeBundle, ProtocolError } from '@agentmesh/protocol';
 import { nameOf } from '../agent-context.js';
 import type { AgentContext } from '../agent-context.js';
 import type { BundleSource } from '../hub/bundle-source.js';
+import { NO_HUB } from '../hub/hub-link.js';
 import { AgentError, IdentityChangedError } from '../errors.js';
 import {
   askedAs,
@@ -235,7 +236,7 @@ export class Introductions {
     const bundles = this.#bundles;
     if (bundles === null) throw new AgentError('NO_HUB');
     const bundle = await bundles.request({ peer: reference.text, oneTime: true });
-    const question = questionOf(reference, bundles.hubId ?? new Uint8Array(32));
+    const question = questionOf(reference, bundles.hubId ?? NO_HUB);
     return this.#take({ bundle, question, reference, replaced });
   }
 

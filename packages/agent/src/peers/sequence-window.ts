@@ -52,7 +52,7 @@ export function noveltyOf(window: SequenceWindow, number: number, msgId: Uint8Ar
   if (known !== undefined) {
     return equalBytes(known.tag, msgId.subarray(0, TAG_BYTES)) ? 'duplicate' : 'conflict';
   }
-  const isGivenUp = window.givenUp.some(({ from, to }) => from <= number && number <= to);
+  const isGivenUp = window.givenUp.some(holds(number));
   // Older than what is remembered: a repeat, since every other one up to the mark was received.
   return number <= window.low && !isGivenUp ? 'duplicate' : 'new';
 }
@@ -94,9 +94,13 @@ export function giveUp(window: SequenceWindow, floor: number): Observed {
   return { window: settled, lost: window.low === 0 ? [] : lost };
 }
 
+function holds(number: number): (range: SequenceRange) => boolean {
+  return ({ from, to }) => from <= number && number <= to;
+}
+
 /** The ranges without one number. */
 function without(ranges: readonly SequenceRange[], number: number): readonly SequenceRange[] {
-  const at = ranges.findIndex(({ from, to }) => from <= number && number <= to);
+  const at = ranges.findIndex(holds(number));
   const range = ranges[at];
   if (range === undefined) return ranges;
   const before = { from: range.from, to: number - 1 };

@@ -20,7 +20,6 @@ import { isSuccessor } from './succession.js';
 export class Successions {
   readonly #context: AgentContext;
   readonly #bundles: BundleSource | null;
-
   readonly #revocations: Revocations;
 
   constructor(context: AgentContext, bundles: BundleSource | null, revocations: Revocations) {

@@ -4,9 +4,17 @@
  * rule and where it ends; later records of one store count on from the one before.
  */
 
+import { LIMITS } from '@agentmesh/crypto';
+
 /** Seconds until the year 2105: above it 16 million revisions are left to be counted. */
 const LAST_OF_CLOCK = 0xff00_0000;
 
-export function revisionAt(nowMs: number): number {
+/** The times of a record that is signed now; its revision is `atLeast` what is given. */
+export function recordTimes(createdMs: number, atLeast = 0) {
+  const validUntilMs = createdMs + LIMITS.identityRecordLifetimeMs;
+  return { createdMs, validUntilMs, revision: Math.max(atLeast, revisionAt(createdMs)) };
+}
+
+function revisionAt(nowMs: number): number {
   return Math.min(Math.max(0, Math.floor(nowMs / 1000)), LAST_OF_CLOCK);
 }
