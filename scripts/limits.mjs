@@ -34,7 +34,7 @@ const tables = [
     title: 'Inside an agent',
     about: 'What `@agentmesh/agent` keeps, waits for and accepts.',
     values: AGENT_LIMITS,
-    source: 'packages/agent/src/limits.ts',
+    source: 'packages/agent/src/ground/limits.ts',
   },
   {
     title: 'Inside a hub',

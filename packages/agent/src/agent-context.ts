@@ -5,35 +5,35 @@
 import { equalBytes } from '@agentmesh/crypto';
 import type { AgentKeyPair, AgentMeshError } from '@agentmesh/crypto';
 import type { Clock } from '@agentmesh/protocol';
-import type { Author } from './sending/compose.js';
-import { AgentError } from './errors.js';
-import { EventEmitter } from './events.js';
-import { decodeFormer, receives } from './identity/former-identity.js';
-import type { FormerIdentity } from './identity/former-identity.js';
-import { decodePrekeyState } from './identity/prekeys.js';
+import type { Author } from './conversation/compose.js';
+import { AgentError } from './ground/errors.js';
+import { EventEmitter } from './message/events.js';
+import { decodeFormer, receives } from './self/former-identity.js';
+import type { FormerIdentity } from './self/former-identity.js';
+import { decodePrekeyState } from './self/prekeys.js';
 import { GuardedStore } from './store/guarded-store.js';
-import { KeyedMutex } from './keyed-mutex.js';
-import { decodeMeta, encodeMeta, openedMeta, renewedMeta } from './store/meta.js';
-import type { Meta } from './store/meta.js';
+import { KeyedMutex } from './ground/keyed-mutex.js';
+import { decodeMeta, encodeMeta, openedMeta, renewedMeta } from './self/meta.js';
+import type { Meta } from './self/meta.js';
 import {
   decodeOpenings,
   encodeOpenings,
   isOfAnotherTime,
   withAnswer,
   withOpening,
-} from './store/openings.js';
-import type { Opening } from './store/openings.js';
-import { presentIdentity } from './identity/rotation.js';
-import type { PresentIdentity } from './identity/rotation.js';
+} from './self/openings.js';
+import type { Opening } from './self/openings.js';
+import { presentIdentity } from './changes/rotation.js';
+import type { PresentIdentity } from './changes/rotation.js';
 import { orderOf, ROW, under } from './store/row-keys.js';
 import type { Log } from './store/row-keys.js';
 import { rowsUnder } from './store/row-pages.js';
-import type { Logger, Runtime } from './runtime.js';
-import { SharedLock } from './shared-lock.js';
+import type { Logger, Runtime } from './ground/runtime.js';
+import { SharedLock } from './ground/shared-lock.js';
 import type { AgentStore, StoreOperation } from './store/store.js';
 import { StoreTransaction } from './store/store-transaction.js';
-import type { TrustPolicy } from './peers/trust.js';
-import { waitingClock } from './waiting-clock.js';
+import type { TrustPolicy } from './conversation/trust.js';
+import { waitingClock } from './ground/waiting-clock.js';
 
 /** What an agent is made of. */
 export interface AgentParts {

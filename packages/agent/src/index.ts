@@ -4,13 +4,13 @@
  */
 
 export { Agent } from './agent.js';
-export type { AgentOptions, LogLevel } from './options.js';
+export type { AgentOptions, LogLevel } from './engine/options.js';
 export type { Handler } from './receiving/dispatcher.js';
-export type { Message, SendResult } from './message.js';
+export type { Message, SendResult } from './message/message.js';
 export type { DeadLetter } from './receiving/dead-letters.js';
-export type { AgentEvents } from './events.js';
-export type { RotationOptions } from './identity/rotation.js';
-export type { AgentStatus, PeerInfo } from './status.js';
+export type { AgentEvents } from './message/events.js';
+export type { RotationOptions } from './changes/rotation.js';
+export type { AgentStatus, PeerInfo } from './engine/status.js';
 export type { SealedEnvelope } from './sending/sealed-envelope.js';
 
 // Storage: the contract, and rows in memory.
@@ -18,6 +18,6 @@ export { MemoryStore } from './store/memory-store.js';
 export type { AgentStore, StoreOperation, StoreRange, StoreRow } from './store/store.js';
 
 // Errors, and what an agent takes from the machine.
-export { AgentError, IdentityChangedError, StorageError } from './errors.js';
-export type { AgentErrorCode, StorageErrorCode } from './errors.js';
-export type { Logger, Runtime } from './runtime.js';
+export { AgentError, IdentityChangedError, StorageError } from './ground/errors.js';
+export type { AgentErrorCode, StorageErrorCode } from './ground/errors.js';
+export type { Logger, Runtime } from './ground/runtime.js';

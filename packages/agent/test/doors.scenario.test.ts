@@ -6,7 +6,7 @@ import { describe, expect, test } from '@jest/globals';
 import { fingerprintOf } from '@agentmesh/crypto';
 import { Agent } from '../src/index.js';
 import type { AgentOptions, SealedEnvelope } from '../src/index.js';
-import { AGENT_LIMITS } from '../src/limits.js';
+import { AGENT_LIMITS } from '../src/ground/limits.js';
 import { flipped } from './forger.js';
 import { introducedPair, PAIR_MS } from './pair.js';
 import { World } from './world.js';

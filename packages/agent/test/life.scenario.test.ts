@@ -8,7 +8,7 @@ import { inspect } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import { LocalHub } from '@agentmesh/hub-local';
 import { Agent, MemoryStore } from '../src/index.js';
-import { AGENT_LIMITS } from '../src/limits.js';
+import { AGENT_LIMITS } from '../src/ground/limits.js';
 import { World } from './world.js';
 
 describe('handlers', () => {

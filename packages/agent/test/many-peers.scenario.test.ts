@@ -7,7 +7,7 @@ import { createIdentityRecord, parseIdentityRecord } from '@agentmesh/crypto';
 import type { AgentKeyPair } from '@agentmesh/crypto';
 import { MemoryStore } from '../src/index.js';
 import type { AgentStore, StoreOperation, StoreRange, StoreRow } from '../src/index.js';
-import { encodePeer, newPeer } from '../src/peers/peer.js';
+import { encodePeer, newPeer } from '../src/conversation/peer.js';
 import { ROW } from '../src/store/row-keys.js';
 import { World } from './world.js';
 

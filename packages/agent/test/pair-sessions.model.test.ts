@@ -8,7 +8,7 @@ import { toHex } from '@agentmesh/crypto';
 import { randomRuns } from '@agentmesh/hub-compliance';
 import type { OutgoingEnvelope } from '@agentmesh/protocol';
 import fc from 'fast-check';
-import { activeOf, decodePeer } from '../src/peers/peer.js';
+import { activeOf, decodePeer } from '../src/conversation/peer.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
 

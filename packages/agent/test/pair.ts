@@ -4,8 +4,8 @@
 import { toHex } from '@agentmesh/crypto';
 import { seededRandom } from '@agentmesh/hub-compliance';
 import { Agent } from '../src/index.js';
-import { activeOf, decodePeer } from '../src/peers/peer.js';
-import type { Peer } from '../src/peers/peer.js';
+import { activeOf, decodePeer } from '../src/conversation/peer.js';
+import type { Peer } from '../src/conversation/peer.js';
 import { KeyLedger } from './key-ledger.js';
 import { TestStore } from './test-store.js';
 

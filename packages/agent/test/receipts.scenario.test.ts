@@ -5,7 +5,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { CONTENT_KIND } from '@agentmesh/crypto';
 import { AgentError } from '../src/index.js';
-import { encodeOutcomes } from '../src/receiving/outcome.js';
+import { encodeOutcomes } from '../src/conversation/outcome.js';
 import { envelopeTo, Forger } from './forger.js';
 import { KeyLedger } from './key-ledger.js';
 import { LIES } from './lies.js';

@@ -8,7 +8,7 @@ import type { Deviations } from '@agentmesh/hub-compliance';
 import { ProtocolError } from '@agentmesh/protocol';
 import type { Hub } from '@agentmesh/protocol';
 import type { AgentOptions } from '../src/index.js';
-import { AGENT_LIMITS } from '../src/limits.js';
+import { AGENT_LIMITS } from '../src/ground/limits.js';
 import { KeyLedger } from './key-ledger.js';
 import { LIES } from './lies.js';
 import { TestStore } from './test-store.js';

@@ -9,7 +9,7 @@ import { LIMITS, parseMessage, toHex } from '@agentmesh/crypto';
 import type { AgentKeyPair } from '@agentmesh/crypto';
 import { loadKeyFile, loadOrCreateKeyFile } from '@agentmesh/crypto/node';
 import { SqliteAgentStore } from '../src/node.js';
-import { decodePeer } from '../src/peers/peer.js';
+import { decodePeer } from '../src/conversation/peer.js';
 import type { AgentStore } from '../src/store/store.js';
 import { Forger } from './forger.js';
 import { KeyLedger } from './key-ledger.js';

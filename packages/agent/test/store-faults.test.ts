@@ -6,7 +6,7 @@ import { readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, jest, test } from '@jest/globals';
-import { StorageError } from '../src/errors.js';
+import { StorageError } from '../src/ground/errors.js';
 import type { StoreRow } from '../src/store/store.js';
 import { asMounter, onSmallDisk } from './small-disk.js';
 import { inFolder, isSame, snapshot, storeAt } from './store-folder.js';

@@ -2,7 +2,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { parseMessage } from '@agentmesh/crypto';
 import type { Bundle } from '@agentmesh/crypto';
-import { AGENT_LIMITS } from '../src/limits.js';
+import { AGENT_LIMITS } from '../src/ground/limits.js';
 import { ROW } from '../src/store/row-keys.js';
 import { World } from './world.js';
 

@@ -6,9 +6,9 @@ import type { AgentKeyPair } from '@agentmesh/crypto';
 import { AgentMeshError } from '@agentmesh/crypto';
 import type { Hub, HubCredentials } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
-import { HubLine } from './hub-line.js';
-import type { LineEvents } from './hub-line.js';
-import { AGENT_LIMITS } from '../limits.js';
+import { HubLine } from './hub-connection.js';
+import type { LineEvents } from './hub-connection.js';
+import { AGENT_LIMITS } from '../ground/limits.js';
 import { ROW } from '../store/row-keys.js';
 
 /** Nothing that a line tells is taken: what it brings comes again on the next one. */

@@ -4,7 +4,7 @@
  */
 import type { AgentMeshError } from '@agentmesh/crypto';
 import type { HubConnection } from '@agentmesh/protocol';
-import type { HubLine } from './hub-line.js';
+import type { HubLine } from './hub-connection.js';
 
 /** In place of a hub's id where there is no hub. */
 export const NO_HUB = new Uint8Array(32);

@@ -3,7 +3,7 @@
  * second of all. Owns the counting; what happens beyond the budget is `receive`'s.
  */
 import { toHex } from '@agentmesh/crypto';
-import { AGENT_LIMITS } from '../limits.js';
+import { AGENT_LIMITS } from '../ground/limits.js';
 
 const MINUTE_MS = 60_000;
 const SECOND_MS = 1_000;

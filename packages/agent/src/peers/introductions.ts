@@ -17,9 +17,9 @@ import type { Bundle, IdentityRecord } from '@agentmesh/crypto';
 import { encodeBundle, ProtocolError } from '@agentmesh/protocol';
 import { nameOf } from '../agent-context.js';
 import type { AgentContext } from '../agent-context.js';
-import type { BundleSource } from '../hub/bundle-source.js';
+import type { BundleSource } from './bundle-source.js';
 import { NO_HUB } from '../hub/hub-link.js';
-import { AgentError, IdentityChangedError } from '../errors.js';
+import { AgentError, IdentityChangedError } from '../ground/errors.js';
 import {
   askedAs,
   assertOneTimePrekey,
@@ -32,18 +32,24 @@ import {
   pinnedPeer,
   questionOf,
   withRecords,
-} from './handshake.js';
-import type { BundleQuestion } from './handshake.js';
-import { KeyedMutex } from '../keyed-mutex.js';
-import { activeOf, encodePeer, fingerprintOfPeer, newPeer, successorOf } from './peer.js';
-import type { Peer } from './peer.js';
+} from '../conversation/handshake.js';
+import type { BundleQuestion } from '../conversation/handshake.js';
+import { KeyedMutex } from '../ground/keyed-mutex.js';
+import {
+  activeOf,
+  encodePeer,
+  fingerprintOfPeer,
+  newPeer,
+  successorOf,
+} from '../conversation/peer.js';
+import type { Peer } from '../conversation/peer.js';
 import type { Revocations } from './revocations.js';
 import { ROW } from '../store/row-keys.js';
-import { forgetSent } from '../sending/sent-log.js';
+import { forgetSent } from '../conversation/sent-log.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import { Successions } from './successions.js';
-import { assertReferenceFits, isProvenBy, judgeContact } from './trust.js';
-import type { PeerReference } from './trust.js';
+import { assertReferenceFits, isProvenBy, judgeContact } from '../conversation/trust.js';
+import type { PeerReference } from '../conversation/trust.js';
 
 /** Everyone who is or becomes a peer of one agent. */
 export class Introductions {

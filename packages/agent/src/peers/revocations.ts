@@ -17,11 +17,11 @@ import type { Bundle, PublicIdentity, Revocation } from '@agentmesh/crypto';
 import type { AgentContext } from '../agent-context.js';
 import { nameOf } from '../agent-context.js';
 import type { Deliveries } from '../sending/deliveries.js';
-import { loadPeer } from './handshake.js';
-import { encodePeer } from './peer.js';
+import { loadPeer } from '../conversation/handshake.js';
+import { encodePeer } from '../conversation/peer.js';
 import { rowsUnder } from '../store/row-pages.js';
 import { aidOfKey, ROW } from '../store/row-keys.js';
-import { forgetSent } from '../sending/sent-log.js';
+import { forgetSent } from '../conversation/sent-log.js';
 import type { Transmitter } from '../sending/transmitter.js';
 
 /** What an agent knows of revocations. */

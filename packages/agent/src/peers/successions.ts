@@ -7,14 +7,14 @@ import { addressOf, CryptoError, equalBytes, parseIdentityRecord, toHex } from '
 import type { Bundle, IdentityRecord, PublicIdentity } from '@agentmesh/crypto';
 import { ProtocolError } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
-import type { BundleSource } from '../hub/bundle-source.js';
-import { loadPeer } from './handshake.js';
-import { encodePeer, fingerprintOfPeer } from './peer.js';
-import type { Peer } from './peer.js';
+import type { BundleSource } from './bundle-source.js';
+import { loadPeer } from '../conversation/handshake.js';
+import { encodePeer, fingerprintOfPeer } from '../conversation/peer.js';
+import type { Peer } from '../conversation/peer.js';
 import type { Revocations } from './revocations.js';
 import { ROW } from '../store/row-keys.js';
-import { forgetSent } from '../sending/sent-log.js';
-import { isSuccessor } from './succession.js';
+import { forgetSent } from '../conversation/sent-log.js';
+import { isSuccessor } from '../conversation/succession.js';
 
 /** The changes of identity of one agent's peers. */
 export class Successions {

@@ -5,11 +5,11 @@
  */
 import { toHex } from '@agentmesh/crypto';
 import type { Delivery } from '@agentmesh/protocol';
-import type { HubLine } from '../hub/hub-line.js';
-import type { InboxRow } from './inbox.js';
-import type { KeyedMutex } from '../keyed-mutex.js';
-import { AGENT_LIMITS } from '../limits.js';
-import type { Received } from './receive.js';
+import type { HubLine } from '../hub/hub-connection.js';
+import type { InboxRow } from '../message/inbox.js';
+import type { KeyedMutex } from '../ground/keyed-mutex.js';
+import { AGENT_LIMITS } from '../ground/limits.js';
+import type { Received } from '../conversation/judge.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 
 /** A delivery, and the line it came on: that is where it is answered. */

@@ -4,10 +4,10 @@
  * It works on any open store, be its agent running or not; running handlers is `dispatcher`'s.
  */
 import { decodeContent, toHex } from '@agentmesh/crypto';
-import { AgentError } from '../errors.js';
-import { decodeInboxRow, encodeInboxRow } from './inbox.js';
-import type { InboxRow } from './inbox.js';
-import { Message } from '../message.js';
+import { AgentError } from '../ground/errors.js';
+import { decodeInboxRow, encodeInboxRow } from '../message/inbox.js';
+import type { InboxRow } from '../message/inbox.js';
+import { Message } from '../message/message.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { AgentStore } from '../store/store.js';
 

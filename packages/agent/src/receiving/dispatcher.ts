@@ -4,13 +4,13 @@
  * messages; a row leaves the inbox only when every handler was content with it.
  */
 import type { AgentContext } from '../agent-context.js';
-import { AgentError } from '../errors.js';
-import { decodeInboxRow, encodeInboxRow } from './inbox.js';
-import type { InboxRow } from './inbox.js';
-import { AGENT_LIMITS } from '../limits.js';
-import type { Message } from '../message.js';
-import { reasonOf } from './outcome.js';
-import type { Ending, Outcomes } from './outcomes.js';
+import { AgentError } from '../ground/errors.js';
+import { decodeInboxRow, encodeInboxRow } from '../message/inbox.js';
+import type { InboxRow } from '../message/inbox.js';
+import { AGENT_LIMITS } from '../ground/limits.js';
+import type { Message } from '../message/message.js';
+import { reasonOf } from '../conversation/outcome.js';
+import type { Ending, Outcomes } from '../owed/outcomes.js';
 import { orderOf, ROW } from '../store/row-keys.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { RowSweeper } from '../store/row-sweeper.js';

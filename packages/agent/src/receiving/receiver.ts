@@ -12,24 +12,29 @@ import type { Accepted, Arrival } from './arrivals.js';
 import type { AgentContext } from '../agent-context.js';
 import type { Deliveries } from '../sending/deliveries.js';
 import type { Dispatcher } from './dispatcher.js';
-import { AgentError, IdentityChangedError, InstanceHeldError, StorageError } from '../errors.js';
-import type { FollowUps } from './follow-ups.js';
-import { loadPeer } from '../peers/handshake.js';
+import {
+  AgentError,
+  IdentityChangedError,
+  InstanceHeldError,
+  StorageError,
+} from '../ground/errors.js';
+import type { FollowUps } from '../owed/follow-ups.js';
+import { loadPeer } from '../conversation/handshake.js';
 import type { HandshakeBudget } from '../peers/handshake-budget.js';
-import { HeardPlaces } from './heard-places.js';
-import type { HubLine } from '../hub/hub-line.js';
-import { KeyedMutex } from '../keyed-mutex.js';
-import { encodeInboxRow } from './inbox.js';
-import type { InboxRow } from './inbox.js';
+import { HeardPlaces } from '../conversation/heard-positions.js';
+import type { HubLine } from '../hub/hub-connection.js';
+import { KeyedMutex } from '../ground/keyed-mutex.js';
+import { encodeInboxRow } from '../message/inbox.js';
+import type { InboxRow } from '../message/inbox.js';
 import type { Introductions } from '../peers/introductions.js';
-import { AGENT_LIMITS } from '../limits.js';
-import { encodePeer } from '../peers/peer.js';
-import type { Peer } from '../peers/peer.js';
-import type { Publisher } from '../identity/publisher.js';
-import { prekeyNamedIn, receive } from './receive.js';
-import type { Incoming, Received } from './receive.js';
-import { isOutOfStep } from './recovery.js';
-import type { Repairs } from './repairs.js';
+import { AGENT_LIMITS } from '../ground/limits.js';
+import { encodePeer } from '../conversation/peer.js';
+import type { Peer } from '../conversation/peer.js';
+import type { Publisher } from '../keys/publisher.js';
+import { prekeyNamedIn, receive } from '../conversation/judge.js';
+import type { Incoming, Received } from '../conversation/judge.js';
+import { isOutOfStep } from '../conversation/recovery.js';
+import type { Repairs } from '../owed/repairs.js';
 import type { Revocations } from '../peers/revocations.js';
 import { ROW } from '../store/row-keys.js';
 import { logRefusal } from './security-log.js';

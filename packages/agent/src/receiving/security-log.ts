@@ -5,7 +5,7 @@
 import { RowWriter } from '../store/row-codec.js';
 import { orderOf, ROW } from '../store/row-keys.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
-import { AGENT_LIMITS } from '../limits.js';
+import { AGENT_LIMITS } from '../ground/limits.js';
 
 /** One refusal. */
 export interface SecurityEvent {

@@ -5,10 +5,10 @@
  */
 import { addressOf, toHex } from '@agentmesh/crypto';
 import type { AgentMeshError } from '@agentmesh/crypto';
-import { AgentError } from '../errors.js';
-import type { AgentEvents, EventEmitter } from '../events.js';
-import { AGENT_LIMITS } from '../limits.js';
-import type { Outcome } from '../receiving/outcome.js';
+import { AgentError } from '../ground/errors.js';
+import type { AgentEvents, EventEmitter } from '../message/events.js';
+import { AGENT_LIMITS } from '../ground/limits.js';
+import type { Outcome } from '../conversation/outcome.js';
 
 /** Where a message of ours belongs. */
 export interface Sent {

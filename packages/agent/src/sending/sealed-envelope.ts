@@ -4,7 +4,7 @@
  */
 import { addressOf, aidOfAddress, AgentMeshError } from '@agentmesh/crypto';
 import { fromBase64Url, toBase64Url } from '@agentmesh/protocol';
-import { AgentError } from '../errors.js';
+import { AgentError } from '../ground/errors.js';
 
 /** What `seal` makes and `open` takes. Plain JSON. */
 export interface SealedEnvelope {

@@ -6,19 +6,19 @@
 import { AgentMeshError, CONTENT_KIND, encodeSession, toHex } from '@agentmesh/crypto';
 import type { SequenceRange } from '@agentmesh/crypto';
 import type { AgentContext } from '../agent-context.js';
-import { receiptBody } from '../receiving/body.js';
-import { compose, composeAgain } from './compose.js';
-import type { Author, Composed, Conversation, Draft } from './compose.js';
-import type { Conversations } from '../peers/conversations.js';
+import { receiptBody } from '../conversation/body.js';
+import { compose, composeAgain } from '../conversation/compose.js';
+import type { Author, Composed, Conversation, Draft } from '../conversation/compose.js';
+import type { Conversations } from '../peers/session-finder.js';
 import type { Deliveries } from './deliveries.js';
-import { AgentError, IdentityChangedError, SucceededError } from '../errors.js';
-import { loadPeer } from '../peers/handshake.js';
+import { AgentError, IdentityChangedError, SucceededError } from '../ground/errors.js';
+import { loadPeer } from '../conversation/handshake.js';
 import type { Introductions } from '../peers/introductions.js';
-import { AGENT_LIMITS } from '../limits.js';
+import { AGENT_LIMITS } from '../ground/limits.js';
 import { encodeOutboxRow } from './outbox.js';
 import type { OutboxRow } from './outbox.js';
-import { encodePeer, isAwaiting, outgoingOf } from '../peers/peer.js';
-import type { Peer } from '../peers/peer.js';
+import { encodePeer, isAwaiting, outgoingOf } from '../conversation/peer.js';
+import type { Peer } from '../conversation/peer.js';
 import { aidOfKey, ROW } from '../store/row-keys.js';
 import {
   applicationId,
@@ -27,12 +27,12 @@ import {
   forgetSent,
   loadSent,
   trimSent,
-} from './sent-log.js';
-import type { Trimmed } from './sent-log.js';
+} from '../conversation/sent-log.js';
+import type { Trimmed } from '../conversation/sent-log.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import type { OutboxEntry, Transmitter } from './transmitter.js';
-import { assertUsable } from '../peers/trust.js';
+import { assertUsable } from '../conversation/trust.js';
 
 /** Something to be said to a peer, and what becomes of it. */
 export interface Utterance {

@@ -7,7 +7,7 @@ import { AgentMeshError, toHex } from '@agentmesh/crypto';
 import { PROTOCOL_LIMITS, ProtocolError } from '@agentmesh/protocol';
 import type { HubConnection } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
-import { AGENT_LIMITS } from '../limits.js';
+import { AGENT_LIMITS } from '../ground/limits.js';
 import { decodeOutboxRow } from './outbox.js';
 import type { OutboxRow } from './outbox.js';
 import { rowsUnder } from '../store/row-pages.js';

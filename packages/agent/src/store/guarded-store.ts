@@ -3,7 +3,7 @@
  * one, and after it nothing is read or written any more. Owns that rule only.
  */
 import { AgentMeshError } from '@agentmesh/crypto';
-import { StorageError } from '../errors.js';
+import { StorageError } from '../ground/errors.js';
 import type { AgentStore, StoreOperation, StoreRange, StoreRow } from './store.js';
 
 /** Wraps an opened store; `onFailure` is called once. */

@@ -3,7 +3,7 @@
  * only, so nothing survives in it that a store on a disk would lose. Does not encrypt: what it
  * holds is in the same memory as the agent's keys.
  */
-import { StorageError } from '../errors.js';
+import { StorageError } from '../ground/errors.js';
 import type { AgentStore, StoreOperation, StoreRange, StoreRow } from './store.js';
 
 /** Gives an agent everything but durability. May be handed to a second agent after `close`. */

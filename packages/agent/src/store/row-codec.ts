@@ -3,7 +3,7 @@
  * strict reading; what a row holds is said where the row is defined. A row that reads badly is a
  * damaged store, never bad input.
  */
-import { StorageError } from '../errors.js';
+import { StorageError } from '../ground/errors.js';
 
 const utf8 = new TextEncoder();
 const utf8Strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });

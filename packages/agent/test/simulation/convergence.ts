@@ -4,7 +4,7 @@
  * its way: then a reset, of which there is one in an hour and later one in a day (§2.10).
  */
 import { toHex } from '@agentmesh/crypto';
-import { activeOf, decodePeer } from '../../src/peers/peer.js';
+import { activeOf, decodePeer } from '../../src/conversation/peer.js';
 import type { AgentMachine } from './agent-machine.js';
 import { Violation } from './oracle.js';
 import type { World } from './world.js';

@@ -4,7 +4,7 @@
  * contract of `AgentStore`, or fails as a real one does.
  */
 import { crc32 } from 'node:zlib';
-import { StorageError } from '../../src/errors.js';
+import { StorageError } from '../../src/ground/errors.js';
 import type { AgentStore, StoreOperation, StoreRange, StoreRow } from '../../src/store/store.js';
 import type { Disk } from './disk.js';
 import type { Process } from './machine.js';

@@ -6,11 +6,11 @@ import { createHash } from 'node:crypto';
 import { CONTENT_KIND, decodeContent, toHex } from '@agentmesh/crypto';
 import type { Content } from '@agentmesh/crypto';
 import { decodePayload } from '@agentmesh/protocol';
-import { decodeInboxRow } from '../../src/receiving/inbox.js';
-import { decodeMeta } from '../../src/store/meta.js';
+import { decodeInboxRow } from '../../src/message/inbox.js';
+import { decodeMeta } from '../../src/self/meta.js';
 import { decodeOutboxRow } from '../../src/sending/outbox.js';
 import { RowReader } from '../../src/store/row-codec.js';
-import { decodeSentRow } from '../../src/sending/sent-log.js';
+import { decodeSentRow } from '../../src/conversation/sent-log.js';
 import { ROW } from '../../src/store/row-keys.js';
 import type { StoreOperation } from '../../src/store/store.js';
 

@@ -4,7 +4,7 @@
  * effect stays, as the contract of `HubStore` says.
  */
 import type { HubStore, MemoryHubStore, QueueChanges } from '@agentmesh/hub-local';
-import { StorageError } from '../../src/errors.js';
+import { StorageError } from '../../src/ground/errors.js';
 import type { Process } from './machine.js';
 
 /** The disk of the hub's machine, over all its processes. */

@@ -3,7 +3,7 @@
  * are lowered, and to what. The agent's are its own table, so one run at a time may have them.
  */
 import type { CoreLimits } from '@agentmesh/hub-local';
-import { AGENT_LIMITS } from '../../src/limits.js';
+import { AGENT_LIMITS } from '../../src/ground/limits.js';
 import type { Chance } from './chance.js';
 
 type AgentLimits = { -readonly [Name in keyof typeof AGENT_LIMITS]: number };

@@ -5,7 +5,7 @@
  */
 import type { RandomSource } from '@agentmesh/crypto';
 import type { HubHost } from '@agentmesh/hub-local';
-import type { Runtime } from '../../src/runtime.js';
+import type { Runtime } from '../../src/ground/runtime.js';
 import type { Chance } from './chance.js';
 import type { Timeline } from './timeline.js';
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { StorageError } from '../../errors.js';
+import { StorageError } from '../../ground/errors.js';
 import type { StoreOperation } from '../store.js';
 import { CommitQueue } from './commit-queue.js';
 import type { RowChanges } from './row-table.js';

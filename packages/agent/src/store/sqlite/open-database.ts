@@ -17,7 +17,7 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { StorageError } from '../../errors.js';
+import { StorageError } from '../../ground/errors.js';
 import { logOf } from './open-files.js';
 import type { RowSealer } from './row-sealer.js';
 import { APPLICATION_ID, MIGRATIONS } from './schema.js';

@@ -4,7 +4,7 @@
  */
 import { statSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
-import { StorageError } from '../../errors.js';
+import { StorageError } from '../../ground/errors.js';
 
 /** Remembers a database and its write-ahead log by device and number. */
 export class OpenFiles {

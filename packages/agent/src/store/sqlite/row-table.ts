@@ -4,7 +4,7 @@
  * transactions happen, nor what follows from a failure.
  */
 import type { DatabaseSync } from 'node:sqlite';
-import { StorageError } from '../../errors.js';
+import { StorageError } from '../../ground/errors.js';
 import type { StoreRange, StoreRow } from '../store.js';
 import { openDatabase } from './open-database.js';
 import { OpenFiles } from './open-files.js';

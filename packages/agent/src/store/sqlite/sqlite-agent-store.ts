@@ -6,7 +6,7 @@
 import { systemRandom } from '@agentmesh/crypto';
 import type { AgentMeshError, RandomSource, Secret } from '@agentmesh/crypto';
 import { resolve } from 'node:path';
-import { StorageError } from '../../errors.js';
+import { StorageError } from '../../ground/errors.js';
 import type { AgentStore, StoreOperation, StoreRange, StoreRow } from '../store.js';
 import { CommitQueue } from './commit-queue.js';
 import { RowSealer } from './row-sealer.js';

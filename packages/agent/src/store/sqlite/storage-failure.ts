@@ -3,8 +3,8 @@
  * Owns the mapping only; the codes and what follows from them are in `errors.ts` and the store.
  */
 import { AgentMeshError } from '@agentmesh/crypto';
-import { StorageError } from '../../errors.js';
-import type { StorageErrorCode } from '../../errors.js';
+import { StorageError } from '../../ground/errors.js';
+import type { StorageErrorCode } from '../../ground/errors.js';
 
 interface Failure {
   readonly code: StorageErrorCode;

@@ -1,0 +1,117 @@
+/**
+ * The end of an identity by its owner's own revocation (protocol.md §2.13): how the record is
+ * written down, and who is told. Owns both; what follows from a revocation is `revocations`'.
+ */
+import {
+  addressOf,
+  CONTENT_KIND,
+  createRevocation,
+  CryptoError,
+  equalBytes,
+  parseIdentityRecord,
+  parseRevocation,
+  verifyRevocation,
+} from '@agentmesh/crypto';
+import type { PublicIdentity, Revocation, RevocationReason } from '@agentmesh/crypto';
+import { fromBase64Url, ProtocolError, toBase64Url } from '@agentmesh/protocol';
+import type { AgentContext } from '../agent-context.js';
+import type { Engine } from '../engine/engine.js';
+import { AgentError } from '../ground/errors.js';
+import { loadPeer } from '../conversation/handshake.js';
+import type { HubLink } from '../hub/hub-link.js';
+import { AGENT_LIMITS } from '../ground/limits.js';
+import { activeOf, decodePeer } from '../conversation/peer.js';
+import { rowsUnder } from '../store/row-pages.js';
+
+/** Our own revocation, base64url: whoever has it can end this identity, and nothing else. */
+export function ownRevocation(
+  { keyPair, runtime }: AgentContext,
+  reason: RevocationReason,
+): string {
+  return toBase64Url(createRevocation(keyPair, { timeMs: runtime.now(), reason }));
+}
+
+/** Reads a revocation as it was written down; throws BAD_RECORD. */
+export function readRevocation(text: unknown): Revocation {
+  if (typeof text !== 'string') throw new CryptoError('BAD_RECORD', 'a revocation is a text');
+  try {
+    return parseRevocation(fromBase64Url(text.trim()));
+  } catch (error) {
+    throw new CryptoError('BAD_RECORD', 'not a revocation', error);
+  }
+}
+
+/**
+ * Honours a revocation here for ever and hands it to the hub. Of our own identity: peers with whom
+ * we speak are told first, and the agent ends. Throws BAD_RECORD when its owner did not sign it,
+ * UNKNOWN_PEER when neither we nor the hub know him. Whatever else the hub says, or does not, it is
+ * honoured here.
+ */
+export async function revoke(engine: Engine, revocation: Revocation): Promise<void> {
+  const { context, link, revocations } = engine;
+  const identity = await ownerOf(engine, revocation.aid);
+  if (!verifyRevocation(revocation, identity)) {
+    throw new CryptoError('BAD_RECORD', 'its owner did not sign it');
+  }
+  if (!equalBytes(identity.aid, context.aid)) {
+    await revocations.learn(revocation, identity);
+    if (link !== null) await handIn(link, revocation);
+    return;
+  }
+  await tellPeers(engine, revocation);
+  try {
+    if (link !== null) await inTime(context, handIn(link, revocation));
+  } finally {
+    await revocations.learn(revocation, identity);
+  }
+}
+
+/** Waits a few seconds, then takes the connection for lost. */
+async function inTime({ runtime }: AgentContext, task: Promise<void>): Promise<void> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const cancel = runtime.schedule(AGENT_LIMITS.drainMs, () =>
+    reject(new ProtocolError('CONNECTION_LOST')),
+  );
+  await Promise.race([task, late]).finally(cancel);
+}
+
+async function handIn(link: HubLink, { bytes }: Revocation): Promise<void> {
+  try {
+    await link.request((hub) => hub.putRevocation(bytes));
+  } catch (error) {
+    // Our own end may reach us before the answer does.
+    if (!(error instanceof ProtocolError) || error.code !== 'REVOKED') throw error;
+  }
+}
+
+async function ownerOf({ context, bundles }: Engine, aid: Uint8Array): Promise<PublicIdentity> {
+  if (equalBytes(aid, context.aid)) return context.keyPair.identity;
+  const peer = await loadPeer(context.transaction(), aid);
+  if (peer !== null) return peer.identity;
+  if (bundles === null) throw new AgentError('UNKNOWN_PEER');
+  try {
+    const bundle = await bundles.request({ peer: addressOf(aid), oneTime: false });
+    return parseIdentityRecord(bundle.record).identity;
+  } catch (error) {
+    const isUnknown = error instanceof ProtocolError && error.code === 'PEER_NOT_FOUND';
+    throw isUnknown ? new AgentError('UNKNOWN_PEER', undefined, error) : error;
+  }
+}
+
+/** Everybody to whom there is a session; within a few seconds, since the hub comes next. */
+async function tellPeers(
+  { context, sender, transmitter }: Engine,
+  { bytes }: Revocation,
+): Promise<void> {
+  const draft = { kind: CONTENT_KIND.revocation, body: bytes };
+  const told: Promise<void>[] = [];
+  for await (const { value } of rowsUnder(context.store, 'peer')) {
+    const peer = decodePeer(value);
+    if (activeOf(peer, context.meta.epoch) === null) continue;
+    told.push(sender.tell(peer.identity.aid, () => draft));
+  }
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const cancel = context.runtime.schedule(AGENT_LIMITS.drainMs, resolve);
+  await Promise.race([Promise.all(told).then(() => transmitter.idle()), late]);
+  cancel();
+}

@@ -1,0 +1,322 @@
+/**
+ * The change of an agent's identity (protocol.md §2.13), safe at every step: the next keys are kept
+ * before anybody hears of them, the present identity signs for them at the hub, then one commit
+ * makes them the present ones. Owns these steps and how an interrupted change is taken up again;
+ * what peers make of it is `succession`'s.
+ */
+import {
+  addressOf,
+  AgentKeyPair,
+  createIdentityRecord,
+  equalBytes,
+  parseIdentityRecord,
+} from '@agentmesh/crypto';
+import { ProtocolError } from '@agentmesh/protocol';
+import type { AgentContext } from '../agent-context.js';
+import { AgentError, StorageError } from '../ground/errors.js';
+import { encodeFormer, formerOf } from '../self/former-identity.js';
+import type { BundleSource } from '../peers/bundle-source.js';
+import { NO_HUB } from '../hub/hub-link.js';
+import type { HubLink } from '../hub/hub-link.js';
+import type { IdentityKeeper } from '../keys/kept-identity.js';
+import { AGENT_LIMITS } from '../ground/limits.js';
+import { encodeMeta, succeededMeta } from '../self/meta.js';
+import type { Meta } from '../self/meta.js';
+import { encodePrekeyState } from '../self/prekeys.js';
+import type { Publisher } from '../keys/publisher.js';
+import { RowReader, RowWriter } from '../store/row-codec.js';
+import { recordTimes } from '../self/revision.js';
+import { ROW } from '../store/row-keys.js';
+import type { Transmitter } from '../sending/transmitter.js';
+
+/** A change that was begun: the row is there from before the hub hears of it to the commit. */
+interface BegunRotation {
+  readonly previous: AgentKeyPair;
+  /** aid of the next identity. */
+  readonly next: Uint8Array;
+  /**
+   * What the hub is told: signed once, so that it is the same however often it is told. Null in
+   * rows of version 1.
+   */
+  readonly record: Uint8Array | null;
+}
+
+/** How a change of identity treats what the hub has not accepted yet. */
+export interface RotationOptions {
+  /**
+   * Messages that the hub does not take within 30 seconds, such as those to a peer whose queue is
+   * full, are given up instead of ending the change with ROTATION_BUSY: they are UNDELIVERED.
+   */
+  readonly giveUpUnsent?: boolean | undefined;
+}
+
+/** Who an agent is when its store is opened, and who it is about to be. */
+export interface PresentIdentity {
+  readonly keyPair: AgentKeyPair;
+  readonly next: AgentKeyPair | null;
+}
+
+/**
+ * The identity to begin with, after whatever interrupted the last run. Throws STORE_MISMATCH when
+ * the next identity of a change that was begun is not at hand.
+ */
+export function presentIdentity(found: {
+  readonly meta: Meta | null;
+  readonly begun: Uint8Array | null;
+  readonly given: AgentKeyPair;
+  readonly prepared: AgentKeyPair | null;
+}): PresentIdentity {
+  const { meta, given, prepared } = found;
+  if (found.begun !== null) {
+    const { previous, next } = decodeBegun(found.begun);
+    const keyPair = [given, prepared].find((keys) => keys !== null && owns(keys, next)) ?? null;
+    if (keyPair !== null) return { keyPair: previous, next: keyPair };
+    const detail = `a change of identity was begun: start with the key pair of ${addressOf(next)}`;
+    throw new StorageError('STORE_MISMATCH', detail);
+  }
+  // The commit was made, and the keys were not moved to their place any more.
+  if (prepared !== null && meta !== null && owns(prepared, meta.aid)) {
+    return { keyPair: prepared, next: null };
+  }
+  return { keyPair: given, next: prepared };
+}
+
+function owns({ identity }: AgentKeyPair, aid: Uint8Array): boolean {
+  return equalBytes(identity.aid, aid);
+}
+
+/** Answers of a hub after which it has surely not taken the next identity. */
+const REFUSALS: ReadonlySet<string> = new Set(['BAD_RECORD', 'NOT_OWNER', 'REVOKED', 'BLOCKED']);
+
+/** The changes of identity of one agent. */
+export class Rotation {
+  readonly #context: AgentContext;
+  readonly #link: HubLink;
+  readonly #bundles: BundleSource;
+  readonly #publisher: Publisher;
+  readonly #transmitter: Transmitter;
+  readonly #keeper: IdentityKeeper;
+  readonly #onSwitch: () => void;
+  /** The present keys are not in their place yet. */
+  #isUnplaced = false;
+  #isBusy = false;
+
+  constructor(parts: {
+    readonly context: AgentContext;
+    readonly link: HubLink;
+    readonly bundles: BundleSource;
+    readonly publisher: Publisher;
+    readonly transmitter: Transmitter;
+    readonly keeper: IdentityKeeper;
+    /** Called in the moment in which the next identity becomes the present one. */
+    readonly onSwitch: () => void;
+  }) {
+    this.#context = parts.context;
+    this.#link = parts.link;
+    this.#bundles = parts.bundles;
+    this.#publisher = parts.publisher;
+    this.#transmitter = parts.transmitter;
+    this.#keeper = parts.keeper;
+    this.#onSwitch = parts.onSwitch;
+  }
+
+  /**
+   * Changes to the next identity; {@link place} its keys then. ROTATION_BUSY: nothing was changed,
+   * nothing kept. False when the identity is that one already, as after a change whose caller was
+   * not told that it was made.
+   */
+  async begin(given: AgentKeyPair | undefined, options: RotationOptions): Promise<boolean> {
+    if (!this.#link.isUp) throw new ProtocolError('CONNECTION_LOST');
+    if (this.#isUnplaced) await this.place();
+    if (given !== undefined && owns(given, this.#context.aid)) return false;
+    const { giveUpUnsent } = options;
+    // Before nobody may speak: giving up needs the peers' locks.
+    if (giveUpUnsent === true && !(await this.#isDrained())) {
+      await this.#transmitter.giveUp(new AgentError('UNDELIVERED', 'given up for a new identity'));
+    }
+    this.#isBusy = true;
+    try {
+      await this.#context.identityLock.exclusive(async () => {
+        await this.#flush();
+        if (given !== undefined) await this.#assertContinues(given);
+        await this.#change(await this.#keeper.prepare(given));
+      });
+    } finally {
+      this.#isBusy = false;
+    }
+    return true;
+  }
+
+  /** Whether a change has the identity's lock, or asks for it, and may wait for the hub. */
+  get isBusy(): boolean {
+    return this.#isBusy;
+  }
+
+  /** Completes the change that an earlier run began. */
+  resume(next: AgentKeyPair): Promise<void> {
+    return this.#context.identityLock.exclusive(async () => {
+      await this.#flush();
+      await this.#change(next);
+    });
+  }
+
+  /** The hub does not know the present identity any more: the next one is there already. */
+  async conclude(next: AgentKeyPair): Promise<void> {
+    await this.#switchTo(next, await this.#recordBegun(next));
+  }
+
+  /** The keys of the present identity take the place of those before. */
+  async place(): Promise<void> {
+    await this.#keeper.promote();
+    this.#isUnplaced = false;
+  }
+
+  /**
+   * No identity follows one that it has followed itself, and a change whose fate is not known yet
+   * is not begun again with other keys.
+   */
+  async #assertContinues({ identity }: AgentKeyPair): Promise<void> {
+    if (this.#context.isOurs(identity.aid)) {
+      throw new AgentError('BAD_OPTION', 'next: keys of an identity that this agent had');
+    }
+    const row = await this.#context.store.get(ROW.rotation);
+    if (row === null) return;
+    const { next } = decodeBegun(row);
+    if (equalBytes(next, identity.aid)) return;
+    throw new AgentError('BAD_OPTION', `a change to ${addressOf(next)} was begun: pass its keys`);
+  }
+
+  /** Nobody speaks meanwhile: what was sealed by the present identity only it can send. */
+  async #flush(): Promise<void> {
+    if (!(await this.#isDrained())) throw new AgentError('ROTATION_BUSY');
+  }
+
+  /** Whether the hub takes everything within `rotationDrainMs`. */
+  async #isDrained(): Promise<boolean> {
+    const { promise: late, resolve } = Promise.withResolvers<'late'>();
+    const { rotationDrainMs } = AGENT_LIMITS;
+    const cancel = this.#context.runtime.schedule(rotationDrainMs, () => resolve('late'));
+    const result = await Promise.race([this.#transmitter.idle(), late]);
+    cancel();
+    this.#context.assertRunning();
+    // It also ends when nothing is sent any more.
+    return result !== 'late' && this.#transmitter.depth === 0;
+  }
+
+  async #change(next: AgentKeyPair): Promise<void> {
+    const { keyPair, store } = this.#context;
+    const record = (await this.#recordBegun(next)) ?? this.#sign(next);
+    const begun = { previous: keyPair, next: next.identity.aid, record };
+    await store.commit([{ put: ROW.rotation, value: encodeBegun(begun) }]);
+    const published = await this.#publish(next, record).catch((error: unknown) =>
+      this.#undo(error),
+    );
+    await this.#switchTo(next, published);
+  }
+
+  /** The record that an earlier attempt has signed for this hub. */
+  async #recordBegun({ identity }: AgentKeyPair): Promise<Uint8Array | null> {
+    const row = await this.#context.store.get(ROW.rotation);
+    if (row === null) return null;
+    const { next, record } = decodeBegun(row);
+    if (record === null || !equalBytes(next, identity.aid)) return null;
+    const { hubId } = parseIdentityRecord(record);
+    return equalBytes(hubId, this.#link.hubId ?? NO_HUB) ? record : null;
+  }
+
+  /** A hub that has answered no has changed nothing: nor do we. Anything else may be taken up. */
+  async #undo(error: unknown): Promise<never> {
+    if (error instanceof ProtocolError && REFUSALS.has(error.code)) {
+      await this.#context.store.commit([{ delete: ROW.rotation }]);
+      await this.#keeper.discard();
+    }
+    throw error;
+  }
+
+  #sign(next: AgentKeyPair): Uint8Array {
+    const { keyPair: previous, name, runtime } = this.#context;
+    const hubId = this.#link.hubId ?? NO_HUB;
+    const times = recordTimes(runtime.now());
+    return createIdentityRecord({ keyPair: next, previous, name, hubId, ...times });
+  }
+
+  /** The hub gives our name to the next identity; returns the record that says so. */
+  async #publish(next: AgentKeyPair, record: Uint8Array): Promise<Uint8Array> {
+    try {
+      await this.#link.request((hub) => hub.putIdentity(record));
+      return record;
+    } catch (error) {
+      if (!isRefusal(error, 'NOT_OWNER')) throw error;
+      return this.#publishedBefore(next, record, error);
+    }
+  }
+
+  /**
+   * The present identity owns the name no more: an earlier attempt was answered, and the answer was
+   * lost. Until the next identity has published prekeys the hub has nothing to show for the name:
+   * then what it has taken is `record`.
+   */
+  async #publishedBefore(
+    next: AgentKeyPair,
+    record: Uint8Array,
+    refusal: unknown,
+  ): Promise<Uint8Array> {
+    const { name } = this.#context;
+    try {
+      const bundle = await this.#bundles.request({ peer: name, oneTime: false });
+      const { identity, bytes } = parseIdentityRecord(bundle.record);
+      if (owns(next, identity.aid)) return bytes;
+    } catch (error) {
+      if (isRefusal(error, 'PEER_NOT_FOUND')) return record;
+      throw error;
+    }
+    throw refusal;
+  }
+
+  /** One commit: from now on we are the next identity, and the present one is a former one. */
+  #switchTo(next: AgentKeyPair, record: Uint8Array | null): Promise<void> {
+    const context = this.#context;
+    return this.#publisher.renew(async (prekeys) => {
+      const { keyPair, meta, runtime } = context;
+      const former = formerOf(keyPair, meta, { prekeys, nowMs: runtime.now() });
+      const renewed = succeededMeta(meta, next.identity.aid, runtime.random);
+      const issued = { ...prekeys, signed: [], oneTime: [] };
+      const tx = context.transaction();
+      tx.put(ROW.former(keyPair.identity.aid), encodeFormer(former));
+      tx.put(ROW.prekeys, encodePrekeyState(issued));
+      tx.put(ROW.meta, encodeMeta(renewed));
+      if (record === null) tx.delete(ROW.record);
+      else tx.put(ROW.record, record);
+      tx.delete(ROW.rotation);
+      await tx.commit();
+      context.become(next, renewed, former);
+      this.#isUnplaced = true;
+      this.#onSwitch();
+      return issued;
+    });
+  }
+}
+
+function isRefusal(error: unknown, code: string): boolean {
+  return error instanceof ProtocolError && error.code === code;
+}
+
+/** Version 1 had no record. */
+const VERSION = 2;
+
+function encodeBegun({ previous, next, record }: BegunRotation): Uint8Array {
+  const { signingSeed, dhScalar } = previous.exportSecrets();
+  const row = new RowWriter().u8(VERSION).fixed(signingSeed).fixed(dhScalar).fixed(next);
+  return row.bytes(record ?? new Uint8Array()).finish();
+}
+
+function decodeBegun(bytes: Uint8Array): BegunRotation {
+  const row = new RowReader(bytes, 'rotation');
+  const version = row.u8();
+  if (version < 1 || version > VERSION) row.fail();
+  const secrets = { signingSeed: row.fixed(32), dhScalar: row.fixed(32) };
+  const begun = { previous: AgentKeyPair.fromSecrets(secrets), next: row.fixed(32) };
+  const record = version === 1 ? new Uint8Array() : row.bytes();
+  row.end();
+  return { ...begun, record: record.length === 0 ? null : record };
+}

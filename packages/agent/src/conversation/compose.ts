@@ -1,0 +1,105 @@
+/**
+ * From content to message: the next number, the content around a body, and its sealing. Owns what
+ * sending changes of a peer and of a session; pure, so that the caller commits all of it at once
+ * before a byte leaves (protocol.md §2.11 P1).
+ */
+import { decodeContent, encodeContent, seal } from '@agentmesh/crypto';
+import type { AgentKeyPair, ContentKind, CryptoSession, RandomSource } from '@agentmesh/crypto';
+import { ackOf, outgoingOf, replaceSession } from './peer.js';
+import type { Peer } from './peer.js';
+import type { Meta } from '../self/meta.js';
+import { findSession } from './sessions.js';
+
+/** What is to be said. */
+export interface Draft {
+  readonly kind: ContentKind;
+  readonly body: Uint8Array;
+}
+
+/** Who says it, when, and with which randomness. */
+export interface Author {
+  readonly keyPair: AgentKeyPair;
+  readonly meta: Meta;
+  readonly nowMs: number;
+  readonly random: RandomSource;
+}
+
+/** A peer and the session that sends to him. */
+export interface Conversation {
+  readonly peer: Peer;
+  readonly session: CryptoSession;
+}
+
+/** The finished message, and what it changes. */
+export interface Composed extends Conversation {
+  readonly wire: Uint8Array;
+  readonly content: Uint8Array;
+  readonly msgId: Uint8Array;
+  readonly number: number;
+}
+
+/** The directory log is not in use yet (§2.12). */
+const NO_LOG = { logSize: 0, logHead: new Uint8Array(32) };
+
+/** Seals a draft as the next message to the peer. Throws what `seal` throws. */
+export function compose(author: Author, conversation: Conversation, draft: Draft): Composed {
+  const { meta, nowMs, random } = author;
+  const { peer } = conversation;
+  const outgoing = outgoingOf(peer, meta.epoch);
+  const ack = ackOf(peer, meta.since);
+  const msgId = random(16);
+  const content = encodeContent({
+    kind: draft.kind,
+    msgId,
+    sentAtMs: nowMs,
+    convSeq: outgoing.next,
+    peerAck: ack,
+    instance: meta.instance,
+    boot: meta.boot,
+    ...NO_LOG,
+    fromName: meta.name,
+    toName: peer.name,
+    body: draft.body,
+  });
+  const sealed = sealContent(author, conversation, content);
+  const numbered: Peer = {
+    ...sealed.peer,
+    outgoing: {
+      ...outgoing,
+      next: outgoing.next + 1,
+      total: outgoing.total + content.length,
+    },
+    ackSent: ack,
+    owed: 0,
+  };
+  return { ...sealed, peer: numbered, content, msgId, number: outgoing.next };
+}
+
+/**
+ * Seals a kept content again (§2.10): same number, same msgId, same body. Only `peerAck` is what it
+ * would be now: the kept one may count the messages of a store that the peer has lost since, and
+ * his new store would take it for its own.
+ */
+export function composeAgain(
+  author: Author,
+  conversation: Conversation,
+  kept: Uint8Array,
+): Conversation & { readonly wire: Uint8Array } {
+  const peerAck = ackOf(conversation.peer, author.meta.since);
+  const content = encodeContent({ ...decodeContent(kept), peerAck });
+  return sealContent(author, conversation, content);
+}
+
+function sealContent(
+  { keyPair, random, nowMs }: Author,
+  { peer, session }: Conversation,
+  content: Uint8Array,
+): Conversation & { readonly wire: Uint8Array } {
+  const sealed = seal({ session, keyPair, content, random });
+  const entry = findSession(peer.sessions, session.sid);
+  const used =
+    entry === undefined
+      ? peer
+      : replaceSession(peer, { ...entry, sent: entry.sent + 1, usedMs: nowMs });
+  return { peer: used, session: sealed.session, wire: sealed.wire };
+}

@@ -1,0 +1,235 @@
+/**
+ * What is known of one peer: identity, pin, trust, newest records, sessions and both directions'
+ * numbers. Owns this value, its storage form and its small transitions; who may become a peer is
+ * `trust`'s judgement, what a message changes is `receive`'s and `compose`'s.
+ */
+import { aidOf, equalBytes, fingerprintOf, LIMITS } from '@agentmesh/crypto';
+import type { IdentityRecord, PublicIdentity, SequenceRange } from '@agentmesh/crypto';
+import { AGENT_LIMITS } from '../ground/limits.js';
+import { RowReader, RowWriter } from '../store/row-codec.js';
+import { emptyWindow, missing, readWindow, writeWindow } from './sequence-window.js';
+import type { SequenceWindow, WindowPlace } from './sequence-window.js';
+import { activeSession, readEntry, withSession, writeEntry } from './sessions.js';
+import type { SessionEntry } from './sessions.js';
+
+/**
+ * How far an identity is established: nothing yet but the hub's word; pinned and heard from since;
+ * compared by a person or named by its own fingerprint or address.
+ */
+export type Trust = 'first-contact' | 'pinned' | 'verified';
+
+const TRUSTS: readonly Trust[] = ['first-contact', 'pinned', 'verified'];
+
+export function writeTrust(row: RowWriter, trust: Trust): void {
+  row.u8(TRUSTS.indexOf(trust));
+}
+
+export function readTrust(row: RowReader): Trust {
+  return TRUSTS[row.u8()] ?? row.fail();
+}
+
+/** One peer. A readonly value; every transition gives the next one. */
+export interface Peer {
+  readonly identity: PublicIdentity;
+  /** The name pinned to this identity. */
+  readonly name: string;
+  readonly trust: Trust;
+  /** Identities that this one has followed, oldest first (§2.13). */
+  readonly formerly: readonly Uint8Array[];
+  /** The identity that has followed this one: it only receives, and gets nothing any more. */
+  readonly succeededBy: Uint8Array | null;
+  /** Revoked by its owner: nothing is sent or taken any more, for ever (§2.13). */
+  readonly isRevoked: boolean;
+  /** An identity that claims this name: nothing is sent or taken until somebody decides. */
+  readonly contestedBy: Uint8Array | null;
+  /** Newest identity record seen. */
+  readonly record: { readonly revision: number; readonly bytes: Uint8Array };
+  /** createdMs of the newest signed prekey seen; 0 when none. */
+  readonly newestSignedMs: number;
+  readonly sessions: readonly SessionEntry[];
+  /** Highest generation ever seen with this peer. */
+  readonly generation: number;
+  /** His current store; null until he was heard. */
+  readonly instance: Uint8Array | null;
+  /** With strict trust: a new store of his that waits to be approved. */
+  readonly heldInstance: Uint8Array | null;
+  readonly windows: readonly SequenceWindow[];
+  readonly outgoing: Outgoing;
+  /** The mark we last told him, and messages received since that want an acknowledgement. */
+  readonly ackSent: number;
+  readonly owed: number;
+  readonly reset: { readonly atMs: number; readonly count: number };
+}
+
+/** Our numbers towards one peer. */
+export interface Outgoing {
+  /** Our epoch that these numbers belong to. */
+  readonly epoch: number;
+  readonly next: number;
+  /** He has everything up to here. */
+  readonly acked: number;
+  /** The last number that wants an acknowledgement: a message of the application. */
+  readonly wanted: number;
+  /** Lowest number whose content is kept. */
+  readonly keptFrom: number;
+  /** Bytes of all contents so far, and of those before some number up to `keptFrom`. */
+  readonly total: number;
+  readonly before: number;
+  /** When old contents were last looked for. */
+  readonly trimmedMs: number;
+}
+
+/** Our numbers at the beginning of an epoch. */
+function freshOutgoing(epoch: number): Outgoing {
+  return { epoch, next: 1, acked: 0, wanted: 0, keptFrom: 1, total: 0, before: 0, trimmedMs: 0 };
+}
+
+/** A peer at the moment he is pinned. */
+export function newPeer(record: IdentityRecord, trust: Trust, epoch: number): Peer {
+  return {
+    identity: record.identity,
+    name: record.name,
+    trust,
+    formerly: [],
+    succeededBy: null,
+    isRevoked: false,
+    contestedBy: null,
+    record: { revision: record.revision, bytes: record.bytes },
+    newestSignedMs: 0,
+    sessions: [],
+    generation: 0,
+    instance: null,
+    heldInstance: null,
+    windows: [],
+    outgoing: freshOutgoing(epoch),
+    ackSent: 0,
+    owed: 0,
+    reset: { atMs: 0, count: 0 },
+  };
+}
+
+/** A peer who rightly follows another one: known as well, and compared by nobody yet. */
+export function successorOf(peer: Peer, record: IdentityRecord, epoch: number): Peer {
+  const trust = peer.trust === 'verified' ? 'pinned' : peer.trust;
+  const formerly = [...peer.formerly, peer.identity.aid].slice(-AGENT_LIMITS.successionLinks);
+  return { ...newPeer(record, trust, epoch), formerly };
+}
+
+export function fingerprintOfPeer(peer: Peer): string {
+  return fingerprintOf(peer.identity.aid);
+}
+
+/** The session that sends to this peer; null if a new one is needed. */
+export function activeOf(peer: Peer, epoch: number): SessionEntry | null {
+  return activeSession(peer.sessions, { epoch, instance: peer.instance });
+}
+
+export function replaceSession(peer: Peer, entry: SessionEntry): Peer {
+  const generation = Math.max(peer.generation, entry.generation);
+  return { ...peer, generation, sessions: withSession(peer.sessions, entry) };
+}
+
+/** Our numbers, begun anew if they are of an earlier epoch of our store. */
+export function outgoingOf(peer: Peer, epoch: number): Outgoing {
+  return peer.outgoing.epoch === epoch ? peer.outgoing : freshOutgoing(epoch);
+}
+
+/** Whether a message of the application has not been acknowledged, nor given up. */
+export function isAwaiting({ acked, wanted, keptFrom }: Outgoing): boolean {
+  return wanted > acked && wanted >= keptFrom;
+}
+
+/** The window of one of the peer's instances, empty if it is new. */
+export function windowOf(peer: Peer, place: WindowPlace): SequenceWindow {
+  return peer.windows.find((window) => isAt(window, place)) ?? emptyWindow(place);
+}
+
+function isAt(window: SequenceWindow, { since, instance }: WindowPlace): boolean {
+  return window.since === since && equalBytes(window.instance, instance);
+}
+
+/** The peer with a window changed; the most recently changed ones are kept. */
+export function replaceWindow(peer: Peer, window: SequenceWindow): Peer {
+  const others = peer.windows.filter((other) => !isAt(other, window));
+  return { ...peer, windows: [...others, window].slice(-AGENT_LIMITS.instances) };
+}
+
+/** The window of the peer's current instance; null until he was heard. */
+export function currentWindow({ instance, ...peer }: Peer, since: number): SequenceWindow | null {
+  return instance === null ? null : windowOf({ instance, ...peer }, { since, instance });
+}
+
+/** Highest number of the peer's current instance received without a hole. */
+export function ackOf(peer: Peer, since: number): number {
+  return currentWindow(peer, since)?.low ?? 0;
+}
+
+/** Numbers of his current instance that are missing before others that came. */
+export function holesOf(peer: Peer, since: number): SequenceRange[] {
+  const window = currentWindow(peer, since);
+  return window === null ? [] : missing(window, LIMITS.retryRanges);
+}
+
+/**
+ * Version 1 knew of no successions and revocations, version 2 of no numbers given up, version 3 of
+ * none that want an acknowledgement.
+ */
+const VERSION = 4;
+
+/** Storage form of a peer. */
+export function encodePeer(peer: Peer): Uint8Array {
+  const row = new RowWriter().u8(VERSION).fixed(peer.identity.signing).fixed(peer.identity.dh);
+  row.text(peer.name).list(peer.formerly, (aid) => row.fixed(aid));
+  row.optional(peer.succeededBy).flag(peer.isRevoked).optional(peer.contestedBy);
+  writeTrust(row, peer.trust);
+  row.u32(peer.record.revision).bytes(peer.record.bytes).u64(peer.newestSignedMs);
+  row.list(peer.sessions, (entry) => writeEntry(row, entry)).u32(peer.generation);
+  row.optional(peer.instance).optional(peer.heldInstance);
+  row.list(peer.windows, (window) => writeWindow(row, window));
+  const { epoch, next, acked, wanted, keptFrom, total, before, trimmedMs } = peer.outgoing;
+  row.u32(epoch).u64(next).u64(acked).u64(wanted).u64(keptFrom);
+  row.u64(total).u64(before).u64(trimmedMs);
+  row.u64(peer.ackSent).u32(peer.owed).u64(peer.reset.atMs).u32(peer.reset.count);
+  return row.finish();
+}
+
+/** Reads the storage form back; throws STORE_CORRUPT. */
+export function decodePeer(bytes: Uint8Array): Peer {
+  const row = new RowReader(bytes, 'peer');
+  const version = row.u8();
+  if (version < 1 || version > VERSION) row.fail();
+  const signing = row.fixed(32);
+  const dh = row.fixed(32);
+  const peer: Peer = {
+    // Checked when it was stored: these bytes are our own.
+    identity: { signing, dh, aid: aidOf(signing, dh) },
+    name: row.text(),
+    formerly: version === 1 ? [] : row.list(() => row.fixed(32)),
+    succeededBy: version === 1 ? null : row.optional(32),
+    isRevoked: version === 1 ? false : row.flag(),
+    contestedBy: row.optional(32),
+    trust: readTrust(row),
+    record: { revision: row.u32(), bytes: row.bytes() },
+    newestSignedMs: row.u64(),
+    sessions: row.list(() => readEntry(row)),
+    generation: row.u32(),
+    instance: row.optional(16),
+    heldInstance: row.optional(16),
+    windows: row.list(() => readWindow(row, version)),
+    outgoing: {
+      epoch: row.u32(),
+      next: row.u64(),
+      acked: row.u64(),
+      wanted: version < 4 ? 0 : row.u64(),
+      keptFrom: row.u64(),
+      total: row.u64(),
+      before: row.u64(),
+      trimmedMs: row.u64(),
+    },
+    ackSent: row.u64(),
+    owed: row.u32(),
+    reset: { atMs: row.u64(), count: row.u32() },
+  };
+  row.end();
+  return peer;
+}

@@ -1,0 +1,104 @@
+/**
+ * Contents that a peer has not acknowledged (protocol.md §2.10): kept so that a retry can seal the
+ * same bytes again, within bounds of number, size and age. Owns the row and what is dropped when.
+ */
+import { CONTENT_KIND, decodeContent, encodeContent, toHex } from '@agentmesh/crypto';
+import type { RandomSource } from '@agentmesh/crypto';
+import { AGENT_LIMITS } from '../ground/limits.js';
+import type { Outgoing, Peer } from './peer.js';
+import { RowReader, RowWriter } from '../store/row-codec.js';
+import { ROW } from '../store/row-keys.js';
+import type { StoreTransaction } from '../store/store-transaction.js';
+
+/** One kept content. */
+export interface SentRow {
+  /** Bytes of all contents before it. */
+  readonly before: number;
+  readonly sentMs: number;
+  readonly content: Uint8Array;
+}
+
+const VERSION = 1;
+const HOUR_MS = 3_600_000;
+
+export function encodeSentRow({ before, sentMs, content }: SentRow): Uint8Array {
+  return new RowWriter().u8(VERSION).u64(before).u64(sentMs).bytes(content).finish();
+}
+
+/** Reads a row back; throws STORE_CORRUPT. */
+export function decodeSentRow(bytes: Uint8Array): SentRow {
+  const row = new RowReader(bytes, 'sent');
+  if (row.u8() !== VERSION) row.fail();
+  const sent = { before: row.u64(), sentMs: row.u64(), content: row.bytes() };
+  row.end();
+  return sent;
+}
+
+/** A kept content; null when it was acknowledged or dropped. */
+export async function loadSent(
+  tx: StoreTransaction,
+  aid: Uint8Array,
+  place: { readonly epoch: number; readonly number: number },
+): Promise<SentRow | null> {
+  const row = await tx.get(ROW.sent(aid, place.epoch, place.number));
+  return row === null ? null : decodeSentRow(row);
+}
+
+/** What is kept, and what is no more. */
+export interface Trimmed {
+  readonly outgoing: Outgoing;
+  /** Messages of the application that were dropped: number, and msgId in hex. */
+  readonly dropped: readonly { readonly number: number; readonly id: string }[];
+}
+
+/** Drops the oldest contents beyond the bounds; they will not be sent again. */
+export async function trimSent(
+  tx: StoreTransaction,
+  aid: Uint8Array,
+  outgoing: Outgoing,
+  nowMs: number,
+): Promise<Trimmed> {
+  let { keptFrom, before } = outgoing;
+  const { epoch, next, total, trimmedMs } = outgoing;
+  const isOver = () =>
+    next - keptFrom > AGENT_LIMITS.keptMessages || total - before > AGENT_LIMITS.keptBytes;
+  const isTime = Math.abs(nowMs - trimmedMs) >= HOUR_MS;
+  const dropped: Trimmed['dropped'][number][] = [];
+  if (!isTime && !isOver()) return { outgoing, dropped };
+  while (keptFrom < next) {
+    const row = await loadSent(tx, aid, { epoch, number: keptFrom });
+    before = row?.before ?? before;
+    const isOld = row === null || nowMs - row.sentMs > AGENT_LIMITS.keptMs;
+    if (!isOld && !isOver()) break;
+    tx.delete(ROW.sent(aid, epoch, keptFrom));
+    const id = row === null ? null : applicationId(row);
+    if (id !== null) dropped.push({ number: keptFrom, id });
+    keptFrom += 1;
+  }
+  return { outgoing: { ...outgoing, keptFrom, before, trimmedMs: nowMs }, dropped };
+}
+
+/** msgId in hex of a message of the application; null for what agents say on their own. */
+export function applicationId({ content }: SentRow): string | null {
+  const { kind, msgId } = decodeContent(content);
+  return kind === CONTENT_KIND.application ? toHex(msgId) : null;
+}
+
+/** Nothing that was said to this peer is said again. */
+export function forgetSent(tx: StoreTransaction, { identity, outgoing }: Peer): void {
+  const { epoch, keptFrom, next } = outgoing;
+  for (let n = keptFrom; n < next; n++) tx.delete(ROW.sent(identity.aid, epoch, n));
+}
+
+/**
+ * What is kept in place of a content that the hub refused for good: a nudge with its number, so
+ * that the peer's window has no hole and nothing is delivered that the caller was told is not.
+ */
+export function fillerFor(content: Uint8Array, random: RandomSource): Uint8Array {
+  return encodeContent({
+    ...decodeContent(content),
+    kind: CONTENT_KIND.nudge,
+    msgId: random(16),
+    body: new Uint8Array(),
+  });
+}

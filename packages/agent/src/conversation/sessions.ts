@@ -1,0 +1,153 @@
+/**
+ * The sessions of one pair (protocol.md §2.9): which one sends, what a new one changes, when one is
+ * replaced or dropped. Owns the judgement over small readonly entries; the cryptographic state of a
+ * session is a row of its own and not needed here.
+ */
+import { equalBytes, LIMITS } from '@agentmesh/crypto';
+import type { CryptoSession } from '@agentmesh/crypto';
+import { AGENT_LIMITS } from '../ground/limits.js';
+import type { RowReader, RowWriter } from '../store/row-codec.js';
+
+/** What the choice among sessions needs of each. */
+export interface SessionEntry {
+  readonly sid: Uint8Array;
+  readonly generation: number;
+  readonly ours: boolean;
+  /** Our store's epoch when it was made: sessions of an earlier epoch only receive (P6). */
+  readonly epoch: number;
+  readonly createdMs: number;
+  /** Last message in either direction. */
+  readonly usedMs: number;
+  /** Messages sent in it. */
+  readonly sent: number;
+  /** The peer's instance at its other end; null until a message of his has come. */
+  readonly instance: Uint8Array | null;
+  /**
+   * Whether he has seen a message of ours in it: only then his acknowledgements are meant for us.
+   */
+  readonly heard: boolean;
+  /** Begun by us and perhaps never readable to him: does not send until a message of his comes. */
+  readonly doubtful: boolean;
+  readonly oneTimePrekey: boolean;
+  /** Keys of messages that have not come, kept in it. */
+  readonly skipped: number;
+}
+
+/** What decides whether a session may send. */
+export interface Standing {
+  readonly epoch: number;
+  /** The peer's current instance; null while none is known. */
+  readonly instance: Uint8Array | null;
+}
+
+/** A session of ours or his, at its beginning. */
+export function entryOf(session: CryptoSession, nowMs: number, epoch: number): SessionEntry {
+  return {
+    sid: session.sid,
+    generation: session.generation,
+    ours: session.role === 'initiator',
+    epoch,
+    createdMs: nowMs,
+    usedMs: nowMs,
+    sent: 0,
+    instance: null,
+    heard: false,
+    doubtful: false,
+    oneTimePrekey: session.usedOneTimePrekey,
+    skipped: 0,
+  };
+}
+
+function maySend(entry: SessionEntry, standing: Standing): boolean {
+  if (entry.epoch !== standing.epoch) return false;
+  if (entry.instance === null) return !entry.doubtful;
+  return standing.instance !== null && equalBytes(entry.instance, standing.instance);
+}
+
+/** Order of §2.9: higher generation, then lower sid. */
+function isBetter(a: SessionEntry, b: SessionEntry): boolean {
+  if (a.generation !== b.generation) return a.generation > b.generation;
+  const at = a.sid.findIndex((byte, index) => byte !== b.sid[index]);
+  return (a.sid[at] ?? 0) < (b.sid[at] ?? 0);
+}
+
+/** The session used for sending; null if there is none. */
+export function activeSession(
+  entries: readonly SessionEntry[],
+  standing: Standing,
+): SessionEntry | null {
+  let best: SessionEntry | null = null;
+  for (const entry of entries) {
+    if (maySend(entry, standing) && (best === null || isBetter(entry, best))) best = entry;
+  }
+  return best;
+}
+
+/**
+ * `fresh`: goes on. `old`: goes on only while no new one can be had. `unusable`: never answered
+ * within its lifetime, so nobody may be able to read it.
+ */
+export function conditionOf(entry: SessionEntry, nowMs: number): 'fresh' | 'old' | 'unusable' {
+  const aged = nowMs - entry.createdMs >= AGENT_LIMITS.sessionLifetimeMs;
+  if (aged && entry.instance === null) return 'unusable';
+  return aged || entry.sent >= AGENT_LIMITS.sessionMessages ? 'old' : 'fresh';
+}
+
+export function findSession(
+  entries: readonly SessionEntry[],
+  sid: Uint8Array,
+): SessionEntry | undefined {
+  return entries.find((entry) => equalBytes(entry.sid, sid));
+}
+
+/** The entries with one replaced or added. */
+export function withSession(
+  entries: readonly SessionEntry[],
+  changed: SessionEntry,
+): readonly SessionEntry[] {
+  return [...entries.filter((entry) => !equalBytes(entry.sid, changed.sid)), changed];
+}
+
+/** All sessions of ours that the peer has not answered stop sending until he does. */
+export function doubtUnanswered(entries: readonly SessionEntry[]): readonly SessionEntry[] {
+  return entries.map((entry) => (entry.instance === null ? { ...entry, doubtful: true } : entry));
+}
+
+/** Entries within the cap, drained ones left out; `dropped` are the rows to delete. */
+export function boundSessions(
+  entries: readonly SessionEntry[],
+  standing: Standing,
+  nowMs: number,
+): { readonly kept: readonly SessionEntry[]; readonly dropped: readonly SessionEntry[] } {
+  const active = activeSession(entries, standing);
+  const oldest = nowMs - AGENT_LIMITS.sessionDrainMs;
+  const ranked = entries
+    .filter((entry) => entry === active || entry.usedMs > oldest)
+    .toSorted((a, b) => Number(b === active) - Number(a === active) || b.usedMs - a.usedMs)
+    .slice(0, LIMITS.sessionsPerPeer);
+  const kept = entries.filter((entry) => ranked.includes(entry));
+  return { kept, dropped: entries.filter((entry) => !ranked.includes(entry)) };
+}
+
+export function writeEntry(row: RowWriter, entry: SessionEntry): void {
+  row.fixed(entry.sid).u32(entry.generation).flag(entry.ours).u32(entry.epoch);
+  row.u64(entry.createdMs).u64(entry.usedMs).u32(entry.sent).optional(entry.instance);
+  row.flag(entry.heard).flag(entry.doubtful).flag(entry.oneTimePrekey).u32(entry.skipped);
+}
+
+export function readEntry(row: RowReader): SessionEntry {
+  return {
+    sid: row.fixed(16),
+    generation: row.u32(),
+    ours: row.flag(),
+    epoch: row.u32(),
+    createdMs: row.u64(),
+    usedMs: row.u64(),
+    sent: row.u32(),
+    instance: row.optional(16),
+    heard: row.flag(),
+    doubtful: row.flag(),
+    oneTimePrekey: row.flag(),
+    skipped: row.u32(),
+  };
+}

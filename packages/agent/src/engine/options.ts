@@ -1,0 +1,179 @@
+/**
+ * The options of `Agent.create`, checked once at the door: unknown names and wrong values are
+ * refused with a sentence that says what to write. Owns the defaults.
+ */
+import { AgentKeyPair, isAgentName } from '@agentmesh/crypto';
+import { isRegistrableName } from '@agentmesh/protocol';
+import type { Hub } from '@agentmesh/protocol';
+import { AgentError } from '../ground/errors.js';
+import { systemLogger, systemRuntime } from '../ground/runtime.js';
+import type { Logger, Runtime } from '../ground/runtime.js';
+import type { AgentStore } from '../store/store.js';
+import { parseAllowed, parseOption } from '../conversation/trust.js';
+import type { AcceptFrom, TrustPolicy } from '../conversation/trust.js';
+
+/** How much is logged; each level includes those after it. */
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
+
+/** All optional: `Agent.create('alice', { hub })` is an agent. */
+export interface AgentOptions {
+  /** Where messages go; without one, `seal` and `open` carry them over any channel. */
+  readonly hub?: Hub | undefined;
+  /** Registration token, where the hub asks for one. */
+  readonly token?: string | undefined;
+  /** Identity in a file: created on the first run, loaded later. Needs Node. */
+  readonly keypairPath?: string | undefined;
+  /** Protects that file; without one it is kept in the clear, readable for its owner only. */
+  readonly passphrase?: string | undefined;
+  /** Identity in memory instead of a file; without either, a new one. */
+  readonly keyPair?: AgentKeyPair | undefined;
+  /**
+   * Sessions, pins, inbox and outbox. Default: with `keypairPath` an encrypted file beside it, that
+   * survives the process; else a new `MemoryStore`.
+   */
+  readonly store?: AgentStore | undefined;
+  /**
+   * `tofu` (default): a name's first identity is pinned. `strict`: only identities given by
+   * fingerprint, address or `allowList` are spoken to or heard.
+   */
+  readonly trust?: 'tofu' | 'strict' | undefined;
+  /** Identities known beforehand: `bob#<fingerprint>` or `am2…`. */
+  readonly allowList?: readonly string[] | undefined;
+  /**
+   * The same in a file, one on each line; empty lines and those that begin with `#` do not count.
+   * Nobody else may be able to write it. Needs Node.
+   */
+  readonly allowListPath?: string | undefined;
+  /** From which strangers messages are taken: `anyone` (default), `known` peers only, or a list. */
+  readonly acceptFrom?: 'anyone' | 'known' | readonly string[] | undefined;
+  /** Begin no session without a one-time prekey of the peer. */
+  readonly requireOneTimePrekey?: boolean | undefined;
+  /** Default: `warn`. */
+  readonly logLevel?: LogLevel | undefined;
+  /** Default: the console. */
+  readonly logger?: Logger | undefined;
+  /** Clock, randomness and timers: the machine's by default. */
+  readonly runtime?: Partial<Runtime> | undefined;
+}
+
+/** Options after the check. */
+export interface CheckedOptions {
+  readonly hub: Hub | null;
+  readonly token: string | undefined;
+  readonly keypairPath: string | null;
+  readonly passphrase: string | undefined;
+  readonly keyPair: AgentKeyPair | null;
+  readonly store: AgentStore | null;
+  readonly policy: TrustPolicy;
+  readonly allowListPath: string | null;
+  readonly requireOneTimePrekey: boolean;
+  readonly log: Logger;
+  readonly runtime: Runtime;
+}
+
+const LEVELS: readonly LogLevel[] = ['debug', 'info', 'warn', 'error', 'silent'];
+
+/** What each option must be; one that is left out or undefined is always fine. */
+const CHECKS: {
+  readonly [Name in keyof AgentOptions]-?: readonly [(v: unknown) => boolean, string];
+} = {
+  hub: [hasMethods('connect'), 'a hub, such as new LocalHub()'],
+  token: [isText, 'a text'],
+  keypairPath: [isText, 'a path'],
+  passphrase: [isText, 'a text that is not empty'],
+  keyPair: [(value) => value instanceof AgentKeyPair, 'an AgentKeyPair'],
+  store: [hasMethods('open', 'get', 'range', 'commit', 'close'), 'an AgentStore'],
+  trust: [isOneOf('tofu', 'strict'), "'tofu' or 'strict'"],
+  allowList: [Array.isArray, 'a list of bob#<fingerprint> or am2…'],
+  allowListPath: [isText, 'a path'],
+  acceptFrom: [
+    (value) => isOneOf('anyone', 'known')(value) || Array.isArray(value),
+    "'anyone', 'known' or a list of peers",
+  ],
+  requireOneTimePrekey: [(value) => typeof value === 'boolean', 'true or false'],
+  logLevel: [isOneOf(...LEVELS), LEVELS.join(', ')],
+  logger: [hasMethods('debug', 'info', 'warn', 'error'), 'a logger, such as console'],
+  runtime: [(value) => typeof value === 'object' && value !== null, 'an object'],
+};
+
+/** Checks a name; throws BAD_OPTION. */
+export function checkName(name: unknown): string {
+  if (isAgentName(name) && isRegistrableName(name)) return name;
+  const rule = '1 to 64 characters of a-z 0-9 . _ - beginning with a letter or digit';
+  throw new AgentError('BAD_OPTION', `name: ${rule}, and not an am2… address`);
+}
+
+/** Checks all options; throws BAD_OPTION. */
+export function checkOptions(options: AgentOptions): CheckedOptions {
+  assertShape(options);
+  const { trust = 'tofu', allowList = [], acceptFrom = 'anyone', logLevel = 'warn' } = options;
+  const { keypairPath, keyPair, passphrase } = options;
+  if (keypairPath !== undefined && keyPair !== undefined) {
+    throw new AgentError('BAD_OPTION', 'keypairPath and keyPair: give one of them');
+  }
+  if (passphrase !== undefined && keypairPath === undefined) {
+    throw new AgentError('BAD_OPTION', 'passphrase protects a key file: give keypairPath too');
+  }
+  const allowed = allowList.map(parseAllowed);
+  const policy = { mode: trust, allowed, acceptFrom: checkAcceptFrom(acceptFrom) };
+  return {
+    hub: options.hub ?? null,
+    token: options.token,
+    keypairPath: keypairPath ?? null,
+    passphrase,
+    keyPair: keyPair ?? null,
+    store: options.store ?? null,
+    policy,
+    allowListPath: options.allowListPath ?? null,
+    requireOneTimePrekey: options.requireOneTimePrekey ?? false,
+    log: atLevel(options.logger ?? systemLogger, logLevel),
+    runtime: { ...systemRuntime, ...options.runtime },
+  };
+}
+
+function assertShape(options: unknown): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new AgentError('BAD_OPTION', 'options: an object');
+  }
+  for (const [name, value] of Object.entries(options)) {
+    if (!Object.hasOwn(CHECKS, name)) {
+      const known = Object.keys(CHECKS).join(', ');
+      throw new AgentError('BAD_OPTION', `${name} is not an option; there are ${known}`);
+    }
+    const [isGood, what] = CHECKS[name as keyof AgentOptions];
+    if (value !== undefined && !isGood(value))
+      throw new AgentError('BAD_OPTION', `${name}: ${what}`);
+  }
+}
+
+function checkAcceptFrom(value: 'anyone' | 'known' | readonly string[]): AcceptFrom {
+  if (typeof value === 'string') return value;
+  return value.map((entry) => parseOption(entry, 'acceptFrom'));
+}
+
+function isText(value: unknown): boolean {
+  return typeof value === 'string' && value !== '';
+}
+
+function isOneOf(...values: readonly string[]): (value: unknown) => boolean {
+  return (value) => typeof value === 'string' && values.includes(value);
+}
+
+function hasMethods(...names: readonly string[]): (value: unknown) => boolean {
+  return (value) =>
+    typeof value === 'object' &&
+    value !== null &&
+    names.every((name) => typeof (value as Record<string, unknown>)[name] === 'function');
+}
+
+/** A logger that leaves out what lies below the level. */
+function atLevel(logger: Logger, level: LogLevel): Logger {
+  const lowest = LEVELS.indexOf(level);
+  const isOn = (name: LogLevel): boolean => LEVELS.indexOf(name) >= lowest;
+  return {
+    debug: (message, fields) => void (isOn('debug') && logger.debug(message, fields)),
+    info: (message, fields) => void (isOn('info') && logger.info(message, fields)),
+    warn: (message, fields) => void (isOn('warn') && logger.warn(message, fields)),
+    error: (message, fields) => void (isOn('error') && logger.error(message, fields)),
+  };
+}

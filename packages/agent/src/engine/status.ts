@@ -1,0 +1,87 @@
+/**
+ * How an agent is doing: numbers and names for its operator. Owns the reading of peer rows for that
+ * purpose; the calls for all peers look at every row, nothing else does.
+ */
+import { addressOf } from '@agentmesh/crypto';
+import type { AgentContext } from '../agent-context.js';
+import type { Engine } from './engine.js';
+import { AgentError } from '../ground/errors.js';
+import { activeOf, decodePeer, fingerprintOfPeer } from '../conversation/peer.js';
+import type { Peer, Trust } from '../conversation/peer.js';
+import { ROW } from '../store/row-keys.js';
+import { rowsUnder } from '../store/row-pages.js';
+
+/** What is known of a peer. */
+export interface PeerInfo {
+  readonly name: string;
+  readonly address: string;
+  readonly fingerprint: string;
+  readonly trust: Trust;
+  /** Whether somebody has to decide about his identity with `trust`. */
+  readonly contested: boolean;
+  /** `none`; else whether the session in use was begun with a one-time prekey. */
+  readonly session: 'none' | 'one-time' | 'no-one-time';
+}
+
+/** Result of `status()`. */
+export interface AgentStatus {
+  readonly agentId: string;
+  readonly fingerprint: string;
+  readonly activeSessions: number;
+  readonly knownPeers: number;
+  readonly handlers: number;
+  /** `none` without a hub. */
+  readonly connection: 'online' | 'offline' | 'ended' | 'none';
+  /** Messages not yet accepted by the hub, and not yet done by the handlers. */
+  readonly outbox: number;
+  readonly inbox: number;
+}
+
+/** Every peer of the store, by aid. */
+export async function knownPeers(context: AgentContext): Promise<PeerInfo[]> {
+  const found: PeerInfo[] = [];
+  for await (const { value } of rowsUnder(context.store, 'peer')) {
+    found.push(infoOf(decodePeer(value), context.meta.epoch));
+  }
+  return found;
+}
+
+/** One peer. Rejects with UNKNOWN_PEER. */
+export async function knownPeer(context: AgentContext, aid: Uint8Array): Promise<PeerInfo> {
+  const row = await context.store.get(ROW.peer(aid));
+  if (row === null) throw new AgentError('UNKNOWN_PEER');
+  return infoOf(decodePeer(row), context.meta.epoch);
+}
+
+function infoOf(peer: Peer, epoch: number): PeerInfo {
+  const active = activeOf(peer, epoch);
+  const kind = active?.oneTimePrekey === true ? 'one-time' : 'no-one-time';
+  return {
+    name: peer.name,
+    address: addressOf(peer.identity.aid),
+    fingerprint: fingerprintOfPeer(peer),
+    trust: peer.trust,
+    contested: peer.contestedBy !== null,
+    session: active === null ? 'none' : kind,
+  };
+}
+
+export async function statusOf(engine: Engine): Promise<AgentStatus> {
+  const { context, dispatcher, link, transmitter } = engine;
+  const peers = await knownPeers(context);
+  return {
+    agentId: context.name,
+    fingerprint: context.keyPair.fingerprint,
+    activeSessions: peers.filter(({ session }) => session !== 'none').length,
+    knownPeers: peers.length,
+    handlers: dispatcher.handlers,
+    connection: link === null ? 'none' : connectionOf(link),
+    outbox: transmitter.depth,
+    inbox: dispatcher.depth,
+  };
+}
+
+function connectionOf({ isUp, ended }: NonNullable<Engine['link']>): AgentStatus['connection'] {
+  if (ended !== null) return 'ended';
+  return isUp ? 'online' : 'offline';
+}

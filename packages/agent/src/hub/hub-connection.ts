@@ -1,0 +1,235 @@
+/**
+ * One identity's line to its hub: one connection, whether it is up, and what goes out on it
+ * together: acknowledgements, credit, requests. Owns these; which line is in use is `hub-link`'s,
+ * what deliveries mean `receiver`'s, keys `publisher`'s and finished messages `transmitter`'s.
+ */
+import { AgentMeshError } from '@agentmesh/crypto';
+import { ProtocolError } from '@agentmesh/protocol';
+import type {
+  Delivery,
+  DeliveryNotice,
+  DeliveryRefusal,
+  Hub,
+  HubConnection,
+  HubCredentials,
+  HubSession,
+} from '@agentmesh/protocol';
+import { AgentError } from '../ground/errors.js';
+import type { Runtime } from '../ground/runtime.js';
+
+/** What a line reports. `authenticated` is awaited before the line counts as up. */
+export interface LineEvents {
+  authenticated(connection: HubConnection, session: HubSession): Promise<void>;
+  deliver(delivery: Delivery): void;
+  notice(notice: DeliveryNotice): void;
+  up(connection: HubConnection): void;
+  down(error: AgentMeshError): void;
+  /** Final; null after our own `close`. */
+  ended(error: AgentMeshError | null): void;
+}
+
+/** Credit is given back in portions of this size: well below what a connection begins with. */
+const CREDIT_PORTION = { messages: 32, bytes: 1024 * 1024 };
+const RETRY_MS = 1_000;
+
+/** One logical connection, over all reconnections that the hub's client makes. */
+export class HubLine {
+  readonly #hub: Hub;
+  readonly #runtime: Runtime;
+  readonly #events: LineEvents;
+  #connection: HubConnection | null = null;
+  #isUp = false;
+  /** Why it is over; null while it is not. */
+  #ended: AgentMeshError | null = null;
+  #waiting: PromiseWithResolvers<HubConnection> | null = null;
+  /** Deliveries that came before the line was up; bounded by the credit of a connection. */
+  #early: Delivery[] = [];
+  #acks: number[] = [];
+  #owedCredit = { messages: 0, bytes: 0 };
+
+  constructor(hub: Hub, runtime: Runtime, events: LineEvents) {
+    this.#hub = hub;
+    this.#runtime = runtime;
+    this.#events = events;
+  }
+
+  get isUp(): boolean {
+    return this.#isUp;
+  }
+
+  /** Why there will be no connection any more; null while there may be. */
+  get ended(): AgentMeshError | null {
+    return this.#ended;
+  }
+
+  /** Id of the hub that we are, or were last, connected to; null before the first time. */
+  get hubId(): Uint8Array | null {
+    return this.#connection?.session.hubId ?? null;
+  }
+
+  /**
+   * Connects and lets `authenticated` do its work; rejects with the hub's error, and then nothing
+   * is left of the attempt.
+   */
+  async connect(credentials: HubCredentials): Promise<void> {
+    this.#assertNotEnded();
+    let isOurs = true;
+    const whileOurs = (task: () => void): void => void (isOurs && task());
+    const connection = await this.#hub.connect(credentials, {
+      authenticated: (session) => whileOurs(() => void this.#authenticate(connection, session)),
+      deliver: (delivery) => whileOurs(() => this.#deliver(delivery)),
+      notice: (notice) => whileOurs(() => this.#events.notice(notice)),
+      down: (error) => whileOurs(() => this.#down(error)),
+      closed: (error) => whileOurs(() => this.#end(error)),
+    });
+    try {
+      this.#assertNotEnded();
+      this.#connection = connection;
+      await this.#events.authenticated(connection, connection.session);
+    } catch (error) {
+      // It may have come back by itself meanwhile, with better luck.
+      if (this.#isUp) return;
+      isOurs = false;
+      this.#connection = null;
+      this.#early = [];
+      await connection.close();
+      throw error;
+    }
+    this.#up(connection);
+  }
+
+  /** There will be no connection, not even a first one. */
+  giveUp(error: AgentMeshError): void {
+    this.#end(error);
+  }
+
+  /** The connection once it is up; rejects when there will be none. */
+  whenUp(): Promise<HubConnection> {
+    if (this.#ended !== null) return Promise.reject(this.#ended);
+    if (this.#isUp && this.#connection !== null) return Promise.resolve(this.#connection);
+    this.#waiting ??= Promise.withResolvers();
+    return this.#waiting.promise;
+  }
+
+  /** A request that is tried once, now; rejects with CONNECTION_LOST while the line is down. */
+  async ask<T>(request: (connection: HubConnection) => Promise<T>): Promise<T> {
+    if (this.#connection === null || !this.#isUp) throw new ProtocolError('CONNECTION_LOST');
+    return request(this.#connection);
+  }
+
+  /** A request that waits for the line and outlives its interruptions. */
+  async request<T>(request: (connection: HubConnection) => Promise<T>): Promise<T> {
+    for (;;) {
+      const connection = await this.whenUp();
+      try {
+        return await request(connection);
+      } catch (error) {
+        const waitMs = waitAfter(error);
+        if (waitMs === null) throw error;
+        await this.#pause(waitMs);
+      }
+    }
+  }
+
+  /** These deliveries are committed. Told together with others of the same turn. */
+  ack(seq: number): void {
+    if (this.#acks.length === 0) queueMicrotask(() => this.#flushAcks());
+    this.#acks.push(seq);
+  }
+
+  nack(refusal: DeliveryRefusal): void {
+    if (this.#isUp) this.#connection?.nack(refusal);
+  }
+
+  /** One message less is held here: the hub may push another one. */
+  giveBack(bytes: number): void {
+    const { messages, bytes: owed } = this.#owedCredit;
+    this.#owedCredit = { messages: messages + 1, bytes: owed + bytes };
+    const portion = messages + 1 >= CREDIT_PORTION.messages || owed + bytes >= CREDIT_PORTION.bytes;
+    if (!portion || !this.#isUp) return;
+    this.#connection?.credit(this.#owedCredit);
+    this.#owedCredit = { messages: 0, bytes: 0 };
+  }
+
+  async close(): Promise<void> {
+    this.#flushAcks();
+    await this.#connection?.close();
+    this.#end(null);
+  }
+
+  #assertNotEnded(): void {
+    if (this.#ended !== null) throw this.#ended;
+  }
+
+  async #authenticate(connection: HubConnection, session: HubSession): Promise<void> {
+    // A fresh connection begins with full credit.
+    this.#owedCredit = { messages: 0, bytes: 0 };
+    try {
+      await this.#events.authenticated(connection, session);
+      this.#up(connection);
+    } catch (error) {
+      const waitMs = waitAfter(error) ?? RETRY_MS;
+      if (this.#ended !== null || this.#connection !== connection) return;
+      this.#events.down(error instanceof AgentMeshError ? error : new ProtocolError('INTERNAL'));
+      await this.#pause(waitMs);
+      if (this.#ended === null && !this.#isUp) await this.#authenticate(connection, session);
+    }
+  }
+
+  #up(connection: HubConnection): void {
+    if (this.#ended !== null) return;
+    this.#isUp = true;
+    this.#waiting?.resolve(connection);
+    this.#waiting = null;
+    this.#events.up(connection);
+    const early = this.#early;
+    this.#early = [];
+    for (const delivery of early) this.#events.deliver(delivery);
+  }
+
+  /** What a hub pushes with its greeting waits: it may need requests, and its answer a way out. */
+  #deliver(delivery: Delivery): void {
+    if (this.#isUp) this.#events.deliver(delivery);
+    else this.#early.push(delivery);
+  }
+
+  #down(error: AgentMeshError): void {
+    this.#isUp = false;
+    // What was not acknowledged comes again, by new numbers of the same queue.
+    this.#acks = [];
+    this.#early = [];
+    this.#events.down(error);
+  }
+
+  #end(error: AgentMeshError | null): void {
+    if (this.#ended !== null) return;
+    this.#isUp = false;
+    this.#ended = error ?? new AgentError('CLOSED');
+    this.#waiting?.reject(this.#ended);
+    this.#waiting = null;
+    this.#events.ended(error);
+  }
+
+  #flushAcks(): void {
+    const seqs = this.#acks;
+    this.#acks = [];
+    if (seqs.length > 0 && this.#isUp) this.#connection?.ack(seqs);
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => void this.#runtime.schedule(delayMs, resolve));
+  }
+}
+
+/** How long to wait before asking again; null if asking again is of no use. */
+function waitAfter(error: unknown): number | null {
+  if (!(error instanceof ProtocolError) || !error.retryable) return null;
+  switch (error.code) {
+    case 'CONNECTION_LOST':
+    case 'SHUTTING_DOWN':
+    case 'RATE_LIMITED':
+      return error.retryAfterMs ?? RETRY_MS;
+    default:
+      return null;
+  }
+}

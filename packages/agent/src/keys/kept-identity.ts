@@ -1,0 +1,68 @@
+/**
+ * Where an agent's keys are kept, and its store: with the caller, in memory, or on the disk. Owns
+ * the contract and the two ways without a disk; files are `key-file-node`'s.
+ */
+import { AgentKeyPair } from '@agentmesh/crypto';
+import type { RandomSource } from '@agentmesh/crypto';
+import { AgentError } from '../ground/errors.js';
+import type { Logger, Runtime } from '../ground/runtime.js';
+import type { AgentStore } from '../store/store.js';
+
+/** An identity as it is found at the start. */
+export interface KeptIdentity {
+  readonly keyPair: AgentKeyPair;
+  /** Keys that an earlier run has prepared to follow these; null if there are none. */
+  readonly prepared: AgentKeyPair | null;
+  readonly keeper: IdentityKeeper;
+  /** Not opened yet: nothing is made on the disk before that. */
+  readonly store: AgentStore;
+}
+
+/** What a key file needs to be loaded or created. */
+export interface KeyFileOptions {
+  readonly keypairPath: string;
+  readonly passphrase: string | undefined;
+  readonly runtime: Runtime;
+  readonly log: Logger;
+}
+
+/** Keeps keys while one identity follows another (protocol.md §2.13). */
+export interface IdentityKeeper {
+  /** Keeps the next keys beside the present ones, durably: those given, prepared before, or new. */
+  prepare(keyPair: AgentKeyPair | undefined): Promise<AgentKeyPair>;
+  /** The next keys take the place of the present ones. */
+  promote(): Promise<void>;
+  /** The hub has refused the next identity for good: its keys are forgotten. */
+  discard(): Promise<void>;
+}
+
+/** Keys that end with the agent. */
+export function keptInMemory(store: AgentStore, random: RandomSource): KeptIdentity {
+  let next: AgentKeyPair | null = null;
+  const forget = async (): Promise<void> => {
+    next = null;
+  };
+  const keeper = {
+    async prepare(given: AgentKeyPair | undefined) {
+      next ??= given ?? AgentKeyPair.generate(random);
+      return next;
+    },
+    promote: forget,
+    discard: forget,
+  };
+  return { keyPair: AgentKeyPair.generate(random), prepared: null, keeper, store };
+}
+
+/** Keys that the caller keeps: he has to have the next ones safe before they are used. */
+export function keptByCaller(keyPair: AgentKeyPair, store: AgentStore): KeptIdentity {
+  const keeper = {
+    async prepare(given: AgentKeyPair | undefined) {
+      if (given !== undefined) return given;
+      const detail = "you keep this agent's keys: make new ones, keep them, then pass them";
+      throw new AgentError('BAD_OPTION', detail);
+    },
+    promote: async () => {},
+    discard: async () => {},
+  };
+  return { keyPair, prepared: null, keeper, store };
+}

@@ -1,0 +1,123 @@
+/**
+ * What an agent tells besides messages, and the typed emitter that tells it. Owns the list of
+ * events and their shapes; never keys, payloads or tokens.
+ */
+import type { AgentMeshError, SequenceRange } from '@agentmesh/crypto';
+import type { Message } from './message.js';
+import type { OutcomeState } from '../conversation/outcome.js';
+
+/** Events by name. `address` is the `am2…` form of an identity. */
+export interface AgentEvents {
+  /** A peer was pinned on the hub's word: compare fingerprints to be sure. */
+  firstContact: { readonly peer: string; readonly address: string; readonly fingerprint: string };
+  /** A name leads to another identity: blocked in both directions until `trust` decides. */
+  identityChanged: { readonly peer: string; readonly pinned: string; readonly shown: string };
+  /** A peer has another identity, and his one before has signed for it: followed (§2.13). */
+  identityRotated: {
+    readonly peer: string;
+    readonly address: string;
+    readonly fingerprint: string;
+    /** `am2…` of the identity before. */
+    readonly previous: string;
+  };
+  /** A peer's owner has revoked his identity for ever; `reason` as in the record (§2.13). */
+  peerRevoked: {
+    readonly peer: string;
+    readonly address: string;
+    readonly reason: number;
+    readonly timeMs: number;
+  };
+  /** A peer lost his store or runs twice. `held`: strict trust waits for `trust`. */
+  peerInstanceChanged: { readonly peer: string; readonly address: string; readonly held: boolean };
+  /** One number of a peer's store, or one place in its session, came with two messages. */
+  cloneOrRollback: { readonly peer: string; readonly address: string };
+  /** A message could not be opened; a new session is begun where the limits allow. */
+  undecryptable: { readonly address: string; readonly code: string; readonly reset: boolean };
+  /** A message was refused for good. */
+  refused: { readonly address: string; readonly code: string };
+  /**
+   * Messages of a peer that are asked for again, or that he will not send again: one of these still
+   * comes if it was on its way all the time.
+   */
+  gap: {
+    readonly peer: string;
+    readonly state: 'asked' | 'lost';
+    readonly ranges: readonly SequenceRange[];
+  };
+  /**
+   * A step of a message of ours (protocol.md §2.10): committed here, durable at the hub, in the
+   * peer's durable inbox, and what his application made of it; or given up. Only `delivered` and
+   * what follows it is the peer's own word. `reason`: of a refusal, or the code of an error.
+   */
+  outgoing: {
+    readonly id: string;
+    readonly peer: string;
+    readonly address: string;
+    readonly state: 'queued' | 'accepted' | 'delivered' | OutcomeState | 'expired' | 'rejected';
+    readonly reason: string | null;
+  };
+  /** Keys of messages that are missing fell to their bounds: these must be sent again. */
+  keysDropped: { readonly peer: string; readonly count: number };
+  /** The hub could not deliver a message of ours; `id` is null for one of an earlier run. */
+  undelivered: { readonly id: string | null; readonly reason: 'expired' | 'dead_lettered' };
+  /** Our own store went back in time: all sessions are made anew. */
+  storeRollback: { readonly boot: number };
+  /** Another process connected with this identity: this one stays offline. */
+  displaced: { readonly peer: string };
+  connection: {
+    readonly state: 'online' | 'offline' | 'ended';
+    readonly error: AgentMeshError | null;
+  };
+  /** A handler failed; the message comes again unless it was the last attempt. */
+  handlerError: {
+    readonly error: unknown;
+    readonly message: Message;
+    readonly attempt: number;
+    readonly deadLettered: boolean;
+  };
+  /** The agent stopped because its store failed. */
+  stopped: { readonly error: AgentMeshError };
+}
+
+type Listener<Name extends keyof AgentEvents> = (event: AgentEvents[Name]) => void;
+
+/** Calls listeners in the order in which they came; one that throws does not stop the others. */
+export class EventEmitter {
+  readonly #listeners = new Map<keyof AgentEvents, Set<(event: never) => void>>();
+  readonly #onListenerError: (error: unknown) => void;
+  /** What happened before anybody could listen; null once everybody could. */
+  #held: (() => void)[] | null = [];
+
+  constructor(onListenerError: (error: unknown) => void) {
+    this.#onListenerError = onListenerError;
+  }
+
+  /** Adds a listener; the returned function removes it. */
+  on<Name extends keyof AgentEvents>(name: Name, listener: Listener<Name>): () => void {
+    const listeners = this.#listeners.get(name) ?? new Set();
+    this.#listeners.set(name, listeners);
+    listeners.add(listener);
+    return () => void listeners.delete(listener);
+  }
+
+  /** Tells what was held back: to be called once the agent has been handed out. */
+  release(): void {
+    const held = this.#held ?? [];
+    this.#held = null;
+    for (const tell of held) tell();
+  }
+
+  emit<Name extends keyof AgentEvents>(name: Name, event: AgentEvents[Name]): void {
+    if (this.#held !== null) {
+      this.#held.push(() => this.emit(name, event));
+      return;
+    }
+    for (const listener of this.#listeners.get(name) ?? []) {
+      try {
+        (listener as Listener<Name>)(event);
+      } catch (error) {
+        this.#onListenerError(error);
+      }
+    }
+  }
+}

@@ -1,0 +1,80 @@
+/**
+ * What a handler sees: a verified message with its sender's trust. Owns the reading of an inbox
+ * row; everything in it was authenticated, which does not make its text safe to obey.
+ */
+import { addressOf, decodeContent, fingerprintOf, toHex } from '@agentmesh/crypto';
+import type { JsonObject } from '@agentmesh/protocol';
+import { decodePayload } from '@agentmesh/protocol';
+import type { InboxRow } from './inbox.js';
+import { readPayload, textOf, typeOf } from './payload.js';
+import type { Trust } from '../conversation/peer.js';
+
+/** What `send` and `reply` resolve with, once the hub has the message durably. */
+export interface SendResult {
+  /** 32 hex digits, the same as the recipient's `msg.id`. */
+  readonly id: string;
+  /**
+   * Fulfilled by the recipient's own authenticated acknowledgement: the message is in his store.
+   * Rejects when the message is given up. Need not be awaited.
+   */
+  readonly delivered: Promise<void>;
+  /**
+   * Fulfilled when the recipient says, authenticated like every message, that its handlers are
+   * done. Rejects with REFUSED and his reason, with FAILED when every attempt failed, or like
+   * `delivered`. Waits as long as he has no handler. Need not be awaited.
+   */
+  readonly handled: Promise<void>;
+}
+
+/** Sends an answer to this message's sender. */
+export type Reply = (payload: string | object, replyTo: string) => Promise<SendResult>;
+
+/** One received message. Handlers may see it more than once: use `id` to do things once. */
+export class Message {
+  /** 32 hex digits, given by the sender; the same in every repetition. */
+  readonly id: string;
+  /** Name of the sender, as pinned here. */
+  readonly sender: string;
+  /** Our own name. */
+  readonly recipient: string;
+  /** `am2…` address and fingerprint of the sender's identity. */
+  readonly address: string;
+  readonly fingerprint: string;
+  /** How far the sender's identity was established when the message came. */
+  readonly trust: Trust;
+  /** What the sender sent, without the keys that begin with `$`. */
+  readonly payload: JsonObject;
+  /** `payload.type`, or "message"; `payload.text`, or "". */
+  readonly type: string;
+  readonly text: string;
+  /** When it was sent by the sender's clock, in milliseconds since the epoch. */
+  readonly timestamp: number;
+  /** Whether a handler may have seen it before: after a failure or a restart. */
+  readonly redelivered: boolean;
+  /** Id of the message that this one answers, or null. */
+  readonly replyTo: string | null;
+  readonly #reply: Reply;
+
+  constructor(row: InboxRow, redelivered: boolean, reply: Reply) {
+    const content = decodeContent(row.content);
+    const { payload, replyTo } = readPayload(decodePayload(content.body));
+    this.id = toHex(content.msgId);
+    this.sender = content.fromName;
+    this.recipient = content.toName;
+    this.address = addressOf(row.from);
+    this.fingerprint = fingerprintOf(row.from);
+    this.trust = row.trust;
+    this.payload = payload;
+    this.type = typeOf(payload);
+    this.text = textOf(payload);
+    this.timestamp = content.sentAtMs;
+    this.redelivered = redelivered;
+    this.replyTo = replyTo;
+    this.#reply = reply;
+  }
+
+  /** Answers the sender, whatever his name leads to by now. Like `send`, with `replyTo` set. */
+  reply(payload: string | object): Promise<SendResult> {
+    return this.#reply(payload, this.id);
+  }
+}

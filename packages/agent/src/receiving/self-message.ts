@@ -1,0 +1,57 @@
+/**
+ * A message to oneself: straight into the inbox, without hub and without sealing (protocol.md
+ * §2.9). Owns that short way; from the inbox on it is a message like any other.
+ */
+import { CONTENT_KIND, encodeContent, toHex } from '@agentmesh/crypto';
+import type { AgentContext } from '../agent-context.js';
+import type { Deliveries } from '../sending/deliveries.js';
+import type { Dispatcher } from './dispatcher.js';
+import { encodeInboxRow } from '../message/inbox.js';
+import type { InboxRow } from '../message/inbox.js';
+import type { SendResult } from '../message/message.js';
+import { orderOf } from '../store/row-keys.js';
+
+/** Commits a message to ourselves. */
+export async function deliverToSelf(
+  {
+    context,
+    deliveries,
+    dispatcher,
+  }: {
+    readonly context: AgentContext;
+    readonly deliveries: Deliveries;
+    readonly dispatcher: Dispatcher;
+  },
+  body: Uint8Array,
+): Promise<SendResult> {
+  const { meta, runtime, name } = context;
+  const msgId = runtime.random(16);
+  const content = encodeContent({
+    kind: CONTENT_KIND.application,
+    msgId,
+    sentAtMs: runtime.now(),
+    convSeq: 0,
+    peerAck: 0,
+    instance: meta.instance,
+    boot: meta.boot,
+    logSize: 0,
+    logHead: new Uint8Array(32),
+    fromName: name,
+    toName: name,
+    body,
+  });
+  const row: InboxRow = { from: context.aid, trust: 'verified', attempts: 0, content };
+  const tx = context.transaction();
+  const key = context.nextKey('inbox');
+  tx.put(key, encodeInboxRow(row));
+  await tx.commit();
+  const { aid } = context;
+  const place = { aid, epoch: 0, number: orderOf(key) };
+  const id = toHex(msgId);
+  const promises = deliveries.expect({ ...place, peer: name, id }, null);
+  deliveries.acknowledged(aid, place.epoch, place.number);
+  const line = 'self';
+  dispatcher.add({ key, row, place: { line, number: 0 }, redelivered: false, handled: () => {} });
+  dispatcher.advance(line, 0);
+  return { id, ...promises };
+}
