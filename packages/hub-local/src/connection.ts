@@ -121,16 +121,13 @@ export class Connection implements ServedConnection {
 
   #admit(admission: Admission): void {
     if (this.#phase.name !== 'authenticating') return;
-    const { sessions, revoked, steady, neighbourhood } = this.#hub;
+    const { roster, steady, neighbourhood } = this.#hub;
     const { link } = this.peer;
     const session = new Session(this.#hub, admission, { link, close: (code) => this.#end(code) });
-    const { key, connection } = session;
-    if (revoked.has(key)) return this.#refuse(new ProtocolError('REVOKED'), admission.reply.re);
-    const other = sessions.get(key);
-    if (other !== undefined && other.connection > connection) return this.#end('DISPLACED');
-    other?.close('DISPLACED');
-    sessions.set(key, session);
-    if (admission.spent !== null) adoptSpending(this.#hub, key, admission.spent);
+    const entry = roster.enter(session);
+    if (entry === 'revoked') return this.#refuse(new ProtocolError('REVOKED'), admission.reply.re);
+    if (entry === 'displaced') return this.#end('DISPLACED');
+    if (admission.spent !== null) adoptSpending(this.#hub, session.key, admission.spent);
     this.#phase = { name: 'ready', session };
     link.send(admission.reply);
     session.start(steady.now());
@@ -173,15 +170,13 @@ export class Connection implements ServedConnection {
     this.peer.link.close(closes === undefined ? GOING_AWAY : CLOSE_CODES[closes], code);
   }
 
-  /** A session that was displaced is not the registered one any more: it unregisters nobody. */
   #leave(counts: boolean): void {
     const phase = this.#phase;
     if (phase.name === 'closed') return;
     this.#phase = { name: 'closed' };
     if (phase.name === 'ready') {
-      const { sessions } = this.#hub;
       phase.session.end(counts);
-      if (sessions.get(phase.session.key) === phase.session) sessions.delete(phase.session.key);
+      this.#hub.roster.leave(phase.session);
     }
     this.#onGone(this);
   }

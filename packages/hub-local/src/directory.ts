@@ -32,7 +32,7 @@ import type {
   PutPrekeysResult,
   StoredBundle,
 } from './hub-store.js';
-import type { Session } from './session.js';
+import type { LiveSession } from './roster.js';
 
 const DEFAULT_PAGE = 100;
 
@@ -42,7 +42,7 @@ const DEFAULT_PAGE = 100;
  */
 export async function putIdentity(
   hub: HubContext,
-  session: Session,
+  session: LiveSession,
   frame: PutIdentityFrame,
 ): Promise<OkFrame> {
   const { identity: owner, name } = session;
@@ -72,7 +72,7 @@ function recordRefusal(result: Exclude<PutIdentityResult, 'stored'>): ProtocolEr
 /** Stores prekeys that the caller signed. */
 export async function putPrekeys(
   hub: HubContext,
-  session: Session,
+  session: LiveSession,
   frame: PutPrekeysFrame,
 ): Promise<OkFrame> {
   if (session.retired) throw new ProtocolError('NOT_OWNER');
@@ -129,7 +129,7 @@ function storedKeys(result: PutPrekeysResult): KeyInventory {
  */
 export async function getBundle(
   hub: HubContext,
-  session: Session,
+  session: LiveSession,
   frame: GetBundleFrame,
 ): Promise<BundleFrame> {
   const peer = parsePeer(frame.peer);

@@ -7,11 +7,9 @@ import type { CoreLimits } from './core-limits.js';
 import type { HeldBytes } from './held-envelopes.js';
 import type { HubHost } from './hub-host.js';
 import type { HubStore, NewEnvelope } from './hub-store.js';
-import type { Neighbourhood } from './neighbourhood.js';
 import type { QueueWriter } from './queue-writer.js';
 import type { Registration } from './registration.js';
-import type { Session } from './session.js';
-
+import type { LiveSession, Roster } from './roster.js';
 import type { TokenBuckets } from './token-buckets.js';
 
 /** What a hub knows of one envelope: all of it, and nothing of the content. */
@@ -52,6 +50,22 @@ export interface HubRates {
   readonly bundlesOfPair: TokenBuckets;
 }
 
+/** What the parts of one hub report, so that the other hubs over the store learn of it. */
+export interface Announcer {
+  /** An envelope is in the queue of an agent that has no connection here. */
+  stored(recipient: Uint8Array): void;
+  /** An envelope was stored before: whoever stored it may have died before it told. */
+  found(recipient: Uint8Array): void;
+  /** A notice waits for a sender that has no connection here. */
+  noticed(sender: Uint8Array): void;
+  /** A one-time prekey was asked for here. */
+  fetched(requester: Uint8Array, target: Uint8Array): void;
+  /** An identity was revoked here. */
+  revoked(aid: Uint8Array): void;
+  /** A session begins: what came between its claim and now is in the store. */
+  admitted(session: LiveSession): void;
+}
+
 /** One hub. */
 export interface HubContext {
   readonly store: HubStore;
@@ -65,11 +79,8 @@ export interface HubContext {
   readonly held: HeldBytes;
   readonly rates: HubRates;
   readonly observer: HubObserver;
-  /** The one live session of each agent, by byte key of its aid. */
-  readonly sessions: Map<string, Session>;
-  /** Identities revoked here, by byte key: an admission that is under way may not pass them by. */
-  readonly revoked: Set<string>;
-  readonly neighbourhood: Neighbourhood;
+  readonly roster: Roster;
+  readonly neighbourhood: Announcer;
   /** An envelope became durable: counts it and pushes it to its recipient if connected. */
   routed(routed: {
     readonly envelope: NewEnvelope;

@@ -4,7 +4,6 @@
  * touches no socket, no timer and no clock but those handed in: same inputs, same outputs.
  */
 import { addressOf, CLOSE_CODES, HubKeyPair, hubIdOf, SteadyClock } from '@agentmesh/protocol';
-import { byteKey } from './byte-key.js';
 import { Connection, GOING_AWAY } from './connection.js';
 import type { ServedConnection } from './connection.js';
 import type { CoreLimits } from './core-limits.js';
@@ -16,7 +15,7 @@ import type { Link, Peer } from './link.js';
 import { Neighbourhood } from './neighbourhood.js';
 import { QueueWriter } from './queue-writer.js';
 import type { Registration } from './registration.js';
-
+import { Roster } from './roster.js';
 import { TokenBuckets } from './token-buckets.js';
 
 /** Everything a hub is made of. */
@@ -38,6 +37,7 @@ const ANSWER_MS = 3_000;
 /** One hub. The store may outlive it: a new core over the same store is a restart. */
 export class HubCore {
   readonly #hub: HubContext;
+  readonly #neighbourhood: Neighbourhood;
   readonly #connections = new Set<Connection>();
   /** By address, those that had not authenticated when last looked at. */
   readonly #strangers = new Map<string, Set<Connection>>();
@@ -74,11 +74,14 @@ export class HubCore {
       held: new HeldBytes(limits),
       rates: ratesOf(limits),
       observer,
-      sessions: new Map(),
-      revoked: new Set<string>(),
+      roster: new Roster(),
     };
-    const neighbourhood = new Neighbourhood(hub);
-    this.#hub = { ...hub, neighbourhood, routed: (routed) => this.#route(routed) };
+    this.#neighbourhood = new Neighbourhood(hub);
+    this.#hub = {
+      ...hub,
+      neighbourhood: this.#neighbourhood,
+      routed: (routed) => this.#route(routed),
+    };
   }
 
   /** Takes the hub's key from the store, or makes one there at the very first start. */
@@ -126,7 +129,7 @@ export class HubCore {
     const nowMs = this.#hub.steady.now();
     for (const connection of this.#connections) connection.tick(nowMs);
     this.#hub.writer.flush();
-    this.#hub.neighbourhood.tick(nowMs);
+    this.#neighbourhood.tick(nowMs);
     if (nowMs - this.#sweptMs >= SWEEP_MS) void this.#sweep(nowMs);
     if (nowMs - this.#forgotMs < FORGET_MS) return;
     this.#forgotMs = nowMs;
@@ -158,7 +161,7 @@ export class HubCore {
     await new Promise<void>((resolve) => {
       this.#hub.writer.whenSettled(resolve);
     });
-    this.#hub.neighbourhood.stop();
+    this.#neighbourhood.stop();
   }
 
   #hasRoomFor({ remote }: Peer): boolean {
@@ -186,7 +189,7 @@ export class HubCore {
 
   #route({ envelope, fromName, seq, follows }: Parameters<HubContext['routed']>[0]): void {
     const { id, from, to, tsMs, expiresMs, blob } = envelope;
-    const recipient = this.#hub.sessions.get(byteKey(to));
+    const recipient = this.#hub.roster.of(to);
     this.#routed += 1;
     const { observer } = this.#hub;
     if (observer.routed !== undefined) {
@@ -200,7 +203,7 @@ export class HubCore {
   #wake(senders: readonly Uint8Array[]): void {
     const nowMs = this.#hub.steady.now();
     for (const sender of senders) {
-      const session = this.#hub.sessions.get(byteKey(sender));
+      const session = this.#hub.roster.of(sender);
       if (session === undefined) this.#hub.neighbourhood.noticed(sender);
       else session.notices.wake(nowMs);
     }

@@ -6,9 +6,9 @@
  */
 import { byteKey } from './byte-key.js';
 import { ExpiryAgenda } from './expiry-agenda.js';
-import type { HubContext } from './hub-context.js';
+import type { Announcer, HubContext } from './hub-context.js';
 import type { AgentSpending, HubNews } from './neighbours.js';
-import type { Session } from './session.js';
+import type { LiveSession } from './roster.js';
 
 /** What it needs of the hub. */
 export type NeighbourhoodHub = Omit<HubContext, 'neighbourhood' | 'routed'>;
@@ -22,7 +22,7 @@ type AgentRate = keyof AgentSpending;
 const AGENT_RATES = ['sends', 'sendBytes', 'requests', 'refusals'] as const;
 
 /** One per hub. */
-export class Neighbourhood {
+export class Neighbourhood implements Announcer {
   readonly #hub: NeighbourhoodHub;
   /** When each connected agent's queue is looked into without a hint, by byte key. */
   readonly #looks = new ExpiryAgenda();
@@ -40,36 +40,30 @@ export class Neighbourhood {
     this.#stopListening = listening ?? (() => undefined);
   }
 
-  /** An envelope is in the queue of an agent that has no connection here. */
   stored(recipient: Uint8Array): void {
     this.#tell((news) => news.stored.set(byteKey(recipient), recipient));
   }
 
-  /** An envelope was stored before: whoever stored it may have died before it told. */
   found(recipient: Uint8Array): void {
     if (this.#hub.store.neighbours === undefined) return;
-    const session = this.#hub.sessions.get(byteKey(recipient));
+    const session = this.#hub.roster.of(recipient);
     if (session === undefined) this.stored(recipient);
     else session.delivery.wake();
   }
 
-  /** A notice waits for a sender that has no connection here. */
   noticed(sender: Uint8Array): void {
     this.#tell((news) => news.noticed.set(byteKey(sender), sender));
   }
 
-  /** A one-time prekey was asked for here. */
   fetched(requester: Uint8Array, target: Uint8Array): void {
     this.#tell((news) => news.fetched.push({ requester, target }));
   }
 
-  /** An identity was revoked here. */
   revoked(aid: Uint8Array): void {
     this.#tell((news) => news.revoked.set(byteKey(aid), aid));
   }
 
-  /** A session begins: what came between its claim and now is in the store. */
-  admitted(session: Session): void {
+  admitted(session: LiveSession): void {
     if (this.#hub.store.neighbours === undefined) return;
     this.#looks.set(session.key, this.#hub.steady.now() + LOOK_MS);
     void this.#check(session);
@@ -78,7 +72,7 @@ export class Neighbourhood {
   /** Looks after those whose turn it is. */
   tick(nowMs: number): void {
     for (let key = this.#looks.take(nowMs); key !== null; key = this.#looks.take(nowMs)) {
-      const session = this.#hub.sessions.get(key);
+      const session = this.#hub.roster.get(key);
       if (session === undefined) continue;
       this.#looks.set(key, nowMs + LOOK_MS);
       session.delivery.wake();
@@ -112,23 +106,23 @@ export class Neighbourhood {
   }
 
   #heard({ stored, noticed, fetched, revoked }: HubNews): void {
-    const { sessions, steady, rates } = this.#hub;
+    const { roster, steady, rates } = this.#hub;
     const nowMs = steady.now();
-    for (const recipient of stored) sessions.get(byteKey(recipient))?.delivery.wake();
-    for (const sender of noticed) sessions.get(byteKey(sender))?.notices.wake(nowMs);
+    for (const recipient of stored) roster.of(recipient)?.delivery.wake();
+    for (const sender of noticed) roster.of(sender)?.notices.wake(nowMs);
     for (const { requester, target } of fetched) {
       const [from, of] = [byteKey(requester), byteKey(target)];
       rates.bundlesOfRequester.spend(from, 1, nowMs);
       rates.bundlesOfTarget.spend(of, 1, nowMs);
       rates.bundlesOfPair.spend(from + of, 1, nowMs);
     }
-    for (const aid of revoked) endRevoked(this.#hub, aid);
+    for (const aid of revoked) roster.revoke(aid);
   }
 
   async #displaced(aid: Uint8Array, connection: number): Promise<AgentSpending> {
-    const { sessions, rates, steady } = this.#hub;
+    const { roster, rates, steady } = this.#hub;
     const key = byteKey(aid);
-    const session = sessions.get(key);
+    const session = roster.get(key);
     if (session !== undefined && session.connection < connection) await this.#end(session);
     else await this.#settled();
     const take = (rate: AgentRate): number => rates[rate].release(key, steady.now());
@@ -142,14 +136,14 @@ export class Neighbourhood {
 
   #missed(): void {
     let dueMs = this.#hub.steady.now();
-    for (const key of this.#hub.sessions.keys()) {
+    for (const key of this.#hub.roster.keys()) {
       dueMs += SPREAD_MS;
       this.#looks.set(key, dueMs);
     }
   }
 
   /** What it held is back in the queue, where its agent's new hub has to look again. */
-  async #end(session: Session): Promise<void> {
+  async #end(session: LiveSession): Promise<void> {
     session.close('DISPLACED');
     await this.#settled();
     this.stored(session.identity.aid);
@@ -162,12 +156,12 @@ export class Neighbourhood {
   }
 
   /** Ends a session that is void, or not the newest of its agent: also if nobody said so. */
-  async #check(session: Session): Promise<void> {
-    const { store, observer } = this.#hub;
+  async #check(session: LiveSession): Promise<void> {
+    const { store, roster, observer } = this.#hub;
     const { aid } = session.identity;
     try {
       const standing = await store.neighbours?.standing(aid);
-      if (standing?.revoked === true) endRevoked(this.#hub, aid);
+      if (standing?.revoked === true) roster.revoke(aid);
       else if (standing !== undefined && standing.newestConnection > session.connection) {
         await this.#end(session);
       }
@@ -176,16 +170,6 @@ export class Neighbourhood {
       observer.failed?.(error);
     }
   }
-}
-
-/** No connection of a revoked identity lives, none that is being made either. */
-export function endRevoked(
-  { revoked, sessions }: Pick<HubContext, 'revoked' | 'sessions'>,
-  aid: Uint8Array,
-): void {
-  const key = byteKey(aid);
-  revoked.add(key);
-  sessions.get(key)?.close('REVOKED');
 }
 
 /** What an agent had spent at the hub it comes from counts here. */

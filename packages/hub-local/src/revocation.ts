@@ -11,9 +11,7 @@ import {
 } from '@agentmesh/protocol';
 import type { OkFrame, PublicIdentity, PutRevocationFrame } from '@agentmesh/protocol';
 import { keyStateOf } from './authentication.js';
-import { byteKey } from './byte-key.js';
 import type { HubContext } from './hub-context.js';
-import { endRevoked } from './neighbourhood.js';
 
 /**
  * Whoever hands it in, a revocation proves itself: its owner may have lost everything but this.
@@ -33,14 +31,14 @@ export async function putRevocation(
   if (!verified.ok) throw verified.error;
   const result = await hub.store.putRevocation({ aid, revocation: bytes });
   if (result === 'unknown') throw peerNotFound(addressOf(aid));
-  hub.revoked.add(byteKey(aid));
+  hub.roster.bar(aid);
   hub.neighbourhood.revoked(aid);
   try {
     await dropQueue(hub, aid);
     return { type: 'ok', re: frame.id, ...keyStateOf(await hub.store.keys(caller.aid)) };
   } finally {
-    // Later than the answer, in case the caller has revoked himself.
-    hub.host.defer(() => endRevoked(hub, aid));
+    // Later than the answer, in case the caller has revoked itself.
+    hub.host.defer(() => hub.roster.revoke(aid));
   }
 }
 

@@ -14,14 +14,12 @@ import type { AppendOutcome, NewEnvelope } from './hub-store.js';
 import type { Link } from './link.js';
 import { NoticeFeed } from './notice-feed.js';
 import { putRevocation } from './revocation.js';
+import type { EndCode, LiveSession } from './roster.js';
 import { SerialTasks } from './serial-tasks.js';
 
 /** Frames of an authenticated agent. */
 export type VerbFrame = Exclude<ClientFrame, { type: 'auth' | 'ping' }>;
 type RequestFrame = Exclude<VerbFrame, { type: 'send' | 'ack' | 'nack' | 'credit' }>;
-
-/** Why a session is ended that did not end itself. */
-type EndCode = 'DISPLACED' | 'FLOOD' | 'REVOKED';
 
 const BUSY_MS = 100;
 
@@ -34,16 +32,13 @@ const REFUSALS = {
 } as const;
 
 /** From `auth_ok` to the end of the connection. */
-export class Session {
+export class Session implements LiveSession {
   readonly identity: PublicIdentity;
   readonly name: string;
-  /** Order among the connections of this identity, at all hubs over this store. */
   readonly connection: number;
-  /** Byte key of the aid. */
   readonly key: string;
   readonly delivery: Delivery;
   readonly notices: NoticeFeed;
-  /** Ends the connection, saying why. */
   readonly close: (code: EndCode) => void;
   readonly #hub: HubContext;
   readonly #link: Link;
@@ -73,7 +68,6 @@ export class Session {
     this.notices = new NoticeFeed({ ...common, sender: aid });
   }
 
-  /** Whether a successor holds the name: then this identity may only receive. */
   get retired(): boolean {
     return this.#retired;
   }
