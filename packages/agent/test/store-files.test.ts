@@ -148,6 +148,41 @@ describe('one process (P8)', () => {
       await store.close();
     }));
 
+  test('a process that copies its own files keeps its store: others are refused as before', () =>
+    inFolder(async ({ folder, path }) => {
+      await filled(path);
+      const store = storeAt(path);
+      await store.open();
+      for (const file of readdirSync(folder)) {
+        copyFileSync(join(folder, file), join(folder, `copy-of-${file}`));
+        readFileSync(join(folder, file));
+      }
+      const other = new StoreWriter(path);
+      expect(await other.first()).toMatch(/^refused STORE_LOCKED/);
+      await other.ended();
+      await store.commit([{ put: 'row/x', value: text('still mine') }]);
+      await store.close();
+      await store.open();
+      expect(await store.range(all)).toHaveLength(ROWS + 1);
+      await store.close();
+    }));
+
+  test('a copy of a store in use is a store of its own, which nobody has', () =>
+    inFolder(async ({ folder, path }) => {
+      await filled(path);
+      const store = storeAt(path);
+      await store.open();
+      const copy = join(folder, 'copy.db');
+      copyFileSync(path, copy);
+      copyFileSync(`${path}-wal`, `${copy}-wal`);
+      const other = storeAt(copy);
+      await other.open();
+      expect(await other.range(all)).toHaveLength(ROWS);
+      await other.close();
+      await expect(storeAt(path).open()).rejects.toMatchObject(locked);
+      await store.close();
+    }));
+
   test('of many processes that start at once, one gets the store', () =>
     inFolder(async ({ path }) => {
       await filled(path);

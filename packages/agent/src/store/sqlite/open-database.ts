@@ -1,6 +1,6 @@
 /**
  * From a path to an open database that is ours alone, undamaged, current and readable with our key.
- * Owns file modes, the lock, the check for damage and migrations. Until all is known to be in order
+ * Owns file modes, SQLite's lock, the check for damage and migrations. Until all is known to be in order
  * it only reads: a file that is refused keeps every byte.
  */
 import {
@@ -31,10 +31,9 @@ const PRIVATE_FILE = 0o600;
 const PRIVATE_FOLDER = 0o700;
 const NO_VALUE = new Uint8Array();
 
-/** Opens or makes a store's database; every refusal is a `StorageError`. */
+/** Opens a prepared file's database; every refusal is a `StorageError`. */
 export function openDatabase(path: string, sealer: RowSealer): DatabaseSync {
   try {
-    prepareFile(path);
     inspect(path, sealer);
     return openChecked(path, sealer);
   } catch (thrown) {
@@ -42,7 +41,8 @@ export function openDatabase(path: string, sealer: RowSealer): DatabaseSync {
   }
 }
 
-function prepareFile(path: string): void {
+/** Makes the file if it is missing, and private if it is not. */
+export function prepareFile(path: string): void {
   mkdirSync(dirname(path), { recursive: true, mode: PRIVATE_FOLDER });
   if (!existsSync(path)) createFile(path);
   // Asked, not opened: closing a second descriptor would drop this process's locks on the file.

@@ -9,6 +9,8 @@ import { resolve } from 'node:path';
 import { StorageError } from '../../ground/errors.js';
 import type { AgentStore, StoreOperation, StoreRange, StoreRow } from '../store.js';
 import { CommitQueue } from './commit-queue.js';
+import { FileLock } from './file-lock.js';
+import { prepareFile } from './open-database.js';
 import { RowSealer } from './row-sealer.js';
 import { RowTable } from './row-table.js';
 import type { RowChanges } from './row-table.js';
@@ -46,6 +48,7 @@ export class SqliteAgentStore implements AgentStore {
   readonly #sealer: RowSealer;
   readonly #queue: CommitQueue;
   #table: RowTable | null = null;
+  #lock: FileLock | null = null;
   #failure: AgentMeshError | null = null;
   /** Until the next checkpoint, unless the log grows long before. */
   #pause: NodeJS.Timeout | null = null;
@@ -68,13 +71,18 @@ export class SqliteAgentStore implements AgentStore {
     return this.#path;
   }
 
-  open(): Promise<void> {
-    return promised(() => {
+  async open(): Promise<void> {
+    const lock = await this.#take();
+    try {
       this.#table = RowTable.open(this.#path, this.#sealer);
-      this.#failure = null;
-      // What a process that was killed had overwritten or deleted is still in its log.
-      this.#checkpoint();
-    });
+    } catch (error) {
+      await lock.release();
+      throw error;
+    }
+    this.#lock = lock;
+    this.#failure = null;
+    // What a process that was killed had overwritten or deleted is still in its log.
+    this.#checkpoint();
   }
 
   get(key: string): Promise<Uint8Array | null> {
@@ -91,15 +99,28 @@ export class SqliteAgentStore implements AgentStore {
     await this.#queue.add(operations);
   }
 
-  close(): Promise<void> {
-    return promised(() => {
-      if (this.#table === null) return;
-      this.#queue.flush();
-      this.#forgetCheckpoint();
-      const table = this.#table;
-      this.#table = null;
+  async close(): Promise<void> {
+    if (this.#table === null) return;
+    this.#queue.flush();
+    this.#forgetCheckpoint();
+    const [table, lock] = [this.#table, this.#lock];
+    this.#table = null;
+    this.#lock = null;
+    try {
       table.close();
-    });
+    } finally {
+      await lock?.release();
+    }
+  }
+
+  /** The file, made if it is missing, and its lock: before anything of it is read. */
+  async #take(): Promise<FileLock> {
+    try {
+      prepareFile(this.#path);
+      return await FileLock.take(this.#path);
+    } catch (thrown) {
+      throw storageErrorOf(thrown, this.#path);
+    }
   }
 
   #read<T>(read: (table: RowTable) => T): Promise<T> {
