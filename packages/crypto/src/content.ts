@@ -28,13 +28,24 @@ export const CONTENT_KIND = {
   revocation: 6,
   introduction: 7,
   outcome: 8,
+  callFrames: 9,
 } as const;
 
+/** A kind that this version knows. */
 export type ContentKind = (typeof CONTENT_KIND)[keyof typeof CONTENT_KIND];
+
+/** From here on a kind must be understood: its sender is told when it is not (§2.6). */
+const MUST_UNDERSTAND = 128;
+
+/** Whether the sender of this kind wants to be told when it is not understood. */
+export function mustBeUnderstood(kind: number): boolean {
+  return kind >= MUST_UNDERSTAND;
+}
 
 /** One decrypted, authenticated content. */
 export interface Content {
-  readonly kind: ContentKind;
+  /** 1 to 255: a {@link ContentKind}, or one of a later version. */
+  readonly kind: number;
   /** 16 random bytes; the same in every retry. */
   readonly msgId: Uint8Array;
   readonly sentAtMs: number;
@@ -61,7 +72,6 @@ export interface SequenceRange {
 }
 
 const VERSION = 2;
-const KINDS: ReadonlySet<number> = new Set(Object.values(CONTENT_KIND));
 
 /** Encodes a content; throws INVALID_ARGUMENT or, for the body, TOO_LARGE. */
 export function encodeContent(content: Content): Uint8Array {
@@ -74,7 +84,7 @@ export function encodeContent(content: Content): Uint8Array {
   }
   assertAgentName(content.fromName);
   assertAgentName(content.toName);
-  if (!KINDS.has(content.kind)) throw new CryptoError('INVALID_ARGUMENT', 'unknown kind');
+  assertInteger(content.kind, 1, 0xff, 'kind');
   if (!(content.body instanceof Uint8Array)) {
     throw new CryptoError('INVALID_ARGUMENT', 'body must be bytes');
   }
@@ -105,7 +115,7 @@ export function decodeContent(bytes: Uint8Array): Content {
   const reader = new Reader(bytes, 'BAD_CONTENT');
   if (reader.u8() !== VERSION) reader.fail();
   const content = {
-    kind: kindOf(reader),
+    kind: reader.u8(),
     msgId: reader.take(16),
     sentAtMs: reader.u64(),
     convSeq: reader.u64(),
@@ -119,15 +129,9 @@ export function decodeContent(bytes: Uint8Array): Content {
     body: reader.lp32(),
   };
   reader.end();
-  if (content.body.length > LIMITS.bodyBytes) reader.fail();
+  if (content.kind === 0 || content.body.length > LIMITS.bodyBytes) reader.fail();
   if (content.kind === CONTENT_KIND.nudge && content.body.length > 0) reader.fail();
   return content;
-}
-
-function kindOf(reader: Reader): ContentKind {
-  const kind = reader.u8();
-  if (!KINDS.has(kind)) reader.fail();
-  return kind as ContentKind;
 }
 
 function nameOf(reader: Reader): string {

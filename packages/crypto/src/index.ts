@@ -21,8 +21,17 @@ export type { CryptoSession, EstablishedSession, InitiatingSession } from './ses
 export { decodeSession, encodeSession } from './session-codec.js';
 export { parseMessage } from './wire.js';
 export type { ParsedMessage, PrekeyBlock } from './wire.js';
-export { CONTENT_KIND, decodeContent, decodeRetry, encodeContent, encodeRetry } from './content.js';
+export {
+  CONTENT_KIND,
+  decodeContent,
+  decodeRetry,
+  encodeContent,
+  encodeRetry,
+  mustBeUnderstood,
+} from './content.js';
 export type { Content, ContentKind, SequenceRange } from './content.js';
+export { CALL_FRAME, decodeCallFrames, encodeCallFrames } from './call-frames.js';
+export type { CallFrame } from './call-frames.js';
 
 // Who one is, and who the peer is.
 export { AgentKeyPair } from './key-pair.js';

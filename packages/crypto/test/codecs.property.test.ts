@@ -4,6 +4,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { concatBytes, textBytes } from '../src/bytes.js';
+import { decodeCallFrames, encodeCallFrames } from '../src/call-frames.js';
 import {
   CONTENT_KIND,
   decodeContent,
@@ -39,7 +40,10 @@ import { repeat } from './seed.js';
 
 const contents: fc.Arbitrary<Content> = fc
   .record({
-    kind: fc.constantFrom(...Object.values(CONTENT_KIND)),
+    kind: fc.oneof(
+      fc.constantFrom(...Object.values(CONTENT_KIND)),
+      fc.integer({ min: 10, max: 255 }),
+    ),
     msgId: bytesOf(16),
     sentAtMs: u64s,
     convSeq: u64s,
@@ -70,6 +74,30 @@ describeCodec('retry request', {
   ),
   encode: encodeRetry,
   decode: (bytes) => [...decodeRetry(bytes)],
+  codes: ['BAD_CONTENT'],
+});
+
+const utf8 = fc.string({ unit: 'grapheme', maxLength: 40 }).map(textBytes);
+const ofForm = fc.tuple(fc.constantFrom(1, 2), someBytes(60));
+const frameData: fc.Arbitrary<{ readonly what: number; readonly data: Uint8Array }> = fc.oneof(
+  ofForm.map(([form, data]) => ({ what: 1, data: concatBytes(Uint8Array.of(form), data) })),
+  fc.tuple(bytesOf(32), someBytes(60)).map((parts) => ({ what: 2, data: concatBytes(...parts) })),
+  bytesOf(4).map((data) => ({ what: 3, data })),
+  utf8.map((data) => ({ what: 4, data })),
+  utf8.map((data) => ({ what: 5, data })),
+  fc.constant({ what: 6, data: new Uint8Array(0) }),
+  fc.record({ what: fc.integer({ min: 7, max: 255 }), data: someBytes(60) }),
+);
+
+describeCodec('frames of calls', {
+  values: fc.array(
+    fc
+      .tuple(fc.record({ callId: bytesOf(16), run: u32s, at: u64s }), frameData)
+      .map(([head, data]) => ({ ...head, ...data })),
+    { minLength: 1, maxLength: 8 },
+  ),
+  encode: encodeCallFrames,
+  decode: (bytes) => [...decodeCallFrames(bytes)],
   codes: ['BAD_CONTENT'],
 });
 
