@@ -1,7 +1,7 @@
 /**
  * The body of a content, by its kind (protocol.md §2.6): the application's JSON, receipts, retry
- * requests, outcomes. Owns what an agent understands of each; kinds of later versions are taken and
- * skipped.
+ * requests, outcomes, frames of calls. Owns what an agent understands of each; kinds of later
+ * versions are taken and skipped.
  *
  * A receipt may hold one entry with an empty group name: its epoch is the number up to which the
  * sender will send nothing (again), so that a peer with a new store knows where to begin.
@@ -10,10 +10,12 @@ import {
   concatBytes,
   CONTENT_KIND,
   CryptoError,
+  decodeCallFrames,
   decodeRetry,
+  mustBeUnderstood,
   parseRevocation,
 } from '@agentmesh/crypto';
-import type { Content, Revocation, SequenceRange } from '@agentmesh/crypto';
+import type { CallFrame, Content, Revocation, SequenceRange } from '@agentmesh/crypto';
 import { AgentMeshError } from '@agentmesh/crypto';
 import { decodePayload } from '@agentmesh/protocol';
 import type { JsonObject } from '@agentmesh/protocol';
@@ -28,6 +30,10 @@ export type Body =
   | { readonly kind: 'nudge' }
   | { readonly kind: 'outcome'; readonly outcomes: readonly Outcome[] }
   | { readonly kind: 'revocation'; readonly revocation: Revocation }
+  | { readonly kind: 'callFrames'; readonly frames: readonly CallFrame[] }
+  /** Of a later version, or reserved. */
+  | { readonly kind: 'skipped' }
+  /** The same, and its sender is told. */
   | { readonly kind: 'unsupported' };
 
 /** Reads a body; throws BAD_CONTENT. */
@@ -46,9 +52,10 @@ export function readBody({ kind, body }: Content): Body {
       return { kind: 'outcome', outcomes: decodeOutcomes(body) };
     case CONTENT_KIND.revocation:
       return { kind: 'revocation', revocation: revocationOf(body) };
-    case CONTENT_KIND.groupWelcome:
-    case CONTENT_KIND.introduction:
-      return { kind: 'unsupported' };
+    case CONTENT_KIND.callFrames:
+      return { kind: 'callFrames', frames: decodeCallFrames(body) };
+    default:
+      return { kind: mustBeUnderstood(kind) ? 'unsupported' : 'skipped' };
   }
 }
 

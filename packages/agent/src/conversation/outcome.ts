@@ -6,16 +6,29 @@
  */
 import { concatBytes, CryptoError } from '@agentmesh/crypto';
 
-/** Every handler is done; the application refused it; no handler managed in all its attempts. */
-export type OutcomeState = 'handled' | 'refused' | 'failed';
+/**
+ * Every handler is done; the application refused it; no handler managed in all its attempts; it
+ * waits for a person's decision; its sender cancelled it; its kind is not understood there.
+ */
+export type OutcomeState = 'handled' | 'refused' | 'failed' | 'held' | 'cancelled' | 'unsupported';
 
-const STATES: readonly OutcomeState[] = ['handled', 'refused', 'failed'];
+const STATES: readonly OutcomeState[] = [
+  'handled',
+  'refused',
+  'failed',
+  'held',
+  'cancelled',
+  'unsupported',
+];
 
 /** One message's end. */
 export interface Outcome {
   readonly msgId: Uint8Array;
   readonly state: OutcomeState;
-  /** The recipient's words for a refusal, at most {@link REASON_BYTES}; else empty. */
+  /**
+   * The recipient's words for a refusal, at most {@link REASON_BYTES}; else empty. `state 7` where
+   * a later version told a state that this one does not know.
+   */
   readonly reason: string;
 }
 
@@ -70,16 +83,20 @@ export function decodeOutcomes(body: Uint8Array): readonly Outcome[] {
 }
 
 function outcomeAt(body: Uint8Array, at: number): { outcome: Outcome; end: number } {
-  const state = STATES[(body[at + MSG_ID_BYTES] ?? 0) - FIRST_STATE];
+  const number = body[at + MSG_ID_BYTES] ?? 0;
   const length = body[at + MSG_ID_BYTES + 1] ?? 0;
   const start = at + MSG_ID_BYTES + 2;
   const end = start + length;
-  if (state === undefined || length > REASON_BYTES || end > body.length) {
+  if (number === 0 || length > REASON_BYTES || end > body.length) {
     throw new CryptoError('BAD_CONTENT');
   }
   const msgId = body.slice(at, at + MSG_ID_BYTES);
   try {
-    return { outcome: { msgId, state, reason: utf8Strict.decode(body.subarray(start, end)) }, end };
+    const reason = utf8Strict.decode(body.subarray(start, end));
+    const state = STATES[number - FIRST_STATE];
+    // A state of a later version ends the message all the same (§2.6).
+    const outcome = { msgId, state: state ?? 'failed', reason: state ? reason : `state ${number}` };
+    return { outcome, end };
   } catch (error) {
     throw new CryptoError('BAD_CONTENT', undefined, error);
   }

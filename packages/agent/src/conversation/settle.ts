@@ -29,6 +29,14 @@ import type { SessionEntry } from './sessions.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import type { TrustPolicy } from './trust.js';
 
+/** What owes no receipt: an answer would bring about the next one. */
+const UNANSWERED: ReadonlySet<Body['kind']> = new Set([
+  'receipt',
+  'retry',
+  'outcome',
+  'revocation',
+]);
+
 /** An opened message, with what was known before it. */
 export interface OpenedMessage {
   readonly tx: StoreTransaction;
@@ -222,7 +230,7 @@ async function earlierId(
 
 /** Only what the application sent, or a nudge, asks for a receipt: receipts answer none. */
 function withReceiptOwed({ tx, body }: OpenedMessage, peer: Peer): Peer {
-  if (body.kind !== 'application' && body.kind !== 'nudge') return peer;
+  if (UNANSWERED.has(body.kind)) return peer;
   if (peer.owed === 0) tx.put(ROW.receipt(peer.identity.aid), new Uint8Array());
   return { ...peer, owed: peer.owed + 1 };
 }

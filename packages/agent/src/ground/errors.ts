@@ -85,6 +85,11 @@ const AGENT_ERRORS = {
     retryable: false,
     message: 'The recipient could not handle this message: it is a dead letter there',
   },
+  CANCELLED: { retryable: false, message: 'Cancelled by its sender' },
+  UNSUPPORTED: {
+    retryable: false,
+    message: 'The recipient runs a version that does not know this kind of message',
+  },
   UNDELIVERED: { retryable: false, message: 'The hub could not deliver this message' },
 } as const satisfies Readonly<Record<string, ErrorRule>>;
 

@@ -7,6 +7,7 @@ import type { AgentContext } from '../agent-context.js';
 import { AgentError } from '../ground/errors.js';
 import { decodeInboxRow, encodeInboxRow } from '../message/inbox.js';
 import type { InboxRow } from '../message/inbox.js';
+import type { Received } from '../conversation/judge.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import type { Message } from '../message/message.js';
 import { reasonOf } from '../conversation/outcome.js';
@@ -14,6 +15,7 @@ import type { Ending, Outcomes } from '../owed/outcomes.js';
 import { orderOf, ROW } from '../store/row-keys.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { RowSweeper } from '../store/row-sweeper.js';
+import type { StoreTransaction } from '../store/store-transaction.js';
 
 /**
  * What an application does with a message; it is handled when this returns or resolves. Throwing
@@ -89,6 +91,27 @@ export class Dispatcher {
       const entry = { key, row: decodeInboxRow(value), place, redelivered: true, handled: noop };
       this.#waiting.push(waiting(entry, 0));
     }
+  }
+
+  /**
+   * Writes what a message leaves here when it is received; returns the key of its inbox row, null
+   * if the application does not see it.
+   */
+  stage(tx: StoreTransaction, { body, repeated }: Received, row: InboxRow): string | null {
+    const leavesRow = body.kind === 'application' || body.kind === 'unsupported';
+    if (repeated || !leavesRow) return null;
+    const key = this.#context.nextKey('inbox');
+    if (body.kind === 'unsupported') {
+      for (const owed of this.#outcomes.rowsOf(key, row, UNSUPPORTED)) tx.write(owed);
+      return null;
+    }
+    tx.put(key, encodeInboxRow(row));
+    return key;
+  }
+
+  /** Tells the sender of a kind that has to be understood that it is not. */
+  answerUnsupported({ body, repeated, peer }: Received): void {
+    if (body.kind === 'unsupported' && !repeated) this.#outcomes.due(peer.identity.aid);
   }
 
   /** A row was committed; it runs when nothing before it is missing, or after a wait. */
@@ -256,6 +279,7 @@ function waiting(entry: InboxEntry, dueMs: number): Waiting {
 }
 
 const HANDLED: Ending = { state: 'handled', reason: '' };
+const UNSUPPORTED: Ending = { state: 'unsupported', reason: '' };
 const FAILED: Ending = { state: 'failed', reason: '' };
 
 /** A handler that throws REFUSED has decided: no other handler and no other attempt follows. */

@@ -24,7 +24,6 @@ import type { HandshakeBudget } from '../peers/handshake-budget.js';
 import { HeardPlaces } from '../conversation/heard-positions.js';
 import type { HubLine } from '../hub/hub-connection.js';
 import { KeyedMutex } from '../ground/keyed-mutex.js';
-import { encodeInboxRow } from '../message/inbox.js';
 import type { InboxRow } from '../message/inbox.js';
 import type { Introductions } from '../peers/introductions.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
@@ -145,16 +144,14 @@ export class Receiver {
 
   /** Steps 1 to 11 for one delivery: its part of the batch, or a refusal that leaves nothing. */
   async #accept({ tx, accepted }: Batch, arrival: Arrival): Promise<Accepted> {
-    const { context, dispatcher } = this.#parts;
+    const { dispatcher } = this.#parts;
     const incoming: Incoming = arrival.delivery.envelope;
     if (!dispatcher.hasRoomFor(accepted.length + 1)) throw new AgentError('INBOX_FULL');
     return this.#alone(incoming, async () => {
       const part = tx.nested();
       const received = await this.#judge(part, incoming);
-      const isMessage = received.body.kind === 'application' && !received.repeated;
       const row = inboxRowOf(received);
-      const key = isMessage ? context.nextKey('inbox') : null;
-      if (key !== null) part.put(key, encodeInboxRow(row));
+      const key = dispatcher.stage(part, received, row);
       await part.commit();
       return { arrival, received, row, key };
     });
@@ -216,10 +213,9 @@ export class Receiver {
   /** What an authentic, committed message brings about. */
   #follow(received: Received): void {
     const { context, deliveries, dispatcher, followUps, introductions, publisher } = this.#parts;
-    const { peer, body, lost, droppedKeys } = received;
+    const { peer, body, lost, droppedKeys, epoch } = received;
     const { aid } = peer.identity;
     this.#places.add(received.place);
-    const { epoch } = received;
     deliveries.acknowledged(aid, epoch, received.acknowledged);
     for (const { number, id } of received.acknowledgedEarlier) {
       deliveries.acknowledgedEarlier({ aid, peer: peer.name, epoch, number, id });
@@ -237,6 +233,7 @@ export class Receiver {
       context.events.emit('keysDropped', { peer: peer.name, count: droppedKeys });
     }
     if (received.prekeys !== null) publisher.used(received.prekeys);
+    dispatcher.answerUnsupported(received);
     dispatcher.advance(lineOf(received), received.mark);
     if (body.kind === 'revocation') this.#revoked(body.revocation, peer);
     followUps?.after(peer);

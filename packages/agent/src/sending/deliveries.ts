@@ -123,11 +123,12 @@ export class Deliveries {
     const line = this.#lineOf(aid);
     const waiter = line.ids.get(id);
     if (waiter !== undefined) {
-      // Whoever has handled it has it, though earlier ones may still be missing there.
+      // Whoever tells of it has it, though earlier ones may still be missing there.
       if (line.numbers.has(placeOf(waiter.sent))) this.#deliver(waiter);
-      line.ids.delete(id);
+      // Held, it waits there for a person: its end is still to come.
+      if (state !== 'held') line.ids.delete(id);
       if (state === 'handled') waiter.handled.resolve();
-      else waiter.handled.reject(outcomeError(state, reason));
+      else if (state !== 'held') waiter.handled.reject(outcomeError(state, reason));
     }
     this.#tell({ aid, peer, id }, state, reason === '' ? null : reason);
     this.#forgetIfIdle(aid);
@@ -256,7 +257,13 @@ function placeOf({ epoch, number }: Pick<Sent, 'epoch' | 'number'>): string {
   return `${epoch}/${number}`;
 }
 
-function outcomeError(state: 'refused' | 'failed', reason: string): AgentError {
-  const detail = reason === '' ? undefined : reason;
-  return new AgentError(state === 'refused' ? 'REFUSED' : 'FAILED', detail);
+const OUTCOME_CODES = {
+  refused: 'REFUSED',
+  failed: 'FAILED',
+  cancelled: 'CANCELLED',
+  unsupported: 'UNSUPPORTED',
+} as const;
+
+function outcomeError(state: keyof typeof OUTCOME_CODES, reason: string): AgentError {
+  return new AgentError(OUTCOME_CODES[state], reason === '' ? undefined : reason);
 }

@@ -1,0 +1,66 @@
+/**
+ * What a later version sends (protocol.md §2.6): kinds and outcome states that this one does not
+ * know. None of them keeps a conversation from going on.
+ */
+import { expect, test } from '@jest/globals';
+import { CONTENT_KIND } from '@agentmesh/crypto';
+import { envelopeTo, Forger } from './forger.js';
+import { World } from './world.js';
+import type { Resident } from './world.js';
+
+/** A peer of alice that says what it likes, and the last of its numbers that she acknowledged. */
+async function laterVersion(world: World, alice: Resident) {
+  const mallory = await world.agent('mallory');
+  await world.finish(mallory.agent.send('alice', 'hello'));
+  await world.rest();
+  const { bundle } = world.hub.passed.served.findLast(({ peer }) => peer === 'alice') ?? {};
+  if (bundle === undefined) throw new Error('no bundle of alice was served');
+  const sentAtMs = world.host.clock();
+  const served = { ...bundle, oneTime: undefined };
+  const forger = new Forger(mallory.keyPair, served, sentAtMs, 9);
+  const say = (kind: number, body: Uint8Array): void => {
+    const names = { fromName: 'mallory', toName: 'alice', sentAtMs };
+    const wire = forger.say({ kind, body, ...names });
+    world.hub.inject('alice', envelopeTo(alice, forger.aid, wire));
+  };
+  return { say, mallory };
+}
+
+test('unknown kinds from 9 to 127 are taken and skipped, and what follows is received', async () => {
+  await using world = await World.create();
+  const alice = await world.agent('alice');
+  const { say } = await laterVersion(world, alice);
+  for (const kind of [10, 64, 127]) say(kind, Uint8Array.of(1, 2, 3));
+  say(CONTENT_KIND.application, new TextEncoder().encode('{"text":"after"}'));
+  await world.advance(10_000);
+  expect(alice.texts).toEqual(['hello', 'after']);
+  expect(alice.events.refused).toEqual([]);
+  expect(alice.events.gap).toEqual([]);
+});
+
+test('kinds from 128 on are taken, acknowledged and answered as unsupported', async () => {
+  await using world = await World.create();
+  const alice = await world.agent('alice');
+  const { say, mallory } = await laterVersion(world, alice);
+  for (const kind of [128, 255]) say(kind, new Uint8Array());
+  say(CONTENT_KIND.application, new TextEncoder().encode('{"text":"after"}'));
+  await world.advance(10_000);
+  expect(alice.texts).toEqual(['hello', 'after']);
+  const { outgoing } = mallory.events;
+  const states = outgoing.filter(({ peer }) => peer === 'alice').map(({ state }) => state);
+  expect(states.filter((state) => state === 'unsupported')).toHaveLength(2);
+  expect(alice.events.refused).toEqual([]);
+});
+
+test('an unknown outcome state ends the message as failed, with its number as the reason', async () => {
+  await using world = await World.create();
+  const alice = await world.agent('alice');
+  const { say } = await laterVersion(world, alice);
+  const sent = await world.finish(alice.agent.send('mallory', 'a task'));
+  const msgId = Buffer.from(sent.id, 'hex');
+  say(CONTENT_KIND.outcome, Uint8Array.of(1, ...msgId, 99, 0));
+  await expect(world.finish(sent.handled)).rejects.toMatchObject({
+    code: 'FAILED',
+    detail: 'state 99',
+  });
+});
