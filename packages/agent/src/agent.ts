@@ -131,9 +131,9 @@ export class Agent {
   /** Looks a peer up, pins his identity and begins a session, without sending anything. */
   async connect(peer: string): Promise<PeerInfo> {
     const reference = parseReference(peer);
-    const { introductions, context, link, sender } = this.#engine;
+    const { introductions, context, hub, sender } = this.#engine;
     context.assertRunning();
-    if (link === null) throw new AgentError('NO_HUB');
+    if (hub === null) throw new AgentError('NO_HUB');
     await sender.reach(await introductions.resolve(reference));
     const reached = await introductions.find(reference);
     if (reached === null) throw new AgentError('UNKNOWN_PEER');
@@ -144,9 +144,9 @@ export class Agent {
    * What another agent needs to write to this one without a hub; for one agent, to be used once.
    */
   async publicBundle(): Promise<BundleJson> {
-    const { context, publisher, link } = this.#engine;
+    const { context, publisher, bundles } = this.#engine;
     context.assertRunning();
-    return encodeBundle(await publisher.handOver(link?.hubId ?? null));
+    return encodeBundle(await publisher.handOver(bundles.hubId));
   }
 
   /** Introduces the agent whose `publicBundle` this is; a fingerprint makes him verified. */
@@ -165,12 +165,11 @@ export class Agent {
    */
   async seal(peer: string, content: string | object): Promise<SealedEnvelope> {
     const body = messageBody(content);
-    const { context, introductions, link, sender } = this.#engine;
+    const { context, introductions, hub, sender } = this.#engine;
     context.assertRunning();
     const reference = parseReference(peer);
     const known = await introductions.find(reference);
-    if (known === null && link === null)
-      throw new AgentError('UNKNOWN_PEER', 'connectWithBundle()');
+    if (known === null && hub === null) throw new AgentError('UNKNOWN_PEER', 'connectWithBundle()');
     const to = known?.identity.aid ?? (await introductions.resolve(reference));
     const { wire, peer: recipient } = await new Promise<Composed>((committed, failed) => {
       const draft = { kind: CONTENT_KIND.application, body };
@@ -196,14 +195,14 @@ export class Agent {
 
   /** Names of the agents on the hub, this one included. */
   async listPeers(): Promise<string[]> {
-    const { link, context } = this.#engine;
+    const { hub, context } = this.#engine;
     context.assertRunning();
-    if (link === null) return (await knownPeers(context)).map(({ name }) => name);
+    if (hub === null) return (await knownPeers(context)).map(({ name }) => name);
     const names: string[] = [];
     let cursor: string | null = null;
     do {
       const query: { cursor?: string } = cursor === null ? {} : { cursor };
-      const page = await link.request((hub) => hub.list(query));
+      const page = await hub.link.request((connection) => connection.list(query));
       names.push(...page.names);
       cursor = page.next;
     } while (cursor !== null);
@@ -244,7 +243,9 @@ export class Agent {
       throw new AgentError('BAD_OPTION', 'next: an AgentKeyPair');
     }
     if (Object(options) !== options) throw new AgentError('BAD_OPTION', 'options: an object');
-    await this.#engine.rotate(next, options);
+    const { hub } = this.#engine;
+    if (hub === null) throw new AgentError('NO_HUB');
+    await hub.rotate(next, options);
   }
 
   /**
@@ -325,14 +326,14 @@ export class Agent {
   }
 
   async #send(peer: string, bodyOf: () => Uint8Array): Promise<SendResult> {
-    const { context, deliveries, introductions, link, dispatcher } = this.#engine;
+    const { context, deliveries, introductions, hub, dispatcher } = this.#engine;
     context.assertRunning();
     const reference = parseReference(peer);
     const body = bodyOf();
     if (this.#isSelf(reference)) {
       return deliverToSelf({ context, deliveries, dispatcher }, body);
     }
-    if (link === null) throw new AgentError('NO_HUB');
+    if (hub === null) throw new AgentError('NO_HUB');
     return send(this.#engine, await introductions.resolve(reference), body);
   }
 
@@ -365,10 +366,10 @@ async function keptOf(options: CheckedOptions): Promise<KeptIdentity> {
 
 /** Sends a body to a peer who is one already; resolves when the hub has it durably. */
 async function send(engine: Engine, to: Uint8Array, body: Uint8Array): Promise<SendResult> {
-  const { context, deliveries, link, sender, transmitter } = engine;
+  const { context, deliveries, hub, sender, transmitter } = engine;
   context.assertRunning();
-  if (link === null) throw new AgentError('NO_HUB');
-  if (link.ended !== null) throw link.ended;
+  if (hub === null) throw new AgentError('NO_HUB');
+  if (hub.link.ended !== null) throw hub.link.ended;
   if (transmitter.isFull) throw new AgentError('BACKPRESSURE');
   const draft = { kind: CONTENT_KIND.application, body };
   return new Promise<SendResult>((resolve, reject) => {

@@ -1,5 +1,5 @@
 /**
- * Lines of identities that another one has followed: they bring what was on its way, and end after
+ * Connections of identities that another one has followed: they bring what was on its way, and end after
  * a while (protocol.md §2.13). Owns connecting, ending and forgetting them; what a message means is
  * the receiver's.
  */
@@ -9,39 +9,42 @@ import { nameOf } from '../agent-context.js';
 import type { AgentContext } from '../agent-context.js';
 import { encodeFormer, prekeyIdsOf, receives, vouches } from '../self/former-identity.js';
 import type { FormerIdentity } from '../self/former-identity.js';
-import type { HubLine } from '../hub/hub-connection.js';
+import type { IdentityConnection } from '../hub/identity-connection.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { ROW } from '../store/row-keys.js';
 
-/** The lines of one agent's former identities. */
-export class FormerLines {
+/** The connections of one agent's former identities. */
+export class FormerConnections {
   readonly #context: AgentContext;
-  /** Makes a line for an identity, and connects it. */
-  readonly #connect: (keyPair: AgentKeyPair) => Promise<HubLine>;
-  readonly #lines = new Map<FormerIdentity, HubLine>();
+  /** Makes a connection for an identity, and brings it up. */
+  readonly #connect: (keyPair: AgentKeyPair) => Promise<IdentityConnection>;
+  readonly #connections = new Map<FormerIdentity, IdentityConnection>();
   readonly #waiting = new Set<() => void>();
   #closed = false;
 
-  constructor(context: AgentContext, connect: (keyPair: AgentKeyPair) => Promise<HubLine>) {
+  constructor(
+    context: AgentContext,
+    connect: (keyPair: AgentKeyPair) => Promise<IdentityConnection>,
+  ) {
     this.#context = context;
     this.#connect = connect;
   }
 
-  /** The line of the identity that was the present one until now. */
-  adopt(line: HubLine): void {
+  /** The connection of the identity that was the present one until now. */
+  adopt(connection: IdentityConnection): void {
     const [latest] = this.#context.formers;
-    if (latest !== undefined) this.#lines.set(latest, line);
+    if (latest !== undefined) this.#connections.set(latest, connection);
   }
 
   /** Connects the former identities of earlier runs that still receive. */
   start(): void {
     const nowMs = this.#context.runtime.now();
     for (const former of this.#context.formers) {
-      if (receives(former, nowMs) && !this.#lines.has(former)) void this.#start(former);
+      if (receives(former, nowMs) && !this.#connections.has(former)) void this.#start(former);
     }
   }
 
-  /** Ends the lines whose time is over, and forgets what nothing needs any more. */
+  /** Ends the connections whose time is over, and forgets what nothing needs any more. */
   async sweep(): Promise<void> {
     const nowMs = this.#context.runtime.now();
     for (const former of this.#context.formers) {
@@ -53,14 +56,16 @@ export class FormerLines {
   async close(): Promise<void> {
     this.#closed = true;
     for (const cancel of this.#waiting) cancel();
-    await Promise.allSettled([...this.#lines.values()].map((line) => line.close()));
+    await Promise.allSettled(
+      [...this.#connections.values()].map((connection) => connection.close()),
+    );
   }
 
   async #start(former: FormerIdentity): Promise<void> {
     try {
-      const line = await this.#connect(former.keyPair);
-      if (this.#closed) await line.close();
-      else this.#lines.set(former, line);
+      const connection = await this.#connect(former.keyPair);
+      if (this.#closed) await connection.close();
+      else this.#connections.set(former, connection);
     } catch (error) {
       if (this.#closed) return;
       const code = error instanceof AgentMeshError ? error.code : nameOf(error);
@@ -80,8 +85,8 @@ export class FormerLines {
 
   /** It receives no more: its prekeys go. */
   async #retire(former: FormerIdentity): Promise<void> {
-    await this.#lines.get(former)?.close();
-    this.#lines.delete(former);
+    await this.#connections.get(former)?.close();
+    this.#connections.delete(former);
     const { signed, oneTime } = prekeyIdsOf(former);
     if (signed.length + oneTime.length === 0) return;
     const context = this.#context;

@@ -15,12 +15,15 @@ import {
 import type { PublicIdentity, Revocation, RevocationReason } from '@agentmesh/crypto';
 import { fromBase64Url, ProtocolError, toBase64Url } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
-import type { Engine } from '../engine/engine.js';
 import { AgentError } from '../ground/errors.js';
 import { loadPeer } from '../conversation/handshake.js';
 import type { HubLink } from '../hub/hub-link.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { activeOf, decodePeer } from '../conversation/peer.js';
+import type { BundleSource } from '../peers/bundle-source.js';
+import type { Revocations } from '../peers/revocations.js';
+import type { Sender } from '../sending/sender.js';
+import type { Transmitter } from '../sending/transmitter.js';
 import { rowsUnder } from '../store/row-pages.js';
 
 /** Our own revocation, base64url: whoever has it can end this identity, and nothing else. */
@@ -41,26 +44,37 @@ export function readRevocation(text: unknown): Revocation {
   }
 }
 
+/** What a revocation is honoured with. */
+export interface RevokingParts {
+  readonly context: AgentContext;
+  /** Null without a hub. */
+  readonly hub: { readonly link: HubLink } | null;
+  readonly bundles: BundleSource;
+  readonly revocations: Revocations;
+  readonly sender: Sender;
+  readonly transmitter: Transmitter;
+}
+
 /**
  * Honours a revocation here for ever and hands it to the hub. Of our own identity: peers with whom
  * we speak are told first, and the agent ends. Throws BAD_RECORD when its owner did not sign it,
  * UNKNOWN_PEER when neither we nor the hub know him. Whatever else the hub says, or does not, it is
  * honoured here.
  */
-export async function revoke(engine: Engine, revocation: Revocation): Promise<void> {
-  const { context, link, revocations } = engine;
-  const identity = await ownerOf(engine, revocation.aid);
+export async function revoke(parts: RevokingParts, revocation: Revocation): Promise<void> {
+  const { context, hub, revocations } = parts;
+  const identity = await ownerOf(parts, revocation.aid);
   if (!verifyRevocation(revocation, identity)) {
     throw new CryptoError('BAD_RECORD', 'its owner did not sign it');
   }
   if (!equalBytes(identity.aid, context.aid)) {
     await revocations.learn(revocation, identity);
-    if (link !== null) await handIn(link, revocation);
+    if (hub !== null) await handIn(hub.link, revocation);
     return;
   }
-  await tellPeers(engine, revocation);
+  await tellPeers(parts, revocation);
   try {
-    if (link !== null) await inTime(context, handIn(link, revocation));
+    if (hub !== null) await inTime(context, handIn(hub.link, revocation));
   } finally {
     await revocations.learn(revocation, identity);
   }
@@ -84,11 +98,14 @@ async function handIn(link: HubLink, { bytes }: Revocation): Promise<void> {
   }
 }
 
-async function ownerOf({ context, bundles }: Engine, aid: Uint8Array): Promise<PublicIdentity> {
+async function ownerOf(
+  { context, bundles }: RevokingParts,
+  aid: Uint8Array,
+): Promise<PublicIdentity> {
   if (equalBytes(aid, context.aid)) return context.keyPair.identity;
   const peer = await loadPeer(context.transaction(), aid);
   if (peer !== null) return peer.identity;
-  if (bundles === null) throw new AgentError('UNKNOWN_PEER');
+  if (!bundles.hasHub) throw new AgentError('UNKNOWN_PEER');
   try {
     const bundle = await bundles.request({ peer: addressOf(aid), oneTime: false });
     return parseIdentityRecord(bundle.record).identity;
@@ -100,7 +117,7 @@ async function ownerOf({ context, bundles }: Engine, aid: Uint8Array): Promise<P
 
 /** Everybody to whom there is a session; within a few seconds, since the hub comes next. */
 async function tellPeers(
-  { context, sender, transmitter }: Engine,
+  { context, sender, transmitter }: RevokingParts,
   { bytes }: Revocation,
 ): Promise<void> {
   const draft = { kind: CONTENT_KIND.revocation, body: bytes };

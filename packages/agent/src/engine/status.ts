@@ -4,6 +4,7 @@
  */
 import { addressOf } from '@agentmesh/crypto';
 import type { AgentContext } from '../agent-context.js';
+import type { HubLink } from '../hub/hub-link.js';
 import type { Engine } from './engine.js';
 import { AgentError } from '../ground/errors.js';
 import { activeOf, decodePeer, fingerprintOfPeer } from '../conversation/peer.js';
@@ -67,7 +68,7 @@ function infoOf(peer: Peer, epoch: number): PeerInfo {
 }
 
 export async function statusOf(engine: Engine): Promise<AgentStatus> {
-  const { context, dispatcher, link, transmitter } = engine;
+  const { context, dispatcher, hub, transmitter } = engine;
   const peers = await knownPeers(context);
   return {
     agentId: context.name,
@@ -75,13 +76,13 @@ export async function statusOf(engine: Engine): Promise<AgentStatus> {
     activeSessions: peers.filter(({ session }) => session !== 'none').length,
     knownPeers: peers.length,
     handlers: dispatcher.handlers,
-    connection: link === null ? 'none' : connectionOf(link),
+    connection: hub === null ? 'none' : connectionOf(hub.link),
     outbox: transmitter.depth,
     inbox: dispatcher.depth,
   };
 }
 
-function connectionOf({ isUp, ended }: NonNullable<Engine['link']>): AgentStatus['connection'] {
+function connectionOf({ isUp, ended }: HubLink): AgentStatus['connection'] {
   if (ended !== null) return 'ended';
   return isUp ? 'online' : 'offline';
 }

@@ -1,18 +1,18 @@
 /**
- * Brings up lines to the hub: what an identity shows there, one attempt, or as many as it takes.
- * Owns credentials and patience; what a line tells afterwards is the engine's.
+ * Brings up connections to the hub: what an identity shows there, one attempt, or as many as it takes.
+ * Owns credentials and patience; what a connection tells afterwards is the engine's.
  */
 import type { AgentKeyPair } from '@agentmesh/crypto';
 import { AgentMeshError } from '@agentmesh/crypto';
 import type { Hub, HubCredentials } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
-import { HubLine } from './hub-connection.js';
-import type { LineEvents } from './hub-connection.js';
+import { IdentityConnection } from './identity-connection.js';
+import type { ConnectionEvents } from './identity-connection.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { ROW } from '../store/row-keys.js';
 
-/** Nothing that a line tells is taken: what it brings comes again on the next one. */
-const SILENT: LineEvents = {
+/** Nothing that a connection tells is taken: what it brings comes again on the next one. */
+const SILENT: ConnectionEvents = {
   authenticated: async () => {},
   deliver() {},
   notice() {},
@@ -36,28 +36,28 @@ export class Connector {
     this.#token = token;
   }
 
-  /** A line that is not connected yet. */
-  newLine(events: LineEvents): HubLine {
-    return new HubLine(this.#hub, this.#context.runtime, events);
+  /** A connection that is not connected yet. */
+  newConnection(events: ConnectionEvents): IdentityConnection {
+    return new IdentityConnection(this.#hub, this.#context.runtime, events);
   }
 
   /** Tries once, as long as the hub's client does; rejects with the hub's refusal. */
-  async connect(line: HubLine, keyPair: AgentKeyPair): Promise<void> {
-    await line.connect(await this.#credentials(keyPair));
+  async connect(connection: IdentityConnection, keyPair: AgentKeyPair): Promise<void> {
+    await connection.connect(await this.#credentials(keyPair));
   }
 
   /** Whether the hub, which proves its key, lets this identity in; rejects with why it does not. */
   async probe(keyPair: AgentKeyPair): Promise<void> {
-    const line = this.newLine(SILENT);
-    await this.connect(line, keyPair);
-    await line.close();
+    const connection = this.newConnection(SILENT);
+    await this.connect(connection, keyPair);
+    await connection.close();
   }
 
   /** Tries until it succeeds; rejects with what no retry can help, or once {@link stop}ped. */
-  async insist(line: HubLine, keyPair: AgentKeyPair): Promise<void> {
+  async insist(connection: IdentityConnection, keyPair: AgentKeyPair): Promise<void> {
     for (let failures = 0; ; failures++) {
       try {
-        return await this.connect(line, keyPair);
+        return await this.connect(connection, keyPair);
       } catch (error) {
         const mayPass = error instanceof AgentMeshError && error.retryable;
         if (!mayPass || this.#stopped) throw error;

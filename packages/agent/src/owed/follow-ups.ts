@@ -55,7 +55,8 @@ export class FollowUps {
   };
   /** Times of retry requests answered in the last minute. */
   readonly #answered = new Map<string, number[]>();
-  #stopped = false;
+  /** Nothing is said where there is no hub: then this is never loaded. */
+  #isRunning = false;
 
   constructor(context: AgentContext, sender: Sender) {
     this.#context = context;
@@ -65,6 +66,7 @@ export class FollowUps {
   /** Takes up the receipts that an earlier run owed, what it missed, and what it waited for. */
   async load(): Promise<void> {
     const { store } = this.#context;
+    this.#isRunning = true;
     for await (const { key } of rowsUnder(store, 'receipt')) {
       this.#receiptIn(aidOfKey(key), AGENT_LIMITS.receiptMs);
     }
@@ -101,7 +103,7 @@ export class FollowUps {
     const key = toHex(aid);
     const nowMs = this.#context.waits();
     const recent = (this.#answered.get(key) ?? []).filter((at) => nowMs - at < MINUTE_MS);
-    if (this.#stopped || recent.length >= AGENT_LIMITS.retriesPerMinute) return;
+    if (!this.#isRunning || recent.length >= AGENT_LIMITS.retriesPerMinute) return;
     this.#answered.set(key, [...recent, nowMs]);
     this.#sender.answerRetry(aid, ranges).catch((error: unknown) => {
       this.#context.log.warn('retry not answered', { error: nameOf(error) });
@@ -115,7 +117,7 @@ export class FollowUps {
   }
 
   stop(): void {
-    this.#stopped = true;
+    this.#isRunning = false;
     for (const timers of [this.#receipts, this.#gaps.timers, this.#nudges.timers]) {
       for (const { cancel } of timers.values()) cancel();
     }
@@ -123,13 +125,13 @@ export class FollowUps {
 
   #receiptIn(aid: Uint8Array, delayMs: number): void {
     const key = toHex(aid);
-    if (this.#stopped || this.#receipts.has(key)) return;
+    if (!this.#isRunning || this.#receipts.has(key)) return;
     const cancel = this.#context.runtime.schedule(delayMs, () => void this.#sendReceipt(aid));
     this.#receipts.set(key, { cancel, attempt: 0 });
   }
 
   #receiptNow(aid: Uint8Array): void {
-    if (this.#stopped) return;
+    if (!this.#isRunning) return;
     void this.#sendReceipt(aid);
   }
 
@@ -144,7 +146,7 @@ export class FollowUps {
   #remind(reminder: Reminder, aid: Uint8Array, attempt = 0): void {
     const { timers, firstMs, attempts } = reminder;
     const key = toHex(aid);
-    if (this.#stopped || attempt >= attempts || timers.has(key)) return;
+    if (!this.#isRunning || attempt >= attempts || timers.has(key)) return;
     const ask = (): void => void this.#ask(reminder, aid, attempt);
     const cancel = this.#context.runtime.schedule(firstMs * FACTOR ** attempt, ask);
     timers.set(key, { cancel, attempt });

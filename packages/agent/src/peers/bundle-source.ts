@@ -3,6 +3,7 @@
  * comes with one is kept before anybody looks at the bundle; checking it is the asker's.
  */
 import type { Bundle } from '@agentmesh/crypto';
+import { AgentError } from '../ground/errors.js';
 import type { HubLink } from '../hub/hub-link.js';
 import type { Revocations } from './revocations.js';
 
@@ -15,27 +16,39 @@ export interface BundleRequest {
 
 /** The one place where bundles come in from the hub. */
 export class BundleSource {
-  readonly #link: HubLink;
+  readonly #link: () => HubLink | null;
   readonly #revocations: Revocations;
 
-  constructor(link: HubLink, revocations: Revocations) {
+  /** `link` gives null for an agent without a hub. */
+  constructor(link: () => HubLink | null, revocations: Revocations) {
     this.#link = link;
     this.#revocations = revocations;
   }
 
+  /** Whether there is a hub to ask at all. */
+  get hasHub(): boolean {
+    return this.#link() !== null;
+  }
+
   /** The id of the hub that serves; null before the first connection. */
   get hubId(): Uint8Array | null {
-    return this.#link.hubId;
+    return this.#link()?.hubId ?? null;
   }
 
-  /** Asks once, now; rejects with CONNECTION_LOST while the line is down. */
+  /** Asks once, now; rejects with CONNECTION_LOST while the connection is down, or NO_HUB. */
   async ask({ peer, oneTime }: BundleRequest): Promise<Bundle> {
-    return this.#noticed(await this.#link.ask((hub) => hub.getBundle(peer, { oneTime })));
+    return this.#noticed(await this.#hub().ask((hub) => hub.getBundle(peer, { oneTime })));
   }
 
-  /** Asks until the hub answers. */
+  /** Asks until the hub answers; rejects with NO_HUB. */
   async request({ peer, oneTime }: BundleRequest): Promise<Bundle> {
-    return this.#noticed(await this.#link.request((hub) => hub.getBundle(peer, { oneTime })));
+    return this.#noticed(await this.#hub().request((hub) => hub.getBundle(peer, { oneTime })));
+  }
+
+  #hub(): HubLink {
+    const link = this.#link();
+    if (link === null) throw new AgentError('NO_HUB');
+    return link;
   }
 
   async #noticed(bundle: Bundle): Promise<Bundle> {

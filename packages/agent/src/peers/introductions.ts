@@ -54,7 +54,7 @@ import type { PeerReference } from '../conversation/trust.js';
 /** Everyone who is or becomes a peer of one agent. */
 export class Introductions {
   readonly #context: AgentContext;
-  readonly #bundles: BundleSource | null;
+  readonly #bundles: BundleSource;
   readonly #revocations: Revocations;
   readonly #successions: Successions;
   /** By the text of the reference: calls for one peer go on in the order in which they came. */
@@ -64,7 +64,7 @@ export class Introductions {
 
   constructor(parts: {
     readonly context: AgentContext;
-    readonly bundles: BundleSource | null;
+    readonly bundles: BundleSource;
     readonly revocations: Revocations;
   }) {
     const { context, bundles } = parts;
@@ -108,9 +108,8 @@ export class Introductions {
    * self-claimed name alone never makes a pin. The name stays claimed until {@link release}.
    */
   async meetSender(tx: StoreTransaction, name: string, aid: Uint8Array): Promise<Peer> {
-    const bundles = this.#bundles;
-    if (bundles === null) throw new AgentError('UNKNOWN_SENDER');
-    const record = await this.#askForRecord(bundles, name).catch((error: unknown) =>
+    if (!this.#bundles.hasHub) throw new AgentError('UNKNOWN_SENDER');
+    const record = await this.#askForRecord(name).catch((error: unknown) =>
       this.#withoutRecord(name, aid, error),
     );
     if (equalBytes(record.identity.aid, aid)) return this.#pin(tx, record);
@@ -132,10 +131,8 @@ export class Introductions {
     tx: StoreTransaction,
     aid: Uint8Array,
   ): Promise<{ readonly peer: Peer; readonly bundle: Bundle; readonly question: BundleQuestion }> {
-    const bundles = this.#bundles;
-    if (bundles === null) throw new AgentError('UNKNOWN_SENDER');
-    const question = { name: null, aid, fingerprint: null, hubId: bundles.hubId };
-    const bundle = await bundles.ask({ peer: addressOf(aid), oneTime: true });
+    const question = { name: null, aid, fingerprint: null, hubId: this.#bundles.hubId };
+    const bundle = await this.#bundles.ask({ peer: addressOf(aid), oneTime: true });
     const { record } = checkBundle(bundle, question, null, this.#context.runtime.now());
     return { peer: await this.#pin(tx, record), bundle, question };
   }
@@ -160,10 +157,8 @@ export class Introductions {
   }
 
   async #follow({ peer: name, pinnedAddress }: IdentityChangedError): Promise<Uint8Array | null> {
-    const bundles = this.#bundles;
-    if (bundles === null) return null;
     try {
-      const record = await this.#askForRecord(bundles, name);
+      const record = await this.#askForRecord(name);
       const { aid } = record.identity;
       const previous = aidOfAddress(pinnedAddress);
       return await this.#context.peers.run(toHex(aid), async () => {
@@ -239,10 +234,8 @@ export class Introductions {
   }
 
   async #meet(reference: PeerReference, replaced?: Peer): Promise<Uint8Array> {
-    const bundles = this.#bundles;
-    if (bundles === null) throw new AgentError('NO_HUB');
-    const bundle = await bundles.request({ peer: reference.text, oneTime: true });
-    const question = questionOf(reference, bundles.hubId ?? NO_HUB);
+    const bundle = await this.#bundles.request({ peer: reference.text, oneTime: true });
+    const question = questionOf(reference, this.#bundles.hubId ?? NO_HUB);
     return this.#take({ bundle, question, reference, replaced });
   }
 
@@ -336,10 +329,10 @@ export class Introductions {
       : error;
   }
 
-  async #askForRecord(bundles: BundleSource, name: string): Promise<IdentityRecord> {
-    const question = { name, aid: null, fingerprint: null, hubId: bundles.hubId };
+  async #askForRecord(name: string): Promise<IdentityRecord> {
+    const question = { name, aid: null, fingerprint: null, hubId: this.#bundles.hubId };
     try {
-      const bundle = await bundles.ask({ peer: askedAs(question), oneTime: false });
+      const bundle = await this.#bundles.ask({ peer: askedAs(question), oneTime: false });
       return checkRecord(bundle, question, this.#context.runtime.now());
     } catch (error) {
       if (error instanceof CryptoError && error.code === 'REVOKED') throw error;

@@ -51,13 +51,13 @@ type Fetched = { readonly bundle: Bundle; readonly hubId: Uint8Array | null } | 
 const RENEWAL_RETRY_MS = 600_000;
 
 /** The conversations of one agent. */
-export class Conversations {
+export class SessionFinder {
   readonly #context: AgentContext;
-  readonly #bundles: BundleSource | null;
+  readonly #bundles: BundleSource;
   /** By aid in hex: when the renewal of an old session may be tried again. */
   readonly #renewAfter = new Map<string, number>();
 
-  constructor(context: AgentContext, bundles: BundleSource | null) {
+  constructor(context: AgentContext, bundles: BundleSource) {
     this.#context = context;
     this.#bundles = bundles;
   }
@@ -123,7 +123,7 @@ export class Conversations {
   /** Whether an old session is used although a new one would be better. */
   #goesOn(peer: Peer, fetched: Fetched | null): boolean {
     if (this.#isOutdated(peer)) return false;
-    if (fetched === 'none' || this.#bundles === null) return true;
+    if (fetched === 'none' || !this.#bundles.hasHub) return true;
     const after = this.#renewAfter.get(toHex(peer.identity.aid)) ?? 0;
     return fetched === null && this.#context.waits() < after;
   }
@@ -145,7 +145,7 @@ export class Conversations {
       return beginSession(tx, author, { peer, bundle });
     } catch (error) {
       const isStale = error instanceof CryptoError || error instanceof AgentError;
-      if (isStale && this.#bundles !== null) return null;
+      if (isStale && this.#bundles.hasHub) return null;
       throw error;
     }
   }
@@ -153,7 +153,7 @@ export class Conversations {
   /** Asks the hub for a peer: once for a renewal, else until it answers. */
   async #fetch(peer: Peer): Promise<Fetched> {
     const bundles = this.#bundles;
-    if (bundles === null) throw new AgentError('NO_SESSION');
+    if (!bundles.hasHub) throw new AgentError('NO_SESSION');
     const ask = (): Promise<Bundle> => bundles.request({ peer: peer.name, oneTime: true });
     const entry = activeOf(peer, this.#context.meta.epoch);
     const isRenewal =

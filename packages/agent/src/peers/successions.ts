@@ -19,10 +19,10 @@ import { isSuccessor } from '../conversation/succession.js';
 /** The changes of identity of one agent's peers. */
 export class Successions {
   readonly #context: AgentContext;
-  readonly #bundles: BundleSource | null;
+  readonly #bundles: BundleSource;
   readonly #revocations: Revocations;
 
-  constructor(context: AgentContext, bundles: BundleSource | null, revocations: Revocations) {
+  constructor(context: AgentContext, bundles: BundleSource, revocations: Revocations) {
     this.#context = context;
     this.#bundles = bundles;
     this.#revocations = revocations;
@@ -33,7 +33,7 @@ export class Successions {
    * revoked one vouches for nobody: whoever stole its keys could have signed.
    */
   async mayFollow(record: IdentityRecord, identity: PublicIdentity): Promise<boolean> {
-    if (this.#bundles === null || this.#context.policy.mode === 'strict') return false;
+    if (!this.#bundles.hasHub || this.#context.policy.mode === 'strict') return false;
     const present = await this.#bundleOf(identity.aid);
     if (present?.revocation !== undefined || (await this.#revocations.has(identity.aid)))
       return false;
@@ -45,7 +45,7 @@ export class Successions {
     const bundle = await this.#bundleOf(aid);
     if (bundle === null || bundle.revocation !== undefined) return null;
     if (await this.#revocations.has(aid)) return null;
-    const hubId = this.#bundles?.hubId ?? null;
+    const hubId = this.#bundles.hubId;
     try {
       const record = parseIdentityRecord(bundle.record);
       const isAsked = equalBytes(record.identity.aid, aid);
@@ -58,7 +58,7 @@ export class Successions {
 
   async #bundleOf(aid: Uint8Array): Promise<Bundle | null> {
     try {
-      return (await this.#bundles?.ask({ peer: addressOf(aid), oneTime: false })) ?? null;
+      return await this.#bundles.ask({ peer: addressOf(aid), oneTime: false });
     } catch (error) {
       if (error instanceof ProtocolError && error.code === 'PEER_NOT_FOUND') return null;
       throw error;

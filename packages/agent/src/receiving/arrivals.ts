@@ -5,17 +5,17 @@
  */
 import { toHex } from '@agentmesh/crypto';
 import type { Delivery } from '@agentmesh/protocol';
-import type { HubLine } from '../hub/hub-connection.js';
+import type { IdentityConnection } from '../hub/identity-connection.js';
 import type { InboxRow } from '../message/inbox.js';
 import type { KeyedMutex } from '../ground/keyed-mutex.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import type { Received } from '../conversation/judge.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 
-/** A delivery, and the line it came on: that is where it is answered. */
+/** A delivery, and the connection it came on: that is where it is answered. */
 export interface Arrival {
   readonly delivery: Delivery;
-  readonly line: HubLine;
+  readonly connection: IdentityConnection;
 }
 
 /** An authentic message; `key` is that of its inbox row, null for what no application sees. */

@@ -22,7 +22,7 @@ import type { FollowUps } from '../owed/follow-ups.js';
 import { loadPeer } from '../conversation/handshake.js';
 import type { HandshakeBudget } from '../peers/handshake-budget.js';
 import { HeardPlaces } from '../conversation/heard-positions.js';
-import type { HubLine } from '../hub/hub-connection.js';
+import type { IdentityConnection } from '../hub/identity-connection.js';
 import { KeyedMutex } from '../ground/keyed-mutex.js';
 import type { InboxRow } from '../message/inbox.js';
 import type { Introductions } from '../peers/introductions.js';
@@ -39,7 +39,7 @@ import { ROW } from '../store/row-keys.js';
 import { logRefusal } from './security-log.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 
-/** What the receiver works with; without a hub some have nothing to do. */
+/** What the receiver works with. */
 export interface ReceiverParts {
   readonly context: AgentContext;
   readonly introductions: Introductions;
@@ -48,8 +48,8 @@ export interface ReceiverParts {
   readonly publisher: Publisher;
   readonly revocations: Revocations;
   readonly budget: HandshakeBudget;
-  readonly repairs: Repairs | null;
-  readonly followUps: FollowUps | null;
+  readonly repairs: Repairs;
+  readonly followUps: FollowUps;
 }
 
 /** What becomes of a refused delivery: forgotten by the hub, put off, or repaired first. */
@@ -77,12 +77,12 @@ export class Receiver {
   }
 
   /**
-   * A delivery of the hub: it is acknowledged on its line once it is committed, or put off. Never
+   * A delivery of the hub: it is acknowledged on its connection once it is committed, or put off. Never
    * throws.
    */
-  deliver(delivery: Delivery, line: HubLine): void {
+  deliver(delivery: Delivery, connection: IdentityConnection): void {
     if (this.#stopped) return;
-    this.#arrivals.add({ delivery, line });
+    this.#arrivals.add({ delivery, connection });
   }
 
   /** An envelope that came by hand: its message, for the caller alone. Throws the refusal. */
@@ -170,13 +170,13 @@ export class Receiver {
   }
 
   #tell({ arrival, received, row, key }: Accepted): void {
-    const { line, delivery } = arrival;
+    const { connection, delivery } = arrival;
     const { length } = delivery.envelope.blob;
-    line.ack(delivery.seq);
-    if (key === null) line.giveBack(length);
+    connection.ack(delivery.seq);
+    if (key === null) connection.giveBack(length);
     else {
       const place = { line: lineOf(received), number: received.content.convSeq };
-      const handled = (): void => line.giveBack(length);
+      const handled = (): void => connection.giveBack(length);
       this.#parts.dispatcher.add({ key, row, place, handled, redelivered: false });
     }
     this.#follow(received);
@@ -236,11 +236,11 @@ export class Receiver {
     dispatcher.answerUnsupported(received);
     dispatcher.advance(lineOf(received), received.mark);
     if (body.kind === 'revocation') this.#revoked(body.revocation, peer);
-    followUps?.after(peer);
+    followUps.after(peer);
     // Numbers of a former identity are not said again: he asks for what the present one said.
     const isPresent = epoch === context.meta.epoch;
     if (body.kind === 'retry' && !received.repeated && isPresent) {
-      followUps?.answerRetry(aid, body.ranges);
+      followUps.answerRetry(aid, body.ranges);
     }
   }
 
@@ -269,16 +269,16 @@ export class Receiver {
   }
 
   /** The hub keeps it and tries again, each time after twice the wait. */
-  #putOff({ delivery, line }: Arrival, code: string, waitMs: number): void {
+  #putOff({ delivery, connection }: Arrival, code: string, waitMs: number): void {
     const { seq, attempt, envelope } = delivery;
     const delayMs = Math.min(waitMs * 2 ** (attempt - 1), AGENT_LIMITS.nackMaxMs);
-    line.nack({ seq, delayMs, reason: code });
-    line.giveBack(envelope.blob.length);
+    connection.nack({ seq, delayMs, reason: code });
+    connection.giveBack(envelope.blob.length);
   }
 
   /** Logged, then forgotten by the hub. `reset`: null when no new session was asked for. */
   async #drop(
-    { delivery: { seq, envelope }, line }: Arrival,
+    { delivery: { seq, envelope }, connection }: Arrival,
     code: string,
     reset: boolean | null,
   ): Promise<void> {
@@ -288,8 +288,8 @@ export class Receiver {
     const atMs = context.runtime.now();
     logRefusal(tx, context.nextKey('security'), { atMs, code, from, envelopeId });
     await tx.commit();
-    line.ack(seq);
-    line.giveBack(blob.length);
+    connection.ack(seq);
+    connection.giveBack(blob.length);
     const address = addressOf(from);
     context.log.warn('message refused', { address, code, reset });
     if (reset === null) context.events.emit('refused', { address, code });
@@ -299,7 +299,7 @@ export class Receiver {
   /** Whether a new session was begun; `later` when the hub could not be asked now. */
   async #repair(from: Uint8Array): Promise<boolean | 'later'> {
     try {
-      return (await this.#parts.repairs?.repair(from)) ?? false;
+      return await this.#parts.repairs.repair(from);
     } catch (error) {
       if (error instanceof StorageError || !(error instanceof AgentMeshError)) throw error;
       void this.#block(error);

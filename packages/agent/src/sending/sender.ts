@@ -9,7 +9,7 @@ import type { AgentContext } from '../agent-context.js';
 import { receiptBody } from '../conversation/body.js';
 import { compose, composeAgain } from '../conversation/compose.js';
 import type { Author, Composed, Conversation, Draft } from '../conversation/compose.js';
-import type { Conversations } from '../peers/session-finder.js';
+import type { SessionFinder } from '../peers/session-finder.js';
 import type { Deliveries } from './deliveries.js';
 import { AgentError, IdentityChangedError, SucceededError } from '../ground/errors.js';
 import { loadPeer } from '../conversation/handshake.js';
@@ -63,7 +63,7 @@ interface Speech {
 export class Sender {
   readonly #context: AgentContext;
   readonly #introductions: Introductions;
-  readonly #conversations: Conversations;
+  readonly #sessions: SessionFinder;
   readonly #transmitter: Transmitter;
   readonly #deliveries: Deliveries;
   readonly #onAwaiting: (aid: Uint8Array) => void;
@@ -73,7 +73,7 @@ export class Sender {
   constructor(parts: {
     readonly context: AgentContext;
     readonly introductions: Introductions;
-    readonly conversations: Conversations;
+    readonly sessions: SessionFinder;
     readonly transmitter: Transmitter;
     readonly deliveries: Deliveries;
     /** A peer has something to acknowledge. */
@@ -81,7 +81,7 @@ export class Sender {
   }) {
     this.#context = parts.context;
     this.#introductions = parts.introductions;
-    this.#conversations = parts.conversations;
+    this.#sessions = parts.sessions;
     this.#transmitter = parts.transmitter;
     this.#deliveries = parts.deliveries;
     this.#onAwaiting = parts.onAwaiting;
@@ -138,7 +138,7 @@ export class Sender {
     const peer = await loadPeer(speech.tx, aid);
     if (peer === null || peer.succeededBy !== null) return;
     assertUsable(peer);
-    let conversation = await this.#conversations.current(speech.tx, peer);
+    let conversation = await this.#sessions.current(speech.tx, peer);
     if (conversation === null) return;
     const { keptFrom, next } = outgoingOf(peer, speech.author.meta.epoch);
     if (ranges.some(({ from }) => from < keptFrom)) {
@@ -243,7 +243,7 @@ export class Sender {
 
   /** Several utterances to one peer with one commit, in a session found or begun for them. */
   async #speak(aid: Uint8Array, utterances: readonly Utterance[]): Promise<void> {
-    await this.#conversations.hold(aid, async (tx, author, found) => {
+    await this.#sessions.hold(aid, async (tx, author, found) => {
       const speech: Speech = { tx, author, entries: [], told: [] };
       let conversation = found;
       for (const utterance of utterances) {

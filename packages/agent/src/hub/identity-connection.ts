@@ -1,7 +1,8 @@
 /**
- * One identity's line to its hub: one connection, whether it is up, and what goes out on it
- * together: acknowledgements, credit, requests. Owns these; which line is in use is `hub-link`'s,
- * what deliveries mean `receiver`'s, keys `publisher`'s and finished messages `transmitter`'s.
+ * The connection of one identity to its hub, over all reconnections: whether it is up, and what
+ * goes out on it together, such as acknowledgements and credit. Which identity is the present one
+ * is `hub-link`'s, what deliveries mean `receiver`'s, keys `publisher`'s and finished messages
+ * `transmitter`'s.
  */
 import { AgentMeshError } from '@agentmesh/crypto';
 import { ProtocolError } from '@agentmesh/protocol';
@@ -17,8 +18,8 @@ import type {
 import { AgentError } from '../ground/errors.js';
 import type { Runtime } from '../ground/runtime.js';
 
-/** What a line reports. `authenticated` is awaited before the line counts as up. */
-export interface LineEvents {
+/** What a connection reports. `authenticated` is awaited before it counts as up. */
+export interface ConnectionEvents {
   authenticated(connection: HubConnection, session: HubSession): Promise<void>;
   deliver(delivery: Delivery): void;
   notice(notice: DeliveryNotice): void;
@@ -33,21 +34,21 @@ const CREDIT_PORTION = { messages: 32, bytes: 1024 * 1024 };
 const RETRY_MS = 1_000;
 
 /** One logical connection, over all reconnections that the hub's client makes. */
-export class HubLine {
+export class IdentityConnection {
   readonly #hub: Hub;
   readonly #runtime: Runtime;
-  readonly #events: LineEvents;
+  readonly #events: ConnectionEvents;
   #connection: HubConnection | null = null;
   #isUp = false;
   /** Why it is over; null while it is not. */
   #ended: AgentMeshError | null = null;
   #waiting: PromiseWithResolvers<HubConnection> | null = null;
-  /** Deliveries that came before the line was up; bounded by the credit of a connection. */
+  /** Deliveries that came before it was up; bounded by the credit of a connection. */
   #early: Delivery[] = [];
   #acks: number[] = [];
   #owedCredit = { messages: 0, bytes: 0 };
 
-  constructor(hub: Hub, runtime: Runtime, events: LineEvents) {
+  constructor(hub: Hub, runtime: Runtime, events: ConnectionEvents) {
     this.#hub = hub;
     this.#runtime = runtime;
     this.#events = events;
@@ -111,13 +112,13 @@ export class HubLine {
     return this.#waiting.promise;
   }
 
-  /** A request that is tried once, now; rejects with CONNECTION_LOST while the line is down. */
+  /** A request that is tried once, now; rejects with CONNECTION_LOST while it is down. */
   async ask<T>(request: (connection: HubConnection) => Promise<T>): Promise<T> {
     if (this.#connection === null || !this.#isUp) throw new ProtocolError('CONNECTION_LOST');
     return request(this.#connection);
   }
 
-  /** A request that waits for the line and outlives its interruptions. */
+  /** A request that waits for the connection and outlives its interruptions. */
   async request<T>(request: (connection: HubConnection) => Promise<T>): Promise<T> {
     for (;;) {
       const connection = await this.whenUp();

@@ -1,0 +1,241 @@
+/**
+ * All of an agent that exists only with a hub: its connection, the change of its identity, and its
+ * upkeep. Owns as whom the agent connects and what the hub's news mean to the other parts; an agent
+ * without a hub has none.
+ */
+import { AgentMeshError } from '@agentmesh/crypto';
+import type { AgentKeyPair } from '@agentmesh/crypto';
+import type { DeliveryNotice, Hub, HubConnection, HubSession } from '@agentmesh/protocol';
+import type { AgentContext } from '../agent-context.js';
+import { FormerConnections } from '../changes/former-connections.js';
+import { Rotation } from '../changes/rotation.js';
+import type { RotationOptions } from '../changes/rotation.js';
+import { AgentError } from '../ground/errors.js';
+import { KeyedMutex } from '../ground/keyed-mutex.js';
+import { Connector } from '../hub/connector.js';
+import { HubLink } from '../hub/hub-link.js';
+import type { IdentityConnection } from '../hub/identity-connection.js';
+import type { IdentityKeeper } from '../keys/kept-identity.js';
+import type { Publisher } from '../keys/publisher.js';
+import type { BundleSource } from '../peers/bundle-source.js';
+import type { Receiver } from '../receiving/receiver.js';
+import type { Deliveries } from '../sending/deliveries.js';
+import type { Sender } from '../sending/sender.js';
+import type { Transmitter } from '../sending/transmitter.js';
+import { Upkeep } from './upkeep.js';
+
+/** The hub, and the parts that it serves. */
+export interface HubSideParts {
+  readonly context: AgentContext;
+  readonly hub: Hub;
+  /** Registration token, where the hub asks for one. */
+  readonly token: string | undefined;
+  readonly keeper: IdentityKeeper;
+  readonly bundles: BundleSource;
+  readonly publisher: Publisher;
+  readonly sender: Sender;
+  readonly transmitter: Transmitter;
+  readonly deliveries: Deliveries;
+  readonly receiver: Receiver;
+}
+
+/** The hub side of one agent. */
+export class HubSide {
+  readonly link: HubLink;
+  readonly upkeep: Upkeep;
+  readonly #parts: HubSideParts;
+  readonly #connector: Connector;
+  readonly #rotation: Rotation;
+  readonly #formers: FormerConnections;
+  /** One change of identity after the other, each on the connection of the identity before. */
+  readonly #changes = new KeyedMutex();
+  #isLeaving = false;
+
+  constructor(parts: HubSideParts) {
+    const { context, hub, token, keeper, bundles, publisher, sender, transmitter } = parts;
+    this.#parts = parts;
+    this.#connector = new Connector(context, hub, token);
+    this.link = new HubLink(this.#newConnection());
+    const { link } = this;
+    const onSwitch = (): void => this.#replaceConnection();
+    this.#rotation = new Rotation({
+      context,
+      link,
+      bundles,
+      publisher,
+      transmitter,
+      keeper,
+      onSwitch,
+    });
+    this.#formers = new FormerConnections(context, (keys) => this.#connectAs(keys));
+    this.upkeep = new Upkeep({ context, link, publisher, sender, formers: this.#formers });
+  }
+
+  /**
+   * Connects and publishes, then takes up a change of identity that an earlier run began. Rejects
+   * with the hub's refusal, unless this store was on its hub before and the hub may come back.
+   */
+  async connect(): Promise<void> {
+    const { context } = this.#parts;
+    const { link } = this;
+    try {
+      await this.#connector.connect(link.connection, context.keyPair);
+    } catch (error) {
+      await this.#withoutConnection(error);
+    }
+    const { next } = context;
+    if (next !== null && link.isUp) {
+      await this.#rotation.resume(next);
+      await this.#connectSuccessor();
+    }
+    this.#formers.start();
+    this.upkeep.start();
+  }
+
+  /** Changes to another identity: the one given, or a new one. */
+  async rotate(given: AgentKeyPair | undefined, options: RotationOptions): Promise<void> {
+    await this.#changes.run('identity', async () => {
+      if (await this.#rotation.begin(given, options)) await this.#connectSuccessor();
+    });
+  }
+
+  /** The agent is being closed: whatever the hub refuses from now on ends nothing more. */
+  leave(): void {
+    this.#isLeaving = true;
+  }
+
+  /** Begins nothing new. */
+  stop(): void {
+    this.upkeep.stop();
+    this.#connector.stop();
+  }
+
+  async disconnect(): Promise<void> {
+    // A goodbye that fails is a goodbye all the same.
+    await Promise.allSettled([this.link.close(), this.#formers.close()]);
+  }
+
+  /**
+   * The first attempt has failed. An agent that was on its hub before begins offline, with all that
+   * it has; a new one has to be let in first.
+   */
+  async #withoutConnection(failure: unknown): Promise<void> {
+    if (!(failure instanceof AgentMeshError)) throw failure;
+    const { context } = this.#parts;
+    const { next } = context;
+    if (next !== null && failure.code === 'NAME_TAKEN') {
+      // A refusal is nobody's word yet: that the next one is let in proves the change.
+      await this.#connector.probe(next);
+      await this.#rotation.conclude(next);
+      return this.#connectSuccessor();
+    }
+    const mayWait = failure.retryable && next === null && (await this.#connector.wasConnected());
+    if (!mayWait) throw failure;
+    this.#down(failure);
+    const { connection } = this.link;
+    this.#connector.insist(connection, context.keyPair).catch((reason: unknown) => {
+      if (this.#isLeaving || context.store.failure !== null) return;
+      connection.giveUp(reason instanceof AgentMeshError ? reason : failure);
+    });
+  }
+
+  /**
+   * The new identity has a connection of its own before it can say anything; the one before brings
+   * what is on its way still.
+   */
+  #replaceConnection(): void {
+    this.#parts.transmitter.pause();
+    this.#formers.adopt(this.link.connection);
+    this.link.replace(this.#newConnection());
+  }
+
+  /** The new identity connects, whatever becomes of the place of its keys. */
+  async #connectSuccessor(): Promise<void> {
+    const { connection } = this.link;
+    try {
+      await this.#rotation.place();
+    } finally {
+      await this.#connector
+        .insist(connection, this.#parts.context.keyPair)
+        .catch((error: unknown) => {
+          if (error instanceof AgentMeshError) connection.giveUp(error);
+          throw error;
+        });
+    }
+  }
+
+  /** A connection of its own for a former identity. */
+  async #connectAs(keyPair: AgentKeyPair): Promise<IdentityConnection> {
+    const connection = this.#newConnection();
+    await this.#connector.connect(connection, keyPair);
+    return connection;
+  }
+
+  /** What the connection of a former identity tells concerns deliveries and their fate only. */
+  #newConnection(): IdentityConnection {
+    const isCurrent = (): boolean => this.link.connection === made;
+    const whenCurrent = (task: () => void): void => void (isCurrent() && task());
+    const made: IdentityConnection = this.#connector.newConnection({
+      authenticated: async (connection, session) => {
+        if (isCurrent()) await this.#authenticate(connection, session);
+      },
+      deliver: (delivery) => this.#parts.receiver.deliver(delivery, made),
+      notice: (notice) => this.#notice(notice),
+      up: (connection) => whenCurrent(() => this.#up(connection)),
+      down: (error) => whenCurrent(() => this.#down(error)),
+      ended: (error) => whenCurrent(() => this.#ended(error)),
+    });
+    return made;
+  }
+
+  /** P6, then the hub's key, then our keys: only after that the link counts as up. */
+  async #authenticate(connection: HubConnection, session: HubSession): Promise<void> {
+    const { context, transmitter, publisher } = this.#parts;
+    const { hubKey, hubId, keyDigest, oneTimePrekeys, lastInstance, lastBoot } = session;
+    // A change waits for this connection and lets nobody seal: it was looked at when it came up
+    // first.
+    if (context.next !== null || this.#rotation.isBusy) return;
+    const hasLast = lastInstance !== null && lastBoot !== null;
+    const last = hasLast ? { instance: lastInstance, boot: lastBoot } : null;
+    const rolledBack = await context.answered(hubKey, last);
+    if (rolledBack) {
+      transmitter.abandonAll(new AgentError('UNDELIVERED', 'the store went back in time'));
+      context.log.warn('store went back in time', { boot: context.meta.boot });
+      context.events.emit('storeRollback', { boot: context.meta.boot });
+    }
+    await publisher.publish(connection, { hubId, keyDigest, oneTimePrekeys });
+  }
+
+  #down(error: AgentMeshError): void {
+    const { context, transmitter } = this.#parts;
+    transmitter.pause();
+    context.events.emit('connection', { state: 'offline', error });
+  }
+
+  #up(connection: HubConnection): void {
+    const { context, transmitter } = this.#parts;
+    transmitter.start(connection);
+    context.events.emit('connection', { state: 'online', error: null });
+  }
+
+  #notice({ id, what }: DeliveryNotice): void {
+    const { context, deliveries } = this.#parts;
+    const sent = deliveries.byEnvelope(id);
+    if (sent !== undefined) {
+      const state = what === 'expired' ? 'expired' : 'rejected';
+      deliveries.failed(sent, state, new AgentError('UNDELIVERED', what));
+    }
+    context.events.emit('undelivered', { id: sent?.id ?? null, reason: what });
+  }
+
+  #ended(error: AgentMeshError | null): void {
+    const { context, transmitter } = this.#parts;
+    transmitter.pause();
+    if (error !== null) {
+      transmitter.stop(error);
+      context.log.error('connection ended', { code: error.code });
+    }
+    context.events.emit('connection', { state: 'ended', error });
+    if (error?.code === 'DISPLACED') context.events.emit('displaced', { peer: context.name });
+  }
+}
