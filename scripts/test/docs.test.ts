@@ -1,6 +1,6 @@
 /**
- * Documentation that runs: every `ts` block of the README and of `docs` compiles against the built
- * packages, and those marked `run` are executed. Conventions:
+ * Documentation that runs: every `ts` block of the README, of `docs` and of the packages' READMEs
+ * compiles against the built packages, and those marked `run` are executed. Conventions:
  *
  * - `ts` is a module that compiles by itself; `ts continue` goes on where the previous block of the
  *   same document ended; `ts run` compiles and, as a program of its own, ends with exit code 0.
@@ -14,7 +14,7 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import ts from 'typescript';
 
-import { filesUnder, relativePath, root } from './workspace.js';
+import { filesUnder, relativePath, root, workspacePackages } from './workspace.js';
 
 interface Block {
   readonly title: string;
@@ -91,7 +91,8 @@ const work = join(root, 'scripts', '.cache', 'docs');
 rmSync(work, { recursive: true, force: true });
 mkdirSync(work, { recursive: true });
 
-const documents = [join(root, 'README.md'), ...filesUnder(join(root, 'docs'))];
+const readmes = workspacePackages().map(({ folder }) => join(folder, 'README.md'));
+const documents = [join(root, 'README.md'), ...filesUnder(join(root, 'docs')), ...readmes];
 const blocks = documents
   .filter((file) => file.endsWith('.md') && existsSync(file))
   .flatMap((file) => blocksOf(relativePath(file), readFileSync(file, 'utf8')));

@@ -1,7 +1,7 @@
 /**
- * The hub's own key in a file, for hubs that share a store: each has a copy of it, the store knows
- * only its public half (docs/decisions/0013-one-hub-key.md). Owns the file's format and its making;
- * which key a cluster has is decided by the store.
+ * The hub's own key in a file, for hubs that share a store: each has a copy of it, and the store
+ * knows only its public half (docs/decisions/0013-shared-hub-key-in-files.md). Owns the file's
+ * format and how it is created; the store decides which key a cluster has.
  */
 import { fromBase64Url, toBase64Url } from '@agentmesh/protocol';
 import {
