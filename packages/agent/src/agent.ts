@@ -53,17 +53,17 @@ export class Agent {
 
   /** `am2…`: names this identity without any hub. */
   get address(): string {
-    return this.#engine.context.keyPair.address;
+    return this.#engine.context.self.keyPair.address;
   }
 
   /** Eight groups of four hex digits, for people to compare. */
   get fingerprint(): string {
-    return this.#engine.context.keyPair.fingerprint;
+    return this.#engine.context.self.keyPair.fingerprint;
   }
 
   /** What the Python package printed for the same keys. */
   get legacyFingerprint(): string {
-    return this.#engine.context.keyPair.legacyFingerprint;
+    return this.#engine.context.self.keyPair.legacyFingerprint;
   }
 
   /**
@@ -176,7 +176,7 @@ export class Agent {
       const route = 'hand' as const;
       sender.say(to, { route, committed, failed, draft: () => draft, settled: () => {} });
     });
-    return encodeEnvelope({ from: context.aid, to: recipient.identity.aid, blob: wire });
+    return encodeEnvelope({ from: context.self.aid, to: recipient.identity.aid, blob: wire });
   }
 
   /**
@@ -277,7 +277,7 @@ export class Agent {
     this.#engine.context.assertRunning();
     const known = await this.#engine.introductions.find(parseReference(peer));
     if (known === null) throw new AgentError('UNKNOWN_PEER');
-    return safetyNumber(this.#engine.context.aid, known.identity.aid);
+    return safetyNumber(this.#engine.context.self.aid, known.identity.aid);
   }
 
   /** Messages that every attempt of the handlers failed on, oldest first; 1,000 are kept. */
@@ -292,7 +292,7 @@ export class Agent {
     context.assertRunning();
     // One at a time: two calls for one letter must not both find it.
     await context.peers.run('dead letters', async () => {
-      const key = context.nextKey('inbox');
+      const key = context.logs.nextKey('inbox');
       dispatcher.again(key, await revive(context.store, id, key));
     });
   }
@@ -338,8 +338,8 @@ export class Agent {
   }
 
   #isSelf(reference: PeerReference): boolean {
-    const { name, aid } = this.#engine.context;
-    return namesSelf(reference, name, aid);
+    const { name, self } = this.#engine.context;
+    return namesSelf(reference, name, self.aid);
   }
 }
 

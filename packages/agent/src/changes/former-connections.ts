@@ -32,14 +32,14 @@ export class FormerConnections {
 
   /** The connection of the identity that was the present one until now. */
   adopt(connection: IdentityConnection): void {
-    const [latest] = this.#context.formers;
+    const [latest] = this.#context.self.formers;
     if (latest !== undefined) this.#connections.set(latest, connection);
   }
 
   /** Connects the former identities of earlier runs that still receive. */
   start(): void {
     const nowMs = this.#context.runtime.now();
-    for (const former of this.#context.formers) {
+    for (const former of this.#context.self.formers) {
       if (receives(former, nowMs) && !this.#connections.has(former)) void this.#start(former);
     }
   }
@@ -47,7 +47,7 @@ export class FormerConnections {
   /** Ends the connections whose time is over, and forgets what nothing needs any more. */
   async sweep(): Promise<void> {
     const nowMs = this.#context.runtime.now();
-    for (const former of this.#context.formers) {
+    for (const former of this.#context.self.formers) {
       if (!receives(former, nowMs)) await this.#retire(former);
       if (!vouches(former, nowMs)) await this.#forget(former);
     }
@@ -99,16 +99,18 @@ export class FormerConnections {
     for (const id of oneTime) tx.delete(ROW.oneTimePrekey(id));
     tx.put(ROW.former(former.keyPair.identity.aid), encodeFormer(retired));
     await tx.commit();
-    context.replaceFormer(former, retired);
+    context.self.replaceFormer(former, retired);
   }
 
   /** Its keys go. */
   async #forget({ keyPair }: FormerIdentity): Promise<void> {
     const context = this.#context;
     const { aid } = keyPair.identity;
-    const former = context.formers.find((other) => equalBytes(other.keyPair.identity.aid, aid));
+    const former = context.self.formers.find((other) =>
+      equalBytes(other.keyPair.identity.aid, aid),
+    );
     if (former === undefined) return;
     await context.store.commit([{ delete: ROW.former(aid) }]);
-    context.replaceFormer(former, null);
+    context.self.replaceFormer(former, null);
   }
 }

@@ -27,11 +27,8 @@ import type { Transmitter } from '../sending/transmitter.js';
 import { rowsUnder } from '../store/row-pages.js';
 
 /** Our own revocation, base64url: whoever has it can end this identity, and nothing else. */
-export function ownRevocation(
-  { keyPair, runtime }: AgentContext,
-  reason: RevocationReason,
-): string {
-  return toBase64Url(createRevocation(keyPair, { timeMs: runtime.now(), reason }));
+export function ownRevocation({ self, runtime }: AgentContext, reason: RevocationReason): string {
+  return toBase64Url(createRevocation(self.keyPair, { timeMs: runtime.now(), reason }));
 }
 
 /** Reads a revocation as it was written down; throws BAD_RECORD. */
@@ -67,7 +64,7 @@ export async function revoke(parts: RevokingParts, revocation: Revocation): Prom
   if (!verifyRevocation(revocation, identity)) {
     throw new CryptoError('BAD_RECORD', 'its owner did not sign it');
   }
-  if (!equalBytes(identity.aid, context.aid)) {
+  if (!equalBytes(identity.aid, context.self.aid)) {
     await revocations.learn(revocation, identity);
     if (hub !== null) await handIn(hub.link, revocation);
     return;
@@ -102,7 +99,7 @@ async function ownerOf(
   { context, bundles }: RevokingParts,
   aid: Uint8Array,
 ): Promise<PublicIdentity> {
-  if (equalBytes(aid, context.aid)) return context.keyPair.identity;
+  if (equalBytes(aid, context.self.aid)) return context.self.keyPair.identity;
   const peer = await loadPeer(context.transaction(), aid);
   if (peer !== null) return peer.identity;
   if (!bundles.hasHub) throw new AgentError('UNKNOWN_PEER');
@@ -124,7 +121,7 @@ async function tellPeers(
   const told: Promise<void>[] = [];
   for await (const { value } of rowsUnder(context.store, 'peer')) {
     const peer = decodePeer(value);
-    if (activeOf(peer, context.meta.epoch) === null) continue;
+    if (activeOf(peer, context.self.meta.epoch) === null) continue;
     told.push(sender.tell(peer.identity.aid, () => draft));
   }
   const { promise: late, resolve } = Promise.withResolvers<void>();

@@ -6,14 +6,14 @@
  */
 import {
   addressOf,
-  AgentKeyPair,
   createIdentityRecord,
   equalBytes,
   parseIdentityRecord,
 } from '@agentmesh/crypto';
+import type { AgentKeyPair } from '@agentmesh/crypto';
 import { ProtocolError } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
-import { AgentError, StorageError } from '../ground/errors.js';
+import { AgentError } from '../ground/errors.js';
 import { encodeFormer, formerOf } from '../self/former-identity.js';
 import type { BundleSource } from '../peers/bundle-source.js';
 import { NO_HUB } from '../hub/hub-link.js';
@@ -21,25 +21,13 @@ import type { HubLink } from '../hub/hub-link.js';
 import type { IdentityKeeper } from '../keys/kept-identity.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { encodeMeta, succeededMeta } from '../self/meta.js';
-import type { Meta } from '../self/meta.js';
 import { encodePrekeyState } from '../self/prekeys.js';
 import type { Publisher } from '../keys/publisher.js';
-import { RowReader, RowWriter } from '../store/row-codec.js';
+import { decodeBegun, encodeBegun } from '../self/begun-rotation.js';
+import { owns } from '../self/present-identity.js';
 import { recordTimes } from '../self/revision.js';
 import { ROW } from '../store/row-keys.js';
 import type { Transmitter } from '../sending/transmitter.js';
-
-/** A change that was begun: the row is there from before the hub hears of it to the commit. */
-interface BegunRotation {
-  readonly previous: AgentKeyPair;
-  /** aid of the next identity. */
-  readonly next: Uint8Array;
-  /**
-   * What the hub is told: signed once, so that it is the same however often it is told. Null in
-   * rows of version 1.
-   */
-  readonly record: Uint8Array | null;
-}
 
 /** How a change of identity treats what the hub has not accepted yet. */
 export interface RotationOptions {
@@ -48,41 +36,6 @@ export interface RotationOptions {
    * full, are given up instead of ending the change with ROTATION_BUSY: they are UNDELIVERED.
    */
   readonly giveUpUnsent?: boolean | undefined;
-}
-
-/** Who an agent is when its store is opened, and who it is about to be. */
-export interface PresentIdentity {
-  readonly keyPair: AgentKeyPair;
-  readonly next: AgentKeyPair | null;
-}
-
-/**
- * The identity to begin with, after whatever interrupted the last run. Throws STORE_MISMATCH when
- * the next identity of a change that was begun is not at hand.
- */
-export function presentIdentity(found: {
-  readonly meta: Meta | null;
-  readonly begun: Uint8Array | null;
-  readonly given: AgentKeyPair;
-  readonly prepared: AgentKeyPair | null;
-}): PresentIdentity {
-  const { meta, given, prepared } = found;
-  if (found.begun !== null) {
-    const { previous, next } = decodeBegun(found.begun);
-    const keyPair = [given, prepared].find((keys) => keys !== null && owns(keys, next)) ?? null;
-    if (keyPair !== null) return { keyPair: previous, next: keyPair };
-    const detail = `a change of identity was begun: start with the key pair of ${addressOf(next)}`;
-    throw new StorageError('STORE_MISMATCH', detail);
-  }
-  // The commit was made, and the keys were not moved to their place any more.
-  if (prepared !== null && meta !== null && owns(prepared, meta.aid)) {
-    return { keyPair: prepared, next: null };
-  }
-  return { keyPair: given, next: prepared };
-}
-
-function owns({ identity }: AgentKeyPair, aid: Uint8Array): boolean {
-  return equalBytes(identity.aid, aid);
 }
 
 /** Answers of a hub after which it has surely not taken the next identity. */
@@ -128,7 +81,7 @@ export class Rotation {
   async begin(given: AgentKeyPair | undefined, options: RotationOptions): Promise<boolean> {
     if (!this.#link.isUp) throw new ProtocolError('CONNECTION_LOST');
     if (this.#isUnplaced) await this.place();
-    if (given !== undefined && owns(given, this.#context.aid)) return false;
+    if (given !== undefined && owns(given, this.#context.self.aid)) return false;
     const { giveUpUnsent } = options;
     // Before nobody may speak: giving up needs the peers' locks.
     if (giveUpUnsent === true && !(await this.#isDrained())) {
@@ -176,7 +129,7 @@ export class Rotation {
    * is not begun again with other keys.
    */
   async #assertContinues({ identity }: AgentKeyPair): Promise<void> {
-    if (this.#context.isOurs(identity.aid)) {
+    if (this.#context.self.isOurs(identity.aid)) {
       throw new AgentError('BAD_OPTION', 'next: keys of an identity that this agent had');
     }
     const row = await this.#context.store.get(ROW.rotation);
@@ -204,7 +157,8 @@ export class Rotation {
   }
 
   async #change(next: AgentKeyPair): Promise<void> {
-    const { keyPair, store } = this.#context;
+    const { self, store } = this.#context;
+    const { keyPair } = self;
     const record = (await this.#recordBegun(next)) ?? this.#sign(next);
     const begun = { previous: keyPair, next: next.identity.aid, record };
     await store.commit([{ put: ROW.rotation, value: encodeBegun(begun) }]);
@@ -234,7 +188,8 @@ export class Rotation {
   }
 
   #sign(next: AgentKeyPair): Uint8Array {
-    const { keyPair: previous, name, runtime } = this.#context;
+    const { self, name, runtime } = this.#context;
+    const { keyPair: previous } = self;
     const hubId = this.#link.hubId ?? NO_HUB;
     const times = recordTimes(runtime.now());
     return createIdentityRecord({ keyPair: next, previous, name, hubId, ...times });
@@ -277,7 +232,8 @@ export class Rotation {
   #switchTo(next: AgentKeyPair, record: Uint8Array | null): Promise<void> {
     const context = this.#context;
     return this.#publisher.renew(async (prekeys) => {
-      const { keyPair, meta, runtime } = context;
+      const { self, runtime } = context;
+      const { keyPair, meta } = self;
       const former = formerOf(keyPair, meta, { prekeys, nowMs: runtime.now() });
       const renewed = succeededMeta(meta, next.identity.aid, runtime.random);
       const issued = { ...prekeys, signed: [], oneTime: [] };
@@ -289,7 +245,7 @@ export class Rotation {
       else tx.put(ROW.record, record);
       tx.delete(ROW.rotation);
       await tx.commit();
-      context.become(next, renewed, former);
+      context.self.become(next, renewed, former);
       this.#isUnplaced = true;
       this.#onSwitch();
       return issued;
@@ -299,24 +255,4 @@ export class Rotation {
 
 function isRefusal(error: unknown, code: string): boolean {
   return error instanceof ProtocolError && error.code === code;
-}
-
-/** Version 1 had no record. */
-const VERSION = 2;
-
-function encodeBegun({ previous, next, record }: BegunRotation): Uint8Array {
-  const { signingSeed, dhScalar } = previous.exportSecrets();
-  const row = new RowWriter().u8(VERSION).fixed(signingSeed).fixed(dhScalar).fixed(next);
-  return row.bytes(record ?? new Uint8Array()).finish();
-}
-
-function decodeBegun(bytes: Uint8Array): BegunRotation {
-  const row = new RowReader(bytes, 'rotation');
-  const version = row.u8();
-  if (version < 1 || version > VERSION) row.fail();
-  const secrets = { signingSeed: row.fixed(32), dhScalar: row.fixed(32) };
-  const begun = { previous: AgentKeyPair.fromSecrets(secrets), next: row.fixed(32) };
-  const record = version === 1 ? new Uint8Array() : row.bytes();
-  row.end();
-  return { ...begun, record: record.length === 0 ? null : record };
 }

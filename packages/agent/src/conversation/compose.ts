@@ -4,24 +4,16 @@
  * before a byte leaves (protocol.md §2.11 P1).
  */
 import { decodeContent, encodeContent, seal } from '@agentmesh/crypto';
-import type { AgentKeyPair, ContentKind, CryptoSession, RandomSource } from '@agentmesh/crypto';
+import type { ContentKind, CryptoSession } from '@agentmesh/crypto';
 import { ackOf, outgoingOf, replaceSession } from './peer.js';
 import type { Peer } from './peer.js';
-import type { Meta } from '../self/meta.js';
+import type { Author } from '../self/author.js';
 import { findSession } from './sessions.js';
 
 /** What is to be said. */
 export interface Draft {
   readonly kind: ContentKind;
   readonly body: Uint8Array;
-}
-
-/** Who says it, when, and with which randomness. */
-export interface Author {
-  readonly keyPair: AgentKeyPair;
-  readonly meta: Meta;
-  readonly nowMs: number;
-  readonly random: RandomSource;
 }
 
 /** A peer and the session that sends to him. */

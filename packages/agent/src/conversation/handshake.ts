@@ -20,7 +20,7 @@ import type {
   IdentityRecord,
   PeerBundle,
 } from '@agentmesh/crypto';
-import type { Author } from './compose.js';
+import type { Author } from '../self/author.js';
 import { AgentError } from '../ground/errors.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { decodePeer, replaceSession } from './peer.js';

@@ -24,7 +24,7 @@ import type {
 } from '@agentmesh/crypto';
 import { readBody } from './body.js';
 import type { Body } from './body.js';
-import type { Author } from './compose.js';
+import type { Author } from '../self/author.js';
 import { AgentError } from '../ground/errors.js';
 import { placeOf } from './heard-positions.js';
 import type { Place } from './heard-positions.js';

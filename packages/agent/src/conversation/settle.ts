@@ -6,7 +6,7 @@
 import { CryptoError, decodeSession, encodeSession, equalBytes, LIMITS } from '@agentmesh/crypto';
 import type { CryptoSession, Opened, OpenedInitial, SequenceRange } from '@agentmesh/crypto';
 import type { Body } from './body.js';
-import type { Author } from './compose.js';
+import type { Author } from '../self/author.js';
 import { AgentError, InstanceHeldError } from '../ground/errors.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import {

@@ -66,7 +66,10 @@ export class Engine {
       this.sender.replaceRefused(row, error),
     );
     const { transmitter, deliveries } = this;
-    this.revocations = new Revocations(context, deliveries, transmitter);
+    this.revocations = new Revocations(context, (aid, error) => {
+      transmitter.abandon(aid, error);
+      deliveries.abandon(aid, error);
+    });
     const { revocations } = this;
     this.bundles = new BundleSource(() => this.hub?.link ?? null, revocations);
     const { bundles } = this;
@@ -110,7 +113,7 @@ export class Engine {
     );
     engine = new Engine(context, parts);
     try {
-      if (context.keyPair === prepared) await kept.keeper.promote();
+      if (context.self.keyPair === prepared) await kept.keeper.promote();
       await engine.#load();
       await engine.hub?.connect();
       return engine;

@@ -79,11 +79,11 @@ export class HubSide {
     const { context } = this.#parts;
     const { link } = this;
     try {
-      await this.#connector.connect(link.connection, context.keyPair);
+      await this.#connector.connect(link.connection, context.self.keyPair);
     } catch (error) {
       await this.#withoutConnection(error);
     }
-    const { next } = context;
+    const { next } = context.self;
     if (next !== null && link.isUp) {
       await this.#rotation.resume(next);
       await this.#connectSuccessor();
@@ -122,7 +122,7 @@ export class HubSide {
   async #withoutConnection(failure: unknown): Promise<void> {
     if (!(failure instanceof AgentMeshError)) throw failure;
     const { context } = this.#parts;
-    const { next } = context;
+    const { next } = context.self;
     if (next !== null && failure.code === 'NAME_TAKEN') {
       // A refusal is nobody's word yet: that the next one is let in proves the change.
       await this.#connector.probe(next);
@@ -133,7 +133,7 @@ export class HubSide {
     if (!mayWait) throw failure;
     this.#down(failure);
     const { connection } = this.link;
-    this.#connector.insist(connection, context.keyPair).catch((reason: unknown) => {
+    this.#connector.insist(connection, context.self.keyPair).catch((reason: unknown) => {
       if (this.#isLeaving || context.store.failure !== null) return;
       connection.giveUp(reason instanceof AgentMeshError ? reason : failure);
     });
@@ -156,7 +156,7 @@ export class HubSide {
       await this.#rotation.place();
     } finally {
       await this.#connector
-        .insist(connection, this.#parts.context.keyPair)
+        .insist(connection, this.#parts.context.self.keyPair)
         .catch((error: unknown) => {
           if (error instanceof AgentMeshError) connection.giveUp(error);
           throw error;
@@ -194,14 +194,17 @@ export class HubSide {
     const { hubKey, hubId, keyDigest, oneTimePrekeys, lastInstance, lastBoot } = session;
     // A change waits for this connection and lets nobody seal: it was looked at when it came up
     // first.
-    if (context.next !== null || this.#rotation.isBusy) return;
+    if (context.self.next !== null || this.#rotation.isBusy) return;
     const hasLast = lastInstance !== null && lastBoot !== null;
     const last = hasLast ? { instance: lastInstance, boot: lastBoot } : null;
-    const rolledBack = await context.answered(hubKey, last);
-    if (rolledBack) {
+    // Alone: nobody seals as the instance that is replaced.
+    const wentBack = await context.identityLock.exclusive(() =>
+      context.self.answered({ hubKey, last }),
+    );
+    if (wentBack) {
       transmitter.abandonAll(new AgentError('UNDELIVERED', 'the store went back in time'));
-      context.log.warn('store went back in time', { boot: context.meta.boot });
-      context.events.emit('storeRollback', { boot: context.meta.boot });
+      context.log.warn('store went back in time', { boot: context.self.meta.boot });
+      context.events.emit('storeRollback', { boot: context.self.meta.boot });
     }
     await publisher.publish(connection, { hubId, keyDigest, oneTimePrekeys });
   }

@@ -42,7 +42,7 @@ export interface AgentStatus {
 export async function knownPeers(context: AgentContext): Promise<PeerInfo[]> {
   const found: PeerInfo[] = [];
   for await (const { value } of rowsUnder(context.store, 'peer')) {
-    found.push(infoOf(decodePeer(value), context.meta.epoch));
+    found.push(infoOf(decodePeer(value), context.self.meta.epoch));
   }
   return found;
 }
@@ -51,7 +51,7 @@ export async function knownPeers(context: AgentContext): Promise<PeerInfo[]> {
 export async function knownPeer(context: AgentContext, aid: Uint8Array): Promise<PeerInfo> {
   const row = await context.store.get(ROW.peer(aid));
   if (row === null) throw new AgentError('UNKNOWN_PEER');
-  return infoOf(decodePeer(row), context.meta.epoch);
+  return infoOf(decodePeer(row), context.self.meta.epoch);
 }
 
 function infoOf(peer: Peer, epoch: number): PeerInfo {
@@ -72,7 +72,7 @@ export async function statusOf(engine: Engine): Promise<AgentStatus> {
   const peers = await knownPeers(context);
   return {
     agentId: context.name,
-    fingerprint: context.keyPair.fingerprint,
+    fingerprint: context.self.keyPair.fingerprint,
     activeSessions: peers.filter(({ session }) => session !== 'none').length,
     knownPeers: peers.length,
     handlers: dispatcher.handlers,

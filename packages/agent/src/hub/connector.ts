@@ -97,10 +97,10 @@ export class Connector {
       identity: keyPair.identity,
       // Read at each authentication: a rollback gives the store a new instance.
       get instance() {
-        return context.meta.instance;
+        return context.self.meta.instance;
       },
       get boot() {
-        return context.meta.boot;
+        return context.self.meta.boot;
       },
       sign: (bytes) => keyPair.sign(bytes),
       token: this.#token,

@@ -65,7 +65,7 @@ export class Publisher {
       const before = await this.#newestRecord();
       const state = await this.#load();
       // After the store went back none of what the hub holds is its own any more.
-      const isOurs = !isOfLostTime(state, this.#context.meta.prekeysFrom);
+      const isOurs = !isOfLostTime(state, this.#context.self.meta.prekeysFrom);
       const agrees = isOurs && agreesWithHub(state, before, held);
       // Whatever the hub holds instead may have taken our next numbers.
       if (!agrees) this.#state = skipIds(state, this.#context.runtime.random);
@@ -149,7 +149,7 @@ export class Publisher {
     } catch (error) {
       if (!(error instanceof ProtocolError) || error.code !== 'BAD_RECORD') throw error;
       // An earlier store of this identity has published a later revision.
-      const bundle = await hub.getBundle(this.#context.keyPair.address, { oneTime: false });
+      const bundle = await hub.getBundle(this.#context.self.keyPair.address, { oneTime: false });
       const published = parseIdentityRecord(bundle.record);
       if (published.revision < record.revision) throw error;
       const next = await this.#newRecord(hubId, published.revision + 1);
@@ -175,7 +175,8 @@ export class Publisher {
 
   /** Revisions follow the clock, so that a lost store does not begin below an earlier one. */
   async #newRecord(hubId: Uint8Array, atLeast: number): Promise<IdentityRecord> {
-    const { formers, keyPair, name, runtime, store } = this.#context;
+    const { self, name, runtime, store } = this.#context;
+    const { formers, keyPair } = self;
     const createdMs = runtime.now();
     const [latest] = formers;
     // As long as it may, the identity before this one says so in every record.
@@ -192,14 +193,14 @@ export class Publisher {
     if (newest === null) return null;
     const row = await this.#context.store.get(ROW.signedPrekey(newest.id));
     if (row === null) return null;
-    return decodePrekeyPair(row, this.#context.keyPair.identity).record.bytes;
+    return decodePrekeyPair(row, this.#context.self.keyPair.identity).record.bytes;
   }
 
   /** A new signed prekey if one is due, stored; the newest one stays the last of the list. */
   async #rotate(): Promise<PrekeyPair | null> {
     const state = await this.#load();
     const nowMs = this.#context.runtime.now();
-    const { prekeysFrom } = this.#context.meta;
+    const { prekeysFrom } = this.#context.self.meta;
     const isExhausted = newestSigned(state)?.id === this.#exhausted;
     if (!isExhausted && !isRotationDue(state, nowMs) && !isOfLostTime(state, prekeysFrom))
       return null;
@@ -239,7 +240,8 @@ export class Publisher {
   }
 
   #create(kind: PrekeyKind, id: number, createdMs: number): PrekeyPair {
-    const { keyPair, runtime } = this.#context;
+    const { self, runtime } = this.#context;
+    const { keyPair } = self;
     const { signedPrekeyLifetimeMs, oneTimePrekeyLifetimeMs } = LIMITS;
     const lifetimeMs = kind === 'signed' ? signedPrekeyLifetimeMs : oneTimePrekeyLifetimeMs;
     const expiresMs = createdMs + lifetimeMs;

@@ -83,9 +83,9 @@ export class FollowUps {
     const { aid } = peer.identity;
     if (peer.owed >= AGENT_LIMITS.receiptMessages) this.#receiptNow(aid);
     else if (peer.owed > 0) this.#receiptIn(aid, AGENT_LIMITS.receiptMs);
-    if (holesOf(peer, this.#context.meta.since).length > 0) this.#remind(this.#gaps, aid);
+    if (holesOf(peer, this.#context.self.meta.since).length > 0) this.#remind(this.#gaps, aid);
     else this.#clear(this.#gaps.timers, toHex(aid));
-    if (!isAwaiting(outgoingOf(peer, this.#context.meta.epoch))) {
+    if (!isAwaiting(outgoingOf(peer, this.#context.self.meta.epoch))) {
       this.#clear(this.#nudges.timers, toHex(aid));
     }
   }
@@ -165,7 +165,7 @@ export class FollowUps {
   }
 
   #requestOf(peer: Peer): Draft | null {
-    const ranges = holesOf(peer, this.#context.meta.since);
+    const ranges = holesOf(peer, this.#context.self.meta.since);
     if (ranges.length === 0) return null;
     this.#context.events.emit('gap', { peer: peer.name, state: 'asked', ranges });
     return { kind: CONTENT_KIND.retry, body: encodeRetry(ranges) };
@@ -187,15 +187,15 @@ export class FollowUps {
 
   /** Asked first: for nothing, or for a message as old as its session, none is begun. */
   async #isAwaiting(aid: Uint8Array): Promise<boolean> {
-    const { meta, runtime } = this.#context;
+    const { self, runtime } = this.#context;
     const peer = await loadPeer(this.#context.transaction(), aid);
     if (peer === null || this.#nudgeFor(peer) === null) return false;
-    const active = activeOf(peer, meta.epoch);
+    const active = activeOf(peer, self.meta.epoch);
     return active !== null && conditionOf(active, runtime.now()) !== 'unusable';
   }
 
   #nudgeFor(peer: Peer): Draft | null {
-    if (!isAwaiting(outgoingOf(peer, this.#context.meta.epoch))) return null;
+    if (!isAwaiting(outgoingOf(peer, this.#context.self.meta.epoch))) return null;
     return { kind: CONTENT_KIND.nudge, body: new Uint8Array() };
   }
 

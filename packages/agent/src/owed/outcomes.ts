@@ -51,7 +51,7 @@ export class Outcomes {
   async load(): Promise<void> {
     for await (const { key } of rowsUnder(this.#context.store, 'outcome')) {
       // A new message with the key of this one's would overwrite its outcome.
-      this.#context.skipTo('inbox', inboxOrderOf(key));
+      this.#context.logs.skipTo('inbox', inboxOrderOf(key));
       this.due(fromHex(key.split('/')[1] ?? ''));
     }
   }
@@ -118,7 +118,7 @@ export class Outcomes {
   }
 
   #isOwn({ from }: InboxRow): boolean {
-    return this.#context.isOurs(from);
+    return this.#context.self.isOurs(from);
   }
 
   async #owedTo(aid: Uint8Array): Promise<readonly StoreRow[]> {

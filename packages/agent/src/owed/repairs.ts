@@ -64,7 +64,7 @@ export class Repairs {
 
   async #repair(aid: Uint8Array): Promise<boolean> {
     const tx = this.#context.transaction();
-    const author = this.#context.author();
+    const author = this.#context.self.author();
     const known = await loadPeer(tx, aid);
     if (!this.#may(known, aid, author.nowMs)) return false;
     try {

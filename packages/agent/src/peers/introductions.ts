@@ -122,7 +122,7 @@ export class Introductions {
     if (pinned === null || !equalBytes(pinned.identity.aid, record.identity.aid)) {
       return this.#pin(tx, own);
     }
-    const former = newPeer(own, 'first-contact', this.#context.meta.epoch);
+    const former = newPeer(own, 'first-contact', this.#context.self.meta.epoch);
     return { ...former, succeededBy: record.identity.aid };
   }
 
@@ -250,10 +250,10 @@ export class Introductions {
     const context = this.#context;
     const { bundle, question, reference, replaced } = contact;
     const aid = claimedAid(bundle);
-    if (context.isOurs(aid)) throw new CryptoError('INVALID_ARGUMENT', 'your own bundle');
+    if (context.self.isOurs(aid)) throw new CryptoError('INVALID_ARGUMENT', 'your own bundle');
     return context.peers.run(toHex(aid), async () => {
       const tx = context.transaction();
-      const author = context.author();
+      const author = context.self.author();
       const known = await loadPeer(tx, aid);
       const checked = checkBundle(bundle, question, known, author.nowMs);
       if (replaced !== undefined) this.#forget(tx, replaced);
@@ -305,16 +305,16 @@ export class Introductions {
     if (claimant !== owner) throw new AgentError('HANDSHAKE_BUDGET', `'${name}' is being met`);
     if (await this.#revocations.has(aid)) throw new CryptoError('REVOKED');
     this.#claims.set(name, owner);
-    const { policy, meta } = this.#context;
+    const { policy, self } = this.#context;
     const pinned = replaced === undefined ? await pinnedPeer(tx, name) : null;
     const mayFollow = pinned !== null && pinned.contestedBy === null;
     if (mayFollow && (await this.#successions.mayFollow(record, pinned.identity))) {
       tx.put(ROW.name(name), aid);
-      return successorOf(pinned, record, meta.epoch);
+      return successorOf(pinned, record, self.meta.epoch);
     }
     const trust = judgeContact(policy, { record, pinned, reference });
     tx.put(ROW.name(name), aid);
-    return newPeer(record, trust, meta.epoch);
+    return newPeer(record, trust, self.meta.epoch);
   }
 
   /**

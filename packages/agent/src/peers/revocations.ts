@@ -16,31 +16,28 @@ import {
 import type { Bundle, PublicIdentity, Revocation } from '@agentmesh/crypto';
 import type { AgentContext } from '../agent-context.js';
 import { nameOf } from '../agent-context.js';
-import type { Deliveries } from '../sending/deliveries.js';
 import { loadPeer } from '../conversation/handshake.js';
 import { encodePeer } from '../conversation/peer.js';
 import { rowsUnder } from '../store/row-pages.js';
 import { aidOfKey, ROW } from '../store/row-keys.js';
 import { forgetSent } from '../conversation/sent-log.js';
-import type { Transmitter } from '../sending/transmitter.js';
 
 /** What an agent knows of revocations. */
 export class Revocations {
   readonly #context: AgentContext;
-  readonly #deliveries: Deliveries;
-  readonly #transmitter: Transmitter;
+  readonly #onEnd: (aid: Uint8Array, error: CryptoError) => void;
 
-  constructor(context: AgentContext, deliveries: Deliveries, transmitter: Transmitter) {
+  /** `onEnd`: nothing that was said to this identity is sent any more, nor awaited. */
+  constructor(context: AgentContext, onEnd: (aid: Uint8Array, error: CryptoError) => void) {
     this.#context = context;
-    this.#deliveries = deliveries;
-    this.#transmitter = transmitter;
+    this.#onEnd = onEnd;
   }
 
   /** Completes what an earlier run had learnt; throws REVOKED when that is our own end. */
   async load(): Promise<void> {
     for await (const { key, value } of rowsUnder(this.#context.store, 'revoked')) {
       const aid = aidOfKey(key);
-      if (equalBytes(aid, this.#context.aid)) throw new CryptoError('REVOKED');
+      if (equalBytes(aid, this.#context.self.aid)) throw new CryptoError('REVOKED');
       await this.#end(aid, parseRevocation(value));
     }
   }
@@ -67,10 +64,10 @@ export class Revocations {
    */
   async learn(revocation: Revocation, identity: PublicIdentity): Promise<boolean> {
     if (!verifyRevocation(revocation, identity)) return false;
-    const { store, aid } = this.#context;
+    const { store, self } = this.#context;
     if (await this.has(identity.aid)) return true;
     await store.commit([{ put: ROW.revoked(identity.aid), value: revocation.bytes }]);
-    if (equalBytes(identity.aid, aid)) store.fail(new CryptoError('REVOKED'));
+    if (equalBytes(identity.aid, self.aid)) store.fail(new CryptoError('REVOKED'));
     else this.#endSoon(identity.aid, revocation);
     return true;
   }
@@ -96,9 +93,7 @@ export class Revocations {
       for (const key of [ROW.bundle(aid), ROW.receipt(aid)]) tx.delete(key);
       tx.put(ROW.peer(aid), encodePeer({ ...peer, sessions: [], owed: 0, isRevoked: true }));
       await tx.commit();
-      const error = new CryptoError('REVOKED');
-      this.#transmitter.abandon(aid, error);
-      this.#deliveries.abandon(aid, error);
+      this.#onEnd(aid, new CryptoError('REVOKED'));
       const address = addressOf(aid);
       context.log.warn('peer revoked', { peer: peer.name, address });
       context.events.emit('peerRevoked', { peer: peer.name, address, reason, timeMs });

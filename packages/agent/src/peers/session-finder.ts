@@ -14,7 +14,8 @@ import type { Bundle, CryptoSession } from '@agentmesh/crypto';
 import { decodeBundle } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
 import type { BundleSource } from './bundle-source.js';
-import type { Author, Conversation } from '../conversation/compose.js';
+import type { Conversation } from '../conversation/compose.js';
+import type { Author } from '../self/author.js';
 import {
   AgentError,
   IdentityChangedError,
@@ -74,7 +75,7 @@ export class SessionFinder {
 
   /** The session that sends now; null if a new one would be needed. The lock is held. */
   async current(tx: StoreTransaction, peer: Peer): Promise<Conversation | null> {
-    const entry = activeOf(peer, this.#context.meta.epoch);
+    const entry = activeOf(peer, this.#context.self.meta.epoch);
     if (entry === null) return null;
     const isUsable = conditionOf(entry, this.#context.runtime.now()) !== 'unusable';
     return isUsable ? this.#load(tx, peer, entry) : null;
@@ -86,7 +87,7 @@ export class SessionFinder {
     return peers.run(toHex(aid), () =>
       identityLock.shared(async () => {
         const tx = this.#context.transaction();
-        const author = this.#context.author();
+        const author = this.#context.self.author();
         const peer = await loadPeer(tx, aid);
         if (peer === null) throw new AgentError('UNKNOWN_PEER');
         assertUsable(peer);
@@ -155,7 +156,7 @@ export class SessionFinder {
     const bundles = this.#bundles;
     if (!bundles.hasHub) throw new AgentError('NO_SESSION');
     const ask = (): Promise<Bundle> => bundles.request({ peer: peer.name, oneTime: true });
-    const entry = activeOf(peer, this.#context.meta.epoch);
+    const entry = activeOf(peer, this.#context.self.meta.epoch);
     const isRenewal =
       entry !== null && conditionOf(entry, this.#context.runtime.now()) !== 'unusable';
     if (!isRenewal) return { bundle: await ask(), hubId: bundles.hubId };

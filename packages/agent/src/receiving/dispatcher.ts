@@ -100,7 +100,7 @@ export class Dispatcher {
   stage(tx: StoreTransaction, { body, repeated }: Received, row: InboxRow): string | null {
     const leavesRow = body.kind === 'application' || body.kind === 'unsupported';
     if (repeated || !leavesRow) return null;
-    const key = this.#context.nextKey('inbox');
+    const key = this.#context.logs.nextKey('inbox');
     if (body.kind === 'unsupported') {
       for (const owed of this.#outcomes.rowsOf(key, row, UNSUPPORTED)) tx.write(owed);
       return null;
@@ -262,7 +262,7 @@ export class Dispatcher {
   async #setAside(item: Waiting): Promise<void> {
     const { key, row } = item.entry;
     const tx = this.#context.transaction();
-    const dead = this.#context.nextKey('dead');
+    const dead = this.#context.logs.nextKey('dead');
     tx.delete(key);
     tx.put(dead, encodeInboxRow({ ...row, attempts: item.attempts }));
     const beyond = orderOf(dead) - AGENT_LIMITS.deadLetters;

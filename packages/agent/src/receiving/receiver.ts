@@ -193,14 +193,14 @@ export class Receiver {
 
   async #judge(tx: StoreTransaction, incoming: Incoming): Promise<Received> {
     const { context, deliveries, introductions, budget } = this.#parts;
-    const me = context.authorFor(incoming.to);
+    const me = context.self.authorFor(incoming.to);
     if (me === null) throw new AgentError('MISADDRESSED');
     return receive(
       {
         tx,
         me,
         policy: context.policy,
-        isOurs: (aid) => context.isOurs(aid),
+        isOurs: (aid) => context.self.isOurs(aid),
         mayHandshake: (aid) => budget.take(aid, me.nowMs),
         isTaken: (place) => this.#places.isTaken(place),
         introduce: (name, aid) => introductions.meetSender(tx, name, aid),
@@ -238,7 +238,7 @@ export class Receiver {
     if (body.kind === 'revocation') this.#revoked(body.revocation, peer);
     followUps.after(peer);
     // Numbers of a former identity are not said again: he asks for what the present one said.
-    const isPresent = epoch === context.meta.epoch;
+    const isPresent = epoch === context.self.meta.epoch;
     if (body.kind === 'retry' && !received.repeated && isPresent) {
       followUps.answerRetry(aid, body.ranges);
     }
@@ -286,7 +286,7 @@ export class Receiver {
     const { from, id: envelopeId, blob } = envelope;
     const tx = context.transaction();
     const atMs = context.runtime.now();
-    logRefusal(tx, context.nextKey('security'), { atMs, code, from, envelopeId });
+    logRefusal(tx, context.logs.nextKey('security'), { atMs, code, from, envelopeId });
     await tx.commit();
     connection.ack(seq);
     connection.giveBack(blob.length);
@@ -335,7 +335,7 @@ export class Receiver {
   async #isOutOfStep({ from, blob }: Incoming): Promise<boolean> {
     const { context } = this.#parts;
     const peer = await loadPeer(context.transaction(), from);
-    return peer !== null && isOutOfStep(peer, blob, context.meta.epoch);
+    return peer !== null && isOutOfStep(peer, blob, context.self.meta.epoch);
   }
 
   /** Remembers that a person has to decide, and tells it. The peer's lock is held. */
@@ -357,7 +357,7 @@ export class Receiver {
   /** A peer shows a revocation: his own, ours, or that of an identity that is known here. */
   #revoked(revocation: Revocation, { identity }: Peer): void {
     const { context, revocations } = this.#parts;
-    const own = [identity, context.keyPair.identity].find(({ aid }) =>
+    const own = [identity, context.self.keyPair.identity].find(({ aid }) =>
       equalBytes(aid, revocation.aid),
     );
     const known = own ?? loadPeer(context.transaction(), revocation.aid);

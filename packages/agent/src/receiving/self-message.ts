@@ -24,7 +24,7 @@ export async function deliverToSelf(
   },
   body: Uint8Array,
 ): Promise<SendResult> {
-  const { meta, runtime, name } = context;
+  const { self, runtime, name } = context;
   const msgId = runtime.random(16);
   const content = encodeContent({
     kind: CONTENT_KIND.application,
@@ -32,20 +32,20 @@ export async function deliverToSelf(
     sentAtMs: runtime.now(),
     convSeq: 0,
     peerAck: 0,
-    instance: meta.instance,
-    boot: meta.boot,
+    instance: self.meta.instance,
+    boot: self.meta.boot,
     logSize: 0,
     logHead: new Uint8Array(32),
     fromName: name,
     toName: name,
     body,
   });
-  const row: InboxRow = { from: context.aid, trust: 'verified', attempts: 0, content };
+  const row: InboxRow = { from: context.self.aid, trust: 'verified', attempts: 0, content };
   const tx = context.transaction();
-  const key = context.nextKey('inbox');
+  const key = context.logs.nextKey('inbox');
   tx.put(key, encodeInboxRow(row));
   await tx.commit();
-  const { aid } = context;
+  const { aid } = self;
   const place = { aid, epoch: 0, number: orderOf(key) };
   const id = toHex(msgId);
   const promises = deliveries.expect({ ...place, peer: name, id }, null);

@@ -8,7 +8,8 @@ import type { SequenceRange } from '@agentmesh/crypto';
 import type { AgentContext } from '../agent-context.js';
 import { receiptBody } from '../conversation/body.js';
 import { compose, composeAgain } from '../conversation/compose.js';
-import type { Author, Composed, Conversation, Draft } from '../conversation/compose.js';
+import type { Composed, Conversation, Draft } from '../conversation/compose.js';
+import type { Author } from '../self/author.js';
 import type { SessionFinder } from '../peers/session-finder.js';
 import type { Deliveries } from './deliveries.js';
 import { AgentError, IdentityChangedError, SucceededError } from '../ground/errors.js';
@@ -167,7 +168,7 @@ export class Sender {
     for (const [line, aid] of waiting) {
       await this.#context.peers.run(line, () => this.#giveUpOldOf(aid));
     }
-    this.#deliveries.expire(this.#context.meta.epoch, AGENT_LIMITS.keptMs, givenUp());
+    this.#deliveries.expire(this.#context.self.meta.epoch, AGENT_LIMITS.keptMs, givenUp());
   }
 
   async #giveUpOldOf(aid: Uint8Array): Promise<void> {
@@ -272,7 +273,7 @@ export class Sender {
 
   #speech(): Speech {
     const tx = this.#context.transaction();
-    return { tx, author: this.#context.author(), entries: [], told: [] };
+    return { tx, author: this.#context.self.author(), entries: [], told: [] };
   }
 
   #stage(
@@ -328,7 +329,7 @@ export class Sender {
   ): Uint8Array {
     const to = peer.identity.aid;
     const envelopeId = author.random(16);
-    const key = this.#context.nextKey('outbox');
+    const key = this.#context.logs.nextKey('outbox');
     const { epoch } = author.meta;
     tx.put(key, encodeOutboxRow({ to, envelopeId, epoch, number, blob: wire }));
     entries.push({ key, to, envelopeId, bytes: wire.length, settle });

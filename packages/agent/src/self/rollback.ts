@@ -1,0 +1,64 @@
+/**
+ * Whether this store went back in time, as its hub's answer shows (protocol.md §2.11 P6). Owns what
+ * is committed after each answer: the hub's key, the opening that it has seen and, after a rollback,
+ * a new instance without an outbox.
+ */
+import { equalBytes } from '@agentmesh/crypto';
+import type { RandomSource } from '@agentmesh/crypto';
+import { ROW } from '../store/row-keys.js';
+import { rowsUnder } from '../store/row-pages.js';
+import type { AgentStore, StoreOperation } from '../store/store.js';
+import { encodeMeta, renewedMeta } from './meta.js';
+import type { Meta } from './meta.js';
+import { decodeOpenings, encodeOpenings, isOfAnotherTime, withAnswer } from './openings.js';
+import type { Opening } from './openings.js';
+import { decodePrekeyState } from './prekeys.js';
+
+/** What a hub says when it has taken an opening. */
+export interface HubAnswer {
+  readonly hubKey: Uint8Array;
+  /** The opening that it saw before; null for the first one. */
+  readonly last: Opening | null;
+}
+
+/**
+ * The hub has taken the opening of `before`. If the one that it saw before is of another course of
+ * time, the store went back: it gets a new instance, committed before anything is sent under it, and
+ * loses its outbox, in which places of chains may be used a second time. A hub that is not the
+ * pinned one knows nothing of that. Returns the store's row from here on: `before` itself, unless
+ * the store went back.
+ */
+export async function commitAnswer(
+  store: AgentStore,
+  { hubKey, last }: HubAnswer,
+  { before, random }: { readonly before: Meta; readonly random: RandomSource },
+): Promise<Meta> {
+  const openings = decodeOpenings(await store.get(ROW.openings));
+  const pinned = await store.get(ROW.hub);
+  // Without one this store was at no hub yet, unless in a time that it has lost.
+  const isOurHub = pinned === null || equalBytes(pinned, hubKey);
+  const isLater = last !== null && equalBytes(last.instance, before.instance);
+  const wentBack = isOurHub
+    ? last !== null && isOfAnotherTime(openings, before, last)
+    : isLater && last.boot > before.boot;
+  const meta = wentBack ? await renewed(store, before, random) : before;
+  await store.commit([
+    { put: ROW.meta, value: encodeMeta(meta) },
+    { put: ROW.openings, value: encodeOpenings(withAnswer(before, meta)) },
+    { put: ROW.hub, value: hubKey },
+    ...(wentBack ? await outboxDeletions(store) : []),
+  ]);
+  return meta;
+}
+
+async function renewed(store: AgentStore, before: Meta, random: RandomSource): Promise<Meta> {
+  const row = await store.get(ROW.prekeys);
+  const prekeysFrom = row === null ? 0 : decodePrekeyState(row).nextId;
+  return renewedMeta(before, prekeysFrom, random);
+}
+
+async function outboxDeletions(store: AgentStore): Promise<readonly StoreOperation[]> {
+  const deletions: StoreOperation[] = [];
+  for await (const { key } of rowsUnder(store, 'outbox')) deletions.push({ delete: key });
+  return deletions;
+}
