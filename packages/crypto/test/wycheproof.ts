@@ -1,14 +1,12 @@
 /**
- * Reads Wycheproof files from the vectors folder beside the repository (or AGENTMESH_VECTORS).
- * Where the folder is absent the tests are skipped by name, and the name says so.
+ * Reads the Wycheproof files of `vectors/wycheproof` and registers tests over them.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { test } from '@jest/globals';
 
-const besideRepository = fileURLToPath(new URL('../../../../shared/vectors', import.meta.url));
-const folder = join(process.env['AGENTMESH_VECTORS'] ?? besideRepository, 'wycheproof');
+const folder = fileURLToPath(new URL('../vectors/wycheproof', import.meta.url));
 
 /** One vector: hex strings by field name, beside its number, comment, flags and result. */
 export interface WycheproofVector {
@@ -55,18 +53,13 @@ function load(file: string): WycheproofGroup[] {
   }));
 }
 
-/** Registers a test over one Wycheproof file, or a skipped one when the folder is absent. */
+/** Registers a test over one Wycheproof file. */
 export function wycheproof(
   file: string,
   title: string,
   body: (groups: readonly WycheproofGroup[]) => void | Promise<void>,
 ): void {
-  const name = `Wycheproof ${file}: ${title}`;
-  if (!existsSync(join(folder, file))) {
-    test.skip(`${name} [vectors folder absent: set AGENTMESH_VECTORS]`, () => undefined);
-    return;
-  }
-  test(name, async () => {
+  test(`Wycheproof ${file}: ${title}`, async () => {
     await body(load(file));
   });
 }
