@@ -11,7 +11,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { Agent, NetworkHub } from 'agentmesh';
-import { installed } from '../../../packages/hub-server/test/jetstream/debian-package.js';
+import { ensureProgram } from '../../../scripts/programs.mjs';
 import { findNatsServer } from '../src/nats-server.js';
 import { devCluster } from '../src/dev-cluster.js';
 import { ClusterProcess } from './cluster-process.js';
@@ -65,7 +65,8 @@ describe('pnpm dev:cluster', () => {
   });
 });
 
-if (installed('nats-server', isThere) && process.platform === 'linux') {
+ensureProgram('nats-server');
+if (isThere() && process.platform === 'linux') {
   describe('three nodes and two hubs', () => {
     test('serve agents on different hubs, come back when killed, and end with Ctrl-C', async () => {
       cluster = await ClusterProcess.start(['--restart']);

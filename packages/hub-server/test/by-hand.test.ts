@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
+import { ensureProgram } from '../../../scripts/programs.mjs';
 import { HubProcess } from './hub-process.js';
 import { inFolder } from './store-samples.js';
 
@@ -19,15 +20,9 @@ function commandWith(tool: string): string {
   return command;
 }
 
-/** Debian's netcat, where it can be had without asking; OpenSSL is everywhere. */
+/** OpenSSL is everywhere; netcat is looked for, and installed where that is allowed. */
 function has(tool: 'openssl' | 'nc'): boolean {
-  const found = (): boolean => spawnSync('which', [tool]).status === 0;
-  if (!found() && tool === 'nc' && process.getuid?.() === 0) {
-    const options = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
-    spawnSync('apt-get', ['update', '-q'], options);
-    spawnSync('apt-get', ['install', '-y', '-q', 'netcat-openbsd'], options);
-  }
-  return found();
+  return tool === 'openssl' || ensureProgram(tool) !== null;
 }
 
 for (const tool of ['openssl', 'nc'] as const) {

@@ -10,6 +10,7 @@ import { connect, createServer } from 'node:net';
 import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
 
 import { BenchError } from '../harness/bench-error.js';
 import { SCRATCH } from '../harness/machine.js';
@@ -110,7 +111,7 @@ export class ServerProcess {
 
 /** One of our own servers: a script of this package. */
 export function nodePlan(script: string, profileFolder: string | null, extra: string[] = []) {
-  const file = new URL(`../servers/${script}.js`, import.meta.url).pathname;
+  const file = fileURLToPath(new URL(`../servers/${script}.js`, import.meta.url));
   const profile = profileFolder === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
   return {
     program: process.execPath,
@@ -138,22 +139,22 @@ function listens(port: number): Promise<boolean> {
   });
 }
 
+/** What installs programs for tests and benchmarks, one process at a time. */
+const INSTALLER = fileURLToPath(new URL('../../../../scripts/programs.mjs', import.meta.url));
+
 /**
  * The first line that a Debian program prints of its version, or why it is not there. It is
  * installed where that is allowed.
  */
 export function debianProgram(
   program: string,
-  packageName = program,
 ): { readonly version: string } | { readonly absent: string } {
   const said = () => spawnSync(program, ['--version'], { encoding: 'utf8' });
-  if (said().status !== 0 && process.getuid?.() === 0) {
-    process.stderr.write(`installing ${packageName} from Debian\n`);
-    const quiet = { env: { ...process.env, DEBIAN_FRONTEND: 'noninteractive' } };
-    spawnSync('apt-get', ['update', '-qq'], quiet);
-    spawnSync('apt-get', ['install', '-y', '-qq', '--no-install-recommends', packageName], quiet);
+  if (said().status !== 0) {
+    const { stderr } = spawnSync(process.execPath, [INSTALLER, program], { encoding: 'utf8' });
+    process.stderr.write(stderr);
   }
   const { status, stdout } = said();
-  if (status !== 0) return { absent: `apt-get install ${packageName} gives it` };
+  if (status !== 0) return { absent: `apt-get install ${program} gives it` };
   return { version: /\d+\.\d+(\.\d+)?/.exec(stdout)?.[0] ?? '' };
 }

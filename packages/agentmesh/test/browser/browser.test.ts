@@ -5,6 +5,7 @@ import type { AddressInfo } from 'node:net';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { NetworkHubServer } from '@agentmesh/hub-server';
 import { MemoryHubStore } from '@agentmesh/hub-local';
 import { build } from 'esbuild';
@@ -23,7 +24,7 @@ const POLICY =
 
 async function bundle(): Promise<string> {
   const result = await build({
-    entryPoints: [new URL('page.ts', import.meta.url).pathname],
+    entryPoints: [fileURLToPath(new URL('page.ts', import.meta.url))],
     bundle: true,
     format: 'esm',
     platform: 'browser',

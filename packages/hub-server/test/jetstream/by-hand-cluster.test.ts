@@ -6,7 +6,7 @@ import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { Agent } from '@agentmesh/agent';
 import { NetworkHub } from '@agentmesh/hub-client';
-import { installed } from './debian-package.js';
+import { ensureProgram } from '../../../../scripts/programs.mjs';
 import { hasNats } from './nats-process.js';
 import { Shell, shellBlocks } from './shell.js';
 
@@ -47,8 +47,7 @@ async function exchange(from: Agent, to: Agent, text: string): Promise<void> {
   await received;
 }
 
-const hasCurl = () => spawnSync('curl', ['--version']).status === 0;
-const can = hasNats() && installed('curl', hasCurl);
+const can = hasNats() && ensureProgram('curl') !== null;
 const suite = can ? describe : describe.skip;
 
 suite('docs/clustering.md', () => {

@@ -4,7 +4,7 @@
  * unplugged cable vanishes, as in a real partition; nobody is told. Owns namespaces and cables.
  */
 import { spawnSync } from 'node:child_process';
-import { installed } from './debian-package.js';
+import { ensureProgram } from '../../../../scripts/programs.mjs';
 
 /** Where one node stands. */
 export interface NetworkSeat {
@@ -24,7 +24,7 @@ const PORTS_OF_ALL = 250;
 export function whyNoNetwork(): string | null {
   if (process.platform !== 'linux') return 'network namespaces are a thing of Linux';
   if (process.getuid?.() !== 0) return 'network namespaces need root';
-  if (!installed('iproute2', () => spawnSync('ip', ['-V']).status === 0)) {
+  if (ensureProgram('ip') === null) {
     return 'the command ip (iproute2) is not installed and could not be';
   }
   const probe = NatsNetwork.tryMake(1);

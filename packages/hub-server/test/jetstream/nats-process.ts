@@ -1,6 +1,6 @@
 /**
  * One real nats-server process for tests, in a folder that goes away, on loopback or in a network
- * namespace. Owns the process and its configuration; installs Debian's package where it can.
+ * namespace. Owns the process and its configuration.
  * Nodes that belong together are a `NatsCluster`.
  */
 import { spawn, spawnSync } from 'node:child_process';
@@ -10,7 +10,7 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { installed } from './debian-package.js';
+import { ensureProgram } from '../../../../scripts/programs.mjs';
 
 /** What `nats-server` needs beyond ports and folders, in its own syntax. */
 export interface NatsSettings {
@@ -40,9 +40,9 @@ process.on('exit', () => {
   for (const node of living) node.abandon();
 });
 
-/** Whether nats-server runs here; tries to install it, once, where that is allowed. */
+/** Whether nats-server is here, after an attempt to install it where that is allowed. */
 export function hasNats(): boolean {
-  return installed('nats-server', () => spawnSync('nats-server', ['--version']).status === 0);
+  return ensureProgram('nats-server') !== null;
 }
 
 /** The setting that we require, where this nats-server has it: 2.9 has not. */
