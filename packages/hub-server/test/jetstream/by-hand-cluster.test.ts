@@ -1,7 +1,6 @@
 /**
  * The commands of docs/clustering.md, typed as they are printed there: only ports are others.
  */
-import { spawnSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { Agent } from '@agentmesh/agent';
