@@ -36,9 +36,9 @@ export const PROGRAMS = {
 export const TESTED = ['nats-server', 'chromium', 'nc', 'curl', 'ip'];
 
 // Debian installs servers where only root's PATH looks. Who starts them by name needs it, too.
-const path = (process.env.PATH ?? '').split(':');
-const ofRoot = ['/usr/local/sbin', '/usr/sbin', '/sbin'].filter((folder) => !path.includes(folder));
-process.env.PATH = [...path, ...ofRoot].join(':');
+const given = (process.env.PATH ?? '').split(':');
+const ofRoot = ['/usr/local/sbin', '/usr/sbin', '/sbin'].filter((name) => !given.includes(name));
+process.env.PATH = [...given, ...ofRoot].join(':');
 
 const APT_MS = 300_000;
 const POLL_MS = 200;
@@ -150,7 +150,9 @@ if (process.argv[1] === fileURLToPath(import.meta.url)) {
   const names = process.argv.slice(2);
   const unknown = names.filter((name) => !Object.hasOwn(PROGRAMS, name));
   if (unknown.length > 0) {
-    process.stderr.write(`unknown: ${unknown.join(', ')}; known: ${Object.keys(PROGRAMS)}\n`);
+    process.stderr.write(
+      `unknown: ${unknown.join(', ')}; known: ${Object.keys(PROGRAMS).join(', ')}\n`,
+    );
     process.exit(2);
   }
   const found = ensurePrograms(names);
