@@ -28,10 +28,11 @@ const publicNames = packages.filter((pkg) => pkg.manifest.private !== true).map(
 /** The table of the architecture: the only run-time dependencies inside the workspace. */
 const allowed: Readonly<Record<string, readonly string[]>> = {
   '@agentmesh/crypto': [],
+  '@agentmesh/contract': [],
   '@agentmesh/protocol': ['@agentmesh/crypto'],
   '@agentmesh/hub-local': ['@agentmesh/protocol'],
   '@agentmesh/hub-client': ['@agentmesh/protocol'],
-  '@agentmesh/agent': ['@agentmesh/protocol', '@agentmesh/crypto'],
+  '@agentmesh/agent': ['@agentmesh/protocol', '@agentmesh/crypto', '@agentmesh/contract'],
   '@agentmesh/hub-server': ['@agentmesh/hub-local', '@agentmesh/protocol'],
   '@agentmesh/hub-compliance': ['@agentmesh/protocol', '@agentmesh/crypto', '@agentmesh/hub-local'],
   agentmesh: publicNames.filter((name) => name !== 'agentmesh'),
@@ -66,6 +67,7 @@ const verifyOnly = [
 
 const hubs = ['@agentmesh/hub-local', '@agentmesh/hub-client', '@agentmesh/hub-server'];
 const inBrowsers = [
+  '@agentmesh/contract',
   '@agentmesh/crypto',
   '@agentmesh/protocol',
   '@agentmesh/agent',
