@@ -1,13 +1,12 @@
 /**
- * Mistakes in the set-up of a `NetworkHub`. Owns their codes; what a hub refuses is a
- * `ProtocolError` of the protocol package, and so is a connection that fails (`connection-errors`).
+ * Mistakes of whoever sets up a `NetworkHub`. Owns their codes; what a hub refuses, and a lost
+ * connection, are `ProtocolError`s of the protocol package.
  */
 import { AgentMeshError } from '@agentmesh/protocol';
 
 const MESSAGES = {
-  /** An option has an unknown name or a wrong value. Write what the text says. */
   BAD_OPTION: 'NetworkHub option refused',
-  HUB_CLOSED: 'This NetworkHub is closed: create a new one',
+  HUB_CLOSED: 'This NetworkHub is closed: make a new one',
 } as const;
 
 /** Stable codes of {@link NetworkHubError}. */

@@ -3,8 +3,7 @@
  * message is one frame. Owns the socket; the TLS inside `wss:` is out of sight here, so its channel
  * binding is type 2 and both sides must have agreed to that.
  */
-import { NO_CHANNEL_BINDING } from '@agentmesh/protocol';
-import { noAnswer, unreachable } from './connection-errors.js';
+import { NO_CHANNEL_BINDING, ProtocolError } from '@agentmesh/protocol';
 import type { HubAddress, OpenTransport, Transport } from './transport.js';
 
 /** The URL of a hub's WebSocket door. */
@@ -19,7 +18,7 @@ export const openWebSocket: OpenTransport = (address, events, limits) =>
     let opened = false;
     let what = 'the hub closed the connection';
     const tooSlow = setTimeout(() => {
-      reject(noAnswer(address, 'connecting', limits.connectMs));
+      reject(new ProtocolError('TIMEOUT', { detail: 'connecting' }));
       socket.close();
     }, limits.connectMs);
     socket.addEventListener('open', () => {
@@ -39,7 +38,7 @@ export const openWebSocket: OpenTransport = (address, events, limits) =>
       clearTimeout(tooSlow);
       const detail = `WebSocket closed with ${code}`;
       if (opened) events.lost({ what: `${what} (${detail})` });
-      else reject(unreachable(address, { what: detail }));
+      else reject(new ProtocolError('CONNECTION_LOST', { detail }));
     });
   });
 
