@@ -37,7 +37,7 @@ export class Connection implements ServedConnection {
   readonly peer: Peer;
   readonly #hub: HubContext;
   readonly #onGone: (connection: Connection) => void;
-  readonly #openedMs: number;
+  readonly openedMs: number;
   #heardMs: number;
   #badFrames = 0;
   #phase: Phase;
@@ -47,11 +47,15 @@ export class Connection implements ServedConnection {
     this.#hub = hub;
     this.peer = peer;
     this.#onGone = onGone;
-    this.#openedMs = hub.steady.now();
-    this.#heardMs = this.#openedMs;
+    this.openedMs = hub.steady.now();
+    this.#heardMs = this.openedMs;
     const serverNonce = hub.host.random(32);
     this.#phase = { name: 'greeted', serverNonce };
     peer.link.send(helloOf(hub, serverNonce));
+  }
+
+  get remote(): string | null {
+    return this.peer.remote;
   }
 
   get isReady(): boolean {
@@ -89,9 +93,14 @@ export class Connection implements ServedConnection {
     const { authenticationMs, silenceMs } = this.#hub.limits;
     if (nowMs - this.#heardMs > silenceMs) return this.#end('IDLE');
     if (this.#phase.name === 'ready') return this.#phase.session.pump(nowMs);
-    if (nowMs - this.#openedMs > authenticationMs) {
+    if (nowMs - this.openedMs > authenticationMs) {
       this.#fail(new ProtocolError('BAD_AUTH', { detail: 'too late' }));
     }
+  }
+
+  /** The hub needs the room for somebody whose share is smaller. */
+  makeWay(): void {
+    this.#end('FLOOD');
   }
 
   /** The hub stops: what is in flight does not count as an attempt. */
@@ -109,7 +118,7 @@ export class Connection implements ServedConnection {
     const request = {
       frame: auth,
       serverNonce: phase.serverNonce,
-      nonceIssuedMs: this.#openedMs,
+      nonceIssuedMs: this.openedMs,
       nowMs: this.#heardMs,
       channelBinding: this.peer.channelBinding,
     };
@@ -145,7 +154,7 @@ export class Connection implements ServedConnection {
   #badFrame(error: ProtocolError, re?: number): void {
     this.#badFrames += 1;
     if (this.#badFrames >= this.#hub.limits.badFrames) return this.#fail(error, re, 'protocol');
-    this.#hub.observer.refused?.(error);
+    this.#hub.observer.refused?.(error, this.peer.remote);
     this.peer.link.send(errorFrame(error, re));
   }
 
@@ -155,7 +164,7 @@ export class Connection implements ServedConnection {
     re?: number,
     reason: keyof typeof CLOSE_CODES = 'authentication',
   ): void {
-    this.#hub.observer.refused?.(error);
+    this.#hub.observer.refused?.(error, this.peer.remote);
     this.peer.link.send(errorFrame(error, re));
     this.#leave(true);
     this.peer.link.close(CLOSE_CODES[reason], error.code);

@@ -32,8 +32,11 @@ export interface HubTraffic {
 export interface HubObserver {
   /** An envelope became durable. */
   routed?(traffic: HubTraffic): void;
-  /** A frame was answered with an error. */
-  refused?(error: ProtocolError): void;
+  /**
+   * A frame was answered with an error. Of a connection, not of an agent that was let in, `remote`
+   * says where it comes from: null where the transport does not know.
+   */
+  refused?(error: ProtocolError, remote?: string | null): void;
   /** The store failed; the affected requests were answered `STORAGE`. */
   failed?(error: unknown): void;
 }

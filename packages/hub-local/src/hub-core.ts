@@ -16,6 +16,7 @@ import { Neighbourhood } from './neighbourhood.js';
 import { QueueWriter } from './queue-writer.js';
 import type { Registration } from './registration.js';
 import { Roster } from './roster.js';
+import { Sources } from './sources.js';
 import { TokenBuckets } from './token-buckets.js';
 
 /** Everything a hub is made of. */
@@ -38,10 +39,7 @@ const ANSWER_MS = 3_000;
 export class HubCore {
   readonly #hub: HubContext;
   readonly #neighbourhood: Neighbourhood;
-  readonly #connections = new Set<Connection>();
-  /** By address, those that had not authenticated when last looked at. */
-  readonly #strangers = new Map<string, Set<Connection>>();
-  readonly #newConnections: TokenBuckets;
+  readonly #connections: Sources<Connection>;
   #stopping = false;
   #sweeping = false;
   #sweptMs = Number.NEGATIVE_INFINITY;
@@ -61,7 +59,7 @@ export class HubCore {
       onNotified: (senders) => this.#wake(senders),
       onFailure: (error) => observer.failed?.(error),
     });
-    this.#newConnections = new TokenBuckets(burstOf(limits.newConnectionsPerSecond));
+    this.#connections = new Sources(limits);
     const hub = {
       store,
       host,
@@ -110,6 +108,11 @@ export class HubCore {
     return !this.#sweepFailed && waitsMs < ANSWER_MS;
   }
 
+  /** Whether the store takes no new envelopes for want of room. */
+  get storeFull(): boolean {
+    return this.#hub.store.isFull === true;
+  }
+
   get connections(): number {
     return this.#connections.size;
   }
@@ -117,10 +120,12 @@ export class HubCore {
   /** A transport accepted a connection: greets it, or turns it away at once. */
   connect(peer: Peer): ServedConnection {
     if (this.#stopping) return turnedAway(peer.link, 'SHUTTING_DOWN');
-    if (!this.#hasRoomFor(peer)) return turnedAway(peer.link, 'FLOOD');
-    const connection = new Connection(this.#hub, peer, (gone) => this.#forget(gone));
+    const nowMs = this.#hub.steady.now();
+    const { mayEnter, leaving } = this.#connections.makeWay(peer.remote, nowMs);
+    for (const other of leaving) other.makeWay();
+    if (!mayEnter) return turnedAway(peer.link, 'FLOOD');
+    const connection = new Connection(this.#hub, peer, (gone) => this.#connections.delete(gone));
     this.#connections.add(connection);
-    if (peer.remote !== null) this.#strangersOf(peer.remote).add(connection);
     return connection;
   }
 
@@ -136,7 +141,7 @@ export class HubCore {
     for (const buckets of Object.values<TokenBuckets>({ ...this.#hub.rates })) {
       buckets.forgetFull(nowMs);
     }
-    this.#newConnections.forgetFull(nowMs);
+    this.#connections.forgetFull(nowMs);
   }
 
   /** Puts an envelope into its recipient's queue on the owner's word, as if `from` had sent it. */
@@ -162,29 +167,6 @@ export class HubCore {
       this.#hub.writer.whenSettled(resolve);
     });
     this.#neighbourhood.stop();
-  }
-
-  #hasRoomFor({ remote }: Peer): boolean {
-    const { limits, steady } = this.#hub;
-    if (this.#connections.size >= limits.connections) return false;
-    if (remote === null) return true;
-    if (this.#strangersOf(remote).size >= limits.preAuthConnectionsPerAddress) return false;
-    return this.#newConnections.take(remote, 1, steady.now());
-  }
-
-  #strangersOf(remote: string): Set<Connection> {
-    const strangers = this.#strangers.get(remote) ?? new Set();
-    this.#strangers.set(remote, strangers);
-    for (const connection of strangers) if (connection.isReady) strangers.delete(connection);
-    return strangers;
-  }
-
-  #forget(connection: Connection): void {
-    this.#connections.delete(connection);
-    const { remote } = connection.peer;
-    const strangers = remote === null ? undefined : this.#strangers.get(remote);
-    strangers?.delete(connection);
-    if (remote !== null && strangers?.size === 0) this.#strangers.delete(remote);
   }
 
   #route({ envelope, fromName, seq, follows }: Parameters<HubContext['routed']>[0]): void {

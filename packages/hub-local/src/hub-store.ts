@@ -28,6 +28,9 @@ export interface HubStore extends HubDirectoryStore, HubQueueStore {
    */
   hubSeed(create: () => Uint8Array): Promise<Uint8Array>;
 
+  /** Whether new envelopes are refused for want of room; absent where that is never known. */
+  readonly isFull?: boolean | undefined;
+
   /** What the store holds now; may be a few seconds old in a distributed store. */
   counts(): Promise<StoreCounts>;
 

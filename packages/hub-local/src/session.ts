@@ -3,7 +3,7 @@
  * Owns the sender's limits and the order of its requests; pushing is `delivery` and `notice-feed`,
  * publishing is `directory` and `revocation`, the connection's life is `connection`.
  */
-import { errorFrame, ProtocolError } from '@agentmesh/protocol';
+import { errorFrame, ProtocolError, tooLarge } from '@agentmesh/protocol';
 import type { ClientFrame, HubFrame, PublicIdentity, SendFrame } from '@agentmesh/protocol';
 import type { Admission } from './authentication.js';
 import { byteKey } from './byte-key.js';
@@ -151,8 +151,11 @@ export class Session implements LiveSession {
     const { limits, rates, steady, writer, isBlocked } = this.#hub;
     if (this.#retired) return new ProtocolError('NOT_OWNER');
     if (isBlocked(to) || isBlocked(this.identity.aid)) return new ProtocolError('BLOCKED');
-    if (bytes > limits.blobBytes) return new ProtocolError('TOO_LARGE');
-    if (ttl > limits.maxTtlSeconds) return new ProtocolError('BAD_FRAME', { detail: 'ttl' });
+    if (bytes > limits.blobBytes) return tooLarge('Envelope', limits.blobBytes, bytes);
+    if (ttl > limits.maxTtlSeconds) {
+      const detail = `ttl: ${ttl} seconds, the limit is ${limits.maxTtlSeconds}`;
+      return new ProtocolError('BAD_FRAME', { detail });
+    }
     if (this.#unanswered >= limits.inFlight) return tooMany(BUSY_MS);
     if (writer.uncommittedBytes + bytes > limits.uncommittedBytes) return tooMany(BUSY_MS);
     const nowMs = steady.now();

@@ -20,6 +20,18 @@ describe('Lobby', () => {
     expect(lobby.enter('a', 0, ignore)).toBeNull();
   });
 
+  test('dismisses the oldest for a newcomer once it has had its time', () => {
+    const lobby = new Lobby(limits);
+    const dismissed: string[] = [];
+    lobby.enter('a', 0, () => dismissed.push('first'));
+    lobby.enter('a', 100, () => dismissed.push('second'));
+    expect(lobby.enter('a', 249, ignore)).toBeNull();
+    expect(lobby.enter('a', 250, ignore)).not.toBeNull();
+    expect(dismissed).toEqual(['first']);
+    expect(lobby.enter('a', 349, ignore)).toBeNull();
+    expect(lobby.size).toBe(2);
+  });
+
   test('takes the rate of an address and not one more until the next second', () => {
     const lobby = new Lobby(limits);
     const come = (nowMs: number): boolean => {
