@@ -1,10 +1,10 @@
 /**
- * What a running hub counts, for Prometheus (hub.md §5). Owns names and meanings; never counts by
- * agent, so nothing here tells who writes to whom.
+ * What a running hub counts (hub.md §5). Owns the counting; never by agent, so nothing here tells
+ * who writes to whom. The page for Prometheus is `hub-instruments`, loaded where it is served.
  */
 import type { StoreCounts } from '@agentmesh/hub-local';
 import type { HubFrame } from '@agentmesh/protocol';
-import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
+import type { HubInstruments } from './hub-instruments.js';
 
 /** What is asked for at each scrape. */
 export interface MetricSources {
@@ -12,98 +12,85 @@ export interface MetricSources {
   readonly connections: () => number;
 }
 
-const MILLISECONDS_PER_SECOND = 1_000;
+/** What was counted since it was last told. */
+export interface HubCounts {
+  readonly frames: Record<'stored' | 'duplicate' | 'deliveries' | 'redeliveries', number>;
+  readonly refusals: Map<string, number>;
+  readonly accepted: Map<'tcp' | 'tls' | 'websocket', number>;
+  readonly commitTimes: number[];
+  failures: number;
+}
 
-/** One registry per server: two servers in one process do not meet. */
+/** Commit times kept until the next scrape; more are told before it. */
+const KEPT_TIMES = 10_000;
+const NO_PAGE = { type: 'text/plain', text: '' } as const;
+
+/** Counts of one server. */
 export class HubMetrics {
-  readonly #registry = new Registry();
-  readonly #sends = this.#counter('sends_total', 'Envelopes accepted, by result', ['result']);
-  readonly #refusals = this.#counter('refusals_total', 'Requests refused, by code', ['code']);
-  readonly #deliveries = this.#counter('deliveries_total', 'Envelopes pushed to recipients');
-  readonly #redeliveries = this.#counter('redeliveries_total', 'Pushes after the first attempt');
-  readonly #failures = this.#counter('store_failures_total', 'Failed calls of the store');
-  readonly #accepted = this.#counter('connections_total', 'Connections, by transport', [
-    'transport',
-  ]);
-  readonly #commits = new Histogram({
-    name: 'agentmesh_hub_commit_seconds',
-    help: 'Time of one durable commit, its fsync included',
-    buckets: [0.0001, 0.00025, 0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.5, 1],
-    registers: [this.#registry],
-  });
+  #counts = nothing();
+  #instruments: Promise<HubInstruments> | null = null;
 
-  /** What happens for each message is counted here and told to the registry when it is asked. */
-  #untold = noFrames();
-  #refresh: () => Promise<void> = () => Promise.resolve();
-
-  /** Gauges are read when somebody asks. */
+  /** From now on there is a page. */
   watch(sources: MetricSources): void {
-    collectDefaultMetrics({ register: this.#registry });
-    const connections = this.#gauge('connections', 'Open connections');
-    const agents = this.#gauge('agents', 'Registered names');
-    const envelopes = this.#gauge('queued_envelopes', 'Envelopes waiting for their recipients');
-    const bytes = this.#gauge('queued_bytes', 'Bytes of those envelopes');
-    const dead = this.#gauge('dead_lettered', 'Envelopes dead-lettered since the store exists');
-    this.#refresh = async () => {
-      connections.set(sources.connections());
-      const counts = await sources.counts();
-      agents.set(counts.agents);
-      envelopes.set(counts.envelopes);
-      bytes.set(counts.bytes);
-      dead.set(counts.deadLettered);
-    };
+    this.#instruments = import('./hub-instruments.js').then(
+      ({ HubInstruments: Instruments }) => new Instruments(sources),
+    );
+    // Told to whoever asks for the page.
+    this.#instruments.catch(() => undefined);
   }
 
   connected(transport: 'tcp' | 'tls' | 'websocket'): void {
-    this.#accepted.inc({ transport });
+    count(this.#counts.accepted, transport);
   }
 
   /** A frame leaves for a client. */
   sent(frame: HubFrame): void {
-    if (frame.type === 'sent') this.#untold[frame.duplicate ? 'duplicate' : 'stored'] += 1;
+    const { frames } = this.#counts;
+    if (frame.type === 'sent') frames[frame.duplicate ? 'duplicate' : 'stored'] += 1;
     if (frame.type !== 'deliver') return;
-    this.#untold.deliveries += 1;
-    if (frame.attempt > 1) this.#untold.redeliveries += 1;
+    frames.deliveries += 1;
+    if (frame.attempt > 1) frames.redeliveries += 1;
   }
 
   refused(code: string): void {
-    this.#refusals.inc({ code });
+    count(this.#counts.refusals, code);
   }
 
   failed(): void {
-    this.#failures.inc();
+    this.#counts.failures += 1;
   }
 
   committed(milliseconds: number): void {
-    this.#commits.observe(milliseconds / MILLISECONDS_PER_SECOND);
+    const { commitTimes } = this.#counts;
+    commitTimes.push(milliseconds);
+    if (commitTimes.length < KEPT_TIMES) return;
+    const told = commitTimes.splice(0);
+    void this.#instruments?.then(
+      (instruments) => instruments.tell({ ...nothing(), commitTimes: told }),
+      () => undefined,
+    );
   }
 
-  /** The page, and its content type. */
+  /** The page, and its content type; empty before `watch`. */
   async page(): Promise<{ readonly type: string; readonly text: string }> {
-    await this.#refresh();
-    this.#tell();
-    return { type: this.#registry.contentType, text: await this.#registry.metrics() };
-  }
-
-  #tell(): void {
-    const { stored, duplicate, deliveries, redeliveries } = this.#untold;
-    this.#untold = noFrames();
-    if (stored > 0) this.#sends.inc({ result: 'stored' }, stored);
-    if (duplicate > 0) this.#sends.inc({ result: 'duplicate' }, duplicate);
-    this.#deliveries.inc(deliveries);
-    this.#redeliveries.inc(redeliveries);
-  }
-
-  #counter<T extends string>(name: string, help: string, labelNames: T[] = []): Counter<T> {
-    const registers = [this.#registry];
-    return new Counter({ name: `agentmesh_hub_${name}`, help, labelNames, registers });
-  }
-
-  #gauge(name: string, help: string): Gauge {
-    return new Gauge({ name: `agentmesh_hub_${name}`, help, registers: [this.#registry] });
+    const instruments = await this.#instruments;
+    if (instruments === null) return NO_PAGE;
+    instruments.tell(this.#counts);
+    this.#counts = nothing();
+    return instruments.page();
   }
 }
 
-function noFrames(): Record<'stored' | 'duplicate' | 'deliveries' | 'redeliveries', number> {
-  return { stored: 0, duplicate: 0, deliveries: 0, redeliveries: 0 };
+function count<K>(counts: Map<K, number>, key: K): void {
+  counts.set(key, (counts.get(key) ?? 0) + 1);
+}
+
+function nothing(): HubCounts {
+  return {
+    frames: { stored: 0, duplicate: 0, deliveries: 0, redeliveries: 0 },
+    refusals: new Map(),
+    accepted: new Map(),
+    commitTimes: [],
+    failures: 0,
+  };
 }
