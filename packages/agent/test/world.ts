@@ -82,7 +82,6 @@ export class World {
         });
         return cancel;
       },
-      hold: () => () => {},
     };
   }
 

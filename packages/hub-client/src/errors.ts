@@ -1,12 +1,13 @@
 /**
- * Mistakes of whoever sets up a `NetworkHub`. Owns their codes; what a hub refuses, and a lost
- * connection, are `ProtocolError`s of the protocol package.
+ * Mistakes in the set-up of a `NetworkHub`. Owns their codes; what a hub refuses is a
+ * `ProtocolError` of the protocol package, and so is a connection that fails (`connection-errors`).
  */
 import { AgentMeshError } from '@agentmesh/protocol';
 
 const MESSAGES = {
+  /** An option has an unknown name or a wrong value. Write what the text says. */
   BAD_OPTION: 'NetworkHub option refused',
-  HUB_CLOSED: 'This NetworkHub is closed: make a new one',
+  HUB_CLOSED: 'This NetworkHub is closed: create a new one',
 } as const;
 
 /** Stable codes of {@link NetworkHubError}. */

@@ -36,6 +36,12 @@ export function addressesOf(options: AddressOptions): HubAddress[] {
   return addresses;
 }
 
+/** An address as users write it: `hub.example:7700`, `wss://hub.example:443`. */
+export function addressText({ host, port, transport, secure }: HubAddress): string {
+  const text = `${host.includes(':') ? `[${host}]` : host}:${port}`;
+  return transport === 'tcp' ? text : `${secure ? 'wss' : 'ws'}://${text}`;
+}
+
 function severalOf(hosts: unknown, options: AddressOptions): HubAddress[] {
   if (!Array.isArray(hosts) || hosts.length === 0 || hosts.length > MAX_HOSTS) {
     return refuse(`hosts must be 1 to ${MAX_HOSTS} texts`);

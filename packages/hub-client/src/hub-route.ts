@@ -5,6 +5,7 @@
  */
 import { ProtocolError } from '@agentmesh/protocol';
 import type { AgentMeshError, RandomSource } from '@agentmesh/protocol';
+import { addressText } from './hub-addresses.js';
 import type { HubAddress } from './transport.js';
 
 /** The order of the addresses, and those that have failed since the last pause. */
@@ -72,13 +73,7 @@ export function failureOf({ addresses, failures }: HubRoute): AgentMeshError {
   if (worst === undefined) throw new ProtocolError('INTERNAL', { detail: 'route' });
   const { error } = worst;
   if (addresses.length === 1 || !(error instanceof ProtocolError)) return error;
-  const detail = failures.map(({ address, error: { code } }) => `${textOf(address)} ${code}`);
+  const detail = failures.map(({ address, error: { code } }) => `${addressText(address)} ${code}`);
   const { retryAfterMs } = error;
   return new ProtocolError(error.code, { detail: detail.join(', '), retryAfterMs, cause: error });
-}
-
-/** An address as users write it. */
-function textOf({ host, port, transport, secure }: HubAddress): string {
-  const place = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  return transport === 'tcp' ? place : `${secure ? 'wss' : 'ws'}://${place}`;
 }

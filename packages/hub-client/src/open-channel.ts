@@ -3,8 +3,9 @@
  * joining the two and cleaning up what failed half-way; whether to try again is `hub-line`'s
  * decision.
  */
-import { AgentMeshError, HubChannel, PROTOCOL_LIMITS, ProtocolError } from '@agentmesh/protocol';
+import { AgentMeshError, HubChannel, PROTOCOL_LIMITS } from '@agentmesh/protocol';
 import type { HubChannelOptions, HubCredentials } from '@agentmesh/protocol';
+import { connectionLost, noAnswer, unreachable } from './connection-errors.js';
 import type { ClientHost } from './host.js';
 import type { NetworkHubSettings } from './options.js';
 import type { HubAddress, Transport } from './transport.js';
@@ -27,7 +28,7 @@ export type ChannelResult =
 /** Tries once. Never throws for what a network or a hub can do. */
 export async function openChannel(request: ChannelRequest): Promise<ChannelResult> {
   const { address, settings, host } = request;
-  const inbound = new Inbound();
+  const inbound = new Inbound(address);
   let reached = false;
   try {
     const transport = await host.open(address, inbound, {
@@ -38,7 +39,7 @@ export async function openChannel(request: ChannelRequest): Promise<ChannelResul
     return { ok: true, channel: await channelOver(transport, inbound, request) };
   } catch (thrown) {
     const isOurs = thrown instanceof AgentMeshError;
-    const error = isOurs ? thrown : new ProtocolError('CONNECTION_LOST', { cause: thrown });
+    const error = isOurs ? thrown : unreachable(address, { cause: thrown });
     return { ok: false, error, reached };
   }
 }
@@ -46,7 +47,7 @@ export async function openChannel(request: ChannelRequest): Promise<ChannelResul
 function channelOver(
   transport: Transport,
   inbound: Inbound,
-  { settings, host, credentials, events }: ChannelRequest,
+  { address, settings, host, credentials, events }: ChannelRequest,
 ): Promise<HubChannel> {
   const channel = new HubChannel({
     credentials,
@@ -59,17 +60,23 @@ function channelOver(
   });
   inbound.join(channel);
   const { authenticationMs: waitMs } = settings.patience;
-  return authenticated(channel, { transport, host, waitMs });
+  return authenticated(channel, { transport, host, address, waitMs });
+}
+
+/** A channel whose hub has not proved itself yet. */
+interface Authenticating {
+  readonly transport: Transport;
+  readonly host: ClientHost;
+  readonly address: HubAddress;
+  readonly waitMs: number;
 }
 
 /** A hub that accepts the connection and then says nothing must not hold the attempt for ever. */
 async function authenticated(
   channel: HubChannel,
-  { transport, host, waitMs }: { transport: Transport; host: ClientHost; waitMs: number },
+  { transport, host, address, waitMs }: Authenticating,
 ): Promise<HubChannel> {
-  const stop = host.after(waitMs, () =>
-    channel.lost(new ProtocolError('TIMEOUT', { detail: 'the hub did not authenticate' })),
-  );
+  const stop = host.after(waitMs, () => channel.lost(noAnswer(address, 'authenticating', waitMs)));
   try {
     await channel.opened;
     return channel;
@@ -83,8 +90,13 @@ async function authenticated(
 
 /** Holds what a transport says until the channel exists; the hub may greet at once. */
 class Inbound {
+  readonly #address: HubAddress;
   #channel: HubChannel | null = null;
   #early: ((channel: HubChannel) => void)[] = [];
+
+  constructor(address: HubAddress) {
+    this.#address = address;
+  }
 
   join(channel: HubChannel): void {
     this.#channel = channel;
@@ -97,9 +109,7 @@ class Inbound {
   }
 
   lost({ what, cause }: { readonly what: string; readonly cause?: unknown }): void {
-    this.#tell((channel) =>
-      channel.lost(new ProtocolError('CONNECTION_LOST', { detail: what, cause })),
-    );
+    this.#tell((channel) => channel.lost(connectionLost(this.#address, { what, cause })));
   }
 
   #tell(news: (channel: HubChannel) => void): void {

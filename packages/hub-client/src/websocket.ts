@@ -3,7 +3,8 @@
  * message is one frame. Owns the socket; the TLS inside `wss:` is out of sight here, so its channel
  * binding is type 2 and both sides must have agreed to that.
  */
-import { NO_CHANNEL_BINDING, ProtocolError } from '@agentmesh/protocol';
+import { NO_CHANNEL_BINDING } from '@agentmesh/protocol';
+import { noAnswer, unreachable } from './connection-errors.js';
 import type { HubAddress, OpenTransport, Transport } from './transport.js';
 
 /** The URL of a hub's WebSocket door. */
@@ -18,7 +19,7 @@ export const openWebSocket: OpenTransport = (address, events, limits) =>
     let opened = false;
     let what = 'the hub closed the connection';
     const tooSlow = setTimeout(() => {
-      reject(new ProtocolError('TIMEOUT', { detail: 'connecting' }));
+      reject(noAnswer(address, 'connecting', limits.connectMs));
       socket.close();
     }, limits.connectMs);
     socket.addEventListener('open', () => {
@@ -38,7 +39,7 @@ export const openWebSocket: OpenTransport = (address, events, limits) =>
       clearTimeout(tooSlow);
       const detail = `WebSocket closed with ${code}`;
       if (opened) events.lost({ what: `${what} (${detail})` });
-      else reject(new ProtocolError('CONNECTION_LOST', { detail }));
+      else reject(unreachable(address, { what: detail }));
     });
   });
 

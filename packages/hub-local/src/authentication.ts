@@ -110,7 +110,7 @@ export function claimRefusal(status: Exclude<ClaimResult['status'], 'ok'>): Prot
       return new ProtocolError('NAME_TAKEN');
     case 'other_name':
       return new ProtocolError('REGISTRATION_REFUSED', {
-        detail: 'this identity has another name here',
+        detail: 'this identity already has another name on this hub',
       });
     case 'not_registered':
       return new ProtocolError('REGISTRATION_REFUSED');

@@ -25,6 +25,7 @@ import type {
 } from '@agentmesh/protocol';
 import { keyStateOf } from './authentication.js';
 import { byteKey } from './byte-key.js';
+import type { CoreLimits } from './core-limits.js';
 import type { HubContext } from './hub-context.js';
 import type {
   KeyInventory,
@@ -105,20 +106,25 @@ async function storePrekeys(
     keepSigned: hub.limits.signedPrekeys,
     maxOneTime: hub.limits.oneTimePrekeys,
   });
-  return storedKeys(result);
+  return storedKeys(result, hub.limits);
 }
 
 /** The inventory after storing, or the refusal of the whole request. */
-function storedKeys(result: PutPrekeysResult): KeyInventory {
+function storedKeys(
+  result: PutPrekeysResult,
+  limits: Pick<CoreLimits, 'oneTimePrekeys'>,
+): KeyInventory {
   switch (result.status) {
     case 'ok':
       return result.keys;
     case 'limit':
-      throw new ProtocolError('LIMIT');
+      throw new ProtocolError('LIMIT', {
+        detail: `at most ${limits.oneTimePrekeys} one-time prekeys are stored`,
+      });
     case 'revoked':
       throw new ProtocolError('REVOKED');
     case 'conflict':
-      throw new ProtocolError('BAD_PREKEY', { detail: 'an id is in use with other keys' });
+      throw new ProtocolError('BAD_PREKEY', { detail: 'an id belongs to other keys already' });
   }
 }
 

@@ -14,6 +14,7 @@ import {
   PROTOCOL_LIMITS,
   ProtocolError,
   ready,
+  tooLarge,
 } from '@agentmesh/protocol';
 import type {
   BundleJson,
@@ -255,7 +256,9 @@ export class LocalHub implements Hub {
 function assertEnvelope({ id, from, to, blob, ttlSeconds }: HandedEnvelope, limits: CoreLimits) {
   const lengths = id.length === 16 && from.length === 32 && to.length === 32 && blob.length > 0;
   if (!lengths) throw new ProtocolError('BAD_FRAME', { detail: 'envelope' });
-  if (blob.length > limits.blobBytes) throw new ProtocolError('TOO_LARGE');
+  if (blob.length > limits.blobBytes) {
+    throw tooLarge('Envelope', limits.blobBytes, blob.length);
+  }
   const ttl = ttlSeconds ?? 1;
   if (!Number.isInteger(ttl) || ttl < 1 || ttl > limits.maxTtlSeconds) {
     throw new ProtocolError('BAD_FRAME', { detail: 'ttlSeconds' });

@@ -25,9 +25,20 @@ test('many failures of one kind are one line, and the next line tells how many',
 
 test('a store that goes and comes is a line each', () => {
   const { lines, failures } = scene();
-  for (const answers of [true, true, false, false, true, true]) failures.seen(answers);
+  for (const answers of [true, true, false, false, true, true]) {
+    failures.seen({ answers, isFull: false });
+  }
   expect(lines.map(({ message }) => message.split(':')[0])).toEqual([
     'store is away',
     'store is back',
+  ]);
+});
+
+test('a store without room, and with room again, is a line each', () => {
+  const { lines, failures } = scene();
+  for (const isFull of [false, true, true, false]) failures.seen({ answers: true, isFull });
+  expect(lines.map(({ message }) => message.split(':')[0])).toEqual([
+    'no room left',
+    'there is room again',
   ]);
 });

@@ -4,25 +4,18 @@
  * format and how it is created; the store decides which key a cluster has.
  */
 import { fromBase64Url, toBase64Url } from '@agentmesh/protocol';
-import {
-  closeSync,
-  fsyncSync,
-  linkSync,
-  mkdirSync,
-  openSync,
-  readFileSync,
-  unlinkSync,
-  writeSync,
-} from 'node:fs';
+import { linkSync, readFileSync, unlinkSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { fileFault, prepareFolder, replacePrivateFile } from './private-files.js';
 import { ServerError, textOf } from './server-error.js';
 
 const HEAD = 'agentmesh-hub-key-1 ';
 const SEED_BYTES = 32;
-const PRIVATE_FILE = 0o600;
-const PRIVATE_FOLDER = 0o700;
 
-/** The 32-byte seed; null if there is no such file. BAD_HUB_KEY if it holds anything else. */
+/**
+ * The 32-byte seed; null if there is no such file. BAD_HUB_KEY if it holds anything else,
+ * UNSAFE_FILE if others could read or change it.
+ */
 export function readHubKeyFile(path: string): Uint8Array | null {
   let text: string;
   try {
@@ -33,6 +26,8 @@ export function readHubKeyFile(path: string): Uint8Array | null {
   }
   const seed = text.startsWith(HEAD) ? decoded(text.slice(HEAD.length)) : null;
   if (seed === null) throw new ServerError('BAD_HUB_KEY', { detail: path });
+  const fault = fileFault(path, 'secret');
+  if (fault !== null) throw new ServerError('UNSAFE_FILE', { detail: fault });
   return seed;
 }
 
@@ -53,15 +48,14 @@ export function readOrMakeHubKeyFile(
 function makeFile(path: string, seed: Uint8Array): boolean {
   const temporary = `${path}.${process.pid}`;
   try {
-    mkdirSync(dirname(path), { recursive: true, mode: PRIVATE_FOLDER });
-    const file = openSync(temporary, 'w', PRIVATE_FILE);
-    writeSync(file, `${HEAD}${toBase64Url(seed)}\n`);
-    fsyncSync(file);
-    closeSync(file);
+    const fault = prepareFolder(dirname(path));
+    if (fault !== null) throw new ServerError('UNSAFE_FILE', { detail: fault });
+    replacePrivateFile(temporary, `${HEAD}${toBase64Url(seed)}\n`);
     linkSync(temporary, path);
     unlinkSync(temporary);
     return true;
   } catch (cause) {
+    if (cause instanceof ServerError) throw cause;
     if (textOf(cause, 'code') !== 'EEXIST') {
       throw new ServerError('BAD_HUB_KEY', { detail: path, cause });
     }

@@ -13,20 +13,26 @@ import type {
   ServedConnection,
 } from '@agentmesh/hub-local';
 import { ready } from '@agentmesh/protocol';
+import type { ProtocolError } from '@agentmesh/protocol';
 import type { IncomingMessage } from 'node:http';
 import type { WebSocket } from 'ws';
 import { createCertificate } from './certificate.js';
+import { AdmissionLog } from './admission-log.js';
 import { FailureLog } from './failure-log.js';
+import type { StoreHealth } from './failure-log.js';
 import { HubMetrics } from './hub-metrics.js';
 import type { HubLogger } from './logger.js';
 import { silentLogger } from './logger.js';
 import { monotonicMs } from './monotonic.js';
-import { FrontDoor, isLoopback } from './net/front-door.js';
+import { isLoopback, sourceOf } from './net/address.js';
+import { FrontDoor } from './net/front-door.js';
 import type { TlsIdentity, Visitor } from './net/front-door.js';
 import { HttpPages } from './net/http-pages.js';
 import { LineLink } from './net/line-link.js';
 import type { LinkOptions } from './net/line-link.js';
 import { Lobby } from './net/lobby.js';
+import { forwardedFor, WebAccess } from './net/web-access.js';
+import type { WebRequest } from './net/web-access.js';
 import { WebSocketLink } from './net/web-socket-link.js';
 import { listenErrorOf, ServerError } from './server-error.js';
 import { noFailpoint } from './sqlite/failpoint.js';
@@ -57,6 +63,16 @@ export interface NetworkHubServerOptions {
    * without TLS are refused from everywhere unless `allowPlaintext`.
    */
   readonly plaintextOnLoopback?: boolean | undefined;
+  /**
+   * Web pages that may connect, by their `Origin`, such as `https://app.example`. Default: none but
+   * a page under the very host and port that it connects to.
+   */
+  readonly allowedOrigins?: readonly string[] | undefined;
+  /**
+   * Host names by which a page may reach this hub, beside `localhost`, `host` and IP addresses:
+   * any other name may be an attacker's that points here.
+   */
+  readonly allowedHosts?: readonly string[] | undefined;
   /** Default: `open`. */
   readonly registration?: Registration | undefined;
   /** Limits to lower. */
@@ -96,9 +112,11 @@ export class NetworkHubServer {
   readonly #host: HubHost;
   readonly #logger: HubLogger;
   readonly #failures: FailureLog;
+  readonly #admissions: AdmissionLog;
   readonly #limits: CoreLimits;
   readonly #metrics: HubMetrics;
   readonly #lobby: Lobby;
+  readonly #access: WebAccess;
   readonly #links = new Set<AnyLink>();
   readonly #linkOptions: LinkOptions;
   #state: 'new' | 'starting' | 'ready' | 'stopping' | 'stopped' = 'new';
@@ -115,6 +133,7 @@ export class NetworkHubServer {
     this.#host = options.hubHost ?? systemHost;
     this.#logger = options.logger ?? silentLogger;
     this.#failures = new FailureLog(this.#logger, monotonicMs);
+    this.#admissions = new AdmissionLog(this.#logger, monotonicMs);
     this.#limits = {
       ...coreLimits(options.limits),
       ...(options.unboundedRates === true ? UNBOUNDED_RATES : {}),
@@ -124,6 +143,12 @@ export class NetworkHubServer {
       perAddress: this.#limits.preAuthConnectionsPerAddress,
       newPerSecond: this.#limits.newConnectionsPerSecond,
       stayMs: this.#limits.authenticationMs,
+    });
+    const { allowedOrigins = [], allowedHosts = [], host, behindProxy = false } = options;
+    this.#access = new WebAccess({
+      origins: allowedOrigins,
+      hosts: host === undefined ? allowedHosts : [...allowedHosts, host],
+      behindProxy,
     });
     this.#linkOptions = {
       defer: (task) => systemHost.defer(task),
@@ -168,7 +193,7 @@ export class NetworkHubServer {
       registration,
       isBlocked,
       observer: {
-        refused: (error) => this.#metrics.refused(error.code),
+        refused: (error, remote) => this.#refused(error, remote),
         failed: (error) => this.#failed(error),
       },
     });
@@ -228,7 +253,7 @@ export class NetworkHubServer {
       monotonic: monotonicMs,
       onFrames: (visitor) => {
         const link = new LineLink(visitor.socket, this.#linkOptions);
-        const remote = this.#options.behindProxy === true ? null : visitor.address;
+        const remote = behindProxy ? null : visitor.address;
         this.#serve(visitor, link, { isWebSocket: false, remote });
       },
       onHttp: (visitor) => this.#pages?.serve(visitor),
@@ -236,11 +261,14 @@ export class NetworkHubServer {
   }
 
   #createPages(): HttpPages {
+    const { allowPlaintext = false, behindProxy = false } = this.#options;
     return new HttpPages({
       isOpen: () => this.#state === 'ready',
-      isReady: () => this.#state === 'ready' && this.#core?.storeAnswers === true,
+      isReady: () => this.#isReady(),
       metrics: () => this.#metrics.page(),
-      mayMeasure: (visitor) => this.#mayMeasure(visitor),
+      mayMeasure: (request) => this.#mayMeasure(request),
+      access: this.#access,
+      allowsForwardedPlaintext: allowPlaintext || behindProxy,
       // A little more, so that a frame that is slightly too long gets an answer.
       maxMessageBytes: this.#limits.frameBytes + 65_536,
       onWebSocket: (visitor, webSocket, request) => this.#upgraded(visitor, webSocket, request),
@@ -249,7 +277,8 @@ export class NetworkHubServer {
 
   #upgraded(visitor: Visitor, webSocket: WebSocket, request: IncomingMessage): void {
     const link = new WebSocketLink(visitor.socket, webSocket, this.#linkOptions);
-    const remote = this.#options.behindProxy === true ? forwardedFor(request) : visitor.address;
+    const { behindProxy = false } = this.#options;
+    const remote = behindProxy ? forwardedFor(request.headers) : visitor.address;
     this.#serve(visitor, link, { isWebSocket: true, remote });
   }
 
@@ -267,16 +296,16 @@ export class NetworkHubServer {
       return;
     }
     this.#metrics.connected(isWebSocket ? 'websocket' : secure ? 'tls' : 'tcp');
-    const peer: Peer = { link, channelBinding, remote };
+    const peer: Peer = { link, channelBinding, remote: remote === null ? null : sourceOf(remote) };
     const served: ServedConnection = this.#core.connect(peer);
     this.#links.add(link);
     socket.once('close', () => this.#links.delete(link));
     link.serve(served);
   }
 
-  #mayMeasure(visitor: Visitor): boolean {
+  #mayMeasure(request: WebRequest): boolean {
     const { metrics = 'loopback' } = this.#options;
-    return metrics === 'all' || (metrics === 'loopback' && isLoopback(visitor.address));
+    return metrics === 'all' || (metrics === 'loopback' && this.#access.isLocal(request));
   }
 
   async #openStore(): Promise<HubStore> {
@@ -290,12 +319,29 @@ export class NetworkHubServer {
     this.#metrics.watch({ counts: () => store.counts(), connections: () => this.connections });
   }
 
+  #health(): StoreHealth {
+    return {
+      answers: this.#core?.storeAnswers ?? true,
+      isFull: this.#core?.storeFull ?? false,
+    };
+  }
+
+  #isReady(): boolean {
+    const { answers, isFull } = this.#health();
+    return this.#state === 'ready' && answers && !isFull;
+  }
+
   #tick(): void {
     const nowMs = monotonicMs();
     this.#core?.tick();
-    this.#failures.seen(this.#core?.storeAnswers ?? true);
+    this.#failures.seen(this.#health());
     this.#lobby.tick(nowMs);
     for (const link of this.#links) link.watch(nowMs, this.#limits.silenceMs);
+  }
+
+  #refused(error: ProtocolError, remote: string | null | undefined): void {
+    this.#metrics.refused(error.code);
+    this.#admissions.refused(error, remote);
   }
 
   #failed(error: unknown): void {
@@ -312,11 +358,4 @@ export class NetworkHubServer {
       this.#logger.warn({}, 'BEHIND A PROXY: connections are bound to no TLS channel of this hub');
     }
   }
-}
-
-/** The address that the nearest proxy saw; null where it does not say, then it has to limit. */
-function forwardedFor(request: IncomingMessage): string | null {
-  const header = request.headers['x-forwarded-for'];
-  const last = (Array.isArray(header) ? header.join() : (header ?? '')).split(',').at(-1)?.trim();
-  return last === undefined || last === '' ? null : last;
 }

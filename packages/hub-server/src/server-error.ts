@@ -8,6 +8,8 @@ const MESSAGES = {
   BAD_OPTION: 'Option refused',
   BAD_CERTIFICATE: 'TLS certificate or key cannot be used: give a PEM pair that belongs together',
   BAD_HUB_KEY: 'The file of the hub key cannot be used: copy it from another hub of this store',
+  UNSAFE_FILE: 'A file or folder of the hub is not safe from other users',
+  MISSING_PACKAGE: 'A package that this option needs is not installed',
   PORT_IN_USE: 'Address is in use: stop the other program or choose another port',
   CANNOT_LISTEN: 'Cannot listen on this address: check host, port and permissions',
   ALREADY_STARTED: 'This server was started before: make a new one',
@@ -38,7 +40,22 @@ export function listenErrorOf(thrown: unknown, address: string): ServerError {
 
 /** One line about whatever was thrown. */
 export function lineOf(thrown: unknown): string {
-  return (textOf(thrown, 'message') ?? String(thrown)).replace(/\s+/g, ' ');
+  return visible((textOf(thrown, 'message') ?? String(thrown)).replace(/\s+/g, ' '));
+}
+
+/** Controls, and characters that hide or turn around what stands beside them. */
+const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
+/**
+ * The same text with characters that a terminal or a log obeys instead of showing them written as
+ * `\u001b`, so that what others chose cannot clear, colour, forge or turn around a line.
+ */
+export function visible(text: string): string {
+  return text.replace(UNSEEN, (character) => {
+    const point = character.codePointAt(0) ?? 0;
+    const hex = point.toString(16);
+    return point > 0xffff ? `\\u{${hex}}` : `\\u${hex.padStart(4, '0')}`;
+  });
 }
 
 /** A field of something that was thrown, if it is text. */

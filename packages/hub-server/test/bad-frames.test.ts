@@ -168,7 +168,7 @@ describe('random bytes', () => {
   test(`as WebSocket frames, pings and closes (seed ${SEED}, ${RUNS} runs)`, () =>
     withServer({ limits: { authenticationMs: 500 } }, async (server) => {
       const upgrade =
-        'GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+        'GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
         'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n';
       const frame = fc.tuple(
         fc.constantFrom(0x81, 0x82, 0x01, 0x00, 0x80, 0x88, 0x89, 0x8a, 0x83, 0xc1, 0xff),

@@ -5,8 +5,8 @@
 import { readFileSync } from 'node:fs';
 import { expect, test } from '@jest/globals';
 import { HubMetrics } from '../src/index.js';
-import { OPTIONS, variableOf } from '../src/cli/options.js';
-import type { OptionRule } from '../src/cli/options.js';
+import { OPTIONS, variableOf } from '../src/cli/option-table.js';
+import type { OptionRule } from '../src/cli/option-table.js';
 
 const guide = readFileSync(new URL('../../../docs/self-hosting.md', import.meta.url), 'utf8');
 

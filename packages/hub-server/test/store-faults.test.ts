@@ -17,7 +17,7 @@ async function onSmallDisk(run: (folder: string) => Promise<void>): Promise<void
   await inFolder(async (parent) => {
     const folder = join(parent, 'disk');
     mkdirSync(folder);
-    execFileSync('/bin/mount', ['-t', 'tmpfs', '-o', 'size=8m', 'tmpfs', folder]);
+    execFileSync('/bin/mount', ['-t', 'tmpfs', '-o', 'size=8m,mode=0700', 'tmpfs', folder]);
     try {
       await run(folder);
     } finally {

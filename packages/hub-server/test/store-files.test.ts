@@ -6,6 +6,7 @@ import { spawnSync } from 'node:child_process';
 import { hash } from 'node:crypto';
 import {
   chmodSync,
+  copyFileSync,
   mkdirSync,
   openSync,
   readdirSync,
@@ -21,7 +22,7 @@ import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from '@jest/globals';
 import { SqliteHubStore } from '../src/index.js';
-import { openDatabase } from '../src/sqlite/open-database.js';
+import { openDatabase, prepareFile } from '../src/sqlite/open-database.js';
 import { MIGRATIONS } from '../src/sqlite/schema.js';
 import { append, commit, envelope, inFolder, register, aid, waiting } from './store-samples.js';
 
@@ -69,6 +70,7 @@ describe('opening', () => {
 
   test('is done with commits that are synced, by a process that keeps the file to itself', () =>
     inFolder((folder) => {
+      prepareFile(folder);
       const database = openDatabase({ folder, failpoint: () => undefined });
       const valueOf = (pragma: string): unknown =>
         Object.values(database.prepare(`PRAGMA ${pragma}`).get() ?? {})[0];
@@ -99,6 +101,27 @@ describe('opening', () => {
       expect(await append(store, envelope(1))).toMatchObject({ status: 'stored' });
       await store.close();
       await (await SqliteHubStore.open({ folder })).close();
+    }));
+
+  test('a process that copies the files of its own store keeps it', () =>
+    inFolder(async (folder) => {
+      await filled(folder);
+      const data = { folder };
+      const store = await SqliteHubStore.open(data);
+      for (const name of readdirSync(folder)) readFileSync(join(folder, name));
+      copyFileSync(join(folder, 'hub.db'), join(folder, 'copy.db'));
+      // SQLite's own lock is gone with the first of these closings.
+      const door = JSON.stringify(new URL('../dist/index.js', import.meta.url).href);
+      const script = `const { SqliteHubStore } = await import(${door});
+        await SqliteHubStore.open({ folder: ${JSON.stringify(folder)} })
+          .then(() => console.log('opened'), ({ code }) => console.log(code));`;
+      const other = spawnSync(process.execPath, ['--input-type=module', '-e', script], {
+        encoding: 'utf8',
+      });
+      expect(other.stdout).toBe('STORE_LOCKED\n');
+      await expect(SqliteHubStore.open(data)).rejects.toMatchObject({ code: 'STORE_LOCKED' });
+      expect(await append(store, envelope(1_000))).toMatchObject({ status: 'stored' });
+      await store.close();
     }));
 
   test('a file where the folder should be is refused', () =>
@@ -204,3 +227,58 @@ test('what was stored is there after closing, the log moved into the database', 
     await store.close();
     await expect(append(store, envelope(60))).rejects.toMatchObject({ code: 'STORE_CLOSED' });
   }));
+
+describe('a database that was copied in use without its log is refused', () => {
+  const copyTo = (from: string, to: string, names: readonly string[]): void => {
+    mkdirSync(to, { mode: 0o700 });
+    for (const name of names) copyFileSync(join(from, name), join(to, name));
+  };
+
+  /** Copies of the files of a running store. */
+  async function inCopies(
+    names: readonly string[],
+    run: (copy: string, seed: Uint8Array) => Promise<void>,
+  ): Promise<void> {
+    await inFolder(async (folder) => {
+      const [data, copy] = [join(folder, 'data'), join(folder, 'copy')];
+      const store = await SqliteHubStore.open({ folder: data });
+      const seed = await store.hubSeed(() => new Uint8Array(32).fill(7));
+      await register(store, 2);
+      copyTo(data, copy, names);
+      await run(copy, seed);
+      await store.close();
+    });
+  }
+
+  const other = () => new Uint8Array(32).fill(8);
+
+  test('the log alone is missing', () =>
+    inCopies(['hub.db'], async (copy) => {
+      await expectRefusal(copy, 'STORE_INCOMPLETE');
+      writeFileSync(join(copy, 'hub.db-wal'), '');
+      await expectRefusal(copy, 'STORE_INCOMPLETE');
+      // The operator knows, and takes what there is.
+      const store = await SqliteHubStore.open({ folder: copy, acceptLostLog: true });
+      expect(await store.hubSeed(other)).toEqual(other());
+      await store.close();
+      await (await SqliteHubStore.open({ folder: copy })).close();
+    }));
+
+  test('the database is missing, or empty', () =>
+    inCopies(['hub.db-wal'], async (copy) => {
+      await expectRefusal(copy, 'STORE_INCOMPLETE');
+      writeFileSync(join(copy, 'hub.db'), '');
+      await expectRefusal(copy, 'STORE_INCOMPLETE');
+    }));
+
+  test('with both it is the same hub, and after an orderly end it needs no log', () =>
+    inCopies(['hub.db', 'hub.db-wal'], async (copy, seed) => {
+      const store = await SqliteHubStore.open({ folder: copy });
+      expect(await store.hubSeed(other)).toEqual(seed);
+      await store.close();
+      expect(readdirSync(copy).filter((name) => name.endsWith('-wal'))).toEqual([]);
+      const again = await SqliteHubStore.open({ folder: copy });
+      expect(await again.hubSeed(other)).toEqual(seed);
+      await again.close();
+    }));
+});

@@ -204,7 +204,7 @@ describe('frames that are too large', () => {
     withServer({}, async (server) => {
       const peer = await bareSocket(server.port);
       peer.socket.write(
-        'GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+        'GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
           'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n',
       );
       await until(() => peer.text().includes('"type":"hello"'));
@@ -235,7 +235,7 @@ describe('plaintext', () => {
       const health = await answerTo(server.port, 'GET /healthz HTTP/1.0\r\n\r\n');
       expect(health).toContain('200 OK');
       const upgrade =
-        'GET /ws HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
+        'GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
         'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n';
       expect(await answerTo(server.port, upgrade)).toContain('403 Use TLS');
       const connection = await join(server.port, newAgent('alice'), {}, 'tls');

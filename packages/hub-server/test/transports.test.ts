@@ -131,7 +131,7 @@ describe('the self-made certificate', () => {
     inFolder(async (folder) => {
       const [one, other] = await Promise.all([createCertificate(0), createCertificate(0)]);
       const path = (name: string, text: string): string => {
-        writeFileSync(joinPath(folder, name), text);
+        writeFileSync(joinPath(folder, name), text, { mode: 0o600 });
         return joinPath(folder, name);
       };
       const cert = path('cert.pem', one.cert);

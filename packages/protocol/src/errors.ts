@@ -20,11 +20,11 @@ export const CLOSE_CODES = {
 /** Why a connection is closed. */
 export type CloseReason = keyof typeof CLOSE_CODES;
 
-/** What a code means to the one who receives it. */
+/** What a code means to its recipient. */
 export interface ErrorRule {
   /** Whether the same call can succeed later without the caller changing anything. */
   readonly retryable: boolean;
-  /** Default text: what happened, and what to do. */
+  /** Default text: what happened, and after a colon what to do. */
   readonly message: string;
   /** With which close code the hub ends a connection for this reason; unset if it never does. */
   readonly closes?: CloseReason;
@@ -45,9 +45,12 @@ const TABLE = {
   },
   UNKNOWN_TYPE: {
     retryable: false,
-    message: 'Frame type is not known in this protocol version: upgrade the older side',
+    message: 'Frame type is unknown in this protocol version: upgrade the older side',
   },
-  NOT_AUTHENTICATED: { retryable: false, message: 'Authenticate before any other request' },
+  NOT_AUTHENTICATED: {
+    retryable: false,
+    message: 'Authenticate before any other request: this connection has no identity yet',
+  },
   BAD_AUTH: {
     retryable: false,
     message: 'Authentication refused: check the keys, the hub key and the kind of connection',
@@ -55,7 +58,9 @@ const TABLE = {
   },
   NAME_TAKEN: {
     retryable: false,
-    message: 'Another key owns this name on the hub: choose another name or use its key file',
+    message:
+      'Another key owns this name on the hub: pass its key file as keypairPath, ' +
+      'or choose another name',
     closes: 'authentication',
   },
   REGISTRATION_REFUSED: {
@@ -66,68 +71,103 @@ const TABLE = {
   BAD_RECORD: { retryable: false, message: 'Record refused: sign a new one' },
   REVOKED: {
     retryable: false,
-    message: 'This identity was revoked for ever: make a new one, or ask its owner for his new one',
+    message: 'This identity was revoked for good: create a new one, or ask its owner for theirs',
     closes: 'authentication',
   },
-  BAD_PREKEY: { retryable: false, message: 'Prekey refused: make and sign new prekeys' },
+  BAD_PREKEY: { retryable: false, message: 'Prekey refused: create and sign new prekeys' },
   BAD_BUNDLE: {
     retryable: false,
     message:
-      'Bundle is not { record, signed?, oneTime?, revocation? } of base64url texts: ask again',
+      'Bundle is not { record, signed?, oneTime?, revocation? } of base64url texts: ' +
+      'request it again',
   },
   BAD_PAYLOAD: {
     retryable: false,
-    message: 'Payload is not plain JSON data: send objects, arrays, texts, numbers, booleans, null',
+    message: 'Payload is not plain JSON: send objects, arrays, texts, numbers, booleans or null',
   },
-  NOT_OWNER: { retryable: false, message: 'This belongs to another identity: publish your own' },
-  LIMIT: { retryable: false, message: 'Limit of stored keys reached: replace them all instead' },
+  NOT_OWNER: {
+    retryable: false,
+    message: 'The record or name belongs to another identity: publish your own',
+  },
+  LIMIT: {
+    retryable: false,
+    message: 'Limit of stored keys reached: replace all keys instead of adding some',
+  },
   UNKNOWN_RECIPIENT: {
     retryable: false,
     message: 'The hub does not know the recipient: check the address',
   },
+  /**
+   * No agent has registered this name or address on the hub. Check the spelling, and that the peer
+   * has connected to this hub at least once.
+   */
   PEER_NOT_FOUND: { retryable: false, message: 'Peer not found on hub' },
-  QUEUE_FULL: { retryable: true, message: 'The queue of the recipient is full: try again later' },
+  QUEUE_FULL: {
+    retryable: true,
+    message: 'The queue of the recipient is full: try again when it has read some messages',
+  },
   TOO_LARGE: { retryable: false, message: 'Message is too large: send less or split it' },
   RATE_LIMITED: { retryable: true, message: 'Too many requests: wait before the next one' },
-  STORAGE: { retryable: true, message: 'Storage failed or is full: nothing was kept, try later' },
-  BLOCKED: { retryable: false, message: 'The recipient or the hub blocks this sender' },
+  STORAGE: {
+    retryable: true,
+    message: "The hub's storage failed or is full, and nothing was kept: try again later",
+  },
+  BLOCKED: {
+    retryable: false,
+    message: 'The recipient or the hub blocks this sender: ask their operator',
+  },
   CONFLICT: {
     retryable: false,
     message: 'This envelope id was used for other content: use a fresh random id',
   },
   VERSION: {
     retryable: false,
-    message: 'No protocol version in common with the hub: upgrade the older side',
+    message: 'Agent and hub have no protocol version in common: upgrade the older side',
   },
   DISPLACED: {
     retryable: false,
-    message: 'Another process connected with this identity: give each process its own',
+    message: 'Another process connected with this identity: give each process its own key file',
     closes: 'displaced',
   },
-  IDLE: { retryable: true, message: 'Connection was silent for too long', closes: 'idle' },
+  IDLE: {
+    retryable: true,
+    message: 'Connection was silent for too long: check the network, and connect again',
+    closes: 'idle',
+  },
   FLOOD: {
     retryable: true,
     message: 'Connection closed because of far too many requests: send more slowly',
     closes: 'flood',
   },
   SHUTTING_DOWN: { retryable: true, message: 'The hub is shutting down: connect again later' },
-  CONNECTION_LOST: { retryable: true, message: 'Connection to the hub was lost' },
+  CONNECTION_LOST: {
+    retryable: true,
+    message: 'Connection to the hub was lost: check that the hub is running and reachable',
+  },
   HUB_KEY_CHANGED: {
     retryable: false,
-    message: 'The hub shows another key than before: ask its operator before trusting it',
+    message:
+      'Hub shows another key than before: ask its operator; if the change is intended, ' +
+      'set the option hubKey',
   },
   PLAINTEXT_REFUSED: {
     retryable: false,
     message: 'Unencrypted connection refused: use TLS, or allow plaintext on both sides',
   },
-  TIMEOUT: { retryable: true, message: 'No answer in time' },
-  INTERNAL: { retryable: true, message: 'The hub failed to handle the request' },
+  TIMEOUT: {
+    retryable: true,
+    message: 'No answer in time: check that the hub is running and reachable, or try again',
+  },
+  INTERNAL: {
+    retryable: true,
+    message: "The hub failed to handle the request: try again, or look into the hub's log",
+  },
 } as const satisfies Readonly<Record<string, ErrorRule>>;
 
 /** Stable codes of {@link ProtocolError}. */
 export type ErrorCode = keyof typeof TABLE;
 
-/** The one table of codes. */
+/** The table of all codes; `docs/reference.md` is generated from it. */
 export const ERROR_CODES: Readonly<Record<ErrorCode, ErrorRule>> = TABLE;
 
 /** Whether a text from outside is a code of the table. */
@@ -163,7 +203,7 @@ export class ProtocolError extends AgentMeshError {
   }
 }
 
-/** The documented answer to a name or address that nobody has registered. */
+/** The documented answer to a name or address that no agent has registered. */
 export function peerNotFound(peer: string): ProtocolError {
   return new ProtocolError('PEER_NOT_FOUND', { message: `Peer '${peer}' not found on hub` });
 }
@@ -171,3 +211,11 @@ export function peerNotFound(peer: string): ProtocolError {
 /** Outcome of a check: a refusal is a value, so that no caller can forget to catch it. */
 export type Checked<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly error: ProtocolError };
+
+/** A refusal that names the limit and, where it is known, what was met; both in bytes. */
+export function tooLarge(what: string, limit: number, met?: number): ProtocolError {
+  const size = met === undefined ? '' : ` with ${met.toLocaleString('en-US')} bytes`;
+  const over = `is larger than the limit of ${limit.toLocaleString('en-US')} bytes`;
+  const message = `${what}${size} ${over}: send less or split it`;
+  return new ProtocolError('TOO_LARGE', { message });
+}

@@ -9,7 +9,7 @@
 import * as z from 'zod';
 import { clientFrame } from './client-frames.js';
 import type { ClientFrame } from './client-frames.js';
-import { isErrorCode, ProtocolError } from './errors.js';
+import { isErrorCode, ProtocolError, tooLarge } from './errors.js';
 import type { ErrorCode, ProtocolErrorOptions } from './errors.js';
 import { hubFrame } from './hub-frames.js';
 import type { ByeFrame, ErrorFrame, HubFrame } from './hub-frames.js';
@@ -129,6 +129,7 @@ function errorOf(issues: readonly z.core.$ZodIssue[], value: unknown): ProtocolE
       : new ProtocolError('BAD_FRAME', { detail: 'type' });
   }
   const field = ['frame', ...(issue?.path ?? [])].map(String).join('.');
+  if (codeOf(issue) === 'TOO_LARGE') return tooLarge(field, PROTOCOL_LIMITS.blobBytes);
   const what = issue?.code === 'unrecognized_keys' ? `${field}: unknown field` : field;
   return new ProtocolError(codeOf(issue), { detail: what });
 }

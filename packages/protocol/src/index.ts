@@ -27,7 +27,14 @@ export { HubChannel } from './hub-channel.js';
 export type { ChannelTransport, HubChannelOptions } from './hub-channel.js';
 
 // Errors, limits, versions.
-export { CLOSE_CODES, ERROR_CODES, isErrorCode, peerNotFound, ProtocolError } from './errors.js';
+export {
+  CLOSE_CODES,
+  ERROR_CODES,
+  isErrorCode,
+  peerNotFound,
+  ProtocolError,
+  tooLarge,
+} from './errors.js';
 export type { Checked, CloseReason, ErrorCode, ErrorRule, ProtocolErrorOptions } from './errors.js';
 export { PROTOCOL_LIMITS } from './limits.js';
 export { systemClock } from './clock.js';

@@ -126,7 +126,12 @@ describe('encodePayload', () => {
   test('takes 1,000,000 bytes and refuses one more', () => {
     const of = (length: number): object => ({ a: 'x'.repeat(length - '{"a":""}'.length) });
     expect(encodePayload(of(1_000_000))).toHaveLength(1_000_000);
-    expect(refusalOf(of(1_000_001))).toMatchObject({ code: 'TOO_LARGE' });
+    expect(refusalOf(of(1_000_001))).toMatchObject({
+      code: 'TOO_LARGE',
+      message:
+        'Payload with 1,000,001 bytes is larger than the limit of 1,000,000 bytes: ' +
+        'send less or split it',
+    });
     expect(refusalOf({ a: '\0'.repeat(200_000) })).toMatchObject({ code: 'TOO_LARGE' });
     expect(refusalOf({ a: 'é'.repeat(500_000) })).toMatchObject({ code: 'TOO_LARGE' });
   });

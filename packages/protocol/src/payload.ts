@@ -6,7 +6,7 @@
  * NaN, Infinity, holes in arrays, class instances (Date, Map, Uint8Array and whatever has toJSON
  * on its class) are refused; -0 becomes 0, as JSON has it. Duplicate keys are refused on receipt.
  */
-import { ProtocolError } from './errors.js';
+import { ProtocolError, tooLarge } from './errors.js';
 import { pathOf } from './json-path.js';
 import { isWellFormed, readJsonObject } from './json-text.js';
 import type { JsonObject, JsonValue } from './json-text.js';
@@ -19,6 +19,7 @@ export const FORBIDDEN_KEYS: ReadonlySet<string> = new Set([
   'prototype',
 ]);
 
+const LIMIT = PROTOCOL_LIMITS.bodyBytes;
 const utf8 = new TextEncoder();
 // ignoreBOM keeps a byte order mark in the text, where it is refused: it stands before the object.
 const utf8Strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
@@ -29,13 +30,13 @@ const utf8Strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
  */
 export function encodePayload(value: unknown): Uint8Array {
   const bytes = utf8.encode(JSON.stringify(snapshot(value)));
-  if (bytes.length > PROTOCOL_LIMITS.bodyBytes) throw new ProtocolError('TOO_LARGE');
+  assertSize(bytes.length);
   return bytes;
 }
 
 /** The object that a peer sent; throws BAD_PAYLOAD or TOO_LARGE. */
 export function decodePayload(bytes: Uint8Array): JsonObject {
-  if (bytes.length > PROTOCOL_LIMITS.bodyBytes) throw new ProtocolError('TOO_LARGE');
+  assertSize(bytes.length);
   const reading = readJsonObject(strictText(bytes), {
     maxDepth: PROTOCOL_LIMITS.payloadDepth,
     forbiddenKeys: FORBIDDEN_KEYS,
@@ -43,6 +44,10 @@ export function decodePayload(bytes: Uint8Array): JsonObject {
   if (reading.ok) return reading.value;
   const { what, path } = reading.fault;
   throw new ProtocolError('BAD_PAYLOAD', { detail: `${path}: ${what}` });
+}
+
+function assertSize(bytes: number): void {
+  if (bytes > LIMIT) throw tooLarge('Payload', LIMIT, bytes);
 }
 
 function strictText(bytes: Uint8Array): string {
@@ -132,7 +137,8 @@ class PayloadCopy {
 
   #count(characters: number): void {
     this.#atLeast += characters;
-    if (this.#atLeast > PROTOCOL_LIMITS.bodyBytes) throw new ProtocolError('TOO_LARGE');
+    // The copy ends here, so the whole size is not known.
+    if (this.#atLeast > LIMIT) throw tooLarge('Payload', LIMIT);
   }
 }
 

@@ -123,13 +123,15 @@ export function verifyPublishedPrekeys(upload: PrekeyPublication): Checked<Publi
   );
   return checked('BAD_PREKEY', () => {
     const storedIds = new Set(replaceAll ? [] : upload.stored.oneTimeIds);
-    if (upload.signed.length > limits.signedPrekeys) throw new ProtocolError('LIMIT');
-    if (upload.oneTime.length > limits.oneTimePrekeys) throw new ProtocolError('LIMIT');
+    if (upload.signed.length > limits.signedPrekeys) throw tooMany('signed', limits.signedPrekeys);
+    if (upload.oneTime.length > limits.oneTimePrekeys)
+      throw tooMany('one-time', limits.oneTimePrekeys);
     const signed = parseAll(upload.signed, 'signed', upload);
     const oneTime = parseAll(upload.oneTime, 'one-time', upload).filter(
       (record) => !storedIds.has(record.id),
     );
-    if (storedIds.size + oneTime.length > limits.oneTimePrekeys) throw new ProtocolError('LIMIT');
+    if (storedIds.size + oneTime.length > limits.oneTimePrekeys)
+      throw tooMany('one-time', limits.oneTimePrekeys);
     if (replaceAll && signed.length === 0) throw badPrekey('replaceAll without a signed prekey');
     return { signed: newest(signed, kept, limits.signedPrekeys), oneTime };
   });
@@ -200,4 +202,8 @@ function checked<T>(code: ErrorCode, judge: () => T): Checked<T> {
   } catch (error) {
     return { ok: false, error: error instanceof ProtocolError ? error : refusalOf(error, code) };
   }
+}
+
+function tooMany(kind: 'signed' | 'one-time', limit: number): ProtocolError {
+  return new ProtocolError('LIMIT', { detail: `at most ${limit} ${kind} prekeys are stored` });
 }

@@ -86,12 +86,7 @@ export class Process {
   /** What an agent takes from its machine. */
   runtime(): Runtime {
     const { now, random } = this;
-    return {
-      now,
-      random,
-      schedule: (delayMs, task) => this.after(delayMs, task),
-      hold: () => () => {},
-    };
+    return { now, random, schedule: (delayMs, task) => this.after(delayMs, task) };
   }
 
   /** What a hub takes from its machine. */

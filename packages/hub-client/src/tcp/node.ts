@@ -6,8 +6,9 @@
 import { connect as connectTcp } from 'node:net';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { NO_CHANNEL_BINDING, ProtocolError } from '@agentmesh/protocol';
-import type { ChannelBinding } from '@agentmesh/protocol';
+import { NO_CHANNEL_BINDING } from '@agentmesh/protocol';
+import type { ChannelBinding, ProtocolError } from '@agentmesh/protocol';
+import { noAnswer, unreachable } from '../connection-errors.js';
 import { LineSplitter } from '../line-splitter.js';
 import type {
   HubAddress,
@@ -31,15 +32,18 @@ interface Opened {
   readonly channelBinding: ChannelBinding;
 }
 
-function openPlain({ host, port }: HubAddress, limits: TransportLimits): Promise<Opened> {
+function openPlain(address: HubAddress, limits: TransportLimits): Promise<Opened> {
+  const { host, port } = address;
   const socket = connectTcp({ host, port });
-  return settled(socket, 'connect', limits, () => NO_CHANNEL_BINDING);
+  const event = 'connect';
+  return settled({ socket, event, address, limits }, () => NO_CHANNEL_BINDING);
 }
 
 function openSecure(address: HubAddress, limits: TransportLimits): Promise<Opened> {
   const { host, port, behindProxy } = address;
   const socket = connectTls({ host, port, minVersion: 'TLSv1.3', rejectUnauthorized: false });
-  return settled(socket, 'secureConnect', limits, () =>
+  const event = 'secureConnect';
+  return settled({ socket, event, address, limits }, () =>
     behindProxy
       ? { type: 2, value: new Uint8Array(32) }
       : {
@@ -49,10 +53,16 @@ function openSecure(address: HubAddress, limits: TransportLimits): Promise<Opene
   );
 }
 
+/** A socket that is about to connect. */
+interface Connecting {
+  readonly socket: Socket;
+  readonly event: 'connect' | 'secureConnect';
+  readonly address: HubAddress;
+  readonly limits: TransportLimits;
+}
+
 function settled(
-  socket: Socket,
-  event: 'connect' | 'secureConnect',
-  limits: TransportLimits,
+  { socket, event, address, limits }: Connecting,
   bind: () => ChannelBinding,
 ): Promise<Opened> {
   return new Promise((resolve, reject) => {
@@ -62,9 +72,9 @@ function settled(
       socket.destroy();
       reject(error);
     };
-    const failed = (cause: Error): void => fail(new ProtocolError('CONNECTION_LOST', { cause }));
+    const failed = (cause: Error): void => fail(unreachable(address, { cause }));
     socket.once('error', failed);
-    socket.once('timeout', () => fail(new ProtocolError('TIMEOUT', { detail: 'connecting' })));
+    socket.once('timeout', () => fail(noAnswer(address, 'connecting', limits.connectMs)));
     socket.once(event, () => {
       socket.setTimeout(0);
       socket.removeAllListeners('timeout');

@@ -2,15 +2,15 @@
  * The text of `--help`, made from the table of options.
  * Owns its layout only; what an option means is in `options`.
  */
-import { OPTIONS, variableOf } from './options.js';
-import type { OptionRule } from './options.js';
+import { OPTIONS, variableOf } from './option-table.js';
+import type { OptionRule } from './option-table.js';
 
 const HEAD = `agentmesh-hub: routes end-to-end encrypted messages between AI agents, and reads none
 
-Usage: agentmesh-hub [options]
+Usage: npx --package @agentmesh/hub-server agentmesh-hub [options]
 
-  npx agentmesh-hub                               for agents on this machine
-  npx agentmesh-hub --host 0.0.0.0 --port 7700    for agents on others too
+  agentmesh-hub                               for agents on this machine
+  agentmesh-hub --host 0.0.0.0 --port 7700    for agents on other machines too
 
 Options (each also as an environment variable; a flag wins):
 `;

@@ -1,5 +1,7 @@
+import { homedir } from 'node:os';
 import { describe, expect, test } from '@jest/globals';
-import { OPTIONS, readCommand, variableOf } from './options.js';
+import { OPTIONS, variableOf } from './option-table.js';
+import { readCommand } from './options.js';
 import type { HubConfig } from './options.js';
 import { shownStore } from './store-options.js';
 
@@ -31,8 +33,12 @@ describe('readCommand', () => {
       tls: null,
       behindProxy: false,
       allowPlaintext: false,
+      requireTls: false,
+      allowedOrigins: [],
+      allowedHosts: [],
       metrics: 'loopback',
       maxDiskBytes: null,
+      acceptLostLog: false,
       limits: {},
       logLevel: 'info',
     });
@@ -46,6 +52,57 @@ describe('readCommand', () => {
       expect(configOf(['--host', host]).registration).toBe('open');
     }
     expect(configOf(['--host', '::', '--registration', 'open']).registration).toBe('open');
+  });
+
+  test('behind a proxy asks for a token too: loopback is then everybody', () => {
+    expect(configOf(['--behind-proxy'])).toMatchObject({
+      registration: 'token',
+      metrics: 'loopback',
+    });
+    expect(configOf(['--behind-proxy', '--registration', 'open']).registration).toBe('open');
+  });
+
+  test('takes origins in the form that browsers send', () => {
+    const args = [
+      '--allow-origin',
+      'https://App.example:443/',
+      '--allow-origin',
+      'http://[::1]:80',
+    ];
+    expect(configOf(args).allowedOrigins).toEqual(['https://app.example', 'http://[::1]']);
+    const env = { AGENTMESH_ALLOW_HOST: 'a.example,b.example' };
+    expect(configOf([], env).allowedHosts).toEqual(['a.example', 'b.example']);
+  });
+
+  test('passes over what Kubernetes sets for a Service that is named agentmesh, and says so', () => {
+    const env = {
+      AGENTMESH_SERVICE_HOST: '10.96.0.12',
+      AGENTMESH_PORT: 'tcp://10.96.0.12:7700',
+      AGENTMESH_PORT_7700_TCP: 'tcp://10.96.0.12:7700',
+    };
+    const command = readCommand([], env);
+    expect(command).toMatchObject({ ignored: ['AGENTMESH_PORT'], config: { port: 7_700 } });
+    expect(readCommand(['--port', '1'], env)).toMatchObject({ config: { port: 1 } });
+    expect(readCommand([], { AGENTMESH_DATA: '/tcp://x' })).toMatchObject({ ignored: [] });
+  });
+
+  test('says what was expected and what came, with nothing in it that a terminal obeys', () => {
+    const { message } = refusalOf(['--port', '77\u001b[2J\u202e00']);
+    expect(message).toContain(
+      '--port or AGENTMESH_PORT: expected a whole number from 0 to 65535, ' +
+        'not "77\\u001b[2J\\u202e00"',
+    );
+    expect(refusalOf(['--registration', 'x'.repeat(1_000)]).message.length).toBeLessThan(200);
+    expect(refusalOf(['--\u001b[2J']).message).not.toContain('\u001b');
+  });
+
+  test('takes ~ for the home folder where no shell did', () => {
+    const { data, tokenFile, store } = configOf(['--token-file', '~/t', '--store', 'sqlite:~/s'], {
+      AGENTMESH_DATA: '~/hub',
+    });
+    const home = homedir();
+    expect([data, tokenFile]).toEqual([`${home}/hub`, `${home}/t`]);
+    expect(store).toEqual({ kind: 'sqlite', folder: `${home}/s` });
   });
 
   test('takes a variable for every flag, and the flag wins', () => {
@@ -100,6 +157,11 @@ describe('readCommand', () => {
     [['--store', 'nats://a', '--max-disk', '1G'], '--max-disk'],
     [['--nats-creds', 'x.creds'], '--nats-creds'],
     [['--hub-key-file', 'hub.key'], '--hub-key-file'],
+    [['--allow-origin', 'app.example'], '--allow-origin'],
+    [['--allow-origin', 'https://app.example/path'], '--allow-origin'],
+    [['--allow-origin', '*'], '--allow-origin'],
+    [['--allow-host', 'hub.example:7700'], '--allow-host'],
+    [['--require-tls', '--allow-plaintext'], '--allow-plaintext'],
   ])('refuses %j in one line', (args, what) => {
     const refusal = refusalOf(args);
     expect(refusal).toMatchObject({ code: 'BAD_OPTION', retryable: false });

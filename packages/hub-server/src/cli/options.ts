@@ -1,124 +1,18 @@
 /**
- * The options of `agentmesh-hub`: one table of flags, variables, defaults and meanings, from which
- * parsing, `--help` and the table in docs/self-hosting.md come. Owns what is valid; reads no file.
+ * From flags and environment variables to a valid configuration of `agentmesh-hub`. Owns what is
+ * valid and what goes together; the flags are `option-table`. Reads no file.
  */
 import { CORE_LIMITS, coreLimits } from '@agentmesh/hub-local';
 import type { CoreLimits } from '@agentmesh/hub-local';
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
-import { isLoopback } from '../net/front-door.js';
-import { lineOf, ServerError } from '../server-error.js';
+import { isLoopback } from '../net/address.js';
+import { expandHome } from '../private-files.js';
+import { lineOf, ServerError, visible } from '../server-error.js';
+import { OPTIONS, variableOf } from './option-table.js';
+import type { OptionName, OptionRule } from './option-table.js';
 import { storeOf } from './store-options.js';
 import type { StoreConfig } from './store-options.js';
-
-/** One flag. `value` is null for a switch. */
-export interface OptionRule {
-  readonly value: string | null;
-  readonly fallback: string;
-  readonly meaning: string;
-}
-
-/** Every flag, in the order of `--help`. Its variable is AGENTMESH_ and the name in capitals. */
-export const OPTIONS = {
-  host: { value: 'ADDRESS', fallback: '127.0.0.1', meaning: 'Address to listen on' },
-  port: { value: 'PORT', fallback: '7700', meaning: 'Port to listen on; 0 for any free one' },
-  data: {
-    value: 'FOLDER',
-    fallback: './agentmesh-hub-data',
-    meaning: 'Database, certificate and tokens; made if missing, readable by its owner only',
-  },
-  store: {
-    value: 'STORE',
-    fallback: 'sqlite in the data folder',
-    meaning: 'sqlite, sqlite:FOLDER, or nats://HOST:PORT,… (tls://…) to share it with other hubs',
-  },
-  'hub-key-file': {
-    value: 'FILE',
-    fallback: 'hub.key in the data folder',
-    meaning: 'Key of the hubs that share a store in NATS: the same file for all of them',
-  },
-  'nats-creds': { value: 'FILE', fallback: 'none', meaning: 'Credentials file of NATS' },
-  'nats-nkey': { value: 'FILE', fallback: 'none', meaning: 'Seed of a user key of NATS' },
-  'nats-ca': {
-    value: 'FILE',
-    fallback: 'those of the system',
-    meaning: 'Certificates that NATS is checked with, PEM',
-  },
-  'nats-cert': {
-    value: 'FILE',
-    fallback: 'none',
-    meaning: 'Certificate that the hub shows NATS, PEM',
-  },
-  'nats-key': { value: 'FILE', fallback: 'none', meaning: 'Private key of that certificate' },
-  'nats-prefix': {
-    value: 'NAME',
-    fallback: 'agentmesh',
-    meaning: 'Begins the names of streams and subjects: one for each store',
-  },
-  'nats-replicas': {
-    value: 'NUMBER',
-    fallback: '3 where NATS is a cluster, else 1',
-    meaning: 'Copies of each stream, 1 to 5; counts for the hub that makes the store',
-  },
-  'nats-shards': {
-    value: 'NUMBER',
-    fallback: '4',
-    meaning: 'Streams for queues, 1 to 64; counts for the hub that makes the store',
-  },
-  registration: {
-    value: 'MODE',
-    fallback: 'open on loopback, else token',
-    meaning: 'Who may register a new name: open, token or allowlist',
-  },
-  'token-file': {
-    value: 'FILE',
-    fallback: 'tokens in the data folder, made if missing',
-    meaning: 'Registration tokens, one per line',
-  },
-  'allowlist-file': {
-    value: 'FILE',
-    fallback: 'none',
-    meaning: 'Names or am2 addresses that may register, one per line',
-  },
-  'tls-cert': {
-    value: 'FILE',
-    fallback: 'a self-made certificate, kept in the data folder',
-    meaning: 'TLS certificate chain, PEM',
-  },
-  'tls-key': { value: 'FILE', fallback: 'as above', meaning: 'Private key of that certificate' },
-  'behind-proxy': {
-    value: null,
-    fallback: 'off',
-    meaning: 'TLS ends in a proxy before this hub; clients must be told too',
-  },
-  'allow-plaintext': {
-    value: null,
-    fallback: 'off',
-    meaning: 'Take unencrypted connections from other machines; clients must be told too',
-  },
-  metrics: {
-    value: 'WHO',
-    fallback: 'loopback',
-    meaning: 'Who may read /metrics: loopback, all or off',
-  },
-  'max-disk': {
-    value: 'SIZE',
-    fallback: 'the file system',
-    meaning: 'Quota of the database, such as 500M or 20G; sending stops at 90 % of it',
-  },
-  limit: {
-    value: 'NAME=NUMBER',
-    fallback: 'see docs/self-hosting.md',
-    meaning: 'Lower a limit; may be repeated (in the variable: separated by commas)',
-  },
-  'log-level': {
-    value: 'LEVEL',
-    fallback: 'info',
-    meaning: 'error, warn, info or silent',
-  },
-} as const satisfies Readonly<Record<string, OptionRule>>;
-
-type OptionName = keyof typeof OPTIONS;
 
 /** A valid configuration. */
 export interface HubConfig {
@@ -132,8 +26,12 @@ export interface HubConfig {
   readonly tls: { readonly cert: string; readonly key: string } | null;
   readonly behindProxy: boolean;
   readonly allowPlaintext: boolean;
+  readonly requireTls: boolean;
+  readonly allowedOrigins: readonly string[];
+  readonly allowedHosts: readonly string[];
   readonly metrics: 'loopback' | 'all' | 'off';
   readonly maxDiskBytes: number | null;
+  readonly acceptLostLog: boolean;
   readonly limits: Partial<CoreLimits>;
   readonly logLevel: 'error' | 'warn' | 'info' | 'silent';
 }
@@ -142,15 +40,15 @@ export interface HubConfig {
 export type Command =
   | { readonly name: 'help' }
   | { readonly name: 'version' }
-  | { readonly name: 'serve'; readonly config: HubConfig };
+  | {
+      readonly name: 'serve';
+      readonly config: HubConfig;
+      /** Variables that Kubernetes sets for a Service of our name: they are not meant for us. */
+      readonly ignored: readonly string[];
+    };
 
-/** Name of an option's environment variable. */
-export function variableOf(name: string): string {
-  return `AGENTMESH_${name.toUpperCase().replaceAll('-', '_')}`;
-}
-
+const LONGEST_SHOWN = 60;
 const UNITS: Readonly<Record<string, number>> = { '': 1, K: 2 ** 10, M: 2 ** 20, G: 2 ** 30 };
-const text = z.string().min(1).optional();
 const flag = z.enum(['1', 'true', 'yes', '0', 'false', 'no']).optional();
 
 const size = z
@@ -160,6 +58,19 @@ const size = z
     const unit = /[KMG]$/.exec(value)?.[0] ?? '';
     return Number.parseInt(value, 10) * (UNITS[unit] ?? 1);
   });
+
+/** A path; `~` is the home folder where no shell has said so. */
+const path = z
+  .string()
+  .min(1)
+  .transform((value) => expandHome(value));
+
+/** Exactly what a browser sends as `Origin`. */
+const origin = z
+  .string()
+  .transform((value) => (URL.canParse(value) ? new URL(value) : null))
+  .refine((url) => url !== null && /^https?:$/.test(url.protocol) && isBare(url))
+  .transform((url) => url?.origin ?? '');
 
 /** A whole number from 1 on. */
 const count = (max: number) =>
@@ -177,17 +88,17 @@ const raw = z.object({
     .transform(Number)
     .refine((port) => port <= 65_535)
     .default(7_700),
-  data: z.string().min(1).default('./agentmesh-hub-data'),
+  data: path.default('./agentmesh-hub-data'),
   store: z
     .string()
     .regex(/^(sqlite|sqlite:.+|(nats|tls):\/\/\S+)$/)
     .default('sqlite'),
-  'hub-key-file': text,
-  'nats-creds': text,
-  'nats-nkey': text,
-  'nats-ca': text,
-  'nats-cert': text,
-  'nats-key': text,
+  'hub-key-file': path.optional(),
+  'nats-creds': path.optional(),
+  'nats-nkey': path.optional(),
+  'nats-ca': path.optional(),
+  'nats-cert': path.optional(),
+  'nats-key': path.optional(),
   'nats-prefix': z
     .string()
     .regex(/^[A-Za-z0-9]{1,32}$/)
@@ -195,12 +106,16 @@ const raw = z.object({
   'nats-replicas': count(5).optional(),
   'nats-shards': count(64).optional(),
   registration: z.enum(['open', 'token', 'allowlist']).optional(),
-  'token-file': text,
-  'allowlist-file': text,
-  'tls-cert': text,
-  'tls-key': text,
+  'token-file': path.optional(),
+  'allowlist-file': path.optional(),
+  'tls-cert': path.optional(),
+  'tls-key': path.optional(),
   'behind-proxy': flag,
   'allow-plaintext': flag,
+  'allow-origin': z.array(origin).default([]),
+  'allow-host': z.array(z.union([z.ipv4(), z.ipv6(), z.hostname()])).default([]),
+  'require-tls': flag,
+  'accept-lost-log': flag,
   metrics: z.enum(['loopback', 'all', 'off']).default('loopback'),
   'max-disk': size.optional(),
   limit: z.array(z.string().regex(/^[A-Za-z]+=[0-9.]+$/)).default([]),
@@ -209,17 +124,32 @@ const raw = z.object({
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
+/**
+ * Kubernetes sets `<SERVICE>_PORT=tcp://10.96.0.12:7700` and the like in each pod, so for a Service
+ * that is named `agentmesh` it sets a variable of ours.
+ */
+const SERVICE_LINK = /^(?:tcp|udp|sctp):\/\/\S+:\d{1,5}$/;
+
 /** Reads flags, then variables, then defaults. BAD_OPTION names the flag and what was expected. */
 export function readCommand(args: readonly string[], environment: Environment): Command {
   const flags = readFlags(args);
   if (flags['help'] === true) return { name: 'help' };
   if (flags['version'] === true) return { name: 'version' };
+  const ignored = Object.keys(OPTIONS)
+    .map(variableOf)
+    .filter((variable) => SERVICE_LINK.test(environment[variable] ?? ''));
+  const own: Environment = Object.fromEntries(
+    Object.entries(environment).filter(([variable]) => !ignored.includes(variable)),
+  );
   const given = Object.fromEntries(
-    Object.keys(OPTIONS).map((name) => [name, valueOf(name as OptionName, flags, environment)]),
+    Object.keys(OPTIONS).map((name) => [name, valueOf(name as OptionName, flags, own)]),
   );
   const result = raw.safeParse(given);
-  if (!result.success) throw badValue(String(result.error.issues[0]?.path[0] ?? ''));
-  return { name: 'serve', config: configOf(result.data) };
+  if (!result.success) {
+    const name = String(result.error.issues[0]?.path[0] ?? '');
+    throw badValue(name, given[name]);
+  }
+  return { name: 'serve', config: configOf(result.data), ignored };
 }
 
 function readFlags(args: readonly string[]): Record<string, unknown> {
@@ -227,13 +157,13 @@ function readFlags(args: readonly string[]): Record<string, unknown> {
     string,
     { type: 'string' | 'boolean'; multiple?: boolean; short?: string }
   > = { help: { type: 'boolean', short: 'h' }, version: { type: 'boolean' } };
-  for (const [name, { value }] of Object.entries<OptionRule>(OPTIONS)) {
-    options[name] = { type: value === null ? 'boolean' : 'string', multiple: name === 'limit' };
+  for (const [name, { value, isList = false }] of Object.entries<OptionRule>(OPTIONS)) {
+    options[name] = { type: value === null ? 'boolean' : 'string', multiple: isList };
   }
   try {
     return parseArgs({ args: [...args], options, strict: true, allowPositionals: false }).values;
   } catch (cause) {
-    const [detail = ''] = lineOf(cause).split('. ');
+    const [detail = ''] = visible(lineOf(cause)).split('. ');
     throw new ServerError('BAD_OPTION', { detail, cause });
   }
 }
@@ -244,13 +174,26 @@ function valueOf(name: OptionName, flags: Record<string, unknown>, env: Environm
   if (value !== undefined) return value === true ? 'true' : value;
   const variable = env[variableOf(name)];
   if (variable === undefined || variable === '') return undefined;
-  return name === 'limit' ? variable.split(',') : variable;
+  const rule: OptionRule = OPTIONS[name];
+  return rule.isList === true ? variable.split(',') : variable;
 }
 
-function badValue(name: string): ServerError {
+/** Says what was expected and what came, except for a store: a password may be in it. */
+function badValue(name: string, value: unknown): ServerError {
   const rule: OptionRule | undefined = OPTIONS[name as OptionName];
-  const detail = `--${name} or ${variableOf(name)}: ${rule?.meaning ?? 'unknown'}`;
+  const expected = rule?.expected ?? rule?.meaning ?? 'unknown';
+  const came = name === 'store' ? '' : `, not ${shown(value)}`;
+  const detail = `--${name} or ${variableOf(name)}: expected ${expected}${came}`;
   return new ServerError('BAD_OPTION', { detail });
+}
+
+function shown(value: unknown): string {
+  const text = Array.isArray(value) ? value.join(',') : String(value);
+  return `"${visible(text.slice(0, LONGEST_SHOWN))}"`;
+}
+
+function isBare({ pathname, search, hash, username, password }: URL): boolean {
+  return pathname === '/' && `${search}${hash}${username}${password}` === '';
 }
 
 function configOf(options: z.output<typeof raw>): HubConfig {
@@ -261,7 +204,17 @@ function configOf(options: z.output<typeof raw>): HubConfig {
     throw new ServerError('BAD_OPTION', { detail: '--tls-cert and --tls-key go together' });
   }
   const isLocal = host === 'localhost' || isLoopback(host);
-  const registration = options.registration ?? (isLocal ? 'open' : 'token');
+  const behindProxy = isOn(options['behind-proxy']);
+  const allowPlaintext = isOn(options['allow-plaintext']);
+  const requireTls = isOn(options['require-tls']);
+  if (requireTls && (allowPlaintext || behindProxy)) {
+    const other = allowPlaintext ? '--allow-plaintext' : '--behind-proxy';
+    throw new ServerError('BAD_OPTION', {
+      detail: `--require-tls and ${other} exclude each other`,
+    });
+  }
+  const isOpen = isLocal && !behindProxy;
+  const registration = options.registration ?? (isOpen ? 'open' : 'token');
   const allowlistFile = options['allowlist-file'] ?? null;
   if (registration === 'allowlist' && allowlistFile === null) {
     throw new ServerError('BAD_OPTION', { detail: '--registration allowlist: --allowlist-file?' });
@@ -275,10 +228,14 @@ function configOf(options: z.output<typeof raw>): HubConfig {
     tokenFile: options['token-file'] ?? null,
     allowlistFile,
     tls: cert === undefined || key === undefined ? null : { cert, key },
-    behindProxy: isOn(options['behind-proxy']),
-    allowPlaintext: isOn(options['allow-plaintext']),
+    behindProxy,
+    allowPlaintext,
+    requireTls,
+    allowedOrigins: options['allow-origin'],
+    allowedHosts: options['allow-host'],
     metrics,
     maxDiskBytes: options['max-disk'] ?? null,
+    acceptLostLog: isOn(options['accept-lost-log']),
     limits: limitsOf(options.limit),
     logLevel: options['log-level'],
   };

@@ -4,13 +4,13 @@
  */
 import type { Registration } from '@agentmesh/hub-local';
 import { aidOfAddress, isAgentName, systemRandom, toBase64Url } from '@agentmesh/protocol';
-import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileFault, writePrivateFile } from '../private-files.js';
 import { ServerError } from '../server-error.js';
 import type { HubConfig } from './options.js';
 
 const TOKEN_BYTES = 24;
-const PRIVATE_FILE = 0o600;
 const TOKEN = /^[\x21-\x7e]{8,512}$/;
 
 /** The mode with what its file says. BAD_OPTION names file and line of what cannot be used. */
@@ -34,14 +34,23 @@ function readTokens(path: string, mayCreate: boolean): string[] {
   if (mayCreate && !existsSync(path)) {
     const token = toBase64Url(systemRandom(TOKEN_BYTES));
     const text = `# Registration tokens of this hub, one per line.\n${token}\n`;
-    writeFileSync(path, text, { mode: PRIVATE_FILE, flag: 'wx', flush: true });
+    writePrivateFile(path, text);
   }
-  return entriesOf(path, (token) => TOKEN.test(token), 'a token of 8 to 512 printable characters');
+  const what = 'a token of 8 to 512 printable characters';
+  const tokens = entriesOf(path, (token) => TOKEN.test(token), what);
+  refuseUnsafe(fileFault(path, mayCreate ? 'kept' : 'secret'));
+  return tokens;
 }
 
 function readAllowlist(path: string): string[] {
   const isAgent = (entry: string): boolean => isAgentName(entry) || isAddress(entry);
-  return entriesOf(path, isAgent, 'a name or an am2 address');
+  const agents = entriesOf(path, isAgent, 'a name or an am2 address');
+  refuseUnsafe(fileFault(path, 'public'));
+  return agents;
+}
+
+function refuseUnsafe(fault: string | null): void {
+  if (fault !== null) throw new ServerError('UNSAFE_FILE', { detail: fault });
 }
 
 function isAddress(entry: string): boolean {

@@ -5,18 +5,19 @@
 import { systemHost } from '@agentmesh/hub-local';
 import type { HubStore } from '@agentmesh/hub-local';
 import { AgentMeshError, hubIdOf, ready, toBase64Url } from '@agentmesh/protocol';
-import { mkdirSync } from 'node:fs';
 import { pino } from 'pino';
 import type { Logger } from 'pino';
 import { loadOrCreateCertificate, readTlsIdentity } from '../certificate.js';
 import { HubMetrics } from '../hub-metrics.js';
 import { NetworkHubServer } from '../network-hub-server.js';
 import { SqliteHubStore } from '../sqlite/sqlite-hub-store.js';
-import { lineOf } from '../server-error.js';
+import { HubStoreError, storeErrorOf } from '../sqlite/store-error.js';
+import { prepareFolder } from '../private-files.js';
+import { lineOf, ServerError, textOf } from '../server-error.js';
 import { VERSION } from '../version.js';
 import { helpText } from './help.js';
 import { readCommand } from './options.js';
-import type { HubConfig } from './options.js';
+import type { Command, HubConfig } from './options.js';
 import { readRegistration, tokenPathOf } from './registration-files.js';
 import { shownStore } from './store-options.js';
 
@@ -24,7 +25,6 @@ import { shownStore } from './store-options.js';
 const RETIRE_MS = 500;
 /** The whole of stopping; within the ten seconds that supervisors wait. */
 const STOP_MS = 9_000;
-const PRIVATE_FOLDER = 0o700;
 const FAILED = 1;
 const MISUSED = 2;
 
@@ -44,7 +44,7 @@ export async function run(command: CommandProcess): Promise<void> {
     const wanted = readCommand(command.args, command.env);
     if (wanted.name === 'help') return command.print(helpText());
     if (wanted.name === 'version') return command.print(`${VERSION}\n`);
-    await serve(wanted.config, command);
+    await serve(wanted, command);
   } catch (error) {
     command.complain(`agentmesh-hub: ${lineOf(error)}\n`);
     const isMisuse = error instanceof AgentMeshError && error.code === 'BAD_OPTION';
@@ -52,8 +52,17 @@ export async function run(command: CommandProcess): Promise<void> {
   }
 }
 
-async function serve(config: HubConfig, command: CommandProcess): Promise<void> {
+async function serve(
+  { config, ignored }: Extract<Command, { name: 'serve' }>,
+  command: CommandProcess,
+): Promise<void> {
   const logger = pino({ level: config.logLevel, base: null });
+  if (ignored.length > 0) {
+    logger.warn(
+      { ignored },
+      'ignored: set by Kubernetes for a Service of this name, not for the hub',
+    );
+  }
   const meter = new HubMetrics();
   let fail = (_error: AgentMeshError): void => undefined;
   const store = await openStore(config, meter, (error) => fail(error));
@@ -77,19 +86,41 @@ async function openStore(
   meter: HubMetrics,
   onFatal: (error: AgentMeshError) => void,
 ): Promise<HubStore> {
-  const { store, data, maxDiskBytes } = config;
+  const { store, data, maxDiskBytes, acceptLostLog } = config;
+  prepareData(data);
   if (store.kind === 'nats') {
     await ready();
-    mkdirSync(data, { recursive: true, mode: PRIVATE_FOLDER });
-    const { JetStreamHubStore } = await import('../jetstream.js');
+    const { JetStreamHubStore } = await loadJetStream();
     return JetStreamHubStore.open({ ...store, onFatal });
   }
   return SqliteHubStore.open({
     folder: store.folder,
     quotaBytes: maxDiskBytes ?? undefined,
+    acceptLostLog,
     onCommitTime: (milliseconds) => meter.committed(milliseconds),
     onFatal,
   });
+}
+
+function prepareData(folder: string): void {
+  let fault: string | null;
+  try {
+    fault = prepareFolder(folder);
+  } catch (error) {
+    throw storeErrorOf(error, folder);
+  }
+  if (fault !== null) throw new HubStoreError('STORE_UNSAFE', { detail: fault });
+}
+
+/** The clients of NATS are installed by those who use it. */
+async function loadJetStream(): Promise<typeof import('../jetstream.js')> {
+  try {
+    return await import('../jetstream.js');
+  } catch (cause) {
+    if (textOf(cause, 'code') !== 'ERR_MODULE_NOT_FOUND') throw cause;
+    const detail = '--store nats: npm install @nats-io/jetstream @nats-io/transport-node';
+    throw new ServerError('MISSING_PACKAGE', { detail, cause });
+  }
 }
 
 interface Parts {
@@ -100,6 +131,7 @@ interface Parts {
 
 async function started(config: HubConfig, parts: Parts): Promise<NetworkHubServer> {
   const { host, port, behindProxy, allowPlaintext, limits, metrics, data } = config;
+  const { allowedOrigins, allowedHosts, requireTls } = config;
   const tls =
     config.tls === null
       ? await loadOrCreateCertificate(data, systemHost.clock())
@@ -111,6 +143,9 @@ async function started(config: HubConfig, parts: Parts): Promise<NetworkHubServe
     tls,
     behindProxy,
     allowPlaintext,
+    plaintextOnLoopback: !requireTls,
+    allowedOrigins,
+    allowedHosts,
     registration: readRegistration(config),
     limits,
     metrics,

@@ -3,6 +3,7 @@
  * the flags themselves are in `options`, the store is opened by `run`.
  */
 import { join } from 'node:path';
+import { expandHome } from '../private-files.js';
 import { ServerError } from '../server-error.js';
 
 /** A store in NATS, as configured. */
@@ -55,7 +56,8 @@ function sqliteOf(options: StoreOptions): StoreConfig {
   const entries = Object.entries<unknown>({ ...options });
   const [useless] = entries.find(([name, value]) => isOfNats(name) && value !== undefined) ?? [];
   if (useless !== undefined) refuse(`--${useless} goes with --store nats://…`);
-  return { kind: 'sqlite', folder: options.store.slice('sqlite:'.length) || options.data };
+  const folder = options.store.slice('sqlite:'.length);
+  return { kind: 'sqlite', folder: folder === '' ? options.data : expandHome(folder) };
 }
 
 function natsOf(options: StoreOptions): NatsStoreConfig {

@@ -9,6 +9,7 @@ import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import { createServer as createTlsServer, TLSSocket } from 'node:tls';
 import type { Server as TlsServer } from 'node:tls';
+import { plainAddress, sourceOf } from './address.js';
 import { speechOf } from './first-byte.js';
 import type { Guest, Lobby } from './lobby.js';
 
@@ -105,8 +106,8 @@ export class FrontDoor {
     const guest =
       address === undefined
         ? null
-        : lobby.enter(plainAddress(address), monotonic(), () => socket.destroy());
-    if (guest === null) {
+        : lobby.enter(sourceOf(address), monotonic(), () => socket.destroy());
+    if (address === undefined || guest === null) {
       socket.destroy();
       return;
     }
@@ -115,8 +116,9 @@ export class FrontDoor {
       this.#sockets.delete(socket);
       lobby.leave(guest);
     });
-    const isPlaintextRefused = !this.#options.mayBePlain(guest.address);
-    this.#listenTo({ socket, secure: false, isPlaintextRefused, address: guest.address, guest });
+    const plain = plainAddress(address);
+    const isPlaintextRefused = !this.#options.mayBePlain(plain);
+    this.#listenTo({ socket, secure: false, isPlaintextRefused, address: plain, guest });
   }
 
   /** Waits for the first byte, and puts it back. */
@@ -187,14 +189,4 @@ export class FrontDoor {
 
 function endpointOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
-}
-
-/** An IPv4 address that came through an IPv6 socket, in its own form. */
-function plainAddress(address: string): string {
-  return address.startsWith('::ffff:') ? address.slice('::ffff:'.length) : address;
-}
-
-/** Whether the other end is on this machine. */
-export function isLoopback(address: string): boolean {
-  return address === '::1' || address.startsWith('127.');
 }

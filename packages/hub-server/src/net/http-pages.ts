@@ -2,12 +2,14 @@
  * The few pages that a hub serves: `/healthz`, `/readyz`, `/metrics`, and the upgrade of `/ws`.
  * Owns paths, answers and who may see what; the sockets come from `front-door`.
  */
-import { createServer } from 'node:http';
+import { createServer, STATUS_CODES } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import type { Visitor } from './front-door.js';
+import { isForwarded } from './web-access.js';
+import type { WebAccess, WebRefusal, WebRequest } from './web-access.js';
 
 const REQUEST_MS = 10_000;
 const HEADER_BYTES = 8 * 1024;
@@ -20,8 +22,11 @@ export interface PageSources {
   /** Whether it is of use to connect: what `/readyz` says. */
   readonly isReady: () => boolean;
   readonly metrics: () => Promise<{ readonly type: string; readonly text: string }>;
-  /** Whether this visitor may see the metrics. */
-  readonly mayMeasure: (visitor: Visitor) => boolean;
+  /** Whether the metrics may be read by this request. */
+  readonly mayMeasure: (request: WebRequest) => boolean;
+  readonly access: WebAccess;
+  /** Whether frames without TLS are taken from behind a forwarder. */
+  readonly allowsForwardedPlaintext: boolean;
   readonly maxMessageBytes: number;
   readonly onWebSocket: (visitor: Visitor, webSocket: WebSocket, request: IncomingMessage) => void;
 }
@@ -32,6 +37,13 @@ interface Page {
   readonly type?: string;
 }
 
+const REFUSALS: Readonly<Record<WebRefusal, Page>> = {
+  origin: { status: 403, text: 'web pages of this origin may not connect: see --allow-origin\n' },
+  host: { status: 421, text: 'this hub does not know that host name: see --allow-host\n' },
+};
+
+const NOT_HERE: Page = { status: 404, text: 'not here\n' };
+const USE_TLS = { status: 403, reason: 'Use TLS', text: 'connect with TLS\n' } as const;
 const PLAIN = 'text/plain; charset=utf-8';
 
 /** HTTP without a listening socket of its own. */
@@ -83,7 +95,6 @@ export class HttpPages {
   }
 
   async #page(request: IncomingMessage): Promise<Page> {
-    const visitor = this.#visitors.get(request.socket);
     if (request.method !== 'GET' && request.method !== 'HEAD') {
       return { status: 405, text: 'only GET\n' };
     }
@@ -95,28 +106,52 @@ export class HttpPages {
           ? { status: 200, text: 'ready\n' }
           : { status: 503, text: 'not ready\n' };
       case '/metrics':
-        if (visitor === undefined || !this.#sources.mayMeasure(visitor)) break;
-        return { status: 200, ...(await this.#sources.metrics()) };
+        return this.#metrics(request);
       case '/ws':
         return { status: 426, text: 'connect with a WebSocket client\n' };
     }
-    return { status: 404, text: 'not here\n' };
+    return NOT_HERE;
+  }
+
+  async #metrics(request: IncomingMessage): Promise<Page> {
+    const visitor = this.#visitors.get(request.socket);
+    if (visitor === undefined) return NOT_HERE;
+    const { access, mayMeasure, metrics } = this.#sources;
+    const asked = webRequestOf(request, visitor);
+    const refusal = access.refusalOf(asked);
+    if (refusal !== null) return REFUSALS[refusal];
+    return mayMeasure(asked) ? { status: 200, ...(await metrics()) } : NOT_HERE;
   }
 
   #upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void {
     const visitor = this.#visitors.get(request.socket);
     if (visitor === undefined || pathOf(request) !== '/ws' || !this.#sources.isOpen()) {
-      socket.end('HTTP/1.1 404 Not Found\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
-      return;
+      return refuse(socket, NOT_HERE);
     }
-    if (visitor.isPlaintextRefused) {
-      socket.end('HTTP/1.1 403 Use TLS\r\nConnection: close\r\nContent-Length: 0\r\n\r\n');
-      return;
-    }
+    const refusal = this.#sources.access.refusalOf(webRequestOf(request, visitor));
+    if (refusal !== null) return refuse(socket, REFUSALS[refusal]);
+    if (this.#needsTls(request, visitor)) return refuse(socket, USE_TLS);
     this.#webSockets.handleUpgrade(request, socket, head, (webSocket) => {
       this.#sources.onWebSocket(visitor, webSocket, request);
     });
   }
+
+  /** A forwarder on this machine does not make remote plaintext local. */
+  #needsTls({ headers }: IncomingMessage, { secure, isPlaintextRefused }: Visitor): boolean {
+    const isRemote = isForwarded(headers) && !this.#sources.allowsForwardedPlaintext;
+    return isPlaintextRefused || (!secure && isRemote);
+  }
+}
+
+function webRequestOf({ headers }: IncomingMessage, visitor: Visitor): WebRequest {
+  return { headers, address: visitor.address, secure: visitor.secure };
+}
+
+/** Answers an upgrade that does not take place, and ends the connection. */
+function refuse(socket: Duplex, page: Page & { readonly reason?: string }): void {
+  const { status, text, reason = STATUS_CODES[status] ?? '' } = page;
+  const head = `HTTP/1.1 ${status} ${reason}\r\nConnection: close\r\n`;
+  socket.end(`${head}Content-Type: ${PLAIN}\r\nContent-Length: ${text.length}\r\n\r\n${text}`);
 }
 
 function pathOf({ url = '' }: IncomingMessage): string {

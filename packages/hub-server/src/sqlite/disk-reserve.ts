@@ -3,9 +3,8 @@
  * Owns that file. It is given up at the first write that finds no room, so that acknowledgements,
  * which free space, can still be written; it is filled again when there is room.
  */
-import { closeSync, fsyncSync, openSync, rmSync, writeSync } from 'node:fs';
-
-const PRIVATE_FILE = 0o600;
+import { rmSync } from 'node:fs';
+import { replacePrivateFile } from '../private-files.js';
 
 /** Held from the opening of a store to its end, except while the disk is full. */
 export class DiskReserve {
@@ -22,7 +21,7 @@ export class DiskReserve {
   hold(): void {
     if (this.#isHeld) return;
     try {
-      fill(this.#path, new Uint8Array(this.#bytes));
+      replacePrivateFile(this.#path, new Uint8Array(this.#bytes));
       this.#isHeld = true;
     } catch {
       this.release();
@@ -33,15 +32,5 @@ export class DiskReserve {
   release(): void {
     this.#isHeld = false;
     rmSync(this.#path, { force: true });
-  }
-}
-
-function fill(path: string, zeros: Uint8Array): void {
-  const file = openSync(path, 'w', PRIVATE_FILE);
-  try {
-    writeSync(file, zeros);
-    fsyncSync(file);
-  } finally {
-    closeSync(file);
   }
 }

@@ -17,6 +17,8 @@ const DOUBT_MS = 200;
 /** Rows are larger than their blobs, and pages are written to the log and to the database. */
 const WRITTEN_PER_BYTE = 3;
 const WRITTEN_PER_ENVELOPE = 512;
+/** What the shortest message takes: padding makes them 256 bytes at least. */
+const SMALL_ENVELOPE = 512 * WRITTEN_PER_BYTE + WRITTEN_PER_ENVELOPE;
 
 /** What the file system and the database say of themselves, in bytes. */
 export interface DiskReading {
@@ -50,19 +52,31 @@ export class DiskSpace {
     const nowMs = this.#options.monotonic();
     if (nowMs < this.#doubtUntilMs) return false;
     const written = bytes * WRITTEN_PER_BYTE + WRITTEN_PER_ENVELOPE;
-    const age = nowMs - this.#readMs;
-    if (age >= READING_MS || (written > this.#room && age >= SHORTEST_READING_MS)) {
-      this.#room = this.#measure();
-      this.#readMs = nowMs;
-    }
+    this.#look(nowMs, written);
     if (written > this.#room) return false;
     this.#room -= written;
     return true;
   }
 
+  /** Whether not even a small envelope would be taken now. */
+  get isFull(): boolean {
+    const nowMs = this.#options.monotonic();
+    if (nowMs < this.#doubtUntilMs) return true;
+    this.#look(nowMs, SMALL_ENVELOPE);
+    return this.#room < SMALL_ENVELOPE;
+  }
+
   /** The database reported that the disk is full, whatever the file system says. */
   doubt(): void {
     this.#doubtUntilMs = this.#options.monotonic() + DOUBT_MS;
+  }
+
+  /** Reads again when the last reading is old, or says that what is wanted does not fit. */
+  #look(nowMs: number, wanted: number): void {
+    const age = nowMs - this.#readMs;
+    if (age < READING_MS && (wanted <= this.#room || age < SHORTEST_READING_MS)) return;
+    this.#room = this.#measure();
+    this.#readMs = nowMs;
   }
 
   #measure(): number {

@@ -5,17 +5,17 @@
  */
 import {
   accessSync,
-  chmodSync,
   closeSync,
   constants,
   existsSync,
   fsyncSync,
-  mkdirSync,
+  lstatSync,
   openSync,
   statSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import { closeToOthers, createPrivateFile, fileFault, prepareFolder } from '../private-files.js';
 import type { Failpoint } from './failpoint.js';
 import { APPLICATION_ID, DIRECTORY_TABLES, MIGRATIONS } from './schema.js';
 import { HubStoreError, storeErrorOf } from './store-error.js';
@@ -26,21 +26,25 @@ export const DATABASE_FILE = 'hub.db';
 /** A file up to this size is checked whole on opening: some tenths of a second. */
 const FULL_CHECK_BYTES = 256 * 1024 * 1024;
 
-const PRIVATE_FILE = 0o600;
-const PRIVATE_FOLDER = 0o700;
+/** Everything that the store makes in its folder: none of it may be somebody else's. */
+const FILES = [DATABASE_FILE, `${DATABASE_FILE}-wal`, `${DATABASE_FILE}-shm`, 'hub.reserve'];
+
+/** Set while a process has the database open: then there is a log beside it. */
+const IN_USE = 'in_use';
 
 /** Where and how to open. */
 export interface OpenOptions {
   readonly folder: string;
   readonly failpoint: Failpoint;
+  /** Opens a database whose log is gone, without what was in it. */
+  readonly acceptLostLog?: boolean;
 }
 
-/** Opens or makes the database of a data folder; every refusal is a {@link HubStoreError}. */
-export function openDatabase({ folder, failpoint }: OpenOptions): DatabaseSync {
+/** Opens the database of a prepared folder; every refusal is a {@link HubStoreError}. */
+export function openDatabase({ folder, failpoint, acceptLostLog }: OpenOptions): DatabaseSync {
   const path = join(folder, DATABASE_FILE);
   try {
-    prepareFile(folder, path);
-    inspect(path);
+    inspect(path, acceptLostLog === true);
   } catch (error) {
     throw storeErrorOf(error, path);
   }
@@ -49,6 +53,7 @@ export function openDatabase({ folder, failpoint }: OpenOptions): DatabaseSync {
     configure(database);
     failpoint('recovering');
     migrate(database, failpoint);
+    markInUse(database);
     return database;
   } catch (error) {
     database.close();
@@ -56,19 +61,44 @@ export function openDatabase({ folder, failpoint }: OpenOptions): DatabaseSync {
   }
 }
 
-/** The hub's seed is in there: nobody else may read it. */
-function prepareFile(folder: string, path: string): void {
-  mkdirSync(folder, { recursive: true, mode: PRIVATE_FOLDER });
+/**
+ * Makes folder and file if they are missing. The hub's seed is in there: nobody else may read it,
+ * and nobody else may have prepared it. Returns the path of the database.
+ */
+export function prepareFile(folder: string): string {
+  const path = join(folder, DATABASE_FILE);
+  try {
+    prepare(folder, path);
+    return path;
+  } catch (error) {
+    throw storeErrorOf(error, path);
+  }
+}
+
+function prepare(folder: string, path: string): void {
+  refuseUnsafe(prepareFolder(folder));
+  for (const name of FILES) confirmFile(join(folder, name));
   if (!existsSync(path)) {
-    closeSync(openSync(path, 'wx', PRIVATE_FILE));
+    refuseLogAlone(path);
+    closeSync(createPrivateFile(path));
     syncFolder(folder);
     return;
   }
   // Asked, not opened: closing a second descriptor would drop this process's locks on the file.
   accessSync(path, constants.R_OK | constants.W_OK);
-  const stats = statSync(path);
-  if (!stats.isFile()) throw new HubStoreError('STORE_UNWRITABLE', { detail: 'not a file' });
-  if ((stats.mode & 0o077) !== 0) chmodSync(path, PRIVATE_FILE);
+}
+
+/** Closes a file that others could only read; refuses one that is not ours alone, and a link. */
+function confirmFile(path: string): void {
+  const stats = lstatSync(path, { throwIfNoEntry: false });
+  if (stats === undefined) return;
+  if (stats.isDirectory()) throw new HubStoreError('STORE_UNWRITABLE', { detail: 'not a file' });
+  closeToOthers(path);
+  refuseUnsafe(fileFault(path, 'kept'));
+}
+
+function refuseUnsafe(fault: string | null): void {
+  if (fault !== null) throw new HubStoreError('STORE_UNSAFE', { detail: fault });
 }
 
 /** A new file's name is durable only with its folder; Windows cannot do this and need not. */
@@ -80,14 +110,16 @@ function syncFolder(folder: string): void {
 }
 
 /** Reads through a connection that cannot write; also the write-ahead log is left as it is. */
-function inspect(path: string): void {
+function inspect(path: string, acceptLostLog: boolean): void {
   if (isEmpty(path)) return;
+  if (sizeOf(path) === 0) refuseLogAlone(path);
   const database = new DatabaseSync(path, { readOnly: true });
   try {
     if (numberOf(database, 'application_id') !== APPLICATION_ID && hasTables(database)) {
       throw new HubStoreError('STORE_FOREIGN', { detail: path });
     }
     refuseNewer(database, path);
+    if (!acceptLostLog) refuseWithoutLog(database, path);
     const isSmall = statSync(path).size <= FULL_CHECK_BYTES;
     // Stops at the first fault; a large file is checked where damage would take names or keys.
     for (const argument of isSmall ? ['1'] : DIRECTORY_TABLES) {
@@ -103,8 +135,48 @@ function inspect(path: string): void {
 
 /** Nothing was ever written: neither in the file nor in a log beside it. */
 function isEmpty(path: string): boolean {
-  const log = `${path}-wal`;
-  return statSync(path).size === 0 && (!existsSync(log) || statSync(log).size === 0);
+  return sizeOf(path) === 0 && sizeOf(`${path}-wal`) === 0;
+}
+
+function sizeOf(path: string): number {
+  return statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+}
+
+/** SQLite would throw away a log whose database is missing or empty. */
+function refuseLogAlone(path: string): void {
+  if (sizeOf(`${path}-wal`) > 0) {
+    throw new HubStoreError('STORE_INCOMPLETE', { detail: `${path} is missing` });
+  }
+}
+
+/**
+ * A database that was copied while it was in use lacks what is in its log: perhaps the hub's key
+ * and every name. A process that ends orderly leaves neither log nor mark; one that is killed
+ * leaves both.
+ */
+function refuseWithoutLog(database: DatabaseSync, path: string): void {
+  if (numberOf(database, 'user_version') === 0 || sizeOf(`${path}-wal`) > 0) return;
+  if (database.prepare('SELECT 1 FROM meta WHERE key = ?').get(IN_USE) === undefined) return;
+  const detail = `${path}-wal is missing; --accept-lost-log starts without what was in it`;
+  throw new HubStoreError('STORE_INCOMPLETE', { detail });
+}
+
+/** In the database itself, not only in its log: after the log is on the disk. */
+function markInUse(database: DatabaseSync): void {
+  database.prepare('INSERT OR REPLACE INTO meta VALUES (?, 1)').run(IN_USE);
+  database.exec('PRAGMA wal_checkpoint(PASSIVE)');
+}
+
+/**
+ * Closes it and takes the mark away, so that the log may go. Where that last change fails, the
+ * database is closed all the same: what is committed stays, and the next start says what to do.
+ */
+export function closeDatabase(database: DatabaseSync): void {
+  try {
+    database.prepare('DELETE FROM meta WHERE key = ?').run(IN_USE);
+  } finally {
+    database.close();
+  }
 }
 
 function hasTables(database: DatabaseSync): boolean {

@@ -35,12 +35,13 @@ import { DiskReserve } from './disk-reserve.js';
 import { DiskSpace } from './disk-space.js';
 import { noFailpoint } from './failpoint.js';
 import type { Failpoint } from './failpoint.js';
+import { FileLock } from './file-lock.js';
 import { GroupCommit } from './group-commit.js';
 import { HASH_KEY_BYTES, IdHasher } from './id-hash.js';
 import { LogKeeper } from './log-keeper.js';
 import { monotonicMs } from '../monotonic.js';
 import { Notices } from './notices.js';
-import { DATABASE_FILE, openDatabase } from './open-database.js';
+import { closeDatabase, openDatabase, prepareFile } from './open-database.js';
 import { Parties } from './parties.js';
 import { Prekeys } from './prekeys.js';
 import { Queues } from './queues.js';
@@ -61,6 +62,11 @@ export interface SqliteHubStoreOptions {
   readonly folder: string;
   /** Sending is refused at 90 % of it; without it only the file system is the bound. */
   readonly quotaBytes?: number | undefined;
+  /**
+   * Opens a database that was copied without its log, without what was in the log: perhaps as a
+   * hub with another key. Default: refused with STORE_INCOMPLETE.
+   */
+  readonly acceptLostLog?: boolean | undefined;
   /** Envelope ids whose index is kept in memory, 16 to 32 bytes each; older ones are on disk. */
   readonly memoryIds?: number | undefined;
   /** Told how long each commit took, its fsync included. */
@@ -78,6 +84,7 @@ export class SqliteHubStore implements HubStore {
   readonly #database: DatabaseSync;
   readonly #failpoint: Failpoint;
   readonly #log: LogKeeper;
+  readonly #lock: FileLock;
   readonly #space: DiskSpace;
   readonly #reserve: DiskReserve;
   readonly #group: GroupCommit;
@@ -88,12 +95,16 @@ export class SqliteHubStore implements HubStore {
   readonly #parties: Parties;
   #closing: Promise<void> | null = null;
 
-  private constructor(database: DatabaseSync, log: LogKeeper, options: SqliteHubStoreOptions) {
+  private constructor(
+    { database, log, lock }: { database: DatabaseSync; log: LogKeeper; lock: FileLock },
+    options: SqliteHubStoreOptions,
+  ) {
     const { monotonic = monotonicMs, failpoint = noFailpoint } = options;
     const { random = systemHost.random, quotaBytes = null } = options;
     this.#database = database;
     this.#failpoint = failpoint;
     this.#log = log;
+    this.#lock = lock;
     this.#space = new DiskSpace({ read: () => this.#log.read(), quotaBytes, monotonic });
     const reserveBytes = Math.min(LARGEST_RESERVE, this.#log.read().total * RESERVE_SHARE);
     this.#reserve = new DiskReserve(join(options.folder, RESERVE_FILE), Math.floor(reserveBytes));
@@ -130,22 +141,26 @@ export class SqliteHubStore implements HubStore {
 
   /** Opens, checks, and if need be makes or migrates the file. Rejects with HubStoreError. */
   static async open(options: SqliteHubStoreOptions): Promise<SqliteHubStore> {
-    const { folder, failpoint = noFailpoint } = options;
-    const database = openDatabase({ folder, failpoint });
-    let log: LogKeeper | null = null;
+    const path = prepareFile(options.folder);
+    const lock = await FileLock.take(path);
     try {
-      log = new LogKeeper(database, join(folder, DATABASE_FILE), failpoint);
-      return await Promise.resolve(new SqliteHubStore(database, log, options));
+      return openLocked(options, path, (database, log) => {
+        return new SqliteHubStore({ database, log, lock }, options);
+      });
     } catch (error) {
-      log?.close();
-      database.close();
-      throw storeErrorOf(error);
+      await lock.release();
+      throw error;
     }
   }
 
   /** Why every call is refused; null while the store works. */
   get failure(): HubStoreError | null {
     return this.#group.failure;
+  }
+
+  /** Whether new envelopes are refused for want of room on the disk or in the quota. */
+  get isFull(): boolean {
+    return this.#space.isFull;
   }
 
   hubSeed(create: () => Uint8Array): Promise<Uint8Array> {
@@ -246,9 +261,11 @@ export class SqliteHubStore implements HubStore {
     this.#reserve.release();
     this.#log.close();
     try {
-      this.#database.close();
+      closeDatabase(this.#database);
     } catch (thrown) {
       throw storeErrorOf(thrown);
+    } finally {
+      await this.#lock.release();
     }
   }
 
@@ -293,6 +310,23 @@ export class SqliteHubStore implements HubStore {
     } catch (error) {
       this.#group.fail(storeErrorOf(error));
     }
+  }
+}
+
+function openLocked(
+  { folder, failpoint = noFailpoint, acceptLostLog = false }: SqliteHubStoreOptions,
+  path: string,
+  make: (database: DatabaseSync, log: LogKeeper) => SqliteHubStore,
+): SqliteHubStore {
+  const database = openDatabase({ folder, failpoint, acceptLostLog });
+  let log: LogKeeper | null = null;
+  try {
+    log = new LogKeeper(database, path, failpoint);
+    return make(database, log);
+  } catch (error) {
+    log?.close();
+    closeDatabase(database);
+    throw storeErrorOf(error);
   }
 }
 

@@ -37,6 +37,16 @@ const TABLE = {
     fatal: true,
     message: 'Data folder cannot be written: check its owner, its mode and the file system',
   },
+  STORE_UNSAFE: {
+    retryable: false,
+    fatal: true,
+    message: 'Data folder is not safe from other users and was left as it is',
+  },
+  STORE_INCOMPLETE: {
+    retryable: false,
+    fatal: true,
+    message: 'Database and its log belong together, and one is missing: restore both',
+  },
   STORE_FULL: {
     retryable: true,
     fatal: false,
