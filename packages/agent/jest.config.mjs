@@ -3,5 +3,8 @@ import { jestConfig } from '../../scripts/jest-preset.mjs';
 export default jestConfig({
   // Handshakes take their time on a busy machine.
   testTimeout: 60_000,
-  moduleNameMapper: { '^#key-file$': '<rootDir>/src/keys/key-file-node.ts' },
+  moduleNameMapper: {
+    '^#key-file$': '<rootDir>/src/keys/key-file-node.ts',
+    '^#async-scope$': '<rootDir>/src/ground/async-scope-node.ts',
+  },
 });

@@ -18,6 +18,12 @@ function documented(markdown: string): string[] {
   return [...markdown.matchAll(/^\|\s*`([^`]+)`/gm)].map(([, name = '']) => name);
 }
 
+/** The names that open the list of what is optional. */
+function optionalPeers(markdown: string): string[] {
+  const section = markdown.split('\n## Optional\n')[1] ?? '';
+  return [...section.matchAll(/^- `([^`]+)`/gm)].map(([, name = '']) => name);
+}
+
 function dependenciesOf(name: string): string[] {
   const pkg = packages.find((candidate) => candidate.name === name);
   return Object.keys(pkg?.manifest.dependencies ?? {}).filter((dependency) => !own.has(dependency));
@@ -32,6 +38,22 @@ describe('run-time dependencies', () => {
     const used = new Set(published.flatMap((pkg) => dependenciesOf(pkg.name)));
     expect(documented(readFileSync(file, 'utf8')).toSorted()).toEqual([...used].toSorted());
   });
+
+  withDocument(
+    'docs/dependencies.md lists exactly the optional peers, and all peers are optional',
+    () => {
+      const peers = packages
+        .filter((pkg) => pkg.manifest.private !== true)
+        .flatMap(({ name, manifest }) =>
+          Object.keys(manifest.peerDependencies ?? {})
+            .filter((peer) => !own.has(peer))
+            .map((peer) => ({ name, peer, meta: manifest.peerDependenciesMeta?.[peer] })),
+        );
+      expect(peers.filter(({ meta }) => meta?.optional !== true)).toEqual([]);
+      const used = new Set(peers.map(({ peer }) => peer));
+      expect(optionalPeers(readFileSync(file, 'utf8')).toSorted()).toEqual([...used].toSorted());
+    },
+  );
 
   test('of crypto are at most three', () => {
     expect(dependenciesOf('@agentmesh/crypto').length).toBeLessThanOrEqual(3);

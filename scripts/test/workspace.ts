@@ -20,6 +20,8 @@ interface Manifest {
   readonly exports?: Readonly<Record<string, Conditions>>;
   readonly imports?: Readonly<Record<string, Conditions>>;
   readonly dependencies?: Readonly<Record<string, string>>;
+  readonly peerDependencies?: Readonly<Record<string, string>>;
+  readonly peerDependenciesMeta?: Readonly<Record<string, { readonly optional?: boolean }>>;
 }
 
 /** One package of the workspace; `folder` is absolute, `path` relative to the root. */

@@ -7,6 +7,7 @@ import type { AgentKeyPair, AgentMeshError } from '@agentmesh/crypto';
 import type { Clock } from '@agentmesh/protocol';
 import type { TrustPolicy } from './conversation/trust.js';
 import { AgentError } from './ground/errors.js';
+import { KeepAlive } from './ground/keep-alive.js';
 import { KeyedMutex } from './ground/keyed-mutex.js';
 import type { Logger, Runtime } from './ground/runtime.js';
 import { SharedLock } from './ground/shared-lock.js';
@@ -44,10 +45,12 @@ export class AgentContext {
   readonly store: GuardedStore;
   readonly logs: LogOrder;
   readonly events: EventEmitter;
+  readonly keepAlive: KeepAlive;
   /** By aid in hex: load→commit of one peer never interleaves. */
   readonly peers = new KeyedMutex();
   /** Shared by whoever speaks or begins sessions; a change of identity has it for itself. */
   readonly identityLock = new SharedLock();
+  #refusesCalls = false;
   #closed = false;
 
   private constructor(
@@ -58,6 +61,7 @@ export class AgentContext {
     this.self = opened.self;
     this.runtime = parts.runtime;
     this.waits = waitingClock(parts.runtime.now);
+    this.keepAlive = new KeepAlive(parts.runtime);
     this.log = parts.log;
     this.policy = parts.policy;
     this.requireOneTimePrekey = parts.requireOneTimePrekey;
@@ -93,13 +97,20 @@ export class AgentContext {
 
   /** A new transaction; throws once the agent is closed or its store has failed. */
   transaction(): StoreTransaction {
-    this.assertRunning();
+    if (this.store.failure !== null) throw this.store.failure;
+    if (this.#closed) throw new AgentError('CLOSED');
     return new StoreTransaction(this.store);
   }
 
+  /** Throws where nothing can be asked of this agent any more. */
   assertRunning(): void {
     if (this.store.failure !== null) throw this.store.failure;
-    if (this.#closed) throw new AgentError('CLOSED');
+    if (this.#refusesCalls) throw new AgentError('CLOSED');
+  }
+
+  /** Its program asks for nothing more; what was begun goes on. */
+  refuseCalls(): void {
+    this.#refusesCalls = true;
   }
 
   /** No new work from now on. */

@@ -20,24 +20,22 @@ import type { Handler } from './receiving/dispatcher.js';
 import { Engine } from './engine/engine.js';
 import { AgentError } from './ground/errors.js';
 import type { AgentEvents } from './message/events.js';
-import { keptByCaller, keptInMemory } from './keys/kept-identity.js';
-import type { KeptIdentity } from './keys/kept-identity.js';
-import { MemoryStore } from './store/memory-store.js';
+import { keptOf, policyOf } from './engine/foundation.js';
 import { Message } from './message/message.js';
 import type { SendResult } from './message/message.js';
 import { MessageStream } from './message/message-stream.js';
 import type { RotationOptions } from './changes/rotation.js';
 import { ownRevocation, readRevocation, revoke } from './changes/revoking.js';
 import { checkName, checkOptions } from './engine/options.js';
-import type { AgentOptions, CheckedOptions } from './engine/options.js';
+import type { AgentOptions } from './engine/options.js';
 import { messageBody, payloadBody } from './message/payload.js';
 import { decodeEnvelope, encodeEnvelope } from './sending/sealed-envelope.js';
 import type { SealedEnvelope } from './sending/sealed-envelope.js';
 import { deliverToSelf } from './receiving/self-message.js';
 import { knownPeer, knownPeers, statusOf } from './engine/status.js';
 import type { AgentStatus, PeerInfo } from './engine/status.js';
-import { namesSelf, parseAllowList, parseReference } from './conversation/trust.js';
-import type { PeerReference, TrustPolicy } from './conversation/trust.js';
+import { namesSelf, parseReference } from './conversation/trust.js';
+import type { PeerReference } from './conversation/trust.js';
 
 /** One identity that sends and receives end-to-end encrypted messages. */
 export class Agent {
@@ -113,9 +111,17 @@ export class Agent {
     return this.#engine.dispatcher.addHandler(handler);
   }
 
-  /** Messages for a loop; each counts as handled when the next one is asked for. */
+  /**
+   * Messages for a loop; each counts as handled when the next one is asked for. A loop that is left,
+   * by `break` or by an error, has not handled its last message, which comes again, unless it
+   * called `msg.done()` before.
+   */
   messages(): AsyncIterableIterator<Message> {
-    const stream = new MessageStream((handler) => this.onMessage(handler));
+    const { context, dispatcher } = this.#engine;
+    const stream = new MessageStream(
+      (handler) => dispatcher.addHandler(handler, { isLoop: true }),
+      context.keepAlive.holder(),
+    );
     this.#streams.add(stream);
     return stream;
   }
@@ -303,10 +309,18 @@ export class Agent {
     await drop(this.#engine.context.store, id);
   }
 
-  /** Completes what was begun within a few seconds and lets go of hub and store. */
+  /**
+   * Completes what was begun within a few seconds and lets go of hub and store. Inside of a handler
+   * it resolves before that, when all but the handler is done: nothing more is sent or received,
+   * and the message counts according to what the handler does then.
+   */
   async close(): Promise<void> {
-    await this.#engine.close();
-    for (const stream of this.#streams) stream.end();
+    const streams = [...this.#streams];
+    const isInside = this.#engine.dispatcher.isInHandler || streams.some((each) => each.isInBody);
+    const closing = this.#engine.close(isInside);
+    void closing.begun.then(() => streams.forEach((stream) => stream.finish()));
+    void closing.ended.then(() => streams.forEach((stream) => stream.end()));
+    await (isInside ? closing.begun : closing.ended);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -341,27 +355,6 @@ export class Agent {
     const { name, self } = this.#engine.context;
     return namesSelf(reference, name, self.aid);
   }
-}
-
-/** The policy with what the allow-list file says. */
-async function policyOf({ policy, allowListPath }: CheckedOptions): Promise<TrustPolicy> {
-  if (allowListPath === null) return policy;
-  const { readAllowList } = await import('#key-file');
-  const listed = parseAllowList(await readAllowList(allowListPath));
-  return { ...policy, allowed: [...policy.allowed, ...listed] };
-}
-
-/** Keys and store: those that were given, those on the disk, or new ones in memory. */
-async function keptOf(options: CheckedOptions): Promise<KeptIdentity> {
-  const { keyPair, keypairPath, passphrase, runtime, log } = options;
-  if (keypairPath === null) {
-    const store = options.store ?? new MemoryStore();
-    return keyPair === null ? keptInMemory(store, runtime.random) : keptByCaller(keyPair, store);
-  }
-  // Only here, so that no other use of this package ever meets a file system.
-  const { loadKeyFile } = await import('#key-file');
-  const kept = await loadKeyFile({ keypairPath, passphrase, runtime, log });
-  return { ...kept, store: options.store ?? kept.store };
 }
 
 /** Sends a body to a peer who is one already; resolves when the hub has it durably. */

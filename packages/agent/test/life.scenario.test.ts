@@ -1,5 +1,5 @@
 /**
- * An agent's life: handlers, restarts, an absent hub, a full store, the end. One story per test.
+ * An agent's life: restarts, an absent hub, a full store, the end. One story per test.
  */
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -8,106 +8,7 @@ import { inspect } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import { LocalHub } from '@agentmesh/hub-local';
 import { Agent, MemoryStore } from '../src/index.js';
-import { AGENT_LIMITS } from '../src/ground/limits.js';
 import { World } from './world.js';
-
-describe('handlers', () => {
-  test('several run one after the other, in the order in which they came, awaited', async () => {
-    await using world = await World.create();
-    const alice = await world.agent('alice');
-    const bob = await world.agent('bob');
-    const order: string[] = [];
-    bob.agent.onMessage(async ({ text }) => {
-      order.push(`slow begins ${text}`);
-      for (let i = 0; i < 5; i++) await new Promise(setImmediate);
-      order.push(`slow ends ${text}`);
-    });
-    const remove = bob.agent.onMessage(({ text }) => void order.push(`last ${text}`));
-    await world.finish(alice.agent.send('bob', '1'));
-    await world.finish(alice.agent.send('bob', '2'));
-    await world.rest();
-    remove();
-    await world.finish(alice.agent.send('bob', '3'));
-    await world.rest();
-    expect(order).toEqual([
-      ...['slow begins 1', 'slow ends 1', 'last 1'],
-      ...['slow begins 2', 'slow ends 2', 'last 2'],
-      ...['slow begins 3', 'slow ends 3'],
-    ]);
-  });
-
-  test('one that throws gets the message again, the others do not', async () => {
-    await using world = await World.create();
-    const alice = await world.agent('alice');
-    const bob = await world.agent('bob');
-    const seen: string[] = [];
-    let failures = 2;
-    bob.agent.onMessage(({ text, redelivered }) => {
-      seen.push(`${text} ${redelivered}`);
-      if (text === 'bad' && failures-- > 0) throw new TypeError('not today');
-    });
-    await world.finish(alice.agent.send('bob', 'bad'));
-    await world.finish(alice.agent.send('bob', 'good'));
-    await world.rest();
-    expect(seen).toEqual(['bad false', 'good false']);
-    await world.advance(10_000);
-    expect(seen).toEqual(['bad false', 'good false', 'bad true', 'bad true']);
-    expect(bob.texts).toEqual(['bad', 'good']);
-    expect(
-      bob.events.handlerError.map(({ attempt, deadLettered }) => [attempt, deadLettered]),
-    ).toEqual([
-      [1, false],
-      [2, false],
-    ]);
-    expect(await bob.agent.status()).toMatchObject({ inbox: 0, handlers: 2 });
-  });
-
-  test('a message that fails every time becomes a dead letter after five runs', async () => {
-    await using world = await World.create();
-    const alice = await world.agent('alice');
-    const bob = await world.agent('bob');
-    let runs = 0;
-    bob.agent.onMessage(() => {
-      runs += 1;
-      throw new TypeError('never');
-    });
-    await world.finish(alice.agent.send('bob', 'poison'));
-    await world.advance(60_000);
-    expect(runs).toBe(AGENT_LIMITS.handlerAttempts);
-    expect(bob.events.handlerError.at(-1)).toMatchObject({ attempt: 5, deadLettered: true });
-    const keys = [...(await bob.store.rows()).keys()];
-    expect(keys.filter((key) => key.startsWith('inbox/'))).toEqual([]);
-    expect(keys.filter((key) => key.startsWith('dead/'))).toHaveLength(1);
-  });
-
-  test('messages() gives one at a time, the next only when it is asked for', async () => {
-    await using world = await World.create();
-    const alice = await world.agent('alice');
-    const bob = await Agent.create('bob', {
-      hub: world.hub,
-      runtime: world.runtime(),
-      logLevel: 'silent',
-    });
-    const stream = bob.messages();
-    const first = stream.next();
-    for (const text of ['1', '2', '3']) await world.finish(alice.agent.send('bob', text));
-    await world.rest();
-    expect((await first).value?.text).toBe('1');
-    expect((await bob.status()).inbox).toBe(3);
-    expect((await stream.next()).value?.text).toBe('2');
-    await world.rest();
-    expect((await bob.status()).inbox).toBe(2);
-    for await (const { text } of stream) {
-      expect(text).toBe('3');
-      break;
-    }
-    await world.rest();
-    expect(await bob.status()).toMatchObject({ inbox: 0, handlers: 0 });
-    const waiting = bob.messages().next();
-    await world.finish(bob.close());
-    expect(await waiting).toEqual({ done: true, value: undefined });
-  });
-});
 
 describe('a restart on the same store and hub', () => {
   test('goes on in the same session; unhandled messages come again with the same id', async () => {

@@ -82,6 +82,7 @@ export class World {
         });
         return cancel;
       },
+      hold: () => () => {},
     };
   }
 

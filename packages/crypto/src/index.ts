@@ -73,7 +73,7 @@ export { hubAuthBytes, hubIdOf, HubKeyPair, importHubKey, verifyHubAuth } from '
 export type { ChannelBindingType, HubAuthTranscript } from './hub-auth.js';
 
 // Ground: loading, errors, limits, bytes.
-export { ready } from './sodium.js';
+export { cryptoBackend, ready } from './sodium.js';
 export { AgentMeshError, CryptoError } from './errors.js';
 export type { CryptoErrorCode } from './errors.js';
 export { LIMITS } from './limits.js';

@@ -1,9 +1,11 @@
 /**
- * The one module that touches libsodium. Owns loading it and proving that every function used is
- * really there: the bundled types declare functions that the standard build lacks.
- * Does not own any protocol rule; `signature`, `x25519`, `ml-kem` and `public-key` do.
+ * The one module that touches libsodium. Owns loading it, proving that every function used is
+ * really there (the bundled types declare functions that the standard build lacks), and putting a
+ * native build of the same library in its place where the application has installed one. Does not own any protocol rule; `signature`, `x25519`, `ml-kem` and `public-key` do.
  */
+import { findAccelerator, warn } from '#accelerator';
 import libsodium from 'libsodium-wrappers';
+import type { Accelerator } from './accelerator/types.js';
 import { CryptoError } from './errors.js';
 
 const USED = [
@@ -18,9 +20,11 @@ const USED = [
   'crypto_kem_mlkem768_dec',
 ] as const;
 
-type Sodium = Pick<typeof libsodium, (typeof USED)[number]>;
+type Kem = Extract<(typeof USED)[number], `crypto_kem_${string}`>;
+type Sodium = Omit<Accelerator, 'name'> & Pick<typeof libsodium, Kem>;
 
 let loaded: Sodium | null = null;
+let native: Accelerator | null = null;
 let loading: Promise<void> | null = null;
 
 async function load(): Promise<void> {
@@ -29,10 +33,34 @@ async function load(): Promise<void> {
   if (missing.length > 0) {
     throw new CryptoError('NOT_READY', `libsodium lacks ${missing.join(', ')}`);
   }
-  loaded = libsodium;
+  const found = await findAccelerator();
+  if (found.problem !== null) warn(found.problem);
+  native = found.accelerator;
+  loaded = native === null ? libsodium : withNative(libsodium, native);
 }
 
-/** Loads the cryptographic library (WebAssembly). Await it once; later calls are free. */
+/** ML-KEM stays with libsodium's own build: the native package does not have it. */
+function withNative(library: typeof libsodium, build: Accelerator): Sodium {
+  return {
+    ...build,
+    crypto_kem_mlkem768_seed_keypair: library.crypto_kem_mlkem768_seed_keypair,
+    crypto_kem_mlkem768_enc_deterministic: library.crypto_kem_mlkem768_enc_deterministic,
+    crypto_kem_mlkem768_dec: library.crypto_kem_mlkem768_dec,
+  };
+}
+
+/** The native build in use, or null: Node computes some functions faster than WebAssembly does. */
+export function accelerator(): Accelerator | null {
+  return native;
+}
+
+/** What computes: `sodium-native` where the application has installed it and it works. */
+export function cryptoBackend(): 'sodium-native' | 'libsodium-wrappers' {
+  if (loaded === null) throw new CryptoError('NOT_READY');
+  return native?.name ?? 'libsodium-wrappers';
+}
+
+/** Loads the cryptographic library (WebAssembly, and `sodium-native` where it is installed). Await it once; later calls are free. */
 export function ready(): Promise<void> {
   loading ??= load();
   return loading;

@@ -4,7 +4,7 @@
  */
 import { createHash } from 'node:crypto';
 
-const P = 2n ** 255n - 19n;
+export const P = 2n ** 255n - 19n;
 /** Order of the main subgroup. */
 export const L = 2n ** 252n + 27742317777372353535851937790883648493n;
 

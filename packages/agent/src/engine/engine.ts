@@ -5,7 +5,6 @@
 import type { AgentMeshError } from '@agentmesh/crypto';
 import { AgentContext } from '../agent-context.js';
 import { AgentError } from '../ground/errors.js';
-import { AGENT_LIMITS } from '../ground/limits.js';
 import type { KeptIdentity } from '../keys/kept-identity.js';
 import { Publisher } from '../keys/publisher.js';
 import type { InboxRow } from '../message/inbox.js';
@@ -25,6 +24,8 @@ import { Deliveries } from '../sending/deliveries.js';
 import { Sender } from '../sending/sender.js';
 import { Transmitter } from '../sending/transmitter.js';
 import { RowSweeper } from '../store/row-sweeper.js';
+import { closingOf } from './closing.js';
+import type { Closing } from './closing.js';
 import { HubSide } from './hub-side.js';
 import type { CheckedOptions } from './options.js';
 
@@ -54,11 +55,12 @@ export class Engine {
   readonly transmitter: Transmitter;
   readonly #followUps: FollowUps;
   readonly #sweeper: RowSweeper;
-  #closing: Promise<void> | null = null;
+  #closing: Closing | null = null;
 
   private constructor(context: AgentContext, { kept, options, reply }: EngineParts) {
     this.context = context;
-    this.deliveries = new Deliveries(context.events, context.runtime.now);
+    const { events, runtime, keepAlive } = context;
+    this.deliveries = new Deliveries({ events, now: runtime.now, keepAlive });
     const budget = new HandshakeBudget();
     const sweeper = new RowSweeper(context.store);
     this.#sweeper = sweeper;
@@ -118,7 +120,7 @@ export class Engine {
       await engine.hub?.connect();
       return engine;
     } catch (error) {
-      await engine.close();
+      await engine.close(false).ended;
       throw error;
     }
   }
@@ -130,11 +132,18 @@ export class Engine {
     context.log.error('agent stopped', { code: error.code });
     context.events.emit('stopped', { error });
     void this.hub?.disconnect();
+    context.keepAlive.end();
   }
 
-  /** Completes what was begun within a few seconds, then lets go of hub and store. */
-  close(): Promise<void> {
-    this.#closing ??= this.#close();
+  /**
+   * Completes what was begun within a few seconds, then lets go of hub and store. `isInside`: called
+   * by a handler, which cannot end before it has an answer.
+   */
+  close(isInside: boolean): Closing {
+    this.hub?.leave();
+    this.receiver.stop();
+    const steps = { flush: () => this.#flush(), letGo: () => this.#letGo() };
+    this.#closing ??= closingOf(this, isInside, steps);
     return this.#closing;
   }
 
@@ -148,20 +157,20 @@ export class Engine {
     await this.outcomes.load();
   }
 
-  async #close(): Promise<void> {
-    const { context, hub } = this;
-    hub?.leave();
-    this.receiver.stop();
-    await this.#within(AGENT_LIMITS.drainMs, async () => {
-      await this.dispatcher.drain();
-      await context.peers.idle();
-      if (hub?.link.isUp !== true) return;
-      await this.outcomes.flush();
-      await this.#followUps.flush();
-      await this.transmitter.idle();
-    });
+  /** What is owed to peers and what was said is given to the hub, if it is there. */
+  async #flush(): Promise<void> {
+    await this.context.peers.idle();
+    if (this.hub?.link.isUp !== true) return;
+    await this.outcomes.flush();
+    await this.#followUps.flush();
+    await this.transmitter.idle();
+  }
+
+  /** Nothing is said any more; hub and store are let go of. */
+  async #letGo(): Promise<void> {
+    const { context } = this;
     this.#halt(new AgentError('CLOSED'));
-    await hub?.disconnect();
+    await this.hub?.disconnect();
     await context.peers.idle();
     await this.#sweeper.idle();
     context.close();
@@ -177,14 +186,5 @@ export class Engine {
     this.#followUps.stop();
     this.transmitter.stop(reason);
     this.deliveries.close(reason);
-  }
-
-  /** Waits for a task, but not longer. */
-  async #within(limitMs: number, task: () => Promise<void>): Promise<void> {
-    const { promise: late, resolve } = Promise.withResolvers<void>();
-    const cancel = this.context.runtime.schedule(limitMs, resolve);
-    // A failing store has stopped the agent and says so itself.
-    await Promise.race([Promise.allSettled([task()]), late]);
-    cancel();
   }
 }

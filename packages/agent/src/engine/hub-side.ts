@@ -55,7 +55,7 @@ export class HubSide {
     const { context, hub, token, keeper, bundles, publisher, sender, transmitter } = parts;
     this.#parts = parts;
     this.#connector = new Connector(context, hub, token);
-    this.link = new HubLink(this.#newConnection());
+    this.link = new HubLink(this.#newConnection(), context.keepAlive);
     const { link } = this;
     const onSwitch = (): void => this.#replaceConnection();
     this.#rotation = new Rotation({

@@ -50,6 +50,12 @@ const AGENT_ERRORS = {
     retryable: true,
     message: 'Sender was never introduced here: call connectWithBundle() with his bundle first',
   },
+  NOT_HANDLED: {
+    retryable: true,
+    message:
+      'The loop over messages() was left before it asked for the next message: this one comes ' +
+      'again; call msg.done() before you leave the loop if it is handled',
+  },
   NO_DEAD_LETTER: { retryable: false, message: 'No dead letter has this id' },
   UNKNOWN_PEER: { retryable: false, message: 'Nothing is known of this peer' },
   NOT_ACCEPTED: { retryable: false, message: 'Messages from this sender are not accepted' },

@@ -14,6 +14,11 @@ export interface Runtime {
   readonly random: RandomSource;
   /** Runs a task once after a delay; the returned function cancels it. */
   schedule(delayMs: number, task: () => void): () => void;
+  /**
+   * Keeps the process running until the returned function is called. Timers of `schedule` do not;
+   * where a page and no process goes on, there is nothing to do.
+   */
+  hold(): () => void;
 }
 
 /** Where an agent writes what an operator should read. Never keys, payloads or tokens. */
@@ -30,6 +35,9 @@ export type LogFields = Readonly<Record<string, string | number | boolean | null
 /** The console of Node and of browsers. */
 export const systemLogger: Logger = globalThis.console;
 
+/** A timer's longest delay. */
+const LONGEST_MS = 2 ** 31 - 1;
+
 /** The machine itself. Waiting timers do not keep a Node process alive. */
 export const systemRuntime: Runtime = {
   now: systemClock,
@@ -38,6 +46,10 @@ export const systemRuntime: Runtime = {
     const timer: unknown = setTimeout(task, delayMs);
     if (isUnrefable(timer)) timer.unref();
     return () => clearTimeout(timer as Parameters<typeof clearTimeout>[0]);
+  },
+  hold() {
+    const timer: unknown = setInterval(() => {}, LONGEST_MS);
+    return () => clearInterval(timer as Parameters<typeof clearInterval>[0]);
   },
 };
 

@@ -53,8 +53,15 @@ export class Connector {
     await connection.close();
   }
 
-  /** Tries until it succeeds; rejects with what no retry can help, or once {@link stop}ped. */
-  async insist(connection: IdentityConnection, keyPair: AgentKeyPair): Promise<void> {
+  /**
+   * Tries until it succeeds; rejects with what no retry can help, or once {@link stop}ped. An agent
+   * that waits for its hub is meant to serve: the process goes on meanwhile.
+   */
+  insist(connection: IdentityConnection, keyPair: AgentKeyPair): Promise<void> {
+    return this.#context.keepAlive.during(this.#insist(connection, keyPair));
+  }
+
+  async #insist(connection: IdentityConnection, keyPair: AgentKeyPair): Promise<void> {
     for (let failures = 0; ; failures++) {
       try {
         return await this.connect(connection, keyPair);

@@ -3,6 +3,7 @@
  * which connection that is, and that a request outlives the change; a connection's own life is `identity-connection`'s.
  */
 import type { AgentMeshError } from '@agentmesh/crypto';
+import type { KeepAlive } from '../ground/keep-alive.js';
 import type { HubConnection } from '@agentmesh/protocol';
 import type { IdentityConnection } from './identity-connection.js';
 
@@ -11,11 +12,13 @@ export const NO_HUB = new Uint8Array(32);
 
 /** The connection in use, for everybody who asks something of the hub. */
 export class HubLink {
+  readonly #keepAlive: KeepAlive;
   #connection: IdentityConnection;
   #hubId: Uint8Array | null = null;
 
-  constructor(connection: IdentityConnection) {
+  constructor(connection: IdentityConnection, keepAlive: KeepAlive) {
     this.#connection = connection;
+    this.#keepAlive = keepAlive;
   }
 
   get connection(): IdentityConnection {
@@ -48,7 +51,11 @@ export class HubLink {
   }
 
   /** A request that waits for the connection and outlives its interruptions, and its replacement. */
-  async request<T>(request: (connection: HubConnection) => Promise<T>): Promise<T> {
+  request<T>(request: (connection: HubConnection) => Promise<T>): Promise<T> {
+    return this.#keepAlive.during(this.#request(request));
+  }
+
+  async #request<T>(request: (connection: HubConnection) => Promise<T>): Promise<T> {
     for (;;) {
       const connection = this.#connection;
       try {

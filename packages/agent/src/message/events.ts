@@ -100,6 +100,11 @@ export class EventEmitter {
     return () => void listeners.delete(listener);
   }
 
+  /** Whether anybody listens, or still may before it is told. */
+  isHeard(name: keyof AgentEvents): boolean {
+    return this.#held !== null || (this.#listeners.get(name)?.size ?? 0) > 0;
+  }
+
   /** Tells what was held back: to be called once the agent has been handed out. */
   release(): void {
     const held = this.#held ?? [];

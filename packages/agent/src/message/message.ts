@@ -54,6 +54,7 @@ export class Message {
   /** Id of the message that this one answers, or null. */
   readonly replyTo: string | null;
   readonly #reply: Reply;
+  #isDone = false;
 
   constructor(row: InboxRow, redelivered: boolean, reply: Reply) {
     const content = decodeContent(row.content);
@@ -71,6 +72,19 @@ export class Message {
     this.redelivered = redelivered;
     this.replyTo = replyTo;
     this.#reply = reply;
+  }
+
+  /**
+   * Says that this message is handled although the loop over `messages()` that has it is about to
+   * be left. Not needed where the loop goes on, nor in handlers.
+   */
+  done(): void {
+    this.#isDone = true;
+  }
+
+  /** Whether {@link done} was called. */
+  get isDone(): boolean {
+    return this.#isDone;
   }
 
   /** Answers the sender, whatever his name leads to by now. Like `send`, with `replyTo` set. */

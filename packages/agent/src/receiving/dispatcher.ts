@@ -5,11 +5,14 @@
  */
 import type { AgentContext } from '../agent-context.js';
 import { AgentError } from '../ground/errors.js';
+import type { Holder } from '../ground/keep-alive.js';
 import { decodeInboxRow, encodeInboxRow } from '../message/inbox.js';
 import type { InboxRow } from '../message/inbox.js';
 import type { Received } from '../conversation/judge.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
+import type { AgentEvents } from '../message/events.js';
 import type { Message } from '../message/message.js';
+import { isInside, runInside } from '../ground/inside.js';
 import { reasonOf } from '../conversation/outcome.js';
 import type { Ending, Outcomes } from '../owed/outcomes.js';
 import { orderOf, ROW } from '../store/row-keys.js';
@@ -52,11 +55,17 @@ export class Dispatcher {
   readonly #outcomes: Outcomes;
   readonly #read: (row: InboxRow, redelivered: boolean) => Message;
   readonly #handlers = new Set<Handler>();
+  /** Those that hand messages to a loop: it decides when to go on. */
+  readonly #loops = new Set<Handler>();
+  #isInLoop = false;
+  /** While messages wait that a handler is to see, at once or again. */
+  readonly #holder: Holder;
   /** In order of arrival. */
   #waiting: Waiting[] = [];
   #running: Promise<void> | null = null;
   #cancelWake: (() => void) | null = null;
   #draining = false;
+  #finishing = false;
   #stopped = false;
 
   constructor(parts: {
@@ -66,6 +75,7 @@ export class Dispatcher {
     readonly read: (row: InboxRow, redelivered: boolean) => Message;
   }) {
     this.#context = parts.context;
+    this.#holder = parts.context.keepAlive.holder();
     this.#sweeper = parts.sweeper;
     this.#outcomes = parts.outcomes;
     this.#read = parts.read;
@@ -117,6 +127,7 @@ export class Dispatcher {
   /** A row was committed; it runs when nothing before it is missing, or after a wait. */
   add(entry: InboxEntry): void {
     this.#waiting.push(waiting(entry, this.#context.waits() + AGENT_LIMITS.inOrderMs));
+    this.#updateHold();
   }
 
   /** A row is in the inbox again: a dead letter that somebody wants to be tried once more. */
@@ -135,13 +146,26 @@ export class Dispatcher {
     this.#kick();
   }
 
-  /** Adds a handler behind the others; the returned function removes it. */
-  addHandler(handler: Handler): () => void {
+  /**
+   * Adds a handler behind the others; the returned function removes it. `isLoop`: it hands messages
+   * to a loop of the program, which keeps no process running while it does not ask for the next.
+   */
+  addHandler(handler: Handler, { isLoop = false } = {}): () => void {
     // A function added twice runs twice and is removed once each.
     const own: Handler = (message) => handler(message);
     this.#handlers.add(own);
+    if (isLoop) this.#loops.add(own);
     this.#kick();
-    return () => void this.#handlers.delete(own);
+    return () => {
+      this.#handlers.delete(own);
+      this.#loops.delete(own);
+      this.#updateHold();
+    };
+  }
+
+  /** Whether the caller is one of the handlers, or was called by one. */
+  get isInHandler(): boolean {
+    return isInside(this);
   }
 
   /** Handles all that can be handled now, in whatever order it came; resolves then. */
@@ -151,13 +175,32 @@ export class Dispatcher {
     await this.#running;
   }
 
+  /** No handler begins any more; resolves when those that run have ended. */
+  async finish(): Promise<void> {
+    this.#finishing = true;
+    await this.#running;
+  }
+
   stop(): void {
     this.#stopped = true;
     this.#cancelWake?.();
+    this.#updateHold();
+  }
+
+  /** A message that a handler is to see keeps the process running, also while it waits. */
+  #updateHold(): void {
+    const isWork = this.#handlers.size > 0 && this.#waiting.length > 0;
+    this.#holder(isWork && !this.#isOver && !this.#isInLoop);
+  }
+
+  /** Nothing begins any more. */
+  get #isOver(): boolean {
+    return this.#stopped || this.#finishing;
   }
 
   #kick(): void {
-    if (this.#running !== null || this.#stopped || this.#handlers.size === 0) return;
+    this.#updateHold();
+    if (this.#running !== null || this.#isOver || this.#handlers.size === 0) return;
     this.#running = this.#run();
   }
 
@@ -175,7 +218,7 @@ export class Dispatcher {
 
   /** The first message that may run, or the earliest of its line. */
   #next(): Waiting | null {
-    if (this.#stopped || this.#handlers.size === 0) return null;
+    if (this.#isOver || this.#handlers.size === 0) return null;
     const nowMs = this.#context.waits();
     const isDue = (item: Waiting): boolean =>
       item.dueMs <= nowMs || (this.#draining && item.attempts === 0);
@@ -193,7 +236,7 @@ export class Dispatcher {
   #wakeLater(): void {
     this.#cancelWake?.();
     this.#cancelWake = null;
-    if (this.#stopped || this.#handlers.size === 0 || this.#waiting.length === 0) return;
+    if (this.#isOver || this.#handlers.size === 0 || this.#waiting.length === 0) return;
     const atMs = Math.min(...this.#waiting.map(({ dueMs }) => dueMs));
     const delayMs = Math.max(0, atMs - this.#context.waits());
     this.#cancelWake = this.#context.runtime.schedule(delayMs, () => this.#kick());
@@ -207,6 +250,8 @@ export class Dispatcher {
     if (item.attempts > AGENT_LIMITS.handlerAttempts) return this.#setAside(item);
     const message = this.#read(entry.row, entry.redelivered || item.attempts > 1);
     const errors = await this.#runHandlers(item, message);
+    // Too late to be kept: the message comes again.
+    if (this.#stopped) return;
     const refusal = errors.find(isRefusal);
     if (refusal !== undefined) return this.#done(item, refusedBy(refusal));
     const deadLettered = errors.length > 0 && item.attempts >= AGENT_LIMITS.handlerAttempts;
@@ -215,17 +260,28 @@ export class Dispatcher {
     else await this.#later(item);
     for (const error of errors) {
       const { attempts: attempt } = item;
-      this.#context.events.emit('handlerError', { error, message, attempt, deadLettered });
+      this.#tellOf({ error, message, attempt, deadLettered });
     }
+  }
+
+  /** An error that nobody listens to is written down, so that it is seen somewhere. */
+  #tellOf(failure: AgentEvents['handlerError']): void {
+    const { events, log } = this.#context;
+    if (events.isHeard('handlerError')) return events.emit('handlerError', failure);
+    const { error, message, attempt, deadLettered } = failure;
+    const { id, sender } = message;
+    log.error('handler failed', { id, sender, attempt, deadLettered, error: stackOf(error) });
   }
 
   /** Every handler that was not content with it before, one after the other. */
   async #runHandlers(item: Waiting, message: Message): Promise<unknown[]> {
     const errors: unknown[] = [];
-    for (const handler of this.#handlers) {
-      if (item.content.has(handler)) continue;
+    // Those of now: one that comes meanwhile, such as a loop begun again, sees it the next time.
+    const present = [...this.#handlers];
+    for (const handler of present) {
+      if (item.content.has(handler) || !this.#handlers.has(handler)) continue;
       try {
-        await handler(message);
+        await this.#runOne(handler, message);
         item.content.add(handler);
       } catch (error) {
         errors.push(error);
@@ -233,6 +289,17 @@ export class Dispatcher {
       }
     }
     return errors;
+  }
+
+  async #runOne(handler: Handler, message: Message): Promise<void> {
+    this.#isInLoop = this.#loops.has(handler);
+    this.#updateHold();
+    try {
+      await runInside(this, () => handler(message));
+    } finally {
+      this.#isInLoop = false;
+      this.#updateHold();
+    }
   }
 
   #done(item: Waiting, ending: Ending): void {
@@ -244,6 +311,7 @@ export class Dispatcher {
 
   #remove(item: Waiting): void {
     this.#waiting = this.#waiting.filter((other) => other !== item);
+    this.#updateHold();
     item.entry.handled();
   }
 
@@ -272,6 +340,10 @@ export class Dispatcher {
     this.#outcomes.ended(row, FAILED);
     this.#remove(item);
   }
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
 function waiting(entry: InboxEntry, dueMs: number): Waiting {

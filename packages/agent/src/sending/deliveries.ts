@@ -5,7 +5,10 @@
  */
 import { addressOf, toHex } from '@agentmesh/crypto';
 import type { AgentMeshError } from '@agentmesh/crypto';
+import { awaitable } from '../ground/awaited-promise.js';
+import type { Awaitable } from '../ground/awaited-promise.js';
 import { AgentError } from '../ground/errors.js';
+import type { KeepAlive } from '../ground/keep-alive.js';
 import type { AgentEvents, EventEmitter } from '../message/events.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import type { Outcome } from '../conversation/outcome.js';
@@ -34,8 +37,8 @@ interface Waiter {
   readonly envelope: string | null;
   /** On the agent's clock. */
   readonly sentMs: number;
-  readonly delivered: PromiseWithResolvers<void>;
-  readonly handled: PromiseWithResolvers<void>;
+  readonly delivered: Awaitable;
+  readonly handled: Awaitable;
 }
 
 /** What is awaited of one peer. */
@@ -52,15 +55,21 @@ type Step = AgentEvents['outgoing'];
 export class Deliveries {
   readonly #events: EventEmitter;
   readonly #now: () => number;
+  readonly #keepAlive: KeepAlive;
   /** By aid in hex. */
   readonly #lines = new Map<string, Line>();
   /** By envelope id in hex: as long as in `numbers`. */
   readonly #envelopes = new Map<string, Waiter>();
 
-  /** `now` in milliseconds since 1970. */
-  constructor(events: EventEmitter, now: () => number) {
-    this.#events = events;
-    this.#now = now;
+  constructor(parts: {
+    readonly events: EventEmitter;
+    /** Milliseconds since 1970. */
+    readonly now: () => number;
+    readonly keepAlive: KeepAlive;
+  }) {
+    this.#events = parts.events;
+    this.#now = parts.now;
+    this.#keepAlive = parts.keepAlive;
   }
 
   /** A message was committed here. */
@@ -70,10 +79,9 @@ export class Deliveries {
       sent,
       envelope,
       sentMs: this.#now(),
-      delivered: Promise.withResolvers(),
-      handled: Promise.withResolvers(),
+      delivered: awaitable(() => this.#keepAlive.hold()),
+      handled: awaitable(() => this.#keepAlive.hold()),
     };
-    for (const { promise } of [waiter.delivered, waiter.handled]) promise.catch(() => undefined);
     const line = this.#lineOf(sent.aid);
     line.numbers.set(placeOf(sent), waiter);
     line.ids.set(sent.id, waiter);

@@ -7,6 +7,7 @@ import { AgentMeshError, toHex } from '@agentmesh/crypto';
 import { PROTOCOL_LIMITS, ProtocolError } from '@agentmesh/protocol';
 import type { HubConnection } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
+import type { Holder } from '../ground/keep-alive.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { decodeOutboxRow } from './outbox.js';
 import type { OutboxRow } from './outbox.js';
@@ -44,6 +45,8 @@ export class Transmitter {
   readonly #onRefused: OnRefused;
   readonly #lanes = new Map<string, Lane>();
   readonly #pace: Pace;
+  /** While something is on its way. */
+  readonly #holder: Holder;
   #connection: HubConnection | null = null;
   #lastKey = '';
   #messages = 0;
@@ -60,6 +63,7 @@ export class Transmitter {
     this.#sweeper = sweeper;
     this.#onRefused = onRefused;
     this.#pace = new Pace(context.waits());
+    this.#holder = context.keepAlive.holder();
   }
 
   /** Messages that the hub has not accepted yet. */
@@ -92,6 +96,7 @@ export class Transmitter {
       this.#messages += 1;
       this.#bytes += entry.bytes;
     }
+    this.#updateHold();
     this.#pump();
   }
 
@@ -137,6 +142,7 @@ export class Transmitter {
       for (const entry of lane.queue.splice(0)) entry.settle?.(reason);
     }
     this.#emptied?.resolve();
+    this.#updateHold();
   }
 
   /** Resolves when the hub has everything. */
@@ -144,6 +150,10 @@ export class Transmitter {
     if (this.#messages === 0) return Promise.resolve();
     this.#emptied ??= Promise.withResolvers();
     return this.#emptied.promise;
+  }
+
+  #updateHold(): void {
+    this.#holder(this.#messages > 0 && this.#stopped === null);
   }
 
   #laneOf(to: Uint8Array): Lane {
@@ -232,6 +242,7 @@ export class Transmitter {
   #settle(entry: OutboxEntry, refusal: AgentMeshError | null): void {
     this.#messages -= 1;
     this.#bytes -= entry.bytes;
+    this.#updateHold();
     if (this.#context.store.failure === null) this.#sweeper.delete(entry.key);
     entry.settle?.(refusal);
     if (this.#messages > 0) return;

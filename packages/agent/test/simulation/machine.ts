@@ -86,7 +86,12 @@ export class Process {
   /** What an agent takes from its machine. */
   runtime(): Runtime {
     const { now, random } = this;
-    return { now, random, schedule: (delayMs, task) => this.after(delayMs, task) };
+    return {
+      now,
+      random,
+      schedule: (delayMs, task) => this.after(delayMs, task),
+      hold: () => () => {},
+    };
   }
 
   /** What a hub takes from its machine. */
