@@ -30,6 +30,7 @@ export interface AgentParts {
   readonly log: Logger;
   readonly policy: TrustPolicy;
   readonly requireOneTimePrekey: boolean;
+  readonly hasHub: boolean;
 }
 
 /** One opening of one agent's store. */
@@ -116,6 +117,15 @@ export class AgentContext {
   /** No new work from now on. */
   close(): void {
     this.#closed = true;
+  }
+
+  /** Lets go of the store, with the mark of a clean end if it can still be written. */
+  async release(): Promise<void> {
+    if (this.store.failure === null) {
+      // A store that cannot take it has said so; the next opening then begins a new run.
+      await this.store.commitLast(this.self.closing()).catch(() => undefined);
+    }
+    await this.store.close();
   }
 }
 

@@ -142,6 +142,14 @@ export class World {
     await this.finish(resident.agent.close());
   }
 
+  /** Ends it as `kill -9` does: nothing more is written, and nothing is said to anybody. */
+  async kill(resident: Resident): Promise<void> {
+    resident.store.beforeCommit = () => {
+      throw new TypeError('killed');
+    };
+    await this.close(resident);
+  }
+
   /** Lets hub and agents come to rest; no time passes. */
   async rest(): Promise<void> {
     for (let i = 0; i < 4; i++) await this.host.rest();

@@ -29,6 +29,7 @@ export const CONTENT_KIND = {
   introduction: 7,
   outcome: 8,
   callFrames: 9,
+  run: 10,
 } as const;
 
 /** A kind that this version knows. */

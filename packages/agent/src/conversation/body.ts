@@ -21,6 +21,8 @@ import { decodePayload } from '@agentmesh/protocol';
 import type { JsonObject } from '@agentmesh/protocol';
 import { decodeOutcomes } from './outcome.js';
 import type { Outcome } from './outcome.js';
+import { decodeRunWord } from './run.js';
+import type { RunWord } from './run.js';
 
 /** What a content says. */
 export type Body =
@@ -30,6 +32,7 @@ export type Body =
   | { readonly kind: 'nudge' }
   | { readonly kind: 'outcome'; readonly outcomes: readonly Outcome[] }
   | { readonly kind: 'revocation'; readonly revocation: Revocation }
+  | { readonly kind: 'run'; readonly word: RunWord }
   | { readonly kind: 'callFrames'; readonly frames: readonly CallFrame[] }
   /** Of a later version, or reserved. */
   | { readonly kind: 'skipped' }
@@ -52,6 +55,8 @@ export function readBody({ kind, body }: Content): Body {
       return { kind: 'outcome', outcomes: decodeOutcomes(body) };
     case CONTENT_KIND.revocation:
       return { kind: 'revocation', revocation: revocationOf(body) };
+    case CONTENT_KIND.run:
+      return { kind: 'run', word: decodeRunWord(body) };
     case CONTENT_KIND.callFrames:
       return { kind: 'callFrames', frames: decodeCallFrames(body) };
     default:

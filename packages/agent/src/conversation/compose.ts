@@ -3,10 +3,11 @@
  * sending changes of a peer and of a session; pure, so that the caller commits all of it at once
  * before a byte leaves (protocol.md §2.11 P1).
  */
-import { decodeContent, encodeContent, seal } from '@agentmesh/crypto';
+import { CONTENT_KIND, decodeContent, encodeContent, seal } from '@agentmesh/crypto';
 import type { ContentKind, CryptoSession } from '@agentmesh/crypto';
 import { ackOf, outgoingOf, replaceSession } from './peer.js';
 import type { Peer } from './peer.js';
+import { encodeRunWord } from './run.js';
 import type { Author } from '../self/author.js';
 import { findSession } from './sessions.js';
 
@@ -37,7 +38,7 @@ const NO_LOG = { logSize: 0, logHead: new Uint8Array(32) };
 export function compose(author: Author, conversation: Conversation, draft: Draft): Composed {
   const { meta, nowMs, random } = author;
   const { peer } = conversation;
-  const outgoing = outgoingOf(peer, meta.epoch);
+  const outgoing = outgoingOf(peer, meta.numbersSince);
   const ack = ackOf(peer, meta.since);
   const msgId = random(16);
   const content = encodeContent({
@@ -60,11 +61,35 @@ export function compose(author: Author, conversation: Conversation, draft: Draft
       ...outgoing,
       next: outgoing.next + 1,
       total: outgoing.total + content.length,
+      run: meta.epoch,
+      instance: meta.instance,
     },
     ackSent: ack,
     owed: 0,
   };
   return { ...sealed, peer: numbered, content, msgId, number: outgoing.next };
+}
+
+/**
+ * What has to be said first, if the peer has had numbers of an earlier run of our store only: where
+ * they go on. Acknowledgements in the sessions of before are then of numbers of before.
+ */
+export function goOn(
+  { meta }: Author,
+  { peer, session }: Conversation,
+): { readonly conversation: Conversation; readonly word: Draft | null } {
+  const { run, next, instance, epoch } = peer.outgoing;
+  const isFresh = epoch !== meta.numbersSince || next === 1;
+  if (isFresh || run === meta.epoch) return { conversation: { peer, session }, word: null };
+  const sessions = peer.sessions.map((entry) =>
+    entry.epoch === meta.epoch || entry.lastNumber > 0 ? entry : { ...entry, lastNumber: next - 1 },
+  );
+  const before = instance ?? new Uint8Array(16);
+  const body = encodeRunWord({ what: 'goesOn', instance: before, number: next });
+  return {
+    conversation: { peer: { ...peer, sessions }, session },
+    word: { kind: CONTENT_KIND.run, body },
+  };
 }
 
 /**

@@ -101,7 +101,7 @@ export async function receive(context: ReceiveContext, incoming: Incoming): Prom
   const before = session;
   const step = { tx, me, policy, isAwaited, peer, before, opened, body };
   const settled = await settle(step); //                                          steps 9 to 11
-  const judged = { trust: peer.trust, isNew: known === null, epoch: me.meta.epoch };
+  const judged = { trust: peer.trust, isNew: known === null, epoch: me.meta.numbersSince };
   const told = { content, contentBytes, body, prekeys: await prekeysOf(tx, opened) };
   return { ...settled, ...judged, ...told, place: placeOf(message) };
 }

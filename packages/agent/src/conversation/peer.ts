@@ -70,6 +70,9 @@ export interface Outgoing {
   readonly acked: number;
   /** The last number that wants an acknowledgement: a message of the application. */
   readonly wanted: number;
+  /** Our epoch in which the last one was taken, and our instance then; null before version 5. */
+  readonly run: number;
+  readonly instance: Uint8Array | null;
   /** Lowest number whose content is kept. */
   readonly keptFrom: number;
   /** Bytes of all contents so far, and of those before some number up to `keptFrom`. */
@@ -81,7 +84,8 @@ export interface Outgoing {
 
 /** Our numbers at the beginning of an epoch. */
 function freshOutgoing(epoch: number): Outgoing {
-  return { epoch, next: 1, acked: 0, wanted: 0, keptFrom: 1, total: 0, before: 0, trimmedMs: 0 };
+  const numbers = { next: 1, acked: 0, wanted: 0, keptFrom: 1, total: 0, before: 0, trimmedMs: 0 };
+  return { epoch, ...numbers, run: 0, instance: null };
 }
 
 /** A peer at the moment he is pinned. */
@@ -139,9 +143,14 @@ export function isAwaiting({ acked, wanted, keptFrom }: Outgoing): boolean {
   return wanted > acked && wanted >= keptFrom;
 }
 
+/** The window of one of the peer's instances; null if it is new, or kept no more. */
+export function windowAt(peer: Peer, place: WindowPlace): SequenceWindow | null {
+  return peer.windows.find((window) => isAt(window, place)) ?? null;
+}
+
 /** The window of one of the peer's instances, empty if it is new. */
 export function windowOf(peer: Peer, place: WindowPlace): SequenceWindow {
-  return peer.windows.find((window) => isAt(window, place)) ?? emptyWindow(place);
+  return windowAt(peer, place) ?? emptyWindow(place);
 }
 
 function isAt(window: SequenceWindow, { since, instance }: WindowPlace): boolean {
@@ -172,9 +181,9 @@ export function holesOf(peer: Peer, since: number): SequenceRange[] {
 
 /**
  * Version 1 knew of no successions and revocations, version 2 of no numbers given up, version 3 of
- * none that want an acknowledgement.
+ * none that want an acknowledgement, version 4 of no runs.
  */
-const VERSION = 4;
+const VERSION = 5;
 
 /** Storage form of a peer. */
 export function encodePeer(peer: Peer): Uint8Array {
@@ -187,8 +196,9 @@ export function encodePeer(peer: Peer): Uint8Array {
   row.optional(peer.instance).optional(peer.heldInstance);
   row.list(peer.windows, (window) => writeWindow(row, window));
   const { epoch, next, acked, wanted, keptFrom, total, before, trimmedMs } = peer.outgoing;
+  const { run, instance } = peer.outgoing;
   row.u32(epoch).u64(next).u64(acked).u64(wanted).u64(keptFrom);
-  row.u64(total).u64(before).u64(trimmedMs);
+  row.u64(total).u64(before).u64(trimmedMs).u32(run).optional(instance);
   row.u64(peer.ackSent).u32(peer.owed).u64(peer.reset.atMs).u32(peer.reset.count);
   return row.finish();
 }
@@ -211,7 +221,7 @@ export function decodePeer(bytes: Uint8Array): Peer {
     trust: readTrust(row),
     record: { revision: row.u32(), bytes: row.bytes() },
     newestSignedMs: row.u64(),
-    sessions: row.list(() => readEntry(row)),
+    sessions: row.list(() => readEntry(row, version)),
     generation: row.u32(),
     instance: row.optional(16),
     heldInstance: row.optional(16),
@@ -225,6 +235,8 @@ export function decodePeer(bytes: Uint8Array): Peer {
       total: row.u64(),
       before: row.u64(),
       trimmedMs: row.u64(),
+      run: version < 5 ? 0 : row.u32(),
+      instance: version < 5 ? null : row.optional(16),
     },
     ackSent: row.u64(),
     owed: row.u32(),

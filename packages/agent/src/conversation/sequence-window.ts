@@ -34,6 +34,8 @@ export interface SequenceWindow {
    * any more, but one that was on its way all the time is as new as ever.
    */
   readonly givenUp: readonly SequenceRange[];
+  /** The run of the same store that this one goes on from: numbers below `from` are both's. */
+  readonly parent: { readonly instance: Uint8Array; readonly from: number } | null;
 }
 
 /** What a number is to a window: never seen, seen with this message, or seen with another one. */
@@ -44,7 +46,7 @@ export type WindowPlace = Pick<SequenceWindow, 'since' | 'instance'>;
 
 /** The window of an instance that nothing was received of. */
 export function emptyWindow({ since, instance }: WindowPlace): SequenceWindow {
-  return { since, instance, boot: 0, low: 0, seen: [], givenUp: [] };
+  return { since, instance, boot: 0, low: 0, seen: [], givenUp: [], parent: null };
 }
 
 export function noveltyOf(window: SequenceWindow, number: number, msgId: Uint8Array): Novelty {
@@ -92,6 +94,28 @@ export function giveUp(window: SequenceWindow, floor: number): Observed {
   const givenUp = joined([...window.givenUp, ...lost]).slice(-AGENT_LIMITS.givenUpRanges);
   const settled = settle({ ...window, low: floor, givenUp });
   return { window: settled, lost: window.low === 0 ? [] : lost };
+}
+
+/**
+ * The window of a run that goes on from another one: what is known of numbers below `from` holds
+ * for it too. Of a parent that is not known any more nothing is missing.
+ */
+export function forkedFrom(
+  window: SequenceWindow,
+  of: SequenceWindow | null,
+  parent: NonNullable<SequenceWindow['parent']>,
+): SequenceWindow {
+  const last = parent.from - 1;
+  if (of === null || window.low >= last) return { ...giveUp(window, last).window, parent };
+  const seen = [...of.seen, ...window.seen].filter(({ number }, at) =>
+    at < of.seen.length ? number <= last : number > last,
+  );
+  const givenUp = of.givenUp
+    .filter(({ from }) => from <= last)
+    .map(({ from, to }) => ({ from, to: Math.min(to, last) }));
+  const boot = Math.max(of.boot, window.boot);
+  const shared = settle({ ...window, boot, low: Math.min(of.low, last), seen, givenUp, parent });
+  return giveUp(shared, window.low).window;
 }
 
 function holds(number: number): (range: SequenceRange) => boolean {
@@ -149,14 +173,15 @@ export function writeWindow(row: RowWriter, window: SequenceWindow): void {
   row.u32(window.since).fixed(window.instance).u32(window.boot).u64(window.low);
   row.list(window.seen, ({ number, tag }) => row.u64(number).fixed(tag));
   row.list(window.givenUp, ({ from, to }) => row.u64(from).u64(to));
+  row.optional(window.parent?.instance ?? null).u64(window.parent?.from ?? 0);
 }
 
 /**
  * `version`: of the peer's row; in the first one there was one identity only, until the third one
- * nothing was remembered of what was given up.
+ * nothing was remembered of what was given up, until the fifth one nothing was known of runs.
  */
 export function readWindow(row: RowReader, version: number): SequenceWindow {
-  return {
+  const window = {
     since: version === 1 ? 1 : row.u32(),
     instance: row.fixed(16),
     boot: row.u32(),
@@ -164,4 +189,7 @@ export function readWindow(row: RowReader, version: number): SequenceWindow {
     seen: row.list(() => ({ number: row.u64(), tag: row.fixed(TAG_BYTES) })),
     givenUp: version < 3 ? [] : row.list(() => ({ from: row.u64(), to: row.u64() })),
   };
+  const instance = version < 5 ? null : row.optional(16);
+  const from = version < 5 ? 0 : row.u64();
+  return { ...window, parent: instance === null ? null : { instance, from } };
 }

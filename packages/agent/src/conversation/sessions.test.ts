@@ -21,6 +21,7 @@ function entry(sid: number, fields: Partial<SessionEntry> = {}): SessionEntry {
     doubtful: false,
     oneTimePrekey: true,
     skipped: 0,
+    lastNumber: 0,
     ...fields,
   };
 }

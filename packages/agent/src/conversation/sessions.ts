@@ -31,6 +31,11 @@ export interface SessionEntry {
   readonly oneTimePrekey: boolean;
   /** Keys of messages that have not come, kept in it. */
   readonly skipped: number;
+  /**
+   * Our last number before a new run of our store: acknowledgements in this session are of numbers
+   * up to it. 0 while there was none.
+   */
+  readonly lastNumber: number;
 }
 
 /** What decides whether a session may send. */
@@ -55,6 +60,7 @@ export function entryOf(session: CryptoSession, nowMs: number, epoch: number): S
     doubtful: false,
     oneTimePrekey: session.usedOneTimePrekey,
     skipped: 0,
+    lastNumber: 0,
   };
 }
 
@@ -133,9 +139,11 @@ export function writeEntry(row: RowWriter, entry: SessionEntry): void {
   row.fixed(entry.sid).u32(entry.generation).flag(entry.ours).u32(entry.epoch);
   row.u64(entry.createdMs).u64(entry.usedMs).u32(entry.sent).optional(entry.instance);
   row.flag(entry.heard).flag(entry.doubtful).flag(entry.oneTimePrekey).u32(entry.skipped);
+  row.u64(entry.lastNumber);
 }
 
-export function readEntry(row: RowReader): SessionEntry {
+/** `version`: of the peer's row; until the fifth one nothing was known of runs. */
+export function readEntry(row: RowReader, version: number): SessionEntry {
   return {
     sid: row.fixed(16),
     generation: row.u32(),
@@ -149,5 +157,6 @@ export function readEntry(row: RowReader): SessionEntry {
     doubtful: row.flag(),
     oneTimePrekey: row.flag(),
     skipped: row.u32(),
+    lastNumber: version < 5 ? 0 : row.u64(),
   };
 }

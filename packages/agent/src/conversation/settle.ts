@@ -16,14 +16,17 @@ import {
   outgoingOf,
   replaceSession,
   replaceWindow,
-  windowOf,
+  windowAt,
 } from './peer.js';
-import type { Peer } from './peer.js';
+import type { Outgoing, Peer } from './peer.js';
+import { continued, isEarlierRun, isTakenTwice, windowsOf } from './run.js';
+import type { RunWord } from './run.js';
+import { isSameStore } from '../self/meta.js';
 import type { Meta } from '../self/meta.js';
 import { ROW } from '../store/row-keys.js';
 import { applicationId, loadSent } from './sent-log.js';
-import { giveUp, noveltyOf, observe } from './sequence-window.js';
-import type { Observed } from './sequence-window.js';
+import { giveUp, highest, noveltyOf, observe } from './sequence-window.js';
+import type { Observed, SequenceWindow, WindowPlace } from './sequence-window.js';
 import { boundSessions, doubtUnanswered, entryOf, findSession } from './sessions.js';
 import type { SessionEntry } from './sessions.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
@@ -33,6 +36,7 @@ import type { TrustPolicy } from './trust.js';
 const UNANSWERED: ReadonlySet<Body['kind']> = new Set([
   'receipt',
   'retry',
+  'run',
   'outcome',
   'revocation',
 ]);
@@ -58,6 +62,8 @@ export interface Settled {
   readonly repeated: boolean;
   /** The peer has another store than before. */
   readonly instanceChanged: boolean;
+  /** Whose store is seen to have gone back in time, if any is. */
+  readonly wentBack: WentBack | null;
   /** Highest number of that store up to which nothing is missing. */
   readonly mark: number;
   /** Numbers of his that will never come. */
@@ -70,12 +76,20 @@ export interface Settled {
   readonly droppedKeys: number;
 }
 
+/** `theirs`: with what the peer has to be told. */
+export type WentBack =
+  { readonly whose: 'ours' } | { readonly whose: 'theirs'; readonly word: RunWord };
+
 /** A message of ours that this run knows from the store only. */
 interface EarlierMessage {
   readonly number: number;
   /** msgId in hex. */
   readonly id: string;
 }
+
+const OURS: WentBack = { whose: 'ours' };
+/** Stands for the instance that was known last. */
+const NO_INSTANCE = new Uint8Array(16);
 
 /** Steps 9 to 11: judges instance and number, then writes everything but the inbox row. */
 export async function settle(message: OpenedMessage): Promise<Settled> {
@@ -89,13 +103,12 @@ export async function settle(message: OpenedMessage): Promise<Settled> {
   writeSession(message);
   writeGap(message, peer);
   tx.put(ROW.peer(peer.identity.aid), encodePeer(peer));
-  const { repeated, lost } = numbered;
-  const { instance } = opened.content;
-  const mark = windowOf(peer, { since: message.me.meta.since, instance }).low;
+  const { repeated, lost, mark } = numbered;
+  const wentBack = isOursOld(message, acknowledged) ? OURS : numbered.wentBack;
   const dropped = droppedKeys + opened.droppedKeys;
   const { upTo, earlier } = acknowledged;
   const acks = { acknowledged: upTo, acknowledgedEarlier: earlier };
-  return { peer, repeated, lost, mark, instanceChanged, ...acks, droppedKeys: dropped };
+  return { peer, repeated, lost, mark, wentBack, instanceChanged, ...acks, droppedKeys: dropped };
 }
 
 /**
@@ -110,7 +123,8 @@ function withInstance(message: OpenedMessage): {
   const { instance } = opened.content;
   const entry = entryAfter(message);
   const known = message.peer.instance;
-  const instanceChanged = known !== null && isFirstOf(message) && !equalBytes(known, instance);
+  const isOther = known !== null && isFirstOf(message) && !equalBytes(known, instance);
+  const instanceChanged = isOther && !isSameStore(known, instance);
   if (instanceChanged && policy.mode === 'strict') {
     throw new InstanceHeldError(instance);
   }
@@ -119,8 +133,20 @@ function withInstance(message: OpenedMessage): {
   const sessions = doubt ? doubtUnanswered(message.peer.sessions) : message.peer.sessions;
   const peer = replaceSession({ ...message.peer, sessions }, entry);
   const trust = peer.trust === 'first-contact' ? 'pinned' : peer.trust;
-  if (known !== null && !instanceChanged) return { peer: { ...peer, trust }, instanceChanged };
+  if (known !== null && !instanceChanged) {
+    // A later run of the same store is what sends from now on.
+    const { since } = message.me.meta;
+    const isLater = isOther && !isEarlierRun(message.peer, since, instance);
+    const next = isLater || isSuccessor(message) ? { instance, ackSent: 0 } : {};
+    return { peer: { ...peer, trust, ...next }, instanceChanged };
+  }
   return { peer: { ...peer, trust, instance, ackSent: 0, owed: 0 }, instanceChanged };
+}
+
+/** Whether the peer says that this instance goes on from the one that counts as its present one. */
+function isSuccessor({ body, peer }: OpenedMessage): boolean {
+  if (body.kind !== 'run' || body.word.what !== 'goesOn' || peer.instance === null) return false;
+  return equalBytes(body.word.instance, peer.instance);
 }
 
 /** Whether nothing of the peer's had come in this session before. */
@@ -150,28 +176,82 @@ function entryAfter({ peer, me, before, opened }: OpenedMessage): SessionEntry {
  * Whether a new session was begun with prekeys that an earlier time of our store may have answered
  * it with: there it has gone on with other keys, so here it only receives (P6).
  */
-function isOfLostTime(opened: Opened | OpenedInitial, { prekeysFrom }: Meta): boolean {
+function isOfLostTime(opened: Opened | OpenedInitial, { answersFrom }: Meta): boolean {
   if (!('signedPrekeyId' in opened)) return false;
   const { signedPrekeyId, oneTimePrekeyId } = opened;
-  return (oneTimePrekeyId === 0 ? signedPrekeyId : oneTimePrekeyId) < prekeysFrom;
+  return (oneTimePrekeyId === 0 ? signedPrekeyId : oneTimePrekeyId) < answersFrom;
 }
 
 interface Numbered {
   readonly peer: Peer;
   readonly repeated: boolean;
   readonly lost: readonly SequenceRange[];
+  readonly mark: number;
+  readonly wentBack: WentBack | null;
 }
 
 /** Step 10: new, received before, or a number that another message has taken. */
-function withNumber({ me, opened, body }: OpenedMessage, peer: Peer): Numbered {
+function withNumber(message: OpenedMessage, before: Peer): Numbered {
+  const { me, opened, body } = message;
   const { convSeq: number, msgId, instance, boot } = opened.content;
-  const window = windowOf(peer, { since: me.meta.since, instance });
-  const novelty = noveltyOf(window, number, msgId);
-  if (novelty === 'conflict') throw new AgentError('CLONE_OR_ROLLBACK');
-  if (novelty === 'duplicate') return { peer, repeated: true, lost: [] };
-  const observed = observe(window, { number, msgId, boot });
-  const settled = withFloor(observed, body, number);
-  return { peer: replaceWindow(peer, settled.window), repeated: false, lost: settled.lost };
+  const place = { since: me.meta.since, instance };
+  const { peer, wentBack } = withRun(message, before);
+  const windows = windowsOf(peer, place, number);
+  const novelties = windows.map((window) => noveltyOf(window, number, msgId));
+  if (novelties.includes('conflict')) throw new AgentError('CLONE_OR_ROLLBACK');
+  const { low } = windows.at(-1) ?? windows[0];
+  if (novelties.includes('duplicate'))
+    return { peer, repeated: true, lost: [], mark: low, wentBack };
+  let numbered: Numbered = { peer, repeated: false, lost: [], mark: low, wentBack };
+  for (const window of windows) {
+    const observed = observe(window, { number, msgId, boot });
+    const settled = withFloor(observed, body, number);
+    const { lost } = settled;
+    const mark = settled.window.low;
+    numbered = { ...numbered, peer: replaceWindow(numbered.peer, settled.window), lost, mark };
+  }
+  return { ...numbered, wentBack: wentBack ?? takenTwice(before, numbered.peer, place) };
+}
+
+/** A new run of the peer's store says where it goes on, or shows it by its first number. */
+function withRun(
+  { me, opened, body }: OpenedMessage,
+  peer: Peer,
+): { readonly peer: Peer; readonly wentBack: WentBack | null } {
+  const { instance, convSeq } = opened.content;
+  const place = { since: me.meta.since, instance };
+  const isSaid = body.kind === 'run' && body.word.what === 'goesOn';
+  const isShown = convSeq === 1 && windowAt(peer, place) === null;
+  if (!isSaid && !isShown) return { peer, wentBack: null };
+  const word = isSaid ? body.word : { what: 'goesOn' as const, instance: NO_INSTANCE, number: 1 };
+  const { window, wentBack } = continued(peer, place, word);
+  if (wentBack === null && !isSaid) return { peer, wentBack: null };
+  const told = wentBack === null ? null : theirs(wentBack);
+  return { peer: replaceWindow(peer, window), wentBack: told };
+}
+
+/** The first message of a lost time that comes after the store has gone on without it. */
+function takenTwice(before: Peer, after: Peer, place: WindowPlace): WentBack | null {
+  const [was, is] = [windowAt(before, place), windowAt(after, place)];
+  if (is === null || !isTakenTwice(after, is)) return null;
+  return was !== null && isTakenTwice(after, was) ? null : theirs(is);
+}
+
+function theirs(window: SequenceWindow): WentBack {
+  const { instance } = window;
+  return { whose: 'theirs', word: { what: 'wentBack', instance, number: highest(window) } };
+}
+
+/**
+ * Whether the peer knows of more than this store: it says so, or it acknowledges, in a session of
+ * an earlier run, what was never sent here.
+ */
+function isOursOld({ me, body }: OpenedMessage, { isBeyond, outgoing }: Acknowledged): boolean {
+  if (isBeyond) return true;
+  if (body.kind !== 'run' || body.word.what !== 'wentBack') return false;
+  const { instance } = me.meta;
+  const isEarlier = !equalBytes(body.word.instance, instance);
+  return isEarlier && isSameStore(body.word.instance, instance) && outgoing.run === me.meta.epoch;
 }
 
 /** A receipt may name the number up to which nothing will be sent again; never its own. */
@@ -185,24 +265,18 @@ function withFloor(observed: Observed, body: Body, number: number): Observed {
  * The peer has everything up to `peerAck`: those contents are no longer kept. Only in a session in
  * which he has seen a message of this very store of ours, else he means another store's numbers.
  */
-async function withAcknowledgement(
-  message: OpenedMessage,
-  peer: Peer,
-): Promise<{
-  readonly peer: Peer;
-  readonly upTo: number;
-  readonly earlier: readonly EarlierMessage[];
-}> {
+async function withAcknowledgement(message: OpenedMessage, peer: Peer): Promise<Acknowledged> {
   const { tx, me, opened } = message;
-  const { epoch } = me.meta;
+  const { epoch: run, numbersSince: epoch } = me.meta;
   const entry = findSession(peer.sessions, opened.session.sid);
   const outgoing = outgoingOf(peer, epoch);
   const { peerAck } = opened.content;
-  const meant = entry?.heard === true && entry.epoch === epoch;
-  const upTo = meant ? peerAck : outgoing.acked;
-  if (!meant || peerAck <= outgoing.acked || peerAck >= outgoing.next) {
-    return { peer, upTo, earlier: [] };
-  }
+  const meant = entry?.heard === true && entry.epoch >= epoch;
+  // In a session of an earlier run nothing of the present one was sent.
+  const last = entry?.lastNumber || outgoing.next - 1;
+  const isBeyond = meant && entry.epoch < run && peerAck > last;
+  const upTo = meant && peerAck <= last ? peerAck : outgoing.acked;
+  if (upTo <= outgoing.acked) return { peer, outgoing, upTo, isBeyond, earlier: [] };
   const earlier: EarlierMessage[] = [];
   const keptFrom = Math.max(outgoing.keptFrom, peerAck + 1);
   for (let number = outgoing.keptFrom; number < keptFrom; number++) {
@@ -213,7 +287,16 @@ async function withAcknowledgement(
   const before = keptFrom === outgoing.next ? outgoing.total : outgoing.before;
   const acked = { ...outgoing, acked: peerAck, keptFrom, before };
   if (isAwaiting(outgoing) && !isAwaiting(acked)) tx.delete(ROW.unacked(peer.identity.aid));
-  return { peer: { ...peer, outgoing: acked }, upTo, earlier };
+  return { peer: { ...peer, outgoing: acked }, outgoing: acked, upTo, isBeyond, earlier };
+}
+
+interface Acknowledged {
+  readonly peer: Peer;
+  readonly outgoing: Outgoing;
+  readonly upTo: number;
+  /** Whether it acknowledges what this store has not sent. */
+  readonly isBeyond: boolean;
+  readonly earlier: readonly EarlierMessage[];
 }
 
 /** Id of a kept message of the application that this run does not know; else null. */
@@ -222,7 +305,7 @@ async function earlierId(
   number: number,
 ): Promise<string | null> {
   const { aid } = peer.identity;
-  const { epoch } = me.meta;
+  const { numbersSince: epoch } = me.meta;
   if (isAwaited(aid, epoch, number)) return null;
   const sent = await loadSent(tx, aid, { epoch, number });
   return sent === null ? null : applicationId(sent);

@@ -13,6 +13,7 @@ import type { Reply } from '../message/message.js';
 import { FollowUps } from '../owed/follow-ups.js';
 import { Outcomes } from '../owed/outcomes.js';
 import { Repairs } from '../owed/repairs.js';
+import { StoreAges } from '../owed/store-ages.js';
 import { BundleSource } from '../peers/bundle-source.js';
 import { HandshakeBudget } from '../peers/handshake-budget.js';
 import { Introductions } from '../peers/introductions.js';
@@ -92,7 +93,8 @@ export class Engine {
     const repairs = new Repairs({ context, bundles, introductions, sender, budget });
     const { dispatcher, publisher } = this;
     const told = { context, introductions, deliveries, dispatcher, publisher, revocations };
-    this.receiver = new Receiver({ ...told, budget, repairs, followUps });
+    const storeAges = new StoreAges(context, sender);
+    this.receiver = new Receiver({ ...told, budget, repairs, followUps, storeAges });
     const { receiver } = this;
     const { hub, token } = options;
     const { keeper } = kept;
@@ -107,10 +109,11 @@ export class Engine {
     const { name, kept, options } = parts;
     const { runtime, log, policy, requireOneTimePrekey } = options;
     const { keyPair, prepared, store } = kept;
+    const hasHub = options.hub !== null;
     // The store may fail before there is an engine to stop.
     let engine: Engine | null = null;
     const context = await AgentContext.open(
-      { name, keyPair, prepared, store, runtime, log, policy, requireOneTimePrekey },
+      { name, keyPair, prepared, store, runtime, log, policy, requireOneTimePrekey, hasHub },
       (error) => engine?.fail(error),
     );
     engine = new Engine(context, parts);
@@ -174,7 +177,7 @@ export class Engine {
     await context.peers.idle();
     await this.#sweeper.idle();
     context.close();
-    await context.store.close();
+    await context.release();
   }
 
   /** Stops whatever would begin something new. */

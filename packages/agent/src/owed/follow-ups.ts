@@ -85,7 +85,7 @@ export class FollowUps {
     else if (peer.owed > 0) this.#receiptIn(aid, AGENT_LIMITS.receiptMs);
     if (holesOf(peer, this.#context.self.meta.since).length > 0) this.#remind(this.#gaps, aid);
     else this.#clear(this.#gaps.timers, toHex(aid));
-    if (!isAwaiting(outgoingOf(peer, this.#context.self.meta.epoch))) {
+    if (!isAwaiting(outgoingOf(peer, this.#context.self.meta.numbersSince))) {
       this.#clear(this.#nudges.timers, toHex(aid));
     }
   }
@@ -195,7 +195,7 @@ export class FollowUps {
   }
 
   #nudgeFor(peer: Peer): Draft | null {
-    if (!isAwaiting(outgoingOf(peer, this.#context.self.meta.epoch))) return null;
+    if (!isAwaiting(outgoingOf(peer, this.#context.self.meta.numbersSince))) return null;
     return { kind: CONTENT_KIND.nudge, body: new Uint8Array() };
   }
 

@@ -122,7 +122,7 @@ export class Introductions {
     if (pinned === null || !equalBytes(pinned.identity.aid, record.identity.aid)) {
       return this.#pin(tx, own);
     }
-    const former = newPeer(own, 'first-contact', this.#context.self.meta.epoch);
+    const former = newPeer(own, 'first-contact', this.#context.self.meta.numbersSince);
     return { ...former, succeededBy: record.identity.aid };
   }
 
@@ -310,11 +310,11 @@ export class Introductions {
     const mayFollow = pinned !== null && pinned.contestedBy === null;
     if (mayFollow && (await this.#successions.mayFollow(record, pinned.identity))) {
       tx.put(ROW.name(name), aid);
-      return successorOf(pinned, record, self.meta.epoch);
+      return successorOf(pinned, record, self.meta.numbersSince);
     }
     const trust = judgeContact(policy, { record, pinned, reference });
     tx.put(ROW.name(name), aid);
-    return newPeer(record, trust, self.meta.epoch);
+    return newPeer(record, trust, self.meta.numbersSince);
   }
 
   /**

@@ -34,7 +34,9 @@ import { prekeyNamedIn, receive } from '../conversation/judge.js';
 import type { Incoming, Received } from '../conversation/judge.js';
 import { isOutOfStep } from '../conversation/recovery.js';
 import type { Repairs } from '../owed/repairs.js';
+import type { StoreAges } from '../owed/store-ages.js';
 import type { Revocations } from '../peers/revocations.js';
+import { storeOf } from '../self/meta.js';
 import { ROW } from '../store/row-keys.js';
 import { logRefusal } from './security-log.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
@@ -50,6 +52,7 @@ export interface ReceiverParts {
   readonly budget: HandshakeBudget;
   readonly repairs: Repairs;
   readonly followUps: FollowUps;
+  readonly storeAges: StoreAges;
 }
 
 /** What becomes of a refused delivery: forgotten by the hub, put off, or repaired first. */
@@ -225,9 +228,10 @@ export class Receiver {
       for (const outcome of body.outcomes) deliveries.ended(told, peer.name, outcome);
     }
     if (received.isNew) introductions.met({ ...peer, trust: received.trust });
-    if (received.instanceChanged) this.#tellOfInstance(peer, false);
-    if (lost.length > 0)
-      context.events.emit('gap', { peer: peer.name, state: 'lost', ranges: lost });
+    if (received.instanceChanged) this.#parts.storeAges.peerChanged(peer, false);
+    if (received.wentBack !== null) this.#parts.storeAges.wentBack(received.wentBack, peer);
+    const { name } = peer;
+    if (lost.length > 0) context.events.emit('gap', { peer: name, state: 'lost', ranges: lost });
     if (droppedKeys > 0) {
       context.log.warn('message keys dropped', { peer: peer.name, droppedKeys });
       context.events.emit('keysDropped', { peer: peer.name, count: droppedKeys });
@@ -238,7 +242,7 @@ export class Receiver {
     if (body.kind === 'revocation') this.#revoked(body.revocation, peer);
     followUps.after(peer);
     // Numbers of a former identity are not said again: he asks for what the present one said.
-    const isPresent = epoch === context.self.meta.epoch;
+    const isPresent = epoch === context.self.meta.numbersSince;
     if (body.kind === 'retry' && !received.repeated && isPresent) {
       followUps.answerRetry(aid, body.ranges);
     }
@@ -351,7 +355,7 @@ export class Receiver {
     if (peer.heldInstance !== null && equalBytes(peer.heldInstance, error.instance)) return;
     tx.put(ROW.peer(from), encodePeer({ ...peer, heldInstance: error.instance }));
     await tx.commit();
-    this.#tellOfInstance(peer, true);
+    this.#parts.storeAges.peerChanged(peer, true);
   }
 
   /** A peer shows a revocation: his own, ours, or that of an identity that is known here. */
@@ -372,12 +376,6 @@ export class Receiver {
     });
   }
 
-  #tellOfInstance(peer: Peer, held: boolean): void {
-    const address = addressOf(peer.identity.aid);
-    const { name } = peer;
-    this.#parts.context.events.emit('peerInstanceChanged', { peer: name, address, held });
-  }
-
   async #block(error: unknown): Promise<void> {
     if (!(error instanceof IdentityChangedError)) return;
     const { context, introductions } = this.#parts;
@@ -394,7 +392,7 @@ function inboxRowOf({ peer, trust, contentBytes }: Received): InboxRow {
   return { from: peer.identity.aid, trust, attempts: 0, content: contentBytes };
 }
 
-/** Messages of one instance of one peer are handled in the order of their numbers. */
+/** Messages of one store of one peer are handled in the order of their numbers. */
 function lineOf({ peer, content }: Received): string {
-  return `${toHex(peer.identity.aid)}/${toHex(content.instance)}`;
+  return `${toHex(peer.identity.aid)}/${storeOf(content.instance)}`;
 }

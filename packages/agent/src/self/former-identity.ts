@@ -12,8 +12,9 @@ import { RowReader, RowWriter } from '../store/row-codec.js';
 /** One former identity. */
 export interface FormerIdentity {
   readonly keyPair: AgentKeyPair;
-  /** Its last epoch, and the one in which it began. */
+  /** Its last epoch, the one in which its numbers began, and the one in which it began itself. */
   readonly epoch: number;
+  readonly numbersSince: number;
   readonly since: number;
   readonly succeededMs: number;
   /** Its prekeys, whose private halves stay as long as it receives. */
@@ -23,10 +24,10 @@ export interface FormerIdentity {
 /** What becomes of the present identity. */
 export function formerOf(
   keyPair: AgentKeyPair,
-  { epoch, since }: Meta,
+  { epoch, numbersSince, since }: Meta,
   { prekeys, nowMs }: { readonly prekeys: PrekeyState; readonly nowMs: number },
 ): FormerIdentity {
-  return { keyPair, epoch, since, succeededMs: nowMs, prekeys };
+  return { keyPair, epoch, numbersSince, since, succeededMs: nowMs, prekeys };
 }
 
 /** Whether it still receives. A clock that was set back does not end it. */
@@ -48,23 +49,27 @@ export function prekeyIdsOf({ prekeys }: FormerIdentity): {
   return { signed: prekeys.signed.map(idOf), oneTime: prekeys.oneTime.map(idOf) };
 }
 
-const VERSION = 1;
+/** Version 1 had no `numbersSince`: a new epoch was a new store then. */
+const VERSION = 2;
 
 export function encodeFormer(former: FormerIdentity): Uint8Array {
   const { signingSeed, dhScalar } = former.keyPair.exportSecrets();
   const row = new RowWriter().u8(VERSION).fixed(signingSeed).fixed(dhScalar);
-  row.u32(former.epoch).u32(former.since).u64(former.succeededMs);
+  row.u32(former.epoch).u32(former.numbersSince).u32(former.since).u64(former.succeededMs);
   return row.bytes(encodePrekeyState(former.prekeys)).finish();
 }
 
 /** Reads a row back; throws STORE_CORRUPT. */
 export function decodeFormer(bytes: Uint8Array): FormerIdentity {
   const row = new RowReader(bytes, 'former');
-  if (row.u8() !== VERSION) row.fail();
+  const version = row.u8();
+  if (version < 1 || version > VERSION) row.fail();
   const secrets = { signingSeed: row.fixed(32), dhScalar: row.fixed(32) };
+  const epoch = row.u32();
   const former = {
     keyPair: AgentKeyPair.fromSecrets(secrets),
-    epoch: row.u32(),
+    epoch,
+    numbersSince: version === 1 ? epoch : row.u32(),
     since: row.u32(),
     succeededMs: row.u64(),
     prekeys: decodePrekeyState(row.bytes()),

@@ -1,8 +1,9 @@
 /**
  * Who the store belongs to and which opening of it this is (protocol.md §2.6, §2.11 P6). Owns the
- * row and its two transitions: a new opening, and a new instance after the store went back in time.
+ * row and its transitions: a new opening, a new run after one that did not end cleanly, a new store
+ * after it went back in time, another identity, and the mark of a clean end.
  */
-import { equalBytes } from '@agentmesh/crypto';
+import { equalBytes, toHex } from '@agentmesh/crypto';
 import type { RandomSource } from '@agentmesh/crypto';
 import { StorageError } from '../ground/errors.js';
 import { RowReader, RowWriter } from '../store/row-codec.js';
@@ -11,12 +12,17 @@ import { RowReader, RowWriter } from '../store/row-codec.js';
 export interface Meta {
   readonly aid: Uint8Array;
   readonly name: string;
-  /** 16 random bytes made with the store, or after it went back in time. */
+  /**
+   * 16 random bytes. The first half names the store: made with it, or after it went back in time.
+   * The second half names the run of openings since the last one that did not end cleanly.
+   */
   readonly instance: Uint8Array;
   /** Rises with each opening of the store, by how much is chance: see {@link openedMeta}. */
   readonly boot: number;
   /** Rises with each new instance: sessions of an earlier epoch only receive. */
   readonly epoch: number;
+  /** The epoch in which our numbers began: they go on over runs, not over a new store. */
+  readonly numbersSince: number;
   /** The epoch in which this identity began: 1 until it follows another one. */
   readonly since: number;
   /**
@@ -24,35 +30,81 @@ export interface Meta {
    * gone on with what was lost since.
    */
   readonly prekeysFrom: number;
+  /**
+   * Sessions begun with prekeys of lower numbers may have been answered by a run of which this
+   * store knows nothing, if it is a copy of a running one: they only receive.
+   */
+  readonly answersFrom: number;
+}
+
+/** A stored row: whether the opening that wrote it last ended cleanly. */
+interface StoredMeta extends Meta {
+  readonly isClean: boolean;
 }
 
 /**
  * Version 1 had no `since`: no identity had followed another one then. Version 2 had no
- * `prekeysFrom`.
+ * `prekeysFrom`. Version 3 knew of no runs.
  */
-const VERSION = 3;
+const VERSION = 4;
+/** Bytes of an instance that name the store; the others name the run. */
+const STORE_BYTES = 8;
+
+/** Whether two instances are of one store, perhaps of two copies of it. */
+export function isSameStore(a: Uint8Array, b: Uint8Array): boolean {
+  return equalBytes(a.subarray(0, STORE_BYTES), b.subarray(0, STORE_BYTES));
+}
+
+/** The store that an instance is of, in hex. */
+export function storeOf(instance: Uint8Array): string {
+  return toHex(instance.subarray(0, STORE_BYTES));
+}
 
 /**
  * The row after one more opening; null stands for a new store. Throws STORE_MISMATCH. Two copies of
- * a store that are opened get different boots: that is how a hub's answer tells them apart.
+ * a store that are opened get different boots: that is how a hub's answer tells them apart. After
+ * an end that was not clean this may be a copy of a store that went on: a new run begins, in which
+ * nothing is sent that the lost one may have sent. `nextPrekey`: the number of the next prekey.
  */
 export function openedMeta(
   stored: Uint8Array | null,
   owner: { readonly aid: Uint8Array; readonly name: string },
-  random: RandomSource,
+  run: {
+    readonly random: RandomSource;
+    readonly nextPrekey: number;
+    /** Without a hub nobody could give us keys for new sessions: those that are there go on. */
+    readonly hasHub: boolean;
+  },
 ): Meta {
+  const { random, nextPrekey, hasHub } = run;
   if (stored === null) {
     const { aid, name } = owner;
-    return { aid, name, instance: random(16), boot: 1, epoch: 1, since: 1, prekeysFrom: 0 };
+    const numbers = {
+      boot: 1,
+      epoch: 1,
+      numbersSince: 1,
+      since: 1,
+      prekeysFrom: 0,
+      answersFrom: 0,
+    };
+    return { aid, name, instance: random(16), ...numbers };
   }
-  const meta = decodeMeta(stored);
+  const { isClean, ...meta } = decodeStored(stored);
   if (!equalBytes(meta.aid, owner.aid)) {
     throw new StorageError('STORE_MISMATCH', `it was made with other keys, for '${meta.name}'`);
   }
   if (meta.name !== owner.name) {
     throw new StorageError('STORE_MISMATCH', `it was made for the name '${meta.name}'`);
   }
-  return { ...meta, boot: meta.boot + 1 + stepOf(random) };
+  const opened = { ...meta, boot: meta.boot + 1 + stepOf(random) };
+  return isClean || !hasHub ? opened : nextRun(opened, nextPrekey, random);
+}
+
+/** The next run of the same store: its numbers go on, its sessions do not. */
+function nextRun(meta: Meta, answersFrom: number, random: RandomSource): Meta {
+  const instance = random(16);
+  instance.set(meta.instance.subarray(0, STORE_BYTES));
+  return { ...meta, instance, epoch: meta.epoch + 1, answersFrom };
 }
 
 /** 0 to 1,023: 32 bits of boots last for millions of openings. */
@@ -63,7 +115,9 @@ function stepOf(random: RandomSource): number {
 
 /** The row after a rollback was seen. `prekeysFrom`: the number of the next prekey. */
 export function renewedMeta(meta: Meta, prekeysFrom: number, random: RandomSource): Meta {
-  return { ...meta, instance: random(16), epoch: meta.epoch + 1, prekeysFrom };
+  const epoch = meta.epoch + 1;
+  const from = { prekeysFrom, answersFrom: prekeysFrom };
+  return { ...meta, instance: random(16), epoch, numbersSince: epoch, ...from };
 }
 
 /** The row after another identity has taken this one's place (§2.13). */
@@ -72,26 +126,40 @@ export function succeededMeta(meta: Meta, aid: Uint8Array, random: RandomSource)
   return { ...renewed, aid, since: renewed.epoch };
 }
 
+/** The row while the store is open. */
 export function encodeMeta(meta: Meta): Uint8Array {
+  return encodeStored({ ...meta, isClean: false });
+}
+
+/** The row as the last commit of an opening: nothing may be written after it. */
+export function encodeClosedMeta(meta: Meta): Uint8Array {
+  return encodeStored({ ...meta, isClean: true });
+}
+
+function encodeStored(meta: StoredMeta): Uint8Array {
   const row = new RowWriter().u8(VERSION).fixed(meta.aid).text(meta.name).fixed(meta.instance);
   row.u32(meta.boot).u32(meta.epoch).u32(meta.since).u32(meta.prekeysFrom);
-  return row.finish();
+  return row.u32(meta.numbersSince).u32(meta.answersFrom).flag(meta.isClean).finish();
 }
 
 /** Reads the row back; throws STORE_CORRUPT. */
 export function decodeMeta(bytes: Uint8Array): Meta {
+  const { isClean: _, ...meta } = decodeStored(bytes);
+  return meta;
+}
+
+function decodeStored(bytes: Uint8Array): StoredMeta {
   const row = new RowReader(bytes, 'meta');
   const version = row.u8();
   if (version < 1 || version > VERSION) row.fail();
-  const meta = {
-    aid: row.fixed(32),
-    name: row.text(),
-    instance: row.fixed(16),
-    boot: row.u32(),
-    epoch: row.u32(),
-    since: version === 1 ? 1 : row.u32(),
-    prekeysFrom: version < 3 ? 0 : row.u32(),
-  };
+  const owner = { aid: row.fixed(32), name: row.text(), instance: row.fixed(16) };
+  const boot = row.u32();
+  const epoch = row.u32();
+  const since = version === 1 ? 1 : row.u32();
+  const prekeysFrom = version < 3 ? 0 : row.u32();
+  const numbersSince = version < 4 ? epoch : row.u32();
+  const answersFrom = version < 4 ? prekeysFrom : row.u32();
+  const isClean = version < 4 ? false : row.flag();
   row.end();
-  return meta;
+  return { ...owner, boot, epoch, since, prekeysFrom, numbersSince, answersFrom, isClean };
 }

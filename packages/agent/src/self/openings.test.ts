@@ -20,8 +20,10 @@ function opened(boot: number, instance = ours): Meta {
     instance,
     boot,
     epoch: 1,
+    numbersSince: 1,
     since: 1,
     prekeysFrom: 0,
+    answersFrom: 0,
   };
 }
 
@@ -56,10 +58,10 @@ test('after a new instance the answered opening of the old one is remembered', (
 
 test('the row reads back as it was written', () => {
   for (const openings of [NO_OPENINGS, withOpening(withAnswer(opened(5), opened(5)), opened(7))]) {
-    expect(decodeOpenings(encodeOpenings(openings))).toEqual(openings);
+    expect(decodeOpenings(encodeOpenings(openings), ours)).toEqual(openings);
   }
-  expect(decodeOpenings(null)).toEqual(NO_OPENINGS);
-  expect(() => decodeOpenings(Uint8Array.of(9))).toThrow(
+  expect(decodeOpenings(null, ours)).toEqual(NO_OPENINGS);
+  expect(() => decodeOpenings(Uint8Array.of(9), ours)).toThrow(
     expect.objectContaining({ code: 'STORE_CORRUPT' }),
   );
 });

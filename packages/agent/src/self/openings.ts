@@ -4,6 +4,7 @@
  * in time, or the hub lies.
  */
 import { equalBytes } from '@agentmesh/crypto';
+import { isSameStore } from './meta.js';
 import type { Meta } from './meta.js';
 import { RowReader, RowWriter } from '../store/row-codec.js';
 
@@ -17,11 +18,12 @@ export interface Opening {
 export interface Openings {
   /** The last one that the hub is known to have seen; null before the first time. */
   readonly shown: Opening | null;
-  /** Boots of the current instance from then on: each may have reached the hub unknown to us. */
-  readonly since: readonly number[];
+  /** Those from then on, in whatever run: each may have reached the hub unknown to us. */
+  readonly since: readonly Opening[];
 }
 
-const VERSION = 1;
+/** Version 1 kept boots only: those of the instance that the store had. */
+const VERSION = 2;
 /** Openings without an answer of the hub that are remembered: one too few costs new sessions. */
 const UNANSWERED = 64;
 
@@ -29,24 +31,33 @@ const UNANSWERED = 64;
 export const NO_OPENINGS: Openings = { shown: null, since: [] };
 
 /** One more opening, which the hub has not answered yet. */
-export function withOpening({ shown, since }: Openings, { boot }: Meta): Openings {
-  return { shown, since: [...since, boot].slice(-UNANSWERED) };
+export function withOpening({ shown, since }: Openings, now: Opening): Openings {
+  return { shown, since: [...since, openingOf(now)].slice(-UNANSWERED) };
 }
 
 /** The hub has answered this opening; `now` is what the store is from here on. */
-export function withAnswer(shown: Opening, now: Meta): Openings {
-  return { shown: { instance: shown.instance, boot: shown.boot }, since: [now.boot] };
+export function withAnswer(shown: Opening, now: Opening): Openings {
+  return { shown: openingOf(shown), since: [openingOf(now)] };
+}
+
+function openingOf({ instance, boot }: Opening): Opening {
+  return { instance, boot };
 }
 
 /**
- * Whether the last opening that the hub saw is one of another course of time: a later one of this
- * instance that is not remembered here, or one of a store that came after this one.
+ * Whether the last opening that the hub saw is one of another course of time: one of this store
+ * that is not remembered here, or one of a store that came after this one.
  */
-export function isOfAnotherTime(openings: Openings, meta: Meta, last: Opening): boolean {
-  const { shown, since } = openings;
-  const isShown = shown !== null && equalBytes(shown.instance, last.instance);
-  if (!equalBytes(last.instance, meta.instance)) return shown !== null && !isShown;
-  return !since.includes(last.boot) && !(isShown && shown.boot === last.boot);
+export function isOfAnotherTime(
+  { shown, since }: Openings,
+  meta: Pick<Meta, 'instance'>,
+  last: Opening,
+): boolean {
+  const isLast = ({ instance, boot }: Opening): boolean =>
+    boot === last.boot && equalBytes(instance, last.instance);
+  if (since.some(isLast) || (shown !== null && isLast(shown))) return false;
+  if (isSameStore(last.instance, meta.instance)) return true;
+  return shown !== null && !isSameStore(last.instance, shown.instance);
 }
 
 export function encodeOpenings({ shown, since }: Openings): Uint8Array {
@@ -54,17 +65,22 @@ export function encodeOpenings({ shown, since }: Openings): Uint8Array {
     .u8(VERSION)
     .optional(shown?.instance ?? null)
     .u32(shown?.boot ?? 0);
-  return row.list(since, (boot) => row.u32(boot)).finish();
+  return row.list(since, ({ instance, boot }) => row.fixed(instance).u32(boot)).finish();
 }
 
-/** Reads the row back; throws STORE_CORRUPT. */
-export function decodeOpenings(bytes: Uint8Array | null): Openings {
+/**
+ * Reads the row back; throws STORE_CORRUPT. `ours`: the instance that wrote it, which version 1 does
+ * not repeat.
+ */
+export function decodeOpenings(bytes: Uint8Array | null, ours: Uint8Array): Openings {
   if (bytes === null) return NO_OPENINGS;
   const row = new RowReader(bytes, 'openings');
-  if (row.u8() !== VERSION) row.fail();
+  const version = row.u8();
+  if (version < 1 || version > VERSION) row.fail();
   const instance = row.optional(16);
   const boot = row.u32();
-  const since = row.list(() => row.u32());
+  const readInstance = (): Uint8Array => (version === 1 ? ours : row.fixed(16));
+  const since = row.list(() => ({ instance: readInstance(), boot: row.u32() }));
   row.end();
   return { shown: instance === null ? null : { instance, boot }, since };
 }

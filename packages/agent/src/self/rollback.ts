@@ -8,7 +8,7 @@ import type { RandomSource } from '@agentmesh/crypto';
 import { ROW } from '../store/row-keys.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { AgentStore, StoreOperation } from '../store/store.js';
-import { encodeMeta, renewedMeta } from './meta.js';
+import { encodeMeta, isSameStore, renewedMeta } from './meta.js';
 import type { Meta } from './meta.js';
 import { decodeOpenings, encodeOpenings, isOfAnotherTime, withAnswer } from './openings.js';
 import type { Opening } from './openings.js';
@@ -33,11 +33,11 @@ export async function commitAnswer(
   { hubKey, last }: HubAnswer,
   { before, random }: { readonly before: Meta; readonly random: RandomSource },
 ): Promise<Meta> {
-  const openings = decodeOpenings(await store.get(ROW.openings));
+  const openings = decodeOpenings(await store.get(ROW.openings), before.instance);
   const pinned = await store.get(ROW.hub);
   // Without one this store was at no hub yet, unless in a time that it has lost.
   const isOurHub = pinned === null || equalBytes(pinned, hubKey);
-  const isLater = last !== null && equalBytes(last.instance, before.instance);
+  const isLater = last !== null && isSameStore(last.instance, before.instance);
   const wentBack = isOurHub
     ? last !== null && isOfAnotherTime(openings, before, last)
     : isLater && last.boot > before.boot;
@@ -52,9 +52,13 @@ export async function commitAnswer(
 }
 
 async function renewed(store: AgentStore, before: Meta, random: RandomSource): Promise<Meta> {
+  return renewedMeta(before, await nextPrekeyIn(store), random);
+}
+
+/** The number that the next prekey will have. */
+export async function nextPrekeyIn(store: AgentStore): Promise<number> {
   const row = await store.get(ROW.prekeys);
-  const prekeysFrom = row === null ? 0 : decodePrekeyState(row).nextId;
-  return renewedMeta(before, prekeysFrom, random);
+  return row === null ? 0 : decodePrekeyState(row).nextId;
 }
 
 async function outboxDeletions(store: AgentStore): Promise<readonly StoreOperation[]> {

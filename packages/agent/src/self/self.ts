@@ -7,16 +7,16 @@ import type { AgentKeyPair } from '@agentmesh/crypto';
 import type { Runtime } from '../ground/runtime.js';
 import { ROW } from '../store/row-keys.js';
 import { rowsUnder } from '../store/row-pages.js';
-import type { AgentStore } from '../store/store.js';
+import type { AgentStore, StoreOperation } from '../store/store.js';
 import type { Author } from './author.js';
 import { decodeFormer, receives } from './former-identity.js';
 import type { FormerIdentity } from './former-identity.js';
-import { decodeMeta, encodeMeta, openedMeta } from './meta.js';
+import { decodeMeta, encodeClosedMeta, encodeMeta, openedMeta } from './meta.js';
 import type { Meta } from './meta.js';
 import { decodeOpenings, encodeOpenings, withOpening } from './openings.js';
 import { presentIdentity } from './present-identity.js';
 import type { PresentIdentity } from './present-identity.js';
-import { commitAnswer } from './rollback.js';
+import { commitAnswer, nextPrekeyIn } from './rollback.js';
 import type { HubAnswer } from './rollback.js';
 
 /** What is found when an agent starts. */
@@ -26,6 +26,7 @@ export interface SelfParts {
   /** Keys that were prepared to follow these, by a run that did not get further. */
   readonly prepared: AgentKeyPair | null;
   readonly runtime: Runtime;
+  readonly hasHub: boolean;
 }
 
 /** One agent, in one opening of its store. */
@@ -53,7 +54,7 @@ export class Self {
 
   /** Counts this opening of the store before anything else happens (P6). Throws STORE_MISMATCH. */
   static async open(store: AgentStore, parts: SelfParts): Promise<Self> {
-    const { name, keyPair: given, prepared, runtime } = parts;
+    const { name, keyPair: given, prepared, runtime, hasHub } = parts;
     const row = await store.get(ROW.meta);
     const identity = presentIdentity({
       meta: row === null ? null : decodeMeta(row),
@@ -62,8 +63,11 @@ export class Self {
       prepared,
     });
     const owner = { aid: identity.keyPair.identity.aid, name };
-    const meta = openedMeta(row, owner, runtime.random);
-    const openings = withOpening(decodeOpenings(await store.get(ROW.openings)), meta);
+    const { random } = runtime;
+    const meta = openedMeta(row, owner, { random, hasHub, nextPrekey: await nextPrekeyIn(store) });
+    const before = row === null ? meta : decodeMeta(row);
+    const known = decodeOpenings(await store.get(ROW.openings), before.instance);
+    const openings = withOpening(known, meta);
     await store.commit([
       { put: ROW.meta, value: encodeMeta(meta) },
       { put: ROW.openings, value: encodeOpenings(openings) },
@@ -111,8 +115,8 @@ export class Self {
     if (equalBytes(aid, this.aid)) return author;
     const former = this.#formers.find(({ keyPair }) => equalBytes(keyPair.identity.aid, aid));
     if (former === undefined || !receives(former, author.nowMs)) return null;
-    const { keyPair, epoch, since } = former;
-    return { ...author, keyPair, meta: { ...this.#meta, aid, epoch, since } };
+    const { keyPair, epoch, numbersSince, since } = former;
+    return { ...author, keyPair, meta: { ...this.#meta, aid, epoch, numbersSince, since } };
   }
 
   /** The hub has taken this opening: whether its answer shows that the store went back in time. */
@@ -121,6 +125,14 @@ export class Self {
     const { random } = this.#runtime;
     this.#meta = await commitAnswer(this.#store, answer, { before, random });
     return this.#meta !== before;
+  }
+
+  /**
+   * What marks that nothing was done after it: a copy of the store without this mark may be one of
+   * a store that went on.
+   */
+  closing(): readonly StoreOperation[] {
+    return [{ put: ROW.meta, value: encodeClosedMeta(this.#meta) }];
   }
 
   /** Another identity has taken our place: committed before anything is said as it. */

@@ -7,7 +7,7 @@ import { AgentMeshError, CONTENT_KIND, encodeSession, toHex } from '@agentmesh/c
 import type { SequenceRange } from '@agentmesh/crypto';
 import type { AgentContext } from '../agent-context.js';
 import { receiptBody } from '../conversation/body.js';
-import { compose, composeAgain } from '../conversation/compose.js';
+import { compose, composeAgain, goOn } from '../conversation/compose.js';
 import type { Composed, Conversation, Draft } from '../conversation/compose.js';
 import type { Author } from '../self/author.js';
 import type { SessionFinder } from '../peers/session-finder.js';
@@ -141,7 +141,7 @@ export class Sender {
     assertUsable(peer);
     let conversation = await this.#sessions.current(speech.tx, peer);
     if (conversation === null) return;
-    const { keptFrom, next } = outgoingOf(peer, speech.author.meta.epoch);
+    const { keptFrom, next } = outgoingOf(peer, speech.author.meta.numbersSince);
     if (ranges.some(({ from }) => from < keptFrom)) {
       const draft = { kind: CONTENT_KIND.receipt, body: receiptBody(keptFrom - 1) };
       conversation = this.#stage(speech, conversation, draft);
@@ -168,7 +168,7 @@ export class Sender {
     for (const [line, aid] of waiting) {
       await this.#context.peers.run(line, () => this.#giveUpOldOf(aid));
     }
-    this.#deliveries.expire(this.#context.self.meta.epoch, AGENT_LIMITS.keptMs, givenUp());
+    this.#deliveries.expire(this.#context.self.meta.numbersSince, AGENT_LIMITS.keptMs, givenUp());
   }
 
   async #giveUpOldOf(aid: Uint8Array): Promise<void> {
@@ -276,14 +276,29 @@ export class Sender {
     return { tx, author: this.#context.self.author(), entries: [], told: [] };
   }
 
+  /** A draft, behind what a new run of our store has to say first. */
   #stage(
     speech: Speech,
     conversation: Conversation,
     draft: Draft,
     utterance?: Utterance,
   ): Conversation {
+    return this.#put(speech, this.#goOn(speech, conversation), draft, utterance);
+  }
+
+  #goOn(speech: Speech, before: Conversation): Conversation {
+    const { conversation, word } = goOn(speech.author, before);
+    return word === null ? conversation : this.#put(speech, conversation, word);
+  }
+
+  #put(
+    speech: Speech,
+    conversation: Conversation,
+    draft: Draft,
+    utterance?: Utterance,
+  ): Conversation {
     const { tx, author } = speech;
-    const { epoch } = author.meta;
+    const { numbersSince: epoch } = author.meta;
     const { peer: before } = conversation;
     // Contents of an earlier epoch are not said again.
     if (before.outgoing.epoch !== epoch) forgetSent(tx, before);
@@ -311,9 +326,10 @@ export class Sender {
   }
 
   /** Seals a kept content again, at a new place in the session. */
-  async #again(speech: Speech, conversation: Conversation, number: number): Promise<Conversation> {
+  async #again(speech: Speech, before: Conversation, number: number): Promise<Conversation> {
     const { tx, author } = speech;
-    const { epoch } = author.meta;
+    const conversation = this.#goOn(speech, before);
+    const { numbersSince: epoch } = author.meta;
     const sent = await loadSent(tx, conversation.peer.identity.aid, { epoch, number });
     if (sent === null) return conversation;
     const sealed = composeAgain(author, conversation, sent.content);
@@ -330,7 +346,7 @@ export class Sender {
     const to = peer.identity.aid;
     const envelopeId = author.random(16);
     const key = this.#context.logs.nextKey('outbox');
-    const { epoch } = author.meta;
+    const { numbersSince: epoch } = author.meta;
     tx.put(key, encodeOutboxRow({ to, envelopeId, epoch, number, blob: wire }));
     entries.push({ key, to, envelopeId, bytes: wire.length, settle });
     return envelopeId;
@@ -340,7 +356,7 @@ export class Sender {
   async #commit(speech: Speech, { peer, session }: Conversation): Promise<void> {
     const { tx, author, entries, told } = speech;
     const { aid } = peer.identity;
-    const outgoing = outgoingOf(peer, author.meta.epoch);
+    const outgoing = outgoingOf(peer, author.meta.numbersSince);
     const trimmed = await trimSent(tx, aid, outgoing, author.nowMs);
     tx.put(ROW.session(session.sid), encodeSession(session));
     tx.put(ROW.peer(aid), encodePeer({ ...peer, outgoing: trimmed.outgoing }));

@@ -11,6 +11,7 @@ export class GuardedStore implements AgentStore {
   readonly #store: AgentStore;
   readonly #onFailure: (error: AgentMeshError) => void;
   #failure: AgentMeshError | null = null;
+  #isOver = false;
 
   constructor(store: AgentStore, onFailure: (error: AgentMeshError) => void) {
     this.#store = store;
@@ -35,7 +36,15 @@ export class GuardedStore implements AgentStore {
   }
 
   commit(operations: readonly StoreOperation[]): Promise<void> {
+    if (this.#isOver) return Promise.reject(new StorageError('STORE_CLOSED'));
     return this.#guard(() => this.#store.commit(operations));
+  }
+
+  /** The last commit: whatever is called after it is refused. */
+  commitLast(operations: readonly StoreOperation[]): Promise<void> {
+    const done = this.commit(operations);
+    this.#isOver = true;
+    return done;
   }
 
   close(): Promise<void> {

@@ -34,6 +34,7 @@ export interface AgentMachineOptions {
 /** How a process ends. */
 export type Ending = 'killed' | 'power lost' | 'closed';
 
+/** `holdings` and `confirmed`: those of a closed store; a copy of a running one is read again. */
 interface Image {
   readonly writes: readonly Uint8Array[];
   readonly holdings: Holdings;
@@ -182,6 +183,14 @@ export class AgentMachine {
     this.#images.push({ writes, holdings: new Holdings(this.#holdings), confirmed });
   }
 
+  /** Keeps a copy of the disk while the process works on it, perhaps half of one. */
+  copyLive(chance: Chance): void {
+    if (this.#process === null || this.disk.hasDecayed) return;
+    const writes = this.disk.copy(chance, chance.flip(0.7));
+    this.#options.trace.add(`${this.name} is copied while it runs: ${writes.length} writes`);
+    this.#images.push({ writes, holdings: new Holdings(), confirmed: 0 });
+  }
+
   get images(): number {
     return this.#images.length;
   }
@@ -195,7 +204,12 @@ export class AgentMachine {
     this.#isFresh = kept === undefined;
     this.#holdings = new Holdings(kept?.holdings);
     this.#confirmed = kept?.confirmed ?? 0;
-    this.#options.oracle.usesStore(this.name, this.#holdings);
+    const { oracle } = this.#options;
+    oracle.usesStore(this.name, this.#holdings);
+    // A copy of a running store holds what it holds: the oracle reads it as the next process does.
+    const found = commitsOn(this.disk);
+    for (const operations of found.slice(this.#confirmed)) this.#holdings.learn(operations);
+    this.#confirmed = found.length;
   }
 
   async #create(process: Process): Promise<Agent> {

@@ -83,4 +83,16 @@ export class Disk {
   image(): readonly Uint8Array[] {
     return this.#writes.slice(0, this.#synced);
   }
+
+  /**
+   * A copy made while a process writes: any beginning of what is written, down to the byte, but
+   * nothing of what is safe is missing if it was made `whole`.
+   */
+  copy(chance: Chance, whole: boolean): readonly Uint8Array[] {
+    const least = whole ? this.#synced : chance.below(this.#synced + 1);
+    const kept = least + chance.below(this.#writes.length - least + 1);
+    const torn = this.#writes[kept];
+    const begun = torn === undefined ? [] : [torn.slice(0, chance.below(torn.length))];
+    return [...this.#writes.slice(0, kept), ...begun];
+  }
 }

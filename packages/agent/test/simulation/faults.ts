@@ -38,6 +38,7 @@ export const FAULTS = {
   hubDisk: 3,
   decay: 1,
   goBack: 2,
+  copyLive: 2,
   loseStore: 2,
   clock: 3,
   hubClock: 1,
@@ -91,6 +92,7 @@ const FAULT: { readonly [Name in FaultName]: Fault } = {
       agent.start();
     });
   },
+  copyLive: ({ chance }, agent) => agent.copyLive(chance),
   loseStore: ({ network, chance }, agent) => {
     agent.end('killed');
     agent.restore(null);

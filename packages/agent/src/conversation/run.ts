@@ -1,0 +1,119 @@
+/**
+ * Runs of one store (protocol.md §2.11 P6): after an end that was not clean a store goes on as a new
+ * instance, whose numbers continue those of the one before. Owns what is said about that, how the
+ * numbers of both are told apart, and how either side learns that the store went back in time.
+ */
+import { CryptoError, equalBytes } from '@agentmesh/crypto';
+import { isSameStore } from '../self/meta.js';
+import { windowAt } from './peer.js';
+import type { Peer } from './peer.js';
+import { emptyWindow, forkedFrom, highest } from './sequence-window.js';
+import type { SequenceWindow, WindowPlace } from './sequence-window.js';
+
+/**
+ * `goesOn`: my numbers from `number` on follow those of that instance below it. `wentBack`: I have
+ * numbers of that instance of yours up to `number`, which you gave a second time.
+ */
+export interface RunWord {
+  readonly what: 'goesOn' | 'wentBack';
+  /** 16 bytes; zeros for the instance that the peer knew last. */
+  readonly instance: Uint8Array;
+  readonly number: number;
+}
+
+const WORDS: readonly RunWord['what'][] = ['goesOn', 'wentBack'];
+const LENGTH = 25;
+
+/** Body of a content of this kind: u8 what, instance, u64 number. */
+export function encodeRunWord({ what, instance, number }: RunWord): Uint8Array {
+  const body = new Uint8Array(LENGTH);
+  body[0] = WORDS.indexOf(what);
+  body.set(instance, 1);
+  new DataView(body.buffer).setBigUint64(LENGTH - 8, BigInt(number));
+  return body;
+}
+
+/** Strict inverse of {@link encodeRunWord}; throws BAD_CONTENT. */
+export function decodeRunWord(body: Uint8Array): RunWord {
+  const what = WORDS[body[0] ?? -1];
+  if (body.length !== LENGTH || what === undefined) throw new CryptoError('BAD_CONTENT');
+  const view = new DataView(body.buffer, body.byteOffset, LENGTH);
+  const number = Number(view.getBigUint64(LENGTH - 8));
+  if (!Number.isSafeInteger(number)) throw new CryptoError('BAD_CONTENT');
+  return { what, instance: body.slice(1, LENGTH - 8), number };
+}
+
+/**
+ * The windows in which one number counts: its own, then those of later runs that share it. A
+ * window that is not kept any more is left out if a later run remembers its numbers.
+ */
+export function windowsOf(
+  peer: Peer,
+  place: WindowPlace,
+  number: number,
+): readonly [SequenceWindow, ...SequenceWindow[]] {
+  const found = later(peer, place, number);
+  const own = windowAt(peer, place);
+  const [first = own ?? emptyWindow(place), ...rest] = own === null ? found : [own, ...found];
+  return [first, ...rest];
+}
+
+/** Windows of runs that follow an instance, where it still had this number. */
+function later(peer: Peer, { since, instance }: WindowPlace, number: number): SequenceWindow[] {
+  const children = peer.windows.filter(
+    ({ parent, since: at }) =>
+      at === since &&
+      parent !== null &&
+      number < parent.from &&
+      equalBytes(parent.instance, instance),
+  );
+  return children.flatMap((child) => [child, ...later(peer, child, number)]);
+}
+
+/** Whether an instance is one that the peer's current instance goes on from. */
+export function isEarlierRun(peer: Peer, since: number, instance: Uint8Array): boolean {
+  let at = peer.instance;
+  for (let steps = 0; at !== null && steps <= peer.windows.length; steps++) {
+    const parent: SequenceWindow['parent'] =
+      windowAt(peer, { since, instance: at })?.parent ?? null;
+    if (parent !== null && equalBytes(parent.instance, instance)) return true;
+    at = parent?.instance ?? null;
+  }
+  return false;
+}
+
+/** The window of a run once its peer has said from where it goes on. */
+export function continued(peer: Peer, place: WindowPlace, { instance, number }: RunWord) {
+  const window = windowAt(peer, place) ?? emptyWindow(place);
+  if (window.parent !== null) return { window, wentBack: null };
+  const parent = parentOf(peer, place, instance);
+  const from = { instance: parent?.instance ?? instance, from: number };
+  const forked = forkedFrom(window, parent, from);
+  const wentBack = parent !== null && highest(parent) >= number ? parent : null;
+  return { window: forked, wentBack };
+}
+
+/** The window of the instance that is named; zeros stand for the last one of the same store. */
+function parentOf(peer: Peer, place: WindowPlace, named: Uint8Array): SequenceWindow | null {
+  if (named.some((byte) => byte !== 0)) {
+    return windowAt(peer, { since: place.since, instance: named });
+  }
+  const others = peer.windows.filter(
+    ({ since, instance }) =>
+      since === place.since &&
+      isSameStore(instance, place.instance) &&
+      !equalBytes(instance, place.instance),
+  );
+  return others.at(-1) ?? null;
+}
+
+/** A window of an earlier run in which a number is taken that a later run has given as well. */
+export function isTakenTwice(peer: Peer, window: SequenceWindow): boolean {
+  return peer.windows.some(
+    ({ since, parent }) =>
+      since === window.since &&
+      parent !== null &&
+      equalBytes(parent.instance, window.instance) &&
+      highest(window) >= parent.from,
+  );
+}
