@@ -9,32 +9,33 @@ import type { HubAddress } from './transport.js';
 
 /** Options of `NetworkHub`; only `host`, or `hosts`, is needed. */
 export interface NetworkHubOptions {
+  /** Name or IP address of the hub. */
   readonly host?: string | undefined;
   /**
-   * Instead of `host`: the hubs that share one store and key, each as `host`, `host:port` or a
-   * `ws:`, `wss:`, `tcp:` or `tcps:` URL. An agent begins at any of them and moves on if it fails.
+   * Instead of `host`: hubs that share one store and key, each as `host`, `host:port` or a `ws:`,
+   * `wss:`, `tcp:` or `tcps:` URL. An agent connects to one of them, and to another if it fails.
    */
   readonly hosts?: readonly string[] | undefined;
-  /** Of every host that names none. Default: 7700. */
+  /** Port of every host that names none. Default: 7700. */
   readonly port?: number | undefined;
-  /** Default: `tcp`; browsers have `websocket` only. */
+  /** How to connect. Default: `tcp`; browsers support `websocket` only. */
   readonly transport?: 'tcp' | 'websocket' | undefined;
-  /** Default: true for `tcp`, false for `websocket`. */
+  /** Whether to use TLS. Default: true for `tcp`, false for `websocket`. */
   readonly tls?: boolean | undefined;
   /** Allows `tls: false` to a host that is not this machine; the hub must allow it too. */
   readonly allowPlaintext?: boolean | undefined;
   /**
-   * TLS does not reach the hub itself: a proxy ends it, or a browser or `wss:` hides it. The
-   * connection is then not bound to the hub key, so both sides must say so.
+   * TLS ends in a proxy before the hub. The connection is then not bound to the hub key, so the hub
+   * must be started with `--behind-proxy`. Default: true for `wss:` URLs.
    */
   readonly behindProxy?: boolean | undefined;
-  /** The hub's key (32 bytes or their base64url text): no other hub is talked to. */
+  /** Key of the hub (32 bytes or their base64url text). A hub with another key is refused. */
   readonly hubKey?: Uint8Array | string | undefined;
-  /** Registration token, where the hub asks for one. */
+  /** Registration token, if the hub asks for one. */
   readonly token?: string | undefined;
-  /** How long `connect` goes on trying hubs that do not answer. Default: 10 s. */
+  /** How long the first connection may take, in milliseconds. Default: 10,000. */
   readonly connectTimeoutMs?: number | undefined;
-  /** How long a request waits for its reply, reconnecting included. Default: 30 s. */
+  /** How long a request waits for its reply, reconnections included, in ms. Default: 30,000. */
   readonly requestTimeoutMs?: number | undefined;
 }
 

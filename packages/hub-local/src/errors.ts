@@ -1,12 +1,13 @@
 /**
- * Mistakes of whoever sets up a hub. Owns their codes; refusals that travel in frames are
+ * Mistakes in the set-up of a hub. Owns their codes; refusals that travel in frames are
  * `ProtocolError`s of the protocol package.
  */
 import { AgentMeshError } from '@agentmesh/protocol';
 
 const MESSAGES = {
+  /** An option has an unknown name or a wrong value. Write what the text says. */
   BAD_OPTION: 'Hub option refused',
-  HUB_CLOSED: 'This hub is closed',
+  HUB_CLOSED: 'This hub is closed: create a new one',
 } as const;
 
 /** Stable codes of {@link HubError}. */

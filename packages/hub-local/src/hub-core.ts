@@ -21,12 +21,17 @@ import { TokenBuckets } from './token-buckets.js';
 
 /** Everything a hub is made of. */
 export interface HubCoreOptions {
+  /** Keeps names, keys and queues; the hub's only state that outlives it. */
   readonly store: HubStore;
+  /** Clock, randomness and turns of the event loop. */
   readonly host: HubHost;
+  /** Of `coreLimits`. */
   readonly limits: CoreLimits;
+  /** Who may register a free name. */
   readonly registration: Registration;
-  /** Agents that the operator shut out: they neither connect nor receive. */
+  /** Whether the operator has shut an agent out: it neither connects nor receives. */
   readonly isBlocked?: ((aid: Uint8Array) => boolean) | undefined;
+  /** Learns what the hub does, for logs and metrics. */
   readonly observer?: HubObserver | undefined;
 }
 

@@ -42,19 +42,19 @@ import { sendRefusal } from './session.js';
 
 /** All optional: `new LocalHub()` is a hub. */
 export interface LocalHubOptions {
-  /** Default: a new `MemoryHubStore`. A store that was used before makes this a restarted hub. */
+  /** Default: a new `MemoryHubStore`. With a store that was used before, the hub is a restart. */
   readonly store?: HubStore | undefined;
-  /** Default: `open`. */
+  /** Who may register a free name. Default: `open`, any agent. */
   readonly registration?: Registration | undefined;
-  /** Limits to lower; BAD_OPTION for a raise. */
+  /** Limits to lower; raising one is refused with `BAD_OPTION`. */
   readonly limits?: Partial<CoreLimits> | undefined;
-  /** Agents that are shut out. */
+  /** Whether an agent, by its 32-byte aid, is shut out. */
   readonly isBlocked?: ((aid: Uint8Array) => boolean) | undefined;
-  /** Called for each envelope that became durable, with all that the hub knows of it. */
+  /** Called for each stored envelope with everything that the hub knows of it. */
   readonly onTraffic?: ((traffic: HubTraffic) => void) | undefined;
-  /** Called when the store failed; the requests concerned were answered `STORAGE`. */
+  /** Called when the store fails; the requests concerned were answered `STORAGE`. */
   readonly onFailure?: ((error: unknown) => void) | undefined;
-  /** Clock, randomness and turns of the event loop; the machine's by default. */
+  /** Clock, randomness and turns of the event loop. Default: the machine's. */
   readonly host?: HubHost | undefined;
 }
 

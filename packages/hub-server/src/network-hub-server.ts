@@ -39,28 +39,28 @@ import { noFailpoint } from './sqlite/failpoint.js';
 import type { Failpoint } from './sqlite/failpoint.js';
 import { SqliteHubStore } from './sqlite/sqlite-hub-store.js';
 
-/** How to serve. All optional: without anything it serves this machine, durably. */
+/** How to serve. All optional: by default the hub serves this machine, with a durable store. */
 export interface NetworkHubServerOptions {
   /**
-   * Stays open when the server stops: it belongs to whoever opened it. Default: a `SqliteHubStore`
-   * in the folder `data`, closed with the server.
+   * Keeps names, keys and queues. A store that you pass stays open when the server stops. Default: a
+   * `SqliteHubStore` in the folder `data`, closed with the server.
    */
   readonly store?: HubStore | undefined;
-  /** Where the default store is; default: `./agentmesh-hub-data`, as for the command. */
+  /** Folder of the default store. Default: `./agentmesh-hub-data`, as for the command. */
   readonly data?: string | undefined;
-  /** Default: `127.0.0.1`. */
+  /** Address to listen on. Default: `127.0.0.1`. */
   readonly host?: string | undefined;
-  /** Default: 7700; 0 for any free port. */
+  /** Port to listen on; 0 for any free one. Default: 7700. */
   readonly port?: number | undefined;
-  /** Default: a self-made certificate that lives as long as the server. */
+  /** Certificate and key. Default: a self-made certificate that lives as long as the server. */
   readonly tls?: TlsIdentity | undefined;
-  /** TLS ends in a proxy before this hub: plain connections are bound as type 2. */
+  /** TLS ends in a proxy before this hub; clients must set `behindProxy` too. Default: false. */
   readonly behindProxy?: boolean | undefined;
-  /** Takes frames without TLS from other machines too. */
+  /** Accept connections without TLS from other machines too. Default: false. */
   readonly allowPlaintext?: boolean | undefined;
   /**
-   * Default: true. False where a forwarder on this machine makes others look local; then frames
-   * without TLS are refused from everywhere unless `allowPlaintext`.
+   * Accept connections without TLS from this machine. Default: true. Set it to false if a forwarder
+   * on this machine makes remote connections look local.
    */
   readonly plaintextOnLoopback?: boolean | undefined;
   /**
@@ -73,20 +73,21 @@ export interface NetworkHubServerOptions {
    * any other name may be an attacker's that points here.
    */
   readonly allowedHosts?: readonly string[] | undefined;
-  /** Default: `open`. */
+  /** Who may register a free name. Default: `open`, any agent. */
   readonly registration?: Registration | undefined;
   /** Limits to lower. */
   readonly limits?: Partial<CoreLimits> | undefined;
   /** For benchmarks only: no rate holds a sender back. No flag of the command sets it. */
   readonly unboundedRates?: boolean | undefined;
-  /** Who may read `/metrics`; default: this machine. */
+  /** Who may read `/metrics`. Default: `loopback`, this machine. */
   readonly metrics?: 'loopback' | 'all' | 'off' | undefined;
-  /** Agents that are shut out, by aid. */
+  /** Whether an agent, by its 32-byte aid, is shut out. */
   readonly isBlocked?: ((aid: Uint8Array) => boolean) | undefined;
+  /** Where the server writes what an operator should read. Default: nowhere. */
   readonly logger?: HubLogger | undefined;
   /** Where the store's commit times were counted; see {@link HubMetrics}. */
   readonly meter?: HubMetrics | undefined;
-  /** Clock, randomness and turns of the loop; the machine's by default. */
+  /** Clock, randomness and turns of the event loop. Default: the machine's. */
   readonly hubHost?: HubHost | undefined;
   /** For crash tests. */
   readonly failpoint?: Failpoint | undefined;

@@ -5,6 +5,7 @@
 import { AgentMeshError } from '@agentmesh/protocol';
 
 const MESSAGES = {
+  /** An option, flag or variable has an unknown name or a wrong value. Write what the text says. */
   BAD_OPTION: 'Option refused',
   BAD_CERTIFICATE: 'TLS certificate or key cannot be used: give a PEM pair that belongs together',
   BAD_HUB_KEY: 'The file of the hub key cannot be used: copy it from another hub of this store',
@@ -13,6 +14,7 @@ const MESSAGES = {
   PORT_IN_USE: 'Address is in use: stop the other program or choose another port',
   CANNOT_LISTEN: 'Cannot listen on this address: check host, port and permissions',
   ALREADY_STARTED: 'This server was started before: make a new one',
+  /** Call `start()` first, and await it. */
   NOT_STARTED: 'This server was not started',
 } as const;
 

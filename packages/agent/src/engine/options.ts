@@ -17,19 +17,19 @@ export type LogLevel = 'debug' | 'info' | 'warn' | 'error' | 'silent';
 
 /** All optional: `Agent.create('alice', { hub })` is an agent. */
 export interface AgentOptions {
-  /** Where messages go; without one, `seal` and `open` carry them over any channel. */
+  /** The hub to connect to. Without one, use `seal` and `open` to carry messages yourself. */
   readonly hub?: Hub | undefined;
-  /** Registration token, where the hub asks for one. */
+  /** Registration token, if the hub asks for one. */
   readonly token?: string | undefined;
-  /** Identity in a file: created on the first run, loaded later. Needs Node. */
+  /** File of the identity: created on the first run, loaded later. Needs Node. */
   readonly keypairPath?: string | undefined;
-  /** Protects that file; without one it is kept in the clear, readable for its owner only. */
+  /** Encrypts that file. Without one it is stored in plain form, readable by its owner only. */
   readonly passphrase?: string | undefined;
-  /** Identity in memory instead of a file; without either, a new one. */
+  /** Identity in memory instead of a file. Default: a new identity. */
   readonly keyPair?: AgentKeyPair | undefined;
   /**
-   * Sessions, pins, inbox and outbox. Default: with `keypairPath` an encrypted file beside it, that
-   * survives the process; else a new `MemoryStore`.
+   * Keeps sessions, pins, inbox and outbox. Default: with `keypairPath` an encrypted file next to
+   * it, which survives a restart; otherwise a new `MemoryStore`.
    */
   readonly store?: AgentStore | undefined;
   /**
@@ -37,22 +37,22 @@ export interface AgentOptions {
    * fingerprint, address or `allowList` are spoken to or heard.
    */
   readonly trust?: 'tofu' | 'strict' | undefined;
-  /** Identities known beforehand: `bob#<fingerprint>` or `am2…`. */
+  /** Identities that are known beforehand: `bob#<fingerprint>` or `am2…`. */
   readonly allowList?: readonly string[] | undefined;
   /**
-   * The same in a file, one on each line; empty lines and those that begin with `#` do not count.
-   * Nobody else may be able to write it. Needs Node.
+   * The same in a file, one per line; empty lines and lines that begin with `#` are skipped. Only
+   * the file's owner may have write permission. Needs Node.
    */
   readonly allowListPath?: string | undefined;
-  /** From which strangers messages are taken: `anyone` (default), `known` peers only, or a list. */
+  /** Whose messages are accepted: `anyone` (default), `known` peers only, or the listed peers. */
   readonly acceptFrom?: 'anyone' | 'known' | readonly string[] | undefined;
-  /** Begin no session without a one-time prekey of the peer. */
+  /** Begin a session only with a one-time prekey of the peer. Default: false. */
   readonly requireOneTimePrekey?: boolean | undefined;
-  /** Default: `warn`. */
+  /** How much is logged. Default: `warn`. */
   readonly logLevel?: LogLevel | undefined;
-  /** Default: the console. */
+  /** Where the agent logs. Default: the console. */
   readonly logger?: Logger | undefined;
-  /** Clock, randomness and timers: the machine's by default. */
+  /** Clock, randomness and timers. Default: the machine's. */
   readonly runtime?: Partial<Runtime> | undefined;
 }
 

@@ -11,28 +11,37 @@ interface ErrorRule {
 }
 
 const AGENT_ERRORS = {
+  /** An option has an unknown name or a wrong value. Write what the text says. */
   BAD_OPTION: { retryable: false, message: 'Option refused' },
+  /** Write the name, the name with the full fingerprint, or the address of the peer. */
   BAD_PEER: {
     retryable: false,
     message: 'A peer is named as bob, bob#<fingerprint> or am2…',
   },
+  /** Pass the object that `seal` returned, unchanged. */
   BAD_ENVELOPE: { retryable: false, message: 'Not an envelope that seal() made' },
   NO_HUB: {
     retryable: false,
     message: 'No hub configured: pass { hub } to Agent.create, or use seal() and open()',
   },
+  /** Create the agent again; messages that it had stored are sent then. */
   CLOSED: { retryable: false, message: 'This agent is closed' },
   BACKPRESSURE: {
     retryable: true,
     message: 'Outbox is full: wait for earlier messages to be accepted',
   },
+  /**
+   * Compare the new fingerprint with the owner of the peer over another channel, then call
+   * `trust(name, fingerprint)`.
+   */
   IDENTITY_CHANGED: {
     retryable: false,
     message: 'Peer shows another identity than before',
   },
+  /** Send to the name of the peer: it leads to the new identity. */
   SUCCEEDED: {
     retryable: false,
-    message: 'Another identity has followed this one: it begins no sessions any more',
+    message: 'Another identity has followed this one: it begins no more sessions',
   },
   ROTATION_BUSY: {
     retryable: true,
@@ -40,6 +49,7 @@ const AGENT_ERRORS = {
       'Messages still wait for the hub: the identity is the same as before; try again, ' +
       'or give them up with giveUpUnsent',
   },
+  /** Address the peer by the name that belongs to this identity. */
   NAME_CONFLICT: { retryable: false, message: 'Name and identity do not belong together' },
   UNTRUSTED_PEER: {
     retryable: false,
@@ -48,7 +58,7 @@ const AGENT_ERRORS = {
   },
   UNKNOWN_SENDER: {
     retryable: true,
-    message: 'Sender was never introduced here: call connectWithBundle() with his bundle first',
+    message: 'Sender was never introduced here: call connectWithBundle() with its bundle first',
   },
   NOT_HANDLED: {
     retryable: true,
@@ -56,9 +66,13 @@ const AGENT_ERRORS = {
       'The loop over messages() was left before it asked for the next message: this one comes ' +
       'again; call msg.done() before you leave the loop if it is handled',
   },
+  /** Take an id from `deadLetters()`. */
   NO_DEAD_LETTER: { retryable: false, message: 'No dead letter has this id' },
+  /** Send to the peer or call `connect(peer)` first. */
   UNKNOWN_PEER: { retryable: false, message: 'Nothing is known of this peer' },
+  /** If you want messages from this sender, add it to `acceptFrom`. */
   NOT_ACCEPTED: { retryable: false, message: 'Messages from this sender are not accepted' },
+  /** Try again when the peer has connected to its hub, or leave out `requireOneTimePrekey`. */
   NO_ONE_TIME_PREKEY: {
     retryable: true,
     message: 'Peer has no one-time prekey left and requireOneTimePrekey is set',
@@ -69,9 +83,11 @@ const AGENT_ERRORS = {
   },
   NO_SESSION: {
     retryable: true,
-    message: 'No session with this peer: call connectWithBundle() with a fresh bundle of his',
+    message: 'No session with this peer: call connectWithBundle() with a fresh bundle of the peer',
   },
+  /** Nothing: the message was written for another agent, and was dropped. */
   MISADDRESSED: { retryable: false, message: 'Message names another sender or recipient' },
+  /** Ask the owner of the peer: it runs from two copies of its store, or restored an old one. */
   CLONE_OR_ROLLBACK: {
     retryable: false,
     message: 'Two different messages carry one sequence number: the peer runs twice or went back',
@@ -81,21 +97,34 @@ const AGENT_ERRORS = {
     message: 'Peer has a new store: approve it with trust(name, fingerprint)',
   },
   HANDSHAKE_BUDGET: { retryable: true, message: 'Too many new sessions: try again later' },
+  /** Add a handler with `onMessage`, or speed up the present one. */
   INBOX_FULL: { retryable: true, message: 'Too many messages wait for a handler' },
+  /** Nothing: the envelope was for the agent itself, such as a receipt. */
   NO_PAYLOAD: {
     retryable: false,
     message: 'The envelope was opened but carries no message for the application',
   },
+  /** The reason in brackets is from the application of the recipient. Correct the message. */
   REFUSED: { retryable: false, message: 'The recipient refused this message' },
+  /**
+   * Ask the owner of the recipient: its handlers failed on the message. It can be retried there
+   * with `retryDeadLetter(id)`.
+   */
   FAILED: {
     retryable: false,
     message: 'The recipient could not handle this message: it is a dead letter there',
   },
+  /** Nothing: the sender no longer wants the result. */
   CANCELLED: { retryable: false, message: 'Cancelled by its sender' },
+  /** Upgrade the recipient. */
   UNSUPPORTED: {
     retryable: false,
     message: 'The recipient runs a version that does not know this kind of message',
   },
+  /**
+   * Send it again if it still matters. The recipient may have received it, so let it recognise
+   * repeats.
+   */
   UNDELIVERED: { retryable: false, message: 'The hub could not deliver this message' },
 } as const satisfies Readonly<Record<string, ErrorRule>>;
 
@@ -165,14 +194,17 @@ const STORAGE_ERRORS = {
     retryable: false,
     message: 'The store failed: the agent has stopped; correct the cause and start it again',
   },
+  /** Free some space, then try again. */
   STORE_FULL: {
     retryable: true,
     message: 'No space is left for the store: nothing of this change was kept',
   },
+  /** Restore the store and its key file from one backup. */
   STORE_CORRUPT: {
     retryable: false,
     message: 'The store holds what this agent did not write: nothing was changed',
   },
+  /** Stop the other process, or give each agent a key file of its own. */
   STORE_LOCKED: {
     retryable: true,
     message: 'The store is open in another agent: each agent needs its own',
@@ -185,6 +217,7 @@ const STORAGE_ERRORS = {
     retryable: false,
     message: 'The store was written by a newer version: upgrade this agent',
   },
+  /** Create the agent again. */
   STORE_CLOSED: { retryable: false, message: 'The store is closed' },
 } as const satisfies Readonly<Record<string, ErrorRule>>;
 

@@ -10,9 +10,9 @@ import type { OutcomeState } from '../conversation/outcome.js';
 export interface AgentEvents {
   /** A peer was pinned on the hub's word: compare fingerprints to be sure. */
   firstContact: { readonly peer: string; readonly address: string; readonly fingerprint: string };
-  /** A name leads to another identity: blocked in both directions until `trust` decides. */
+  /** A name leads to another identity: both directions are blocked until `trust` is called. */
   identityChanged: { readonly peer: string; readonly pinned: string; readonly shown: string };
-  /** A peer has another identity, and his one before has signed for it: followed (§2.13). */
+  /** A peer changed its identity, and the previous one has signed for it: followed (§2.13). */
   identityRotated: {
     readonly peer: string;
     readonly address: string;
@@ -20,24 +20,24 @@ export interface AgentEvents {
     /** `am2…` of the identity before. */
     readonly previous: string;
   };
-  /** A peer's owner has revoked his identity for ever; `reason` as in the record (§2.13). */
+  /** The owner of a peer has revoked its identity for good; `reason` as in the record (§2.13). */
   peerRevoked: {
     readonly peer: string;
     readonly address: string;
     readonly reason: number;
     readonly timeMs: number;
   };
-  /** A peer lost his store or runs twice. `held`: strict trust waits for `trust`. */
+  /** A peer lost its store or runs twice. `held`: strict trust waits for `trust`. */
   peerInstanceChanged: { readonly peer: string; readonly address: string; readonly held: boolean };
-  /** One number of a peer's store, or one place in its session, came with two messages. */
+  /** Two messages carry one sequence number, or one position of a session: the peer runs twice. */
   cloneOrRollback: { readonly peer: string; readonly address: string };
-  /** A message could not be opened; a new session is begun where the limits allow. */
+  /** A message could not be opened. `reset`: a new session was begun to ask for it again. */
   undecryptable: { readonly address: string; readonly code: string; readonly reset: boolean };
   /** A message was refused for good. */
   refused: { readonly address: string; readonly code: string };
   /**
-   * Messages of a peer that are asked for again, or that he will not send again: one of these still
-   * comes if it was on its way all the time.
+   * Messages of a peer are missing: `asked` for again, or `lost`, since the peer will not send them
+   * again. A lost one still arrives if it was in transit all the time.
    */
   gap: {
     readonly peer: string;
@@ -45,9 +45,9 @@ export interface AgentEvents {
     readonly ranges: readonly SequenceRange[];
   };
   /**
-   * A step of a message of ours (protocol.md §2.10): committed here, durable at the hub, in the
-   * peer's durable inbox, and what his application made of it; or given up. Only `delivered` and
-   * what follows it is the peer's own word. `reason`: of a refusal, or the code of an error.
+   * A step of a message that this agent sent (protocol.md §2.10): stored here, stored at the hub,
+   * stored by the peer, and what its handlers made of it; or given up. `delivered` and what follows
+   * come from the peer itself. `reason`: of a refusal, or the code of an error.
    */
   outgoing: {
     readonly id: string;
@@ -56,14 +56,18 @@ export interface AgentEvents {
     readonly state: 'queued' | 'accepted' | 'delivered' | OutcomeState | 'expired' | 'rejected';
     readonly reason: string | null;
   };
-  /** Keys of messages that are missing fell to their bounds: these must be sent again. */
+  /** Keys of missing messages were dropped at their limit: those messages must be sent again. */
   keysDropped: { readonly peer: string; readonly count: number };
-  /** The hub could not deliver a message of ours; `id` is null for one of an earlier run. */
+  /** The hub could not deliver a message; `id` is null for one of an earlier run. */
   undelivered: { readonly id: string | null; readonly reason: 'expired' | 'dead_lettered' };
-  /** Our own store went back in time: all sessions are made anew. */
+  /** This agent's own store went back in time: every session begins again. */
   storeRollback: { readonly boot: number };
-  /** Another process connected with this identity: this one stays offline. */
+  /** Another process connected with this identity: this agent stays offline. */
   displaced: { readonly peer: string };
+  /**
+   * The connection to the hub: up, lost for now, or ended for good. `error` says why; an agent that
+   * is `offline` connects again by itself.
+   */
   connection: {
     readonly state: 'online' | 'offline' | 'ended';
     readonly error: AgentMeshError | null;

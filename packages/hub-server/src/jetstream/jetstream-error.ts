@@ -14,10 +14,12 @@ const TABLE = {
     retryable: true,
     message: 'NATS is out of reach: start it, or check its addresses and the network',
   },
+  /** Start nodes until a majority of them runs; the hub goes on by itself. */
   STORE_UNAVAILABLE: {
     retryable: true,
     message: 'JetStream has no leader or did not answer in time: a majority of its nodes must run',
   },
+  /** Write nats://HOST:PORT or tls://HOST:PORT; separate several by commas. */
   STORE_ADDRESS: {
     retryable: false,
     message: 'Not an address of NATS: nats://HOST:PORT or tls://HOST:PORT, several by commas',
@@ -34,6 +36,7 @@ const TABLE = {
     retryable: true,
     message: 'NATS has no space left for the store: free some, or raise its limits',
   },
+  /** Change the setting of NATS that the text names. */
   STORE_UNSUITABLE: {
     retryable: false,
     message: 'This NATS cannot hold the store',
@@ -46,18 +49,22 @@ const TABLE = {
     retryable: false,
     message: 'All hubs over one store have one hub key: copy its file from another hub',
   },
+  /** Try again. */
   STORE_CONTENDED: {
     retryable: true,
     message: 'Other hubs changed the same entry again and again: nothing was changed here',
   },
+  /** Look for another program that writes to this account, and restore the entry from a backup. */
   STORE_CORRUPT: {
     retryable: false,
     message: 'An entry of the store in NATS cannot be read and was left as it is',
   },
+  /** Look at the cause; the hub tries again by itself. */
   STORE_FAILED: {
     retryable: true,
     message: 'NATS refused an operation of the store: see the cause',
   },
+  /** Open a new store. */
   STORE_CLOSED: { retryable: false, message: 'The store is closed' },
 } as const satisfies Readonly<Record<string, JetStreamErrorRule>>;
 

@@ -16,9 +16,11 @@ export interface NatsAccess {
   readonly credsFile?: string | undefined;
   /** A file with the seed of a user's nkey. */
   readonly nkeyFile?: string | undefined;
-  /** PEM files: whom to trust, and as whom to appear. */
+  /** PEM file with the certificates that NATS is checked with. Default: those of the system. */
   readonly tlsCaFile?: string | undefined;
+  /** PEM file with the certificate that the hub shows NATS. */
   readonly tlsCertFile?: string | undefined;
+  /** PEM file with the private key of that certificate. */
   readonly tlsKeyFile?: string | undefined;
 }
 

@@ -73,7 +73,9 @@ export interface SqliteHubStoreOptions {
   readonly onCommitTime?: ((milliseconds: number) => void) | undefined;
   /** The store can no longer be used; every call is refused from now on. */
   readonly onFatal?: ((error: HubStoreError) => void) | undefined;
+  /** Milliseconds that never go back, for `onCommitTime`. Default: the machine's. */
   readonly monotonic?: (() => number) | undefined;
+  /** Default: the machine's. */
   readonly random?: RandomSource | undefined;
   /** For crash tests. */
   readonly failpoint?: Failpoint | undefined;

@@ -12,6 +12,7 @@ interface StoreErrorRule {
 }
 
 const TABLE = {
+  /** Stop the other hub, or give each hub a data folder of its own. */
   STORE_LOCKED: {
     retryable: false,
     fatal: true,
@@ -22,6 +23,7 @@ const TABLE = {
     fatal: true,
     message: 'Database is damaged and was left as it is: restore a backup or move it away',
   },
+  /** Pass the data folder of a hub (`--data`), or an empty one. */
   STORE_FOREIGN: {
     retryable: false,
     fatal: true,
@@ -62,11 +64,13 @@ const TABLE = {
     fatal: true,
     message: 'Database failed: see the cause, then restart the hub',
   },
+  /** Report it with the cause; the hub goes on. */
   STORE_DEFECT: {
     retryable: false,
     fatal: false,
     message: 'Change refused by the database: a defect of the hub, see the cause',
   },
+  /** Open a new store. */
   STORE_CLOSED: { retryable: false, fatal: false, message: 'Database is closed' },
 } as const satisfies Readonly<Record<string, StoreErrorRule>>;
 

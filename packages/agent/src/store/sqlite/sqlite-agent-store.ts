@@ -25,6 +25,7 @@ const ROW_KEY = /^[\x20-\x7e]{1,200}$/;
 export interface SqliteAgentStoreOptions {
   /** The key that `loadOrCreateKeyFile` gives with the agent's identity. */
   readonly storeKey: Secret<'store key'>;
+  /** Default: the machine's. */
   readonly random?: RandomSource | undefined;
 }
 
