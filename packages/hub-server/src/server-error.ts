@@ -9,7 +9,9 @@ const MESSAGES = {
   BAD_OPTION: 'Option refused',
   BAD_CERTIFICATE: 'TLS certificate or key cannot be used: give a PEM pair that belongs together',
   BAD_HUB_KEY: 'The file of the hub key cannot be used: copy it from another hub of this store',
+  /** Run the command that the text names. */
   UNSAFE_FILE: 'A file or folder of the hub is not safe from other users',
+  /** Install the package that the text names. */
   MISSING_PACKAGE: 'A package that this option needs is not installed',
   PORT_IN_USE: 'Address is in use: stop the other program or choose another port',
   CANNOT_LISTEN: 'Cannot listen on this address: check host, port and permissions',

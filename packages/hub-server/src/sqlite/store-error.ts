@@ -39,6 +39,7 @@ const TABLE = {
     fatal: true,
     message: 'Data folder cannot be written: check its owner, its mode and the file system',
   },
+  /** Correct the owner and the mode that the text names. */
   STORE_UNSAFE: {
     retryable: false,
     fatal: true,
