@@ -3,9 +3,10 @@
  * that a hub serves. Owns the conversion; whether a bundle can be trusted is crypto's judgement.
  */
 import type { Bundle } from '@agentmesh/crypto/verify';
-import * as z from 'zod';
 import { ProtocolError } from './errors.js';
 import { identityRecord, prekeyRecord, revocationRecord } from './fields.js';
+import { safeEncode, strictObject } from './schema.js';
+import type { Fault } from './schema.js';
 
 /** A bundle in a file or a mail: base64url texts. */
 export interface BundleJson {
@@ -16,7 +17,7 @@ export interface BundleJson {
   readonly revocation?: string | undefined;
 }
 
-const bundleJson = z.strictObject({
+const bundleJson = strictObject({
   record: identityRecord,
   signed: prekeyRecord.optional(),
   oneTime: prekeyRecord.optional(),
@@ -26,23 +27,23 @@ const bundleJson = z.strictObject({
 /** JSON form of a bundle; throws BAD_BUNDLE when a part has an impossible length. */
 export function encodeBundle(bundle: Bundle): BundleJson {
   const { record, signed, oneTime, revocation } = bundle;
-  const result = z.safeEncode(bundleJson, {
+  const result = safeEncode(bundleJson, {
     record,
     ...(signed === undefined ? {} : { signed }),
     ...(oneTime === undefined ? {} : { oneTime }),
     ...(revocation === undefined ? {} : { revocation }),
   });
-  if (!result.success) throw refusal(result.error);
-  return result.data;
+  if (!result.success) throw refusal(result.fault);
+  return result.data as BundleJson;
 }
 
 /** Bytes of a bundle, unverified; throws BAD_BUNDLE for anything but its exact JSON form. */
 export function decodeBundle(value: unknown): Bundle {
   const result = bundleJson.safeParse(value);
-  if (!result.success) throw refusal(result.error);
+  if (!result.success) throw refusal(result.fault);
   return result.data;
 }
 
-function refusal(error: z.ZodError): ProtocolError {
-  return new ProtocolError('BAD_BUNDLE', { detail: error.issues[0]?.path.join('.') || 'bundle' });
+function refusal({ path }: Fault): ProtocolError {
+  return new ProtocolError('BAD_BUNDLE', { detail: path.join('.') || 'bundle' });
 }

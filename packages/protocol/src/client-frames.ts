@@ -1,5 +1,5 @@
 /**
- * Frames from client to hub (hub.md §2): shapes only, strict, one zod schema per frame.
+ * Frames from client to hub (hub.md §2): shapes only, strict, one schema per frame.
  * Owns their fields; the text around them is `frame-codec`, what a hub does with them is its core.
  *
  * `auth`, `put_identity`, `put_prekeys`, `put_revocation`, `get_bundle`, `send`, `list` and `ping`
@@ -7,7 +7,6 @@
  * no reply; a fault in one is an `error` frame without `re`. Units: `ttl` in seconds, `delay` in
  * milliseconds.
  */
-import * as z from 'zod';
 import {
   agentName,
   blob,
@@ -27,6 +26,7 @@ import {
   u32,
 } from './fields.js';
 import { PROTOCOL_LIMITS } from './limits.js';
+import * as z from './schema.js';
 
 /** Proves possession of the identity key on this connection (protocol.md §2.15). */
 const auth = z.strictObject({
@@ -55,8 +55,8 @@ const putIdentity = z.strictObject({
 const putPrekeys = z.strictObject({
   type: z.literal('put_prekeys'),
   id: u32,
-  signed: z.array(prekeyRecord).max(PROTOCOL_LIMITS.signedPrekeys),
-  oneTime: z.array(prekeyRecord).max(PROTOCOL_LIMITS.oneTimePrekeys),
+  signed: z.array(prekeyRecord, { max: PROTOCOL_LIMITS.signedPrekeys }),
+  oneTime: z.array(prekeyRecord, { max: PROTOCOL_LIMITS.oneTimePrekeys }),
   /** Forget all earlier ones in the same transaction. */
   replaceAll: z.boolean().optional(),
 });
@@ -91,7 +91,7 @@ const send = z.strictObject({
 
 const ack = z.strictObject({
   type: z.literal('ack'),
-  seqs: z.array(seq).min(1).max(PROTOCOL_LIMITS.ackSeqs),
+  seqs: z.array(seq, { min: 1, max: PROTOCOL_LIMITS.ackSeqs }),
 });
 
 const nack = z.strictObject({

@@ -1,15 +1,15 @@
 /**
- * The fields that frames are made of, as zod schemas: binary values, numbers, names and codes.
+ * The fields that frames are made of, as schemas: binary values, numbers, names and codes.
  * Owns their ranges; which frame has which field is in `client-frames` and `hub-frames`.
  *
  * A binary field is base64url text on the wire and a Uint8Array in TypeScript; the schema converts
  * both ways. Lengths are judged on the text, before anything is decoded.
  */
-import * as z from 'zod';
 import { fromBase64Url, toBase64Url } from './base64url.js';
 import type { ErrorCode } from './errors.js';
 import { PROTOCOL_LIMITS } from './limits.js';
 import { isRegistrableName, parsePeer } from './peer.js';
+import { codec, custom, int, Refusal, string } from './schema.js';
 
 const MAX_U32 = 0xffff_ffff;
 
@@ -25,45 +25,27 @@ function textLength(bytes: number): number {
   return Math.ceil((bytes * 4) / 3);
 }
 
-/** An issue that carries its error code to `frame-codec`. */
-function issue(input: unknown, code: ErrorCode) {
-  return { code: 'custom' as const, input, params: { code } };
-}
-
 /** Bytes of a field's text, or the code of its fault. */
-function decodeBytes(text: string, { min, max, tooLong }: ByteRange): Uint8Array | ErrorCode {
-  if (text.length > textLength(max)) return tooLong;
-  if (text.length < textLength(min)) return 'BAD_FRAME';
+function decodeBytes(text: string, { min, max, tooLong }: ByteRange): Uint8Array | Refusal {
+  if (text.length > textLength(max)) return new Refusal(tooLong);
+  if (text.length < textLength(min)) return new Refusal('BAD_FRAME');
   try {
     return fromBase64Url(text);
   } catch {
-    return 'BAD_ENCODING';
+    return new Refusal('BAD_ENCODING');
   }
 }
 
-/** What is wrong with a value that should be encoded; `null` when it fits. */
-function faultOf(bytes: unknown, { min, max, tooLong }: ByteRange): ErrorCode | null {
-  if (!(bytes instanceof Uint8Array) || bytes.length < min) return 'BAD_FRAME';
-  return bytes.length > max ? tooLong : null;
+function encodeBytes(bytes: unknown, { min, max, tooLong }: ByteRange): string | Refusal {
+  if (!(bytes instanceof Uint8Array) || bytes.length < min) return new Refusal('BAD_FRAME');
+  return bytes.length > max ? new Refusal(tooLong) : toBase64Url(bytes);
 }
 
 function bytesIn(range: ByteRange) {
-  // Both directions judge for themselves: zod skips the checks of a field while it tries out
-  // whether a frame with a rule of its own can be encoded.
-  return z.codec(z.string(), z.custom<Uint8Array>(), {
-    decode(text, context) {
-      const bytes = decodeBytes(text, range);
-      if (typeof bytes !== 'string') return bytes;
-      context.issues.push(issue(text, bytes));
-      return z.NEVER;
-    },
-    encode(bytes, context) {
-      const fault = faultOf(bytes, range);
-      if (fault === null) return toBase64Url(bytes);
-      context.issues.push(issue(bytes, fault));
-      return z.NEVER;
-    },
-  });
+  return codec<Uint8Array>(
+    (text) => decodeBytes(text, range),
+    (bytes) => encodeBytes(bytes, range),
+  );
 }
 
 /** Exactly so many bytes. */
@@ -96,7 +78,7 @@ export const signature = bytesOf(64);
 
 /** Integer from 0, or `min`, to `max`. */
 export function integer(max: number, min = 0) {
-  return z.int().min(min).max(max);
+  return int(min, max);
 }
 
 export const u32 = integer(MAX_U32);
@@ -106,30 +88,22 @@ export const timeMs = integer(Number.MAX_SAFE_INTEGER);
 export const seq = integer(Number.MAX_SAFE_INTEGER, 1);
 
 /** A name that an agent may claim. */
-export const agentName = z.custom<string>(isRegistrableName);
+export const agentName = custom<string>(isRegistrableName);
 
 /** A name or an address. */
-export const peer = z.custom<string>(
-  (text) => typeof text === 'string' && parsePeer(text) !== null,
-);
+export const peer = custom<string>((text) => typeof text === 'string' && parsePeer(text) !== null);
 
 /** Beginning of names; empty for all. */
-export const namePrefix = z.string().regex(/^[a-z0-9._-]{0,64}$/);
+export const namePrefix = string({ form: /^[a-z0-9._-]{0,64}$/ });
 
 /** Where a listing goes on: opaque to clients, made by the hub. */
-export const cursor = z.string().regex(/^[\w.-]{1,128}$/);
+export const cursor = string({ form: /^[\w.-]{1,128}$/ });
 
 /** Registration token as an operator hands it out. */
-export const token = z
-  .string()
-  .max(PROTOCOL_LIMITS.tokenLength)
-  .regex(/^[\x21-\x7e]+$/);
+export const token = string({ form: /^[\x21-\x7e]+$/, max: PROTOCOL_LIMITS.tokenLength });
 
 /** Stable code of an error or a reason. Newer hubs may use codes that this version has not. */
-export const code = z.string().regex(/^[A-Z][A-Z0-9_]{0,63}$/);
+export const code = string({ form: /^[A-Z][A-Z0-9_]{0,63}$/ });
 
 /** One line of printable ASCII: safe in any log. */
-export const line = z
-  .string()
-  .max(PROTOCOL_LIMITS.errorMessageLength)
-  .regex(/^[\x20-\x7e]*$/);
+export const line = string({ form: /^[\x20-\x7e]*$/, max: PROTOCOL_LIMITS.errorMessageLength });

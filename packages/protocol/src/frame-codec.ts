@@ -6,22 +6,23 @@
  * Decoding never throws. A refused request keeps its number, so that it can be answered. Encoding
  * writes fields in the order of the schema, whatever order the caller's object has.
  */
-import * as z from 'zod';
 import { clientFrame } from './client-frames.js';
 import type { ClientFrame } from './client-frames.js';
 import { isErrorCode, ProtocolError, tooLarge } from './errors.js';
-import type { ErrorCode, ProtocolErrorOptions } from './errors.js';
+import type { ProtocolErrorOptions } from './errors.js';
 import { hubFrame } from './hub-frames.js';
 import type { ByeFrame, ErrorFrame, HubFrame } from './hub-frames.js';
 import { readJsonObject } from './json-text.js';
 import { PROTOCOL_LIMITS } from './limits.js';
+import { discriminatedUnion, safeEncode } from './schema.js';
+import type { Fault, Result } from './schema.js';
 
 /** A frame, or why there is none. `id` is the request's `id`, or the reply's `re`, if readable. */
 export type Decoded<Frame> =
   | { readonly ok: true; readonly frame: Frame }
   | { readonly ok: false; readonly error: ProtocolError; readonly id?: number };
 
-const anyFrame = z.discriminatedUnion('type', [clientFrame, hubFrame]);
+const anyFrame = discriminatedUnion('type', [clientFrame, hubFrame]);
 
 /** Reads a frame from a client. `maxLength` is in characters; a hub lowers it before `auth`. */
 export function parseClientFrame(
@@ -51,8 +52,8 @@ export function decodeHubFrame(value: unknown): Decoded<HubFrame> {
 
 /** Text of a frame; throws BAD_FRAME, BAD_ENCODING or TOO_LARGE for what no one may send. */
 export function encodeFrame(frame: ClientFrame | HubFrame): string {
-  const result = z.safeEncode(anyFrame, frame);
-  if (!result.success) throw errorOf(result.error.issues, frame);
+  const result = safeEncode(anyFrame, frame);
+  if (!result.success) throw errorOf(result.fault, frame);
   return JSON.stringify(result.data);
 }
 
@@ -97,13 +98,9 @@ function badJson(detail: string): { ok: false; error: ProtocolError } {
   return { ok: false, error: new ProtocolError('BAD_JSON', { detail }) };
 }
 
-function decode<Frame>(
-  result: z.ZodSafeParseResult<Frame>,
-  value: unknown,
-  key: 'id' | 're',
-): Decoded<Frame> {
+function decode<Frame>(result: Result<Frame>, value: unknown, key: 'id' | 're'): Decoded<Frame> {
   if (result.success) return { ok: true, frame: result.data };
-  const error = errorOf(result.error.issues, value);
+  const error = errorOf(result.fault, value);
   const id = requestNumber(value, key);
   return id === undefined ? { ok: false, error } : { ok: false, error, id };
 }
@@ -119,23 +116,17 @@ function requestNumber(value: unknown, key: 'id' | 're'): number | undefined {
   return valid ? id : undefined;
 }
 
-/** The first issue decides. Only names of the schema get into the text, nothing from outside. */
-function errorOf(issues: readonly z.core.$ZodIssue[], value: unknown): ProtocolError {
-  const [issue] = issues;
-  if (issue?.code === 'invalid_union') {
+/** Only names of the schema get into the text, nothing from outside. */
+function errorOf({ kind, code, path }: Fault, value: unknown): ProtocolError {
+  if (kind === 'unknown type') {
     const hasType = typeof ownValue(value, 'type') === 'string';
     return hasType
       ? new ProtocolError('UNKNOWN_TYPE')
       : new ProtocolError('BAD_FRAME', { detail: 'type' });
   }
-  const field = ['frame', ...(issue?.path ?? [])].map(String).join('.');
-  if (codeOf(issue) === 'TOO_LARGE') return tooLarge(field, PROTOCOL_LIMITS.blobBytes);
-  const what = issue?.code === 'unrecognized_keys' ? `${field}: unknown field` : field;
-  return new ProtocolError(codeOf(issue), { detail: what });
-}
-
-function codeOf(issue: z.core.$ZodIssue | undefined): ErrorCode {
-  if (issue?.code !== 'custom') return 'BAD_FRAME';
-  const code: unknown = issue.params?.['code'];
-  return typeof code === 'string' && isErrorCode(code) ? code : 'BAD_FRAME';
+  const field = ['frame', ...path].join('.');
+  if (code === 'TOO_LARGE') return tooLarge(field, PROTOCOL_LIMITS.blobBytes);
+  return new ProtocolError(code, {
+    detail: kind === 'unknown field' ? `${field}: unknown field` : field,
+  });
 }

@@ -1,5 +1,5 @@
 /**
- * Frames from hub to client (hub.md §2): shapes only, strict, one zod schema per frame.
+ * Frames from hub to client (hub.md §2): shapes only, strict, one schema per frame.
  * Owns their fields; the text around them is `frame-codec`, when they are sent is the hub's core.
  *
  * `auth_ok`, `ok`, `bundle`, `sent`, `agents`, `pong` and `error` are replies: `re` repeats the
@@ -7,7 +7,6 @@
  * `bye` are pushes: the `id` of a `notice` is that of an envelope. Times and `retryAfter` are in
  * milliseconds.
  */
-import * as z from 'zod';
 import {
   agentName,
   blob,
@@ -26,6 +25,7 @@ import {
   u32,
 } from './fields.js';
 import { PROTOCOL_LIMITS } from './limits.js';
+import * as z from './schema.js';
 import { PROTOCOL_VERSION } from './version.js';
 
 /** What this hub allows; never more than PROTOCOL_LIMITS. */
@@ -40,7 +40,7 @@ const hubLimits = z.strictObject({
 /** Sent by the hub as soon as a client connects. No version of the protocol changes its shape. */
 const hello = z.strictObject({
   type: z.literal('hello'),
-  versions: z.array(integer(255, 1)).min(1).max(16),
+  versions: z.array(integer(255, 1), { min: 1, max: 16 }),
   hubKey: bytes32,
   /** Single use, valid for 10 s. */
   serverNonce: bytes32,
@@ -94,7 +94,7 @@ const sent = z.strictObject({
 const agents = z.strictObject({
   type: z.literal('agents'),
   re: u32,
-  names: z.array(agentName).max(PROTOCOL_LIMITS.listNames),
+  names: z.array(agentName, { max: PROTOCOL_LIMITS.listNames }),
   next: cursor.nullable(),
 });
 
