@@ -16,7 +16,7 @@ import type { Composed } from './conversation/compose.js';
 import type { Sent } from './sending/deliveries.js';
 import { deadLettersIn, drop, revive } from './receiving/dead-letters.js';
 import type { DeadLetter } from './receiving/dead-letters.js';
-import type { Handler } from './receiving/dispatcher.js';
+import type { Handler, HandlerOptions } from './receiving/handlers.js';
 import { Engine } from './engine/engine.js';
 import { AgentError } from './ground/errors.js';
 import type { AgentEvents } from './message/events.js';
@@ -103,12 +103,13 @@ export class Agent {
   }
 
   /**
-   * Has every message handled, after the handlers that were there before; one message after the
-   * other. A handler that throws gets the message again, a few times. Returns what removes it.
+   * Has every message handled, after the handlers that were there before: the messages of one sender
+   * one after the other, senders beside each other. A handler that throws gets the message again, a
+   * few times. Returns what removes it. Throws BAD_OPTION.
    */
-  onMessage(handler: Handler): () => void {
+  onMessage(handler: Handler, options: HandlerOptions = {}): () => void {
     if (typeof handler !== 'function') throw new AgentError('BAD_OPTION', 'handler: a function');
-    return this.#engine.dispatcher.addHandler(handler);
+    return this.#engine.dispatcher.addHandler(handler, options);
   }
 
   /**
@@ -119,7 +120,7 @@ export class Agent {
   messages(): AsyncIterableIterator<Message> {
     const { context, dispatcher } = this.#engine;
     const stream = new MessageStream(
-      (handler) => dispatcher.addHandler(handler, { isLoop: true }),
+      (handler) => dispatcher.addHandler(handler, { concurrency: 1 }, true),
       context.keepAlive.holder(),
     );
     this.#streams.add(stream);

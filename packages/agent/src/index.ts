@@ -5,7 +5,8 @@
 
 export { Agent } from './agent.js';
 export type { AgentOptions, LogLevel } from './engine/options.js';
-export type { Handler } from './receiving/dispatcher.js';
+export type { Handler, HandlerOptions } from './receiving/handlers.js';
+export type { Duration } from './ground/duration.js';
 export type { Message, SendResult } from './message/message.js';
 export type { DeadLetter } from './receiving/dead-letters.js';
 export type { AgentEvents } from './message/events.js';

@@ -42,6 +42,7 @@ const EVENTS: readonly (keyof AgentEvents)[] = [
   'displaced',
   'connection',
   'handlerError',
+  'handlerSlow',
   'stopped',
 ];
 

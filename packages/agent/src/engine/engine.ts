@@ -7,7 +7,6 @@ import { AgentContext } from '../agent-context.js';
 import { AgentError } from '../ground/errors.js';
 import type { KeptIdentity } from '../keys/kept-identity.js';
 import { Publisher } from '../keys/publisher.js';
-import type { InboxRow } from '../message/inbox.js';
 import { Message } from '../message/message.js';
 import type { Reply } from '../message/message.js';
 import { FollowUps } from '../owed/follow-ups.js';
@@ -20,6 +19,7 @@ import { Introductions } from '../peers/introductions.js';
 import { Revocations } from '../peers/revocations.js';
 import { SessionFinder } from '../peers/session-finder.js';
 import { Dispatcher } from '../receiving/dispatcher.js';
+import type { ReadMessage } from '../receiving/dispatcher.js';
 import { Receiver } from '../receiving/receiver.js';
 import { Deliveries } from '../sending/deliveries.js';
 import { Sender } from '../sending/sender.js';
@@ -84,8 +84,8 @@ export class Engine {
     this.sender = new Sender({ ...means, onAwaiting });
     const { sender } = this;
     this.outcomes = new Outcomes({ context, sender, sweeper, deliveries });
-    const read = (row: InboxRow, redelivered: boolean): Message =>
-      new Message(row, redelivered, (...args) => reply(row.from, ...args));
+    const read: ReadMessage = (row, redelivered, signal) =>
+      new Message(row, redelivered, (...args) => reply(row.from, ...args), signal);
     this.dispatcher = new Dispatcher({ context, sweeper, outcomes: this.outcomes, read });
     this.publisher = new Publisher(context, () => void this.hub?.upkeep.refill());
     this.#followUps = new FollowUps(context, sender);

@@ -98,7 +98,9 @@ const AGENT_ERRORS = {
   },
   HANDSHAKE_BUDGET: { retryable: true, message: 'Too many new sessions: try again later' },
   /** Add a handler with `onMessage`, or speed up the present one. */
-  INBOX_FULL: { retryable: true, message: 'Too many messages wait for a handler' },
+  INBOX_FULL: { retryable: true, message: 'Too many messages of this sender wait for a handler' },
+  /** Raise `timeLimit`, or end the handler's work when `message.signal` is aborted. */
+  HANDLER_TIMEOUT: { retryable: true, message: 'The handler took longer than its time limit' },
   /** Nothing: the envelope was for the agent itself, such as a receipt. */
   NO_PAYLOAD: {
     retryable: false,

@@ -103,8 +103,15 @@ export const AGENT_LIMITS = {
   /** How often keys are looked after: far below the 48 hours of a signed prekey. */
   upkeepMs: HOUR_MS,
 
-  /** Messages that wait for a handler before deliveries are put off. */
+  /**
+   * Messages that wait for a handler. One sender may fill a quarter of this and of the bytes; beyond
+   * it only its own messages are put off.
+   */
   inboxMessages: 4_096,
+  /** The same in bytes of contents. */
+  inboxBytes: 64 * MIB,
+  /** How long a handler has a message before `handlerSlow` is told. */
+  handlerSlowMs: MINUTE_MS,
   /** Runs of the handlers for one message before it becomes a local dead letter. */
   handlerAttempts: 5,
   /** How long a message waits for earlier ones of its sender before it overtakes them. */

@@ -79,6 +79,12 @@ export interface AgentEvents {
     readonly attempt: number;
     readonly deadLettered: boolean;
   };
+  /** A handler has had a message for `elapsedMs`; told once for each run, which goes on. */
+  handlerSlow: {
+    readonly message: Message;
+    readonly attempt: number;
+    readonly elapsedMs: number;
+  };
   /** The agent stopped because its store failed. */
   stopped: { readonly error: AgentMeshError };
 }

@@ -53,10 +53,20 @@ export class Message {
   readonly redelivered: boolean;
   /** Id of the message that this one answers, or null. */
   readonly replyTo: string | null;
+  /**
+   * Aborted when this run of the handlers is not wanted any more: its time limit has passed, its
+   * sender has cancelled it, or the agent ends. What the handler still does then counts no more.
+   */
+  readonly signal: AbortSignal;
   readonly #reply: Reply;
   #isDone = false;
 
-  constructor(row: InboxRow, redelivered: boolean, reply: Reply) {
+  constructor(
+    row: InboxRow,
+    redelivered: boolean,
+    reply: Reply,
+    signal: AbortSignal = new AbortController().signal,
+  ) {
     const content = decodeContent(row.content);
     const { payload, replyTo } = readPayload(decodePayload(content.body));
     this.id = toHex(content.msgId);
@@ -71,6 +81,7 @@ export class Message {
     this.timestamp = content.sentAtMs;
     this.redelivered = redelivered;
     this.replyTo = replyTo;
+    this.signal = signal;
     this.#reply = reply;
   }
 

@@ -146,10 +146,9 @@ export class Receiver {
   }
 
   /** Steps 1 to 11 for one delivery: its part of the batch, or a refusal that leaves nothing. */
-  async #accept({ tx, accepted }: Batch, arrival: Arrival): Promise<Accepted> {
+  async #accept({ tx }: Batch, arrival: Arrival): Promise<Accepted> {
     const { dispatcher } = this.#parts;
     const incoming: Incoming = arrival.delivery.envelope;
-    if (!dispatcher.hasRoomFor(accepted.length + 1)) throw new AgentError('INBOX_FULL');
     return this.#alone(incoming, async () => {
       const part = tx.nested();
       const received = await this.#judge(part, incoming);
@@ -174,13 +173,12 @@ export class Receiver {
 
   #tell({ arrival, received, row, key }: Accepted): void {
     const { connection, delivery } = arrival;
-    const { length } = delivery.envelope.blob;
     connection.ack(delivery.seq);
-    if (key === null) connection.giveBack(length);
-    else {
+    // It is durable here: how long handlers take is no concern of the hub's.
+    connection.giveBack(delivery.envelope.blob.length);
+    if (key !== null) {
       const place = { line: lineOf(received), number: received.content.convSeq };
-      const handled = (): void => connection.giveBack(length);
-      this.#parts.dispatcher.add({ key, row, place, handled, redelivered: false });
+      this.#parts.dispatcher.add({ key, row, place, redelivered: false });
     }
     this.#follow(received);
   }
@@ -238,9 +236,9 @@ export class Receiver {
     }
     if (received.prekeys !== null) publisher.used(received.prekeys);
     dispatcher.answerUnsupported(received);
-    dispatcher.advance(lineOf(received), received.mark);
+    dispatcher.advance(aid, lineOf(received), received.mark);
     if (body.kind === 'revocation') this.#revoked(body.revocation, peer);
-    followUps.after(peer);
+    if (!dispatcher.isPuttingOff(aid)) followUps.after(peer);
     // Numbers of a former identity are not said again: he asks for what the present one said.
     const isPresent = epoch === context.self.meta.numbersSince;
     if (body.kind === 'retry' && !received.repeated && isPresent) {

@@ -50,8 +50,6 @@ export async function deliverToSelf(
   const id = toHex(msgId);
   const promises = deliveries.expect({ ...place, peer: name, id }, null);
   deliveries.acknowledged(aid, place.epoch, place.number);
-  const line = 'self';
-  dispatcher.add({ key, row, place: { line, number: 0 }, redelivered: false, handled: () => {} });
-  dispatcher.advance(line, 0);
+  dispatcher.addOwn(key, row);
   return { id, ...promises };
 }

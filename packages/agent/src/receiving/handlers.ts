@@ -1,0 +1,113 @@
+/**
+ * The handlers of an application: what each may do at once, for how long, and what happens to one
+ * that takes long. Owns their list and their runs; which message comes next is `dispatcher`'s.
+ */
+import type { AgentContext } from '../agent-context.js';
+import { durationMs } from '../ground/duration.js';
+import type { Duration } from '../ground/duration.js';
+import { AgentError } from '../ground/errors.js';
+import { AGENT_LIMITS } from '../ground/limits.js';
+import type { Message } from '../message/message.js';
+
+/**
+ * What an application does with a message; it is handled when this returns or resolves. Throwing
+ * `new AgentError('REFUSED', reason)` refuses it for good and tells its sender the reason.
+ */
+export type Handler = (message: Message) => void | Promise<void>;
+
+/** How a handler is run. */
+export interface HandlerOptions {
+  /** Messages that it may have at once, each of another sender; default 16. */
+  readonly concurrency?: number | undefined;
+  /** `sender` (default): the messages of one sender one after the other. `none`: as they come. */
+  readonly order?: 'sender' | 'none' | undefined;
+  /**
+   * Longest run; then `message.signal` is aborted and the run has failed, whatever it still does.
+   * Default: none, but `handlerSlow` is told after 60 seconds.
+   */
+  readonly timeLimit?: Duration | undefined;
+}
+
+/** A handler with its options. */
+export interface Registered {
+  readonly run: Handler;
+  readonly concurrency: number;
+  readonly isOrdered: boolean;
+  readonly limitMs: number | null;
+  /** It hands messages to a loop of the program, which decides when to go on. */
+  readonly isLoop: boolean;
+  running: number;
+  /** Runs that wait for one of the others to end. */
+  readonly queue: (() => void)[];
+}
+
+const CONCURRENCY = 16;
+const HIGHEST_CONCURRENCY = 10_000;
+
+/** Checks options; throws BAD_OPTION. */
+export function registered(run: Handler, options: HandlerOptions, isLoop: boolean): Registered {
+  const { concurrency = CONCURRENCY, order = 'sender', timeLimit } = options;
+  const isCount = Number.isInteger(concurrency) && concurrency >= 1;
+  if (!isCount || concurrency > HIGHEST_CONCURRENCY) {
+    throw new AgentError('BAD_OPTION', `concurrency: 1 to ${HIGHEST_CONCURRENCY}`);
+  }
+  if (order !== 'sender' && order !== 'none') {
+    throw new AgentError('BAD_OPTION', "order: 'sender' or 'none'");
+  }
+  const limitMs = timeLimit === undefined ? null : durationMs(timeLimit, 'timeLimit');
+  const isOrdered = order === 'sender';
+  return { run, concurrency, isOrdered, limitMs, isLoop, running: 0, queue: [] };
+}
+
+/** Resolves when the handler may run once more; to be followed by {@link leave}. */
+export async function enterHandler(handler: Registered): Promise<void> {
+  if (handler.running >= handler.concurrency) {
+    await new Promise<void>((resolve) => void handler.queue.push(resolve));
+  } else {
+    handler.running += 1;
+  }
+}
+
+/** A run has ended: the next one that waits goes on in its stead. */
+export function leaveHandler(handler: Registered): void {
+  const next = handler.queue.shift();
+  if (next === undefined) handler.running -= 1;
+  else next();
+}
+
+/** A run that can be stopped: what it is told when it may go on no longer. */
+export interface Run {
+  readonly message: Message;
+  readonly attempt: number;
+  readonly controller: AbortController;
+}
+
+/** Runs a handler within its limit; rejects with what it throws, or HANDLER_TIMEOUT. */
+export async function runWithin(
+  { runtime, events, log }: AgentContext,
+  { run, limitMs, isLoop }: Pick<Registered, 'run' | 'limitMs' | 'isLoop'>,
+  { message, attempt, controller }: Run,
+): Promise<void> {
+  const { promise: late, reject } = Promise.withResolvers<never>();
+  const cancels: (() => void)[] = [];
+  if (limitMs !== null) {
+    const stop = (): void => {
+      const error = new AgentError('HANDLER_TIMEOUT', `${limitMs} ms`);
+      controller.abort(error);
+      reject(error);
+    };
+    cancels.push(runtime.schedule(limitMs, stop));
+  }
+  const elapsedMs = AGENT_LIMITS.handlerSlowMs;
+  const warn = (): void => {
+    log.warn('handler takes long', { id: message.id, sender: message.sender, elapsedMs });
+    events.emit('handlerSlow', { message, attempt, elapsedMs });
+  };
+  // A loop has a message as long as its program likes.
+  if (!isLoop) cancels.push(runtime.schedule(elapsedMs, warn));
+  try {
+    await Promise.race([run(message), late]);
+  } finally {
+    for (const cancel of cancels) cancel();
+  }
+}

@@ -1,0 +1,201 @@
+/**
+ * Messages that wait for a handler, by their senders: who may go next, and how much of the inbox
+ * each sender takes. Owns order and shares; runs nothing.
+ */
+import { toHex } from '@agentmesh/crypto';
+import { AGENT_LIMITS } from '../ground/limits.js';
+import type { InboxRow } from '../message/inbox.js';
+
+/** A committed inbox row. */
+export interface InboxEntry {
+  readonly key: string;
+  readonly row: InboxRow;
+  /** Its sender's store, and its number there. */
+  readonly place: { readonly line: string; readonly number: number };
+  /** Whether a handler may have seen it in an earlier run. */
+  readonly redelivered: boolean;
+}
+
+/** A message that waits, or that handlers have now. */
+export interface Waiting {
+  readonly entry: InboxEntry;
+  /** Runs begun, this one included while it runs. */
+  attempts: number;
+  /** Handlers that were content with it. */
+  readonly content: Set<object>;
+  /** When it may run, though earlier numbers are missing or it has failed. */
+  dueMs: number;
+  /** While handlers have it: what tells them to stop. */
+  controller: AbortController | null;
+}
+
+interface Sender {
+  /** In order of arrival; those that run included. */
+  readonly items: Set<Waiting>;
+  running: number;
+  bytes: number;
+  /** Judged but not committed yet. */
+  stagedMessages: number;
+  stagedBytes: number;
+  /** Some of its messages were put off: those that come meanwhile wait for them. */
+  putOffUntilMs: number;
+}
+
+/** The share of the inbox that one sender may fill. */
+const SHARE = 0.25;
+
+/** The waiting messages of one agent. Senders are aids in hex. */
+export class WaitingMessages {
+  /** The one that has waited longest for its turn comes first. */
+  readonly #senders = new Map<string, Sender>();
+  #messages = 0;
+  #bytes = 0;
+
+  get size(): number {
+    return this.#messages;
+  }
+
+  /** Whether a message of this sender still fits, what is staged counted. */
+  hasRoomFor(from: Uint8Array, bytes: number): boolean {
+    const { inboxMessages, inboxBytes } = AGENT_LIMITS;
+    const sender = this.#senders.get(toHex(from));
+    const messages = (sender?.items.size ?? 0) + (sender?.stagedMessages ?? 0);
+    const held = (sender?.bytes ?? 0) + (sender?.stagedBytes ?? 0);
+    if (this.#messages >= inboxMessages || this.#bytes + bytes > inboxBytes) return false;
+    // One message always fits: a share smaller than a message would close the door for good.
+    if (messages === 0) return true;
+    return messages < inboxMessages * SHARE && held + bytes <= inboxBytes * SHARE;
+  }
+
+  /** A message takes its room before its commit. */
+  stage(from: Uint8Array, bytes: number): void {
+    const sender = this.#of(toHex(from));
+    sender.stagedMessages += 1;
+    sender.stagedBytes += bytes;
+    this.#messages += 1;
+    this.#bytes += bytes;
+  }
+
+  /** Messages of this sender come again later; those behind them wait as long for their turn. */
+  putOff(from: Uint8Array, untilMs: number): void {
+    const sender = this.#of(toHex(from));
+    sender.putOffUntilMs = Math.max(sender.putOffUntilMs, untilMs);
+  }
+
+  putOffUntilMs(from: Uint8Array): number {
+    return this.#senders.get(toHex(from))?.putOffUntilMs ?? 0;
+  }
+
+  /** A message that was staged is committed; one that was not takes its room now. */
+  add(entry: InboxEntry, dueMs: number, isStaged: boolean): void {
+    const { from, content } = entry.row;
+    if (!isStaged) this.stage(from, content.length);
+    const sender = this.#of(toHex(from));
+    sender.stagedMessages -= 1;
+    sender.stagedBytes -= content.length;
+    sender.bytes += content.length;
+    const { attempts } = entry.row;
+    sender.items.add({ entry, attempts, content: new Set(), dueMs, controller: null });
+  }
+
+  /** It is done with. */
+  remove(item: Waiting): void {
+    const { from, content } = item.entry.row;
+    const key = toHex(from);
+    const sender = this.#senders.get(key);
+    if (sender === undefined || !sender.items.delete(item)) return;
+    sender.bytes -= content.length;
+    this.#messages -= 1;
+    this.#bytes -= content.length;
+    const isIdle = sender.items.size === 0 && sender.stagedMessages === 0;
+    if (isIdle && sender.running === 0) this.#senders.delete(key);
+  }
+
+  /** The message with this key, if it waits or runs. */
+  find(from: Uint8Array, test: (entry: InboxEntry) => boolean): Waiting | null {
+    for (const item of this.#senders.get(toHex(from))?.items ?? []) {
+      if (test(item.entry)) return item;
+    }
+    return null;
+  }
+
+  /** Nothing of this line is missing up to `mark`. */
+  advance(from: Uint8Array, line: string, mark: number): void {
+    for (const item of this.#senders.get(toHex(from))?.items ?? []) {
+      const { place } = item.entry;
+      if (item.attempts === 0 && place.line === line && place.number <= mark) item.dueMs = 0;
+    }
+  }
+
+  /** Handlers have it now. */
+  begin(item: Waiting): void {
+    item.controller = new AbortController();
+    this.#of(toHex(item.entry.row.from)).running += 1;
+  }
+
+  /** They have it no more. */
+  end(item: Waiting): void {
+    item.controller = null;
+    const key = toHex(item.entry.row.from);
+    const sender = this.#of(key);
+    sender.running -= 1;
+    if (sender.items.size === 0 && sender.stagedMessages === 0 && sender.running === 0) {
+      this.#senders.delete(key);
+    }
+  }
+
+  /** Every message that handlers have. */
+  *running(): Generator<Waiting> {
+    for (const { items } of this.#senders.values()) {
+      for (const item of items) if (item.controller !== null) yield item;
+    }
+  }
+
+  /**
+   * Whose turn it is: of the sender that has waited longest the first message that may run, or the
+   * earliest of its line. `isOrdered`: no sender has two at once.
+   */
+  next(isOrdered: boolean, mayRun: (item: Waiting) => boolean): Waiting | null {
+    for (const [key, sender] of this.#senders) {
+      if (isOrdered && sender.running > 0) continue;
+      const item = earliest(sender, mayRun);
+      if (item === null) continue;
+      this.#senders.delete(key);
+      this.#senders.set(key, sender);
+      return item;
+    }
+    return null;
+  }
+
+  /** When the next one is due of those that wait and are no sender's second; Infinity if none is. */
+  nextDueMs(isOrdered: boolean, isWanted: (item: Waiting) => boolean): number {
+    let atMs = Infinity;
+    for (const { items, running } of this.#senders.values()) {
+      if (isOrdered && running > 0) continue;
+      for (const item of items) {
+        if (item.controller === null && isWanted(item)) atMs = Math.min(atMs, item.dueMs);
+      }
+    }
+    return atMs;
+  }
+
+  #of(key: string): Sender {
+    const known = this.#senders.get(key);
+    if (known !== undefined) return known;
+    const staged = { stagedMessages: 0, stagedBytes: 0 };
+    const sender = { items: new Set<Waiting>(), running: 0, bytes: 0, ...staged, putOffUntilMs: 0 };
+    this.#senders.set(key, sender);
+    return sender;
+  }
+}
+
+function earliest({ items }: Sender, mayRun: (item: Waiting) => boolean): Waiting | null {
+  let found: Waiting | null = null;
+  for (const item of items) {
+    if (item.controller !== null || !mayRun(item)) continue;
+    const { line, number } = item.entry.place;
+    if (found === null) found = item;
+    else if (line === found.entry.place.line && number < found.entry.place.number) found = item;
+  }
+  return found;
+}
