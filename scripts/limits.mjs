@@ -12,7 +12,7 @@ import { CORE_LIMITS } from '@agentmesh/hub-local';
 import { PROTOCOL_LIMITS } from '@agentmesh/protocol';
 
 // An agent's own limits are nobody's to change, so no door leads to them.
-import { AGENT_LIMITS } from '../packages/agent/dist/limits.js';
+import { AGENT_LIMITS } from '../packages/agent/dist/ground/limits.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 
