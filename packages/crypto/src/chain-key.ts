@@ -30,6 +30,12 @@ export interface ReceiveChain {
 const MESSAGE = Uint8Array.of(1);
 const CHAIN = Uint8Array.of(2);
 
+/** The chain after its next message, whose key is never made. */
+export function passOver(chain: ReceiveChain): ReceiveChain {
+  const chainKey = new Secret('chain key', hmacSha256(chain.chainKey.reveal(), CHAIN));
+  return { ...chain, chainKey, next: chain.next + 1 };
+}
+
 /** The chain's next message key, and the chain after it. */
 export function stepChain<Chain extends SendChain | ReceiveChain>(
   chain: Chain,

@@ -50,6 +50,8 @@ const MESSAGES = {
   UNKNOWN_SESSION: 'No session with this identifier',
   /** Nothing: the message was not sent by the owner of this session, and was dropped. */
   SENDER_MISMATCH: 'Sender does not own this session',
+  /** Nothing: the hub delivers the message again later. Its sender skips unusually many messages. */
+  SKIP_BUDGET: 'Peer has skipped too many messages lately: open this one later',
   /** Nothing: the agent asks for the messages that are missing. */
   TOO_FAR: 'Message is too far ahead of this session',
   /** Send less, or split it; docs/limits.md lists the limits. */
@@ -99,7 +101,7 @@ export class CryptoError extends AgentMeshError {
 
   constructor(code: CryptoErrorCode, detail?: string, cause?: unknown) {
     super(detail === undefined ? MESSAGES[code] : `${MESSAGES[code]}: ${detail}`, {
-      retryable: code === 'NOT_READY' || code === 'KEY_FILE_IO',
+      retryable: code === 'NOT_READY' || code === 'KEY_FILE_IO' || code === 'SKIP_BUDGET',
       cause,
     });
     this.code = code;

@@ -129,7 +129,13 @@ function openInitial(
   const { sid } = message;
   const { rootKey } = acceptHandshake({ keyPair, block, sid, signed, oneTime });
   const receiver = { rootKey, ratchet: signed.dh, receiving: null, old: [], skipped: [] };
-  const opened = openMessage({ receiver, parties: { sid, ours, theirs: peer }, message, nowMs });
+  const opened = openMessage({
+    receiver,
+    parties: { sid, ours, theirs: peer },
+    message,
+    // How often a stranger may begin a session is the caller's budget.
+    bound: { nowMs, maxSteps: Infinity },
+  });
   const { receiving } = opened.receiver;
   const turn = turnSending(opened.receiver.rootKey, random(32), receiving.ratchetKey);
   const session = {
@@ -146,9 +152,9 @@ function openInitial(
     old: opened.receiver.old,
     skipped: opened.receiver.skipped,
   } as const;
-  const { content, contentBytes, droppedKeys } = opened;
+  const { content, contentBytes, droppedKeys, skippedOver } = opened;
   const prekeyIds = { signedPrekeyId: signed.record.id, oneTimePrekeyId: block.oneTimePrekeyId };
-  return { ok: true, session, content, contentBytes, droppedKeys, peer, ...prekeyIds };
+  return { ok: true, session, content, contentBytes, droppedKeys, skippedOver, peer, ...prekeyIds };
 }
 
 function livePrekeys(

@@ -13,8 +13,10 @@ export const LIMITS = Object.freeze({
   envelopeBytes: 1_048_576,
   /** Smallest padded plaintext: short messages all look alike. */
   minPaddedBytes: 256,
-  /** Messages that one message may be ahead of the last (price: one HMAC pair each). */
+  /** Messages that one message may be ahead of the last (price: one HMAC each). */
   maxSkip: 2_000,
+  /** Keys kept of one jump, the newest: what is older comes again with a retry request. */
+  skippedKeysPerJump: 200,
   /** Skipped message keys kept in one session (price: about 80 bytes each in the store). */
   skippedKeysPerSession: 2_000,
   /** Skipped message keys kept for one peer over all his sessions. */

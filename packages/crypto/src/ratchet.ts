@@ -4,7 +4,7 @@
  * Owns the choice of chain, skipping and the Diffie-Hellman turns; encryption is elsewhere.
  */
 import { equalBytes } from './bytes.js';
-import { stepChain } from './chain-key.js';
+import { passOver, stepChain } from './chain-key.js';
 import type { MessageKey, ReceiveChain, SendChain } from './chain-key.js';
 import { CryptoError } from './errors.js';
 import { LIMITS } from './limits.js';
@@ -66,25 +66,38 @@ function candidate(receiver: Receiver, header: Header): ChainChoice {
 export interface KeyChoice {
   readonly messageKey: MessageKey;
   readonly receiver: Receiver;
-  /** Skipped keys that went with a forgotten chain. */
+  /** Skipped keys that went with a forgotten chain, or were not kept of a long jump. */
   readonly dropped: number;
+  /** Chain steps over messages that have not come: what the jump cost. */
+  readonly skippedOver: number;
+}
+
+/** What bounds one jump. */
+export interface JumpBound {
+  readonly nowMs: number;
+  /** Steps that this message may cost; beyond them SKIP_BUDGET. */
+  readonly maxSteps: number;
 }
 
 /**
  * Derives forward on a copy; throws DUPLICATE for a number that was used, TOO_FAR for a jump over
- * the limit. `receiver.ratchet` is not turned here: see {@link turnSending}.
+ * the limit, SKIP_BUDGET for one over what the caller allows: both before anything is derived.
+ * `receiver.ratchet` is not turned here: see {@link turnSending}.
  */
 export function takeMessageKey(
   receiver: Receiver,
   choice: ChainChoice,
   header: Header,
-  nowMs: number,
+  bound: JumpBound,
 ): KeyChoice {
   if (choice.kind === 'old') return takeSkipped(receiver, header);
   if (header.number < choice.chain.next) return takeSkipped(receiver, header);
   if (Math.max(header.number, header.previousLength) >= LIMITS.maxMessageNumber) {
     throw new CryptoError('TOO_FAR');
   }
+  const { nowMs } = bound;
+  const skippedOver = stepsOf(receiver, choice, header);
+  if (skippedOver > bound.maxSteps) throw new CryptoError('SKIP_BUDGET');
   const { receiver: left, dropped } =
     choice.kind === 'turn'
       ? leaveChain(receiver, header.previousLength, nowMs)
@@ -93,7 +106,8 @@ export function takeMessageKey(
   const { chain, messageKey } = stepChain(forward.chain);
   return {
     messageKey,
-    dropped,
+    skippedOver,
+    dropped: dropped + forward.dropped,
     receiver: {
       ...left,
       rootKey: choice.kind === 'turn' ? choice.rootKey : receiver.rootKey,
@@ -103,6 +117,19 @@ export function takeMessageKey(
   };
 }
 
+/** Steps to the end of the chain that is left and to the message; TOO_FAR beyond the limit. */
+function stepsOf(
+  { receiving }: Receiver,
+  choice: Exclude<ChainChoice, { readonly kind: 'old' }>,
+  header: Header,
+): number {
+  const leaving = choice.kind === 'turn' ? receiving : null;
+  const behind = leaving === null ? 0 : header.previousLength - leaving.next;
+  const ahead = header.number - choice.chain.next;
+  if (Math.max(behind, ahead) > LIMITS.maxSkip) throw new CryptoError('TOO_FAR');
+  return behind + ahead;
+}
+
 function takeSkipped(receiver: Receiver, header: Header): KeyChoice {
   const at = receiver.skipped.findIndex(
     (entry) => entry.number === header.number && equalBytes(entry.ratchetKey, header.ratchetKey),
@@ -110,7 +137,7 @@ function takeSkipped(receiver: Receiver, header: Header): KeyChoice {
   const entry = receiver.skipped[at];
   if (entry === undefined) throw new CryptoError('DUPLICATE');
   const skipped = receiver.skipped.filter((_, index) => index !== at);
-  return { messageKey: entry.key, receiver: { ...receiver, skipped }, dropped: 0 };
+  return { messageKey: entry.key, receiver: { ...receiver, skipped }, dropped: 0, skippedOver: 0 };
 }
 
 /**
@@ -131,26 +158,33 @@ function leaveChain(
   const kept = receiver.skipped.filter(
     (entry) => !forgotten.some((chain) => equalBytes(chain.ratchetKey, entry.ratchetKey)),
   );
-  const dropped = receiver.skipped.length - kept.length;
+  const dropped = receiver.skipped.length - kept.length + left.dropped;
   const skipped = [...kept, ...left.skipped];
   return { receiver: { ...receiver, old: old.slice(0, LIMITS.oldChains), skipped }, dropped };
 }
 
+/** Keeps the newest keys of a jump; the older ones are never made. */
 function skipTo(
   chain: ReceiveChain,
   number: number,
   nowMs: number,
-): { readonly chain: ReceiveChain; readonly skipped: readonly SkippedKey[] } {
-  if (number - chain.next > LIMITS.maxSkip) throw new CryptoError('TOO_FAR');
-  const skipped: SkippedKey[] = [];
+): {
+  readonly chain: ReceiveChain;
+  readonly skipped: readonly SkippedKey[];
+  readonly dropped: number;
+} {
+  const firstKept = number - LIMITS.skippedKeysPerJump;
+  const dropped = Math.max(0, firstKept - chain.next);
   let current = chain;
+  while (current.next < firstKept) current = passOver(current);
+  const skipped: SkippedKey[] = [];
   while (current.next < number) {
     const step = stepChain(current);
     const { ratchetKey, next } = current;
     skipped.push({ ratchetKey, number: next, key: step.messageKey, storedAtMs: nowMs });
     current = step.chain;
   }
-  return { chain: current, skipped };
+  return { chain: current, skipped, dropped };
 }
 
 /** Our answer to a new ratchet key: a fresh key of ours and a sending chain under both. */

@@ -15,7 +15,7 @@ import { isMessageSignedBy, MESSAGE_SIGNATURE_BYTES } from './message-signature.
 import { unpad } from './padding.js';
 import type { RandomSource } from './random.js';
 import { chooseChain, takeMessageKey, turnSending } from './ratchet.js';
-import type { Receiver } from './ratchet.js';
+import type { JumpBound, Receiver } from './ratchet.js';
 import { boundSkippedKeys } from './session.js';
 import type { CryptoSession, EstablishedSession } from './session.js';
 import { associatedData, isHeaderAuthentic, parseMessage } from './wire.js';
@@ -30,6 +30,12 @@ export interface UnsealRequest {
   readonly nowMs: number;
   /** Draws the next ratchet key (32 bytes) when the peer has turned his. */
   readonly random: RandomSource;
+  /**
+   * Steps of the chain over missing messages that this one may cost (default: no bound but
+   * `LIMITS.maxSkip`). A message that asks for more is refused with SKIP_BUDGET: it can be opened
+   * later.
+   */
+  readonly maxSteps?: number;
 }
 
 /** An authentic message. The session must be stored before anything is acknowledged. */
@@ -41,6 +47,8 @@ export interface Opened {
   readonly contentBytes: Uint8Array;
   /** Skipped keys that fell to the cap, their lifetime or with their chain: messages lost. */
   readonly droppedKeys: number;
+  /** Steps of the chain over messages that are missing: what a budget for the peer is charged. */
+  readonly skippedOver: number;
 }
 
 /** A refusal: nothing has changed. */
@@ -51,20 +59,26 @@ export interface Refused {
 
 /** Opens a message of a known session. Refuses with a typed error; throws only on misuse. */
 export function unseal(request: UnsealRequest): Opened | Refused {
-  const { session, wire, nowMs, random } = request;
+  const { session, wire, nowMs, random, maxSteps = Infinity } = request;
   assertTime(nowMs);
   return refusable(() => {
     const message = parseMessage(wire);
     assertOfSession(session, message);
     const parties = { sid: session.sid, ours: session.ours, theirs: session.theirs };
-    const opened = openMessage({ receiver: receiverOf(session), parties, message, nowMs });
-    const { receiver, content, contentBytes, droppedKeys } = opened;
+    const opened = openMessage({
+      receiver: receiverOf(session),
+      parties,
+      message,
+      bound: { nowMs, maxSteps },
+    });
+    const { receiver, content, contentBytes, droppedKeys, skippedOver } = opened;
     return {
       ok: true,
       session: advance(session, receiver, random),
       content,
       contentBytes,
       droppedKeys,
+      skippedOver,
     };
   });
 }
@@ -105,7 +119,7 @@ export interface OpenRequest {
     readonly theirs: PublicIdentity;
   };
   readonly message: ParsedMessage;
-  readonly nowMs: number;
+  readonly bound: JumpBound;
 }
 
 /** Result of {@link openMessage}: `receiver` always has a chain now. */
@@ -114,18 +128,20 @@ export interface OpenedMessage {
   readonly content: Content;
   readonly contentBytes: Uint8Array;
   readonly droppedKeys: number;
+  readonly skippedOver: number;
 }
 
 /** Steps 5 to 8 of §2.8; throws the refusal. */
 export function openMessage(request: OpenRequest): OpenedMessage {
-  const { receiver, parties, message, nowMs } = request;
+  const { receiver, parties, message, bound } = request;
+  const { nowMs } = bound;
   const ad = associatedData(parties.theirs.aid, parties.ours, message.header);
   const choice = chooseChain(receiver, message);
   if (!isHeaderAuthentic(choice.headerKey, ad, message.tag)) throw new CryptoError('BAD_HEADER');
   // First of all the expired keys go, so that none of them opens anything.
   const alive = boundSkippedKeys(receiver.skipped, nowMs);
   const current = { ...receiver, skipped: alive.skipped };
-  const taken = takeMessageKey(current, choice, message, nowMs);
+  const taken = takeMessageKey(current, choice, message, bound);
   const plaintext = decryptMessage(
     taken.messageKey,
     { sid: parties.sid, salt: message.salt, associatedData: concatBytes(ad, message.tag) },
@@ -142,6 +158,7 @@ export function openMessage(request: OpenRequest): OpenedMessage {
     content,
     contentBytes,
     droppedKeys: alive.dropped + taken.dropped + dropped,
+    skippedOver: taken.skippedOver,
   };
 }
 

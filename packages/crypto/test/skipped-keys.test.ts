@@ -1,6 +1,6 @@
 /** How far a message may jump, how many keys of missing messages are kept, and for how long. */
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { expireSkippedKeys, LIMITS, parseMessage, ready, Secret } from '../src/index.js';
+import { expireSkippedKeys, LIMITS, parseMessage, ready, Secret, unseal } from '../src/index.js';
 import type { EstablishedSession } from '../src/index.js';
 import { stepChain } from '../src/chain-key.js';
 import { forge } from './forgery.js';
@@ -66,8 +66,9 @@ describe('how far a message may jump', () => {
     const wires = lose(alice, 2002);
     expect(parseMessage(wires(2000)).number).toBe(start.receiving.next + 2000);
     expect(textOf(hear(bob, wires(2000)))).toBe('lost 2000');
-    expect(bob.session.skipped).toHaveLength(2000);
-    for (const at of [0, 1, 999, 1999]) expect(textOf(hear(bob, wires(at)))).toBe(`lost ${at}`);
+    expect(bob.session.skipped).toHaveLength(LIMITS.skippedKeysPerJump);
+    for (const at of [1800, 1801, 1999]) expect(textOf(hear(bob, wires(at)))).toBe(`lost ${at}`);
+    for (const at of [0, 999, 1799]) expectRefused(bob, wires(at), 'DUPLICATE');
     bob.session = start;
     expectRefused(bob, wires(2001), 'TOO_FAR');
     expect(textOf(hear(bob, wires(2000)))).toBe('lost 2000');
@@ -97,17 +98,36 @@ describe('how far a message may jump', () => {
     expect(textOf(hear(bob, wires(missing - 1)))).toBe(`lost ${missing - 1}`);
   });
 
-  test('T-R5 skip limits: both jumps of one message may be 2,000; the newest 2,000 keys stay', () => {
+  test('T-R5 skip limits: both jumps of one message may be 2,000; the newest 200 keys of each stay', () => {
     const { alice, bob } = pair();
     hear(bob, say(alice, 'heard'));
     const before = lose(alice, 2000);
     hear(alice, say(bob, 'turn'));
     const after = lose(alice, 2001);
     const opened = hear(bob, after(2000));
-    expect(opened.droppedKeys).toBe(2000);
-    expect(bob.session.skipped).toHaveLength(2000);
-    expectRefused(bob, before(1999), 'DUPLICATE');
-    expect(textOf(hear(bob, after(0)))).toBe('lost 0');
+    expect(opened.droppedKeys).toBe(2 * 1800);
+    expect(opened.skippedOver).toBe(4000);
+    expect(bob.session.skipped).toHaveLength(400);
+    expectRefused(bob, before(1799), 'DUPLICATE');
+    expect(textOf(hear(bob, before(1800)))).toBe('lost 1800');
+    expectRefused(bob, after(1799), 'DUPLICATE');
+    expect(textOf(hear(bob, after(1800)))).toBe('lost 1800');
+  });
+
+  test('T-R5 skip limits: a jump over what the caller allows is refused, costs nothing and can come later', () => {
+    const { alice, bob } = pair();
+    hear(bob, say(alice, 'heard'));
+    const wire = lose(alice, 501)(500);
+    const before = bob.session;
+    const open = (maxSteps: number) =>
+      unseal({ session: bob.session, wire, nowMs: NOW, random: bob.me.random, maxSteps });
+    const refused = open(499);
+    expect(refused.ok ? null : refused.error).toMatchObject({
+      code: 'SKIP_BUDGET',
+      retryable: true,
+    });
+    expect(bob.session).toBe(before);
+    expect(open(500)).toMatchObject({ ok: true, skippedOver: 500, droppedKeys: 300 });
   });
 
   test.each([2000, 2001, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff])(
@@ -154,21 +174,24 @@ describe('how far a message may jump', () => {
 });
 
 describe('what is kept of a jump', () => {
-  test('T-R6 skipped cap and TTL: after 5 x 2,000 holes 2,000 keys are left, the oldest gone, each counted', () => {
+  test('T-R6 skipped cap and TTL: of a hole of 2,000 the newest 200 keys are left; after 11 holes 2,000, each counted', () => {
     const { alice, bob } = pair();
     hear(bob, say(alice, 'first of the chain'));
     let dropped = 0;
-    const rounds = Array.from({ length: 5 }, () => {
+    const rounds = Array.from({ length: 11 }, () => {
       const lost = lose(alice, 2000);
       dropped += hear(bob, say(alice, 'after the hole')).droppedKeys;
       return lost;
     });
     expect(bob.session.skipped).toHaveLength(LIMITS.skippedKeysPerSession);
-    expect(dropped).toBe(4 * 2000);
-    for (const lost of rounds.slice(0, 4)) expectRefused(bob, lost(1999), 'DUPLICATE');
-    const newest = rounds[4] ?? lose(alice, 0);
-    expect(textOf(hear(bob, newest(0)))).toBe('lost 0');
-    expect(textOf(hear(bob, newest(1999)))).toBe('lost 1999');
+    expect(dropped).toBe(11 * 1800 + 200);
+    const [oldest, ...kept] = rounds;
+    if (oldest !== undefined) expectRefused(bob, oldest(1999), 'DUPLICATE');
+    for (const lost of kept) {
+      expectRefused(bob, lost(1799), 'DUPLICATE');
+      expect(textOf(hear(bob, lost(1800)))).toBe('lost 1800');
+      expect(textOf(hear(bob, lost(1999)))).toBe('lost 1999');
+    }
   });
 
   test('T-R6 skipped cap and TTL: a key of exactly 14 days opens its message, one of a millisecond more does not', () => {
