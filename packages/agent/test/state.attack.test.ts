@@ -263,19 +263,63 @@ describe('T-R6 skipped cap and TTL', () => {
       for (let n = 0; n < 1_500; n++) holes.push(say());
       expect(await hear(say())).toBeLessThanOrEqual(LIMITS.skippedKeysPerSession);
     }
-    expect(bob.events.keysDropped).toEqual([{ peer: 'alice', count: 1_000 }]);
+    const ofOneJump = 1_500 - LIMITS.skippedKeysPerJump;
+    expect(bob.events.keysDropped).toEqual([
+      { peer: 'alice', count: ofOneJump },
+      { peer: 'alice', count: ofOneJump },
+    ]);
     // The oldest are gone, the newest still open.
     await world.advance(60_000);
     const heard = bob.messages.length;
-    await hear(holes[999] ?? new Uint8Array());
+    await hear(holes[1_299] ?? new Uint8Array());
     expect(bob.messages).toHaveLength(heard);
-    await hear(holes[1_000] ?? new Uint8Array());
+    await hear(holes[1_300] ?? new Uint8Array());
     await hear(holes[2_999] ?? new Uint8Array());
     await world.advance(60_000);
     expect(bob.messages).toHaveLength(heard + 2);
     await world.jump(15 * DAY_MS);
     expect(await hear(say())).toBe(0);
-    expect(bob.events.keysDropped).toHaveLength(2);
-    expect(bob.events.keysDropped[1]).toEqual({ peer: 'alice', count: 1_998 });
+    expect(bob.events.keysDropped).toHaveLength(3);
+    expect(bob.events.keysDropped[2]).toEqual({ peer: 'alice', count: 398 });
+  });
+
+  test('T-R12 jumps: messages that jump 2,000 each are put off beyond a budget, and only their sender waits', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    const carol = await world.agent('carol');
+    await world.finish(alice.agent.connect('bob'));
+    const bundle = world.hub.passed.served.at(-1)?.bundle;
+    if (bundle === undefined) throw new TypeError('nothing was served');
+    const forger = new Forger(alice.keyPair, bundle, world.host.clock());
+    const say = (): Uint8Array =>
+      forger.say({ fromName: 'alice', toName: 'bob', sentAtMs: world.host.clock() });
+    const inject = (blob: Uint8Array): void => {
+      const ids = { from: alice.keyPair.identity.aid, to: bob.keyPair.identity.aid };
+      const envelope = { id: new Uint8Array(16), ...ids, ts: world.host.clock(), blob };
+      world.hub.inject('bob', { envelope });
+    };
+    inject(say());
+    await world.rest();
+    const taken = async (): Promise<number> =>
+      [...(await bob.store.rows()).keys()].filter((key) => key.startsWith('inbox/')).length;
+    let putOff = new Uint8Array();
+    for (let round = 0; round < 3; round++) {
+      for (let n = 0; n < 2_000; n++) say();
+      putOff = say();
+      inject(putOff);
+    }
+    await world.rest();
+    // The burst pays for two jumps of 2,000; what is put off is neither lost nor refused.
+    expect(await taken()).toBe(2);
+    expect(bob.events.refused).toEqual([]);
+    await world.finish(carol.agent.send('bob', 'from carol'));
+    await world.rest();
+    expect(bob.texts).toContain('from carol');
+    // A hub delivers it again, and in time it is taken.
+    await world.advance(60_000);
+    inject(putOff);
+    await world.advance(60_000);
+    expect(bob.messages.filter(({ text }) => text === 'forged')).toHaveLength(4);
   });
 });

@@ -39,6 +39,7 @@ test('the numbers are those of the specification', () => {
     envelopeBytes: 1_048_576,
     minPaddedBytes: 256,
     maxSkip: 2000,
+    skippedKeysPerJump: 200,
     skippedKeysPerSession: 2000,
     skippedKeysPerPeer: 4000,
     skippedKeyLifetimeMs: 14 * day,

@@ -48,6 +48,11 @@ export interface ReceiveContext {
   readonly isOurs: (aid: Uint8Array) => boolean;
   /** Spends one new session of this identity (step 4). */
   readonly mayHandshake: (aid: Uint8Array) => boolean;
+  /** Step 6: what this identity's messages may cost in steps over missing ones, and have cost. */
+  readonly skips: {
+    left(aid: Uint8Array): number;
+    spend(aid: Uint8Array, steps: number): void;
+  };
   /** Step 6: whether another message was received at this place of its session. */
   readonly isTaken: (place: Place) => boolean;
   /** Step 9: the stranger's record as a hub has it, judged and pinned; throws the refusal. */
@@ -158,7 +163,9 @@ async function open(context: ReceiveContext, found: Found): Promise<Opened | Ope
   const { nowMs, random } = context.me;
   const { incoming, message, session } = found;
   if (session === null) return openFirst(context, found);
-  const result = unseal({ session, wire: incoming.blob, nowMs, random });
+  const maxSteps = context.skips.left(incoming.from);
+  const result = unseal({ session, wire: incoming.blob, nowMs, random, maxSteps });
+  if (result.ok) context.skips.spend(incoming.from, result.skippedOver);
   const repeats = !result.ok && result.error.code === 'DUPLICATE';
   // Its header is authentic: whoever made it has the state of this session too.
   if (repeats && context.isTaken(placeOf(message))) throw new AgentError('CLONE_OR_ROLLBACK');

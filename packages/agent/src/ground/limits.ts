@@ -56,6 +56,11 @@ export const AGENT_LIMITS = {
   /** New sessions accepted: of one identity in a minute, of all in a second. */
   handshakesPerMinute: 5,
   handshakesPerSecond: 20,
+  /** Steps over missing messages: what a peer may cost at once, and each second after that. */
+  skipBurst: 4_000,
+  skipsPerSecond: 200,
+  /** Peers whose steps are remembered (price: about 100 bytes each). */
+  skipAccounts: 10_000,
   /** First wait asked of a hub with what cannot be taken now, and for a person's decision. */
   busyNackMs: 15_000,
   heldNackMs: MINUTE_MS,

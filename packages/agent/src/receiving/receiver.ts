@@ -21,6 +21,7 @@ import {
 import type { FollowUps } from '../owed/follow-ups.js';
 import { loadPeer } from '../conversation/handshake.js';
 import type { HandshakeBudget } from '../peers/handshake-budget.js';
+import { SkipBudget } from '../peers/skip-budget.js';
 import { HeardPlaces } from '../conversation/heard-positions.js';
 import type { IdentityConnection } from '../hub/identity-connection.js';
 import { KeyedMutex } from '../ground/keyed-mutex.js';
@@ -66,6 +67,7 @@ export class Receiver {
   readonly #parts: ReceiverParts;
   readonly #prekeys = new KeyedMutex();
   readonly #places = new HeardPlaces();
+  readonly #skips = new SkipBudget();
   readonly #arrivals: Arrivals;
   #stopped = false;
 
@@ -203,6 +205,10 @@ export class Receiver {
         policy: context.policy,
         isOurs: (aid) => context.self.isOurs(aid),
         mayHandshake: (aid) => budget.take(aid, me.nowMs),
+        skips: {
+          left: (aid) => this.#skips.left(aid, me.nowMs),
+          spend: (aid, steps) => this.#skips.spend(aid, steps, me.nowMs),
+        },
         isTaken: (place) => this.#places.isTaken(place),
         introduce: (name, aid) => introductions.meetSender(tx, name, aid),
         isAwaited: (aid, epoch, number) => deliveries.isAwaited(aid, epoch, number),
