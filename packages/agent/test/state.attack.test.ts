@@ -303,7 +303,7 @@ describe('T-R6 skipped cap and TTL', () => {
     await world.rest();
     const taken = async (): Promise<number> =>
       [...(await bob.store.rows()).keys()].filter((key) => key.startsWith('inbox/')).length;
-    let putOff = new Uint8Array();
+    let putOff: Uint8Array = new Uint8Array();
     for (let round = 0; round < 3; round++) {
       for (let n = 0; n < 2_000; n++) say();
       putOff = say();
