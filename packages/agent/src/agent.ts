@@ -2,18 +2,9 @@
  * `Agent`: what a program talks to. Owns the public calls, their checks and their results; the
  * machinery is `engine`'s. Printing or serialising an agent shows public values only.
  */
-import {
-  AgentKeyPair,
-  CONTENT_KIND,
-  ready,
-  REVOCATION_REASON,
-  safetyNumber,
-  toHex,
-} from '@agentmesh/crypto';
+import { AgentKeyPair, ready, REVOCATION_REASON, safetyNumber } from '@agentmesh/crypto';
 import { decodeBundle, encodeBundle } from '@agentmesh/protocol';
 import type { BundleJson } from '@agentmesh/protocol';
-import type { Composed } from './conversation/compose.js';
-import type { Sent } from './sending/deliveries.js';
 import { deadLettersIn, drop, revive } from './receiving/dead-letters.js';
 import type { DeadLetter } from './receiving/dead-letters.js';
 import type { Handler, HandlerOptions } from './receiving/handlers.js';
@@ -178,11 +169,7 @@ export class Agent {
     const known = await introductions.find(reference);
     if (known === null && hub === null) throw new AgentError('UNKNOWN_PEER', 'connectWithBundle()');
     const to = known?.identity.aid ?? (await introductions.resolve(reference));
-    const { wire, peer: recipient } = await new Promise<Composed>((committed, failed) => {
-      const draft = { kind: CONTENT_KIND.application, body };
-      const route = 'hand' as const;
-      sender.say(to, { route, committed, failed, draft: () => draft, settled: () => {} });
-    });
+    const { wire, peer: recipient } = await sender.seal(to, body);
     return encodeEnvelope({ from: context.self.aid, to: recipient.identity.aid, blob: wire });
   }
 
@@ -360,29 +347,10 @@ export class Agent {
 
 /** Sends a body to a peer who is one already; resolves when the hub has it durably. */
 async function send(engine: Engine, to: Uint8Array, body: Uint8Array): Promise<SendResult> {
-  const { context, deliveries, hub, sender, transmitter } = engine;
+  const { context, hub, sender, transmitter } = engine;
   context.assertRunning();
   if (hub === null) throw new AgentError('NO_HUB');
   if (hub.link.ended !== null) throw hub.link.ended;
   if (transmitter.isFull) throw new AgentError('BACKPRESSURE');
-  const draft = { kind: CONTENT_KIND.application, body };
-  return new Promise<SendResult>((resolve, reject) => {
-    let said: { readonly sent: Sent; readonly result: SendResult } | null = null;
-    sender.say(to, {
-      route: 'hub',
-      draft: () => draft,
-      committed({ msgId, number, peer }, envelopeId) {
-        const { identity, name, outgoing } = peer;
-        const id = toHex(msgId);
-        const sent = { aid: identity.aid, peer: name, epoch: outgoing.epoch, number, id };
-        said = { sent, result: { id, ...deliveries.expect(sent, envelopeId) } };
-      },
-      settled(refusal) {
-        if (refusal !== null || said === null) return reject(refusal ?? new AgentError('CLOSED'));
-        deliveries.accepted(said.sent);
-        resolve(said.result);
-      },
-      failed: reject,
-    });
-  });
+  return sender.send(to, body);
 }

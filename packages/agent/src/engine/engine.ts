@@ -22,6 +22,7 @@ import { Dispatcher } from '../receiving/dispatcher.js';
 import type { ReadMessage } from '../receiving/dispatcher.js';
 import { Receiver } from '../receiving/receiver.js';
 import { Deliveries } from '../sending/deliveries.js';
+import { Retention } from '../sending/retention.js';
 import { Sender } from '../sending/sender.js';
 import { Transmitter } from '../sending/transmitter.js';
 import { RowSweeper } from '../store/row-sweeper.js';
@@ -63,10 +64,11 @@ export class Engine {
     const { events, runtime, keepAlive } = context;
     this.deliveries = new Deliveries({ events, now: runtime.now, keepAlive });
     const budget = new HandshakeBudget();
+    const retention = new Retention(context, this.deliveries);
     const sweeper = new RowSweeper(context.store);
     this.#sweeper = sweeper;
     this.transmitter = new Transmitter(context, sweeper, (row, error) =>
-      this.sender.replaceRefused(row, error),
+      retention.replaceRefused(row, error),
     );
     const { transmitter, deliveries } = this;
     this.revocations = new Revocations(context, (aid, error) => {
@@ -80,7 +82,7 @@ export class Engine {
     const { introductions } = this;
     const sessions = new SessionFinder(context, bundles);
     const onAwaiting = (aid: Uint8Array): void => this.#followUps.awaits(aid);
-    const means = { context, introductions, sessions, transmitter, deliveries };
+    const means = { context, introductions, sessions, transmitter, deliveries, retention };
     this.sender = new Sender({ ...means, onAwaiting });
     const { sender } = this;
     this.outcomes = new Outcomes({ context, sender, sweeper, deliveries });
@@ -98,7 +100,7 @@ export class Engine {
     const { receiver } = this;
     const { hub, token } = options;
     const { keeper } = kept;
-    const served = { context, bundles, publisher, sender, transmitter, deliveries, receiver };
+    const served = { context, bundles, publisher, retention, transmitter, deliveries, receiver };
     this.hub = hub === null ? null : new HubSide({ ...served, hub, token, keeper });
   }
 

@@ -20,7 +20,7 @@ import type { Publisher } from '../keys/publisher.js';
 import type { BundleSource } from '../peers/bundle-source.js';
 import type { Receiver } from '../receiving/receiver.js';
 import type { Deliveries } from '../sending/deliveries.js';
-import type { Sender } from '../sending/sender.js';
+import type { Retention } from '../sending/retention.js';
 import type { Transmitter } from '../sending/transmitter.js';
 import { Upkeep } from './upkeep.js';
 
@@ -33,7 +33,7 @@ export interface HubSideParts {
   readonly keeper: IdentityKeeper;
   readonly bundles: BundleSource;
   readonly publisher: Publisher;
-  readonly sender: Sender;
+  readonly retention: Retention;
   readonly transmitter: Transmitter;
   readonly deliveries: Deliveries;
   readonly receiver: Receiver;
@@ -52,7 +52,7 @@ export class HubSide {
   #isLeaving = false;
 
   constructor(parts: HubSideParts) {
-    const { context, hub, token, keeper, bundles, publisher, sender, transmitter } = parts;
+    const { context, hub, token, keeper, bundles, publisher, retention, transmitter } = parts;
     this.#parts = parts;
     this.#connector = new Connector(context, hub, token);
     this.link = new HubLink(this.#newConnection(), context.keepAlive);
@@ -68,7 +68,7 @@ export class HubSide {
       onSwitch,
     });
     this.#formers = new FormerConnections(context, (keys) => this.#connectAs(keys));
-    this.upkeep = new Upkeep({ context, link, publisher, sender, formers: this.#formers });
+    this.upkeep = new Upkeep({ context, link, publisher, retention, formers: this.#formers });
   }
 
   /**

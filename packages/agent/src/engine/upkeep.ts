@@ -9,7 +9,7 @@ import type { FormerConnections } from '../changes/former-connections.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import type { HubLink } from '../hub/hub-link.js';
 import type { Publisher } from '../keys/publisher.js';
-import type { Sender } from '../sending/sender.js';
+import type { Retention } from '../sending/retention.js';
 
 /** What is looked after. */
 interface UpkeepParts {
@@ -17,7 +17,7 @@ interface UpkeepParts {
   readonly link: HubLink;
   readonly publisher: Publisher;
   readonly formers: FormerConnections;
-  readonly sender: Sender;
+  readonly retention: Retention;
 }
 
 /** The upkeep of one agent. */
@@ -61,7 +61,7 @@ export class Upkeep {
 
   async #giveUpOld(): Promise<void> {
     try {
-      await this.#parts.sender.giveUpOld();
+      await this.#parts.retention.giveUpOld();
     } catch (error) {
       // The store has stopped the agent, or it is being closed.
       this.#parts.context.log.warn('old messages not given up', { error: nameOf(error) });

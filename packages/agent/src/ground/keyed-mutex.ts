@@ -17,6 +17,17 @@ export class KeyedMutex {
     return result;
   }
 
+  /** Takes the turn of one task; it ends when the returned function is called. */
+  lock(key: string): Promise<() => void> {
+    return new Promise((taken) => {
+      const { promise: held, resolve: release } = Promise.withResolvers<void>();
+      void this.run(key, () => {
+        taken(release);
+        return held;
+      });
+    });
+  }
+
   /** Resolves when no task runs or waits any more. */
   async idle(): Promise<void> {
     while (this.#tails.size > 0) await Promise.all(this.#tails.values());

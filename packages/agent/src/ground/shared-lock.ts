@@ -10,14 +10,22 @@ export class SharedLock {
 
   /** Runs the task beside other shared ones, never during an exclusive one. */
   async shared<T>(task: () => Promise<T>): Promise<T> {
-    while (this.#alone !== null) await this.#alone;
-    this.#sharing += 1;
+    const release = await this.share();
     try {
       return await task();
     } finally {
+      release();
+    }
+  }
+
+  /** Takes a share of the lock; it ends when the returned function is called. */
+  async share(): Promise<() => void> {
+    while (this.#alone !== null) await this.#alone;
+    this.#sharing += 1;
+    return () => {
       this.#sharing -= 1;
       if (this.#sharing === 0) this.#drained?.resolve();
-    }
+    };
   }
 
   /** Runs the task when no other one runs; those that come meanwhile wait for its end. */

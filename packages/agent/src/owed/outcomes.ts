@@ -127,23 +127,18 @@ export class Outcomes {
   }
 
   /** What could not be said stays owed, until the next time, if there is still a peer. */
-  #say(aid: Uint8Array, rows: readonly StoreRow[]): Promise<Telling> {
+  async #say(aid: Uint8Array, rows: readonly StoreRow[]): Promise<Telling> {
     const outcomes: Outcome[] = rows.flatMap(({ value }) => decodeOutcomes(value));
     const draft = { kind: CONTENT_KIND.outcome, body: encodeOutcomes(outcomes) };
-    return new Promise((resolve) => {
-      this.#sender.say(aid, {
-        route: 'hub',
-        draft: () => draft,
-        spends: rows.map(({ key }) => key),
-        committed: () => {},
-        settled: (refusal) => resolve(refusal === null ? 'told' : 'owed'),
-        failed: (error) => {
-          const code = error instanceof AgentMeshError ? error.code : 'INTERNAL';
-          this.#context.log.debug('outcomes not told', { code });
-          resolve(code === 'REVOKED' || code === 'UNKNOWN_PEER' ? 'void' : 'owed');
-        },
-      });
-    });
+    const spends = rows.map(({ key }) => key);
+    try {
+      await this.#sender.deliver(aid, draft, spends);
+      return 'told';
+    } catch (error) {
+      const code = error instanceof AgentMeshError ? error.code : 'INTERNAL';
+      this.#context.log.debug('outcomes not told', { code });
+      return code === 'REVOKED' || code === 'UNKNOWN_PEER' ? 'void' : 'owed';
+    }
   }
 }
 

@@ -73,7 +73,7 @@ export class Repairs {
       const reset = afterReset(peer.reset, author.nowMs);
       const begun = beginSession(tx, author, { peer: { ...peer, reset }, bundle });
       const body = encodeRetry(unreceived(peer, author.meta.since));
-      await this.#sender.sayIn({ tx, author }, begun, { kind: CONTENT_KIND.retry, body });
+      await this.#sender.sayIn({ tx, author, ...begun }, { kind: CONTENT_KIND.retry, body });
       if (isNew) this.#introductions.met(peer);
       return true;
     } finally {

@@ -38,12 +38,11 @@ import type { SessionEntry } from '../conversation/sessions.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import { assertUsable } from '../conversation/trust.js';
 
-/** What is done with a conversation, under the peer's lock; it commits the transaction. */
-export type Use = (
-  tx: StoreTransaction,
-  author: Author,
-  conversation: Conversation,
-) => Promise<void>;
+/** A conversation under the peer's lock, which ends with it. Its user commits the transaction. */
+export interface Talk extends Conversation, Disposable {
+  readonly tx: StoreTransaction;
+  readonly author: Author;
+}
 
 /** What the hub answered; `none` when an old session may go on without. */
 type Fetched = { readonly bundle: Bundle; readonly hubId: Uint8Array | null } | 'none';
@@ -63,13 +62,13 @@ export class SessionFinder {
     this.#bundles = bundles;
   }
 
-  /** Finds or begins a session with a peer and uses it, all under his lock. */
-  async hold(aid: Uint8Array, use: Use): Promise<void> {
+  /** Finds or begins a session with a peer; nobody else speaks to it until that is disposed of. */
+  async take(aid: Uint8Array): Promise<Talk> {
     let fetched: Fetched | null = null;
     for (;;) {
-      const wanting = await this.#tryUse(aid, use, fetched);
-      if (wanting === null) return;
-      fetched = await this.#fetch(wanting);
+      const found = await this.#tryTake(aid, fetched);
+      if ('session' in found) return found;
+      fetched = await this.#fetch(found);
     }
   }
 
@@ -81,23 +80,34 @@ export class SessionFinder {
     return isUsable ? this.#load(tx, peer, entry) : null;
   }
 
-  /** One try under the lock; returns the peer if a bundle of his is needed first. */
-  #tryUse(aid: Uint8Array, use: Use, fetched: Fetched | null): Promise<Peer | null> {
+  /** One try under the lock; gives the peer if a bundle of its is needed first. */
+  async #tryTake(aid: Uint8Array, fetched: Fetched | null): Promise<Talk | Peer> {
+    const release = await this.#lock(aid);
+    try {
+      const tx = this.#context.transaction();
+      const author = this.#context.self.author();
+      const peer = await loadPeer(tx, aid);
+      if (peer === null) throw new AgentError('UNKNOWN_PEER');
+      assertUsable(peer);
+      if (peer.succeededBy !== null) throw new SucceededError(peer.succeededBy);
+      const conversation = await this.#find(tx, author, { peer, fetched });
+      if (conversation !== null) return { tx, author, ...conversation, [Symbol.dispose]: release };
+      release();
+      return peer;
+    } catch (error) {
+      release();
+      throw error;
+    }
+  }
+
+  async #lock(aid: Uint8Array): Promise<() => void> {
     const { identityLock, peers } = this.#context;
-    return peers.run(toHex(aid), () =>
-      identityLock.shared(async () => {
-        const tx = this.#context.transaction();
-        const author = this.#context.self.author();
-        const peer = await loadPeer(tx, aid);
-        if (peer === null) throw new AgentError('UNKNOWN_PEER');
-        assertUsable(peer);
-        if (peer.succeededBy !== null) throw new SucceededError(peer.succeededBy);
-        const conversation = await this.#find(tx, author, { peer, fetched });
-        if (conversation === null) return peer;
-        await use(tx, author, conversation);
-        return null;
-      }),
-    );
+    const unlock = await peers.lock(toHex(aid));
+    const unshare = await identityLock.share();
+    return () => {
+      unshare();
+      unlock();
+    };
   }
 
   async #find(

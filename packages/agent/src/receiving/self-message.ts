@@ -48,7 +48,9 @@ export async function deliverToSelf(
   const { aid } = self;
   const place = { aid, epoch: 0, number: orderOf(key) };
   const id = toHex(msgId);
-  const promises = deliveries.expect({ ...place, peer: name, id }, null);
+  const sent = { ...place, peer: name, id };
+  const promises = deliveries.expect(sent, null);
+  deliveries.queued(sent);
   deliveries.acknowledged(aid, place.epoch, place.number);
   dispatcher.addOwn(key, row);
   return { id, ...promises };

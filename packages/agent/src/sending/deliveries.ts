@@ -72,7 +72,7 @@ export class Deliveries {
     this.#keepAlive = parts.keepAlive;
   }
 
-  /** A message was committed here. */
+  /** A message is to be committed here: what the caller may await of it. */
   expect(sent: Sent, envelopeId: Uint8Array | null): Promises {
     const envelope = envelopeId === null ? null : toHex(envelopeId);
     const waiter: Waiter = {
@@ -87,8 +87,12 @@ export class Deliveries {
     line.ids.set(sent.id, waiter);
     if (envelope !== null) this.#envelopes.set(envelope, waiter);
     this.#bound(line);
-    this.#tell(sent, 'queued');
     return { delivered: waiter.delivered.promise, handled: waiter.handled.promise };
+  }
+
+  /** It was committed here. */
+  queued(sent: Sent): void {
+    this.#tell(sent, 'queued');
   }
 
   /** The hub has it durably. */

@@ -1,0 +1,97 @@
+/**
+ * How long contents are kept that a peer has not acknowledged (protocol.md §2.10): the end of those
+ * that are too old, too many, or refused by the hub, and who is told of it. Owns these ends; the
+ * rows and their bounds are `sent-log`'s.
+ */
+import type { AgentMeshError } from '@agentmesh/crypto';
+import { toHex } from '@agentmesh/crypto';
+import type { AgentContext } from '../agent-context.js';
+import { loadPeer } from '../conversation/handshake.js';
+import { encodePeer, isAwaiting } from '../conversation/peer.js';
+import type { Peer } from '../conversation/peer.js';
+import {
+  applicationId,
+  encodeSentRow,
+  fillerFor,
+  loadSent,
+  trimSent,
+} from '../conversation/sent-log.js';
+import type { Trimmed } from '../conversation/sent-log.js';
+import { AgentError } from '../ground/errors.js';
+import { AGENT_LIMITS } from '../ground/limits.js';
+import { aidOfKey, ROW } from '../store/row-keys.js';
+import { rowsUnder } from '../store/row-pages.js';
+import type { Deliveries } from './deliveries.js';
+import type { OutboxRow } from './outbox.js';
+
+/** The contents that one agent keeps. */
+export class Retention {
+  readonly #context: AgentContext;
+  readonly #deliveries: Deliveries;
+
+  constructor(context: AgentContext, deliveries: Deliveries) {
+    this.#context = context;
+    this.#deliveries = deliveries;
+  }
+
+  /** Gives up what has waited for too long, also where nothing more is said. */
+  async giveUpOld(): Promise<void> {
+    const waiting = new Map(this.#deliveries.awaited().map((aid) => [toHex(aid), aid]));
+    for await (const { key } of rowsUnder(this.#context.store, 'unacked')) {
+      const aid = aidOfKey(key);
+      waiting.set(toHex(aid), aid);
+    }
+    for (const [key, aid] of waiting) {
+      await this.#context.peers.run(key, () => this.#giveUpOldOf(aid));
+    }
+    const { numbersSince } = this.#context.self.meta;
+    this.#deliveries.expire(numbersSince, AGENT_LIMITS.keptMs, givenUp());
+  }
+
+  async #giveUpOldOf(aid: Uint8Array): Promise<void> {
+    const tx = this.#context.transaction();
+    const peer = await loadPeer(tx, aid);
+    if (peer === null) return;
+    const trimmed = await trimSent(tx, aid, peer.outgoing, this.#context.runtime.now());
+    const { outgoing } = trimmed;
+    if (outgoing === peer.outgoing) return;
+    tx.put(ROW.peer(aid), encodePeer({ ...peer, outgoing }));
+    if (!isAwaiting(outgoing)) tx.delete(ROW.unacked(aid));
+    await tx.commit();
+    this.tellDropped(peer, trimmed);
+  }
+
+  /** The hub refused a message for good: its number stays taken, but by nothing. */
+  async replaceRefused(row: OutboxRow, error: AgentMeshError): Promise<void> {
+    const { to: aid, epoch, number } = row;
+    const earlier = await this.#context.peers.run(toHex(aid), async () => {
+      const tx = this.#context.transaction();
+      const [sent, peer] = [await loadSent(tx, aid, row), await loadPeer(tx, aid)];
+      if (sent === null) return null;
+      const content = fillerFor(sent.content, this.#context.runtime.random);
+      tx.put(ROW.sent(aid, epoch, number), encodeSentRow({ ...sent, content }));
+      await tx.commit();
+      const id = applicationId(sent);
+      return id === null || peer === null ? null : { aid, peer: peer.name, epoch, number, id };
+    });
+    const said = this.#deliveries.byPlace(aid, epoch, number);
+    if (said !== undefined) this.#deliveries.failed(said, 'rejected', error);
+    else if (earlier !== null) this.#deliveries.failedEarlier(earlier, 'rejected', error);
+  }
+
+  /** Whoever waits in this run, and for messages of earlier runs whoever listens. */
+  tellDropped({ identity, name }: Peer, { outgoing, dropped }: Trimmed): void {
+    const { aid } = identity;
+    const { epoch, keptFrom } = outgoing;
+    const error = givenUp();
+    const earlier = dropped.filter(({ number }) => !this.#deliveries.isAwaited(aid, epoch, number));
+    this.#deliveries.dropped({ aid, epoch }, keptFrom, error);
+    for (const message of earlier) {
+      this.#deliveries.failedEarlier({ aid, peer: name, epoch, ...message }, 'expired', error);
+    }
+  }
+}
+
+function givenUp(): AgentError {
+  return new AgentError('UNDELIVERED', 'given up after 7 days or too many others');
+}

@@ -1,0 +1,181 @@
+/**
+ * One commit that says something to one peer (protocol.md §2.11 P1): the next messages of its
+ * session, what is kept of them, and their way to the hub. Owns that all of it is durable before a
+ * byte leaves; what a message is, `compose` says.
+ */
+import { CONTENT_KIND, encodeSession, toHex } from '@agentmesh/crypto';
+import type { AgentContext } from '../agent-context.js';
+import { compose, composeAgain, goOn } from '../conversation/compose.js';
+import type { Composed, Conversation, Draft } from '../conversation/compose.js';
+import { encodePeer, isAwaiting, outgoingOf } from '../conversation/peer.js';
+import type { Peer } from '../conversation/peer.js';
+import { encodeSentRow, forgetSent, loadSent, trimSent } from '../conversation/sent-log.js';
+import type { SendResult } from '../message/message.js';
+import type { Author } from '../self/author.js';
+import { ROW } from '../store/row-keys.js';
+import type { StoreTransaction } from '../store/store-transaction.js';
+import type { Deliveries } from './deliveries.js';
+import { encodeOutboxRow } from './outbox.js';
+import type { Retention } from './retention.js';
+import type { OutboxEntry, Transmitter } from './transmitter.js';
+
+/** What a speech works with. */
+export interface SpeechParts {
+  readonly context: AgentContext;
+  readonly transmitter: Transmitter;
+  readonly deliveries: Deliveries;
+  readonly retention: Retention;
+  /** A peer has something to acknowledge. */
+  readonly onAwaiting: (aid: Uint8Array) => void;
+}
+
+/** A peer whose lock is held, with the transaction and the author of what is said to it. */
+export interface Turn extends Conversation {
+  readonly tx: StoreTransaction;
+  readonly author: Author;
+}
+
+/** What becomes of a message on its way to the hub: accepted (null), or refused for good. */
+type Settle = NonNullable<OutboxEntry['settle']>;
+
+/** Messages to one peer that share a commit. Used once. */
+export class Speech {
+  readonly #parts: SpeechParts;
+  readonly #tx: StoreTransaction;
+  readonly #author: Author;
+  #conversation: Conversation;
+  readonly #entries: OutboxEntry[] = [];
+  /** Tells of the commit. */
+  readonly #told: (() => void)[] = [];
+
+  constructor(parts: SpeechParts, { tx, author, peer, session }: Turn) {
+    this.#parts = parts;
+    this.#tx = tx;
+    this.#author = author;
+    this.#conversation = { peer, session };
+  }
+
+  get peer(): Peer {
+    return this.#conversation.peer;
+  }
+
+  /** A message of the application; resolves once the hub has it. Throws what `seal` throws. */
+  post(body: Uint8Array): Promise<SendResult> {
+    const { deliveries, onAwaiting } = this.#parts;
+    const { promise, resolve, reject } = Promise.withResolvers<SendResult>();
+    const composed = this.#stage({ kind: CONTENT_KIND.application, body });
+    const { number, peer } = composed;
+    const { aid } = peer.identity;
+    const id = toHex(composed.msgId);
+    const sent = { aid, peer: peer.name, epoch: peer.outgoing.epoch, number, id };
+    const envelopeId = this.#enqueue(composed, number, (refusal) => {
+      if (refusal !== null) return reject(refusal);
+      deliveries.accepted(sent);
+      resolve({ id, ...promises });
+    });
+    const promises = deliveries.expect(sent, envelopeId);
+    this.#told.push(() => {
+      deliveries.queued(sent);
+      onAwaiting(aid);
+    });
+    this.#await(composed);
+    return promise;
+  }
+
+  /** A message of the application whose bytes go to the caller instead of the hub. */
+  seal(body: Uint8Array): Composed {
+    return this.#stage({ kind: CONTENT_KIND.application, body });
+  }
+
+  /** What an agent says on its own. */
+  say(draft: Draft, settle: Settle | null = null): void {
+    const composed = this.#stage(draft);
+    this.#enqueue(composed, composed.number, settle);
+  }
+
+  /** Rows that are done with once this is committed. */
+  spend(keys: readonly string[]): void {
+    for (const key of keys) this.#tx.delete(key);
+  }
+
+  /** Seals a kept content again, at a new position in the session. */
+  async again(number: number): Promise<void> {
+    this.#goOn();
+    const { aid } = this.peer.identity;
+    const { numbersSince: epoch } = this.#author.meta;
+    const sent = await loadSent(this.#tx, aid, { epoch, number });
+    if (sent === null) return;
+    const sealed = composeAgain(this.#author, this.#conversation, sent.content);
+    this.#conversation = sealed;
+    this.#enqueue(sealed, number, null);
+  }
+
+  /** One commit for session, peer, kept contents and outbox; only then anything is sent. */
+  async commit(): Promise<void> {
+    const { transmitter, retention } = this.#parts;
+    const { peer, session } = this.#conversation;
+    const { aid } = peer.identity;
+    const tx = this.#tx;
+    const outgoing = outgoingOf(peer, this.#author.meta.numbersSince);
+    const trimmed = await trimSent(tx, aid, outgoing, this.#author.nowMs);
+    tx.put(ROW.session(session.sid), encodeSession(session));
+    tx.put(ROW.peer(aid), encodePeer({ ...peer, outgoing: trimmed.outgoing }));
+    if (peer.owed === 0) tx.delete(ROW.receipt(aid));
+    if (isAwaiting(outgoing) && !isAwaiting(trimmed.outgoing)) tx.delete(ROW.unacked(aid));
+    await tx.commit();
+    for (const tell of this.#told) tell();
+    transmitter.add(this.#entries);
+    if (trimmed.outgoing !== outgoing) retention.tellDropped(peer, trimmed);
+  }
+
+  /** A draft, behind what a new run of our store has to say first. */
+  #stage(draft: Draft): Composed {
+    this.#goOn();
+    return this.#put(draft);
+  }
+
+  #goOn(): void {
+    const { conversation, word } = goOn(this.#author, this.#conversation);
+    this.#conversation = conversation;
+    if (word === null) return;
+    const composed = this.#put(word);
+    this.#enqueue(composed, composed.number, null);
+  }
+
+  #put(draft: Draft): Composed {
+    const author = this.#author;
+    const { numbersSince: epoch } = author.meta;
+    // Contents of an earlier epoch are not said again.
+    if (this.peer.outgoing.epoch !== epoch) forgetSent(this.#tx, this.peer);
+    const composed = compose(author, this.#conversation, draft);
+    const { content, number, peer } = composed;
+    const before = outgoingOf(peer, epoch).total - content.length;
+    const sent = encodeSentRow({ before, sentMs: author.nowMs, content });
+    this.#tx.put(ROW.sent(peer.identity.aid, epoch, number), sent);
+    this.#conversation = composed;
+    return composed;
+  }
+
+  /** The peer has to acknowledge the last message; that it has to is known to the next run too. */
+  #await({ peer, session }: Conversation): void {
+    const { outgoing } = peer;
+    if (!isAwaiting(outgoing)) this.#tx.put(ROW.unacked(peer.identity.aid), new Uint8Array());
+    const wanted = { ...outgoing, wanted: outgoing.next - 1 };
+    this.#conversation = { peer: { ...peer, outgoing: wanted }, session };
+  }
+
+  /** The outbox row of a finished message; returns the id of its envelope. */
+  #enqueue(
+    { peer, wire }: Conversation & { readonly wire: Uint8Array },
+    number: number,
+    settle: Settle | null,
+  ): Uint8Array {
+    const to = peer.identity.aid;
+    const envelopeId = this.#author.random(16);
+    const key = this.#parts.context.logs.nextKey('outbox');
+    const { numbersSince: epoch } = this.#author.meta;
+    this.#tx.put(key, encodeOutboxRow({ to, envelopeId, epoch, number, blob: wire }));
+    this.#entries.push({ key, to, envelopeId, bytes: wire.length, settle });
+    return envelopeId;
+  }
+}
