@@ -9,8 +9,7 @@ import type { KeptIdentity } from '../keys/kept-identity.js';
 import { Publisher } from '../keys/publisher.js';
 import { Message } from '../message/message.js';
 import type { Reply } from '../message/message.js';
-import { FollowUps } from '../owed/follow-ups.js';
-import { Outcomes } from '../owed/outcomes.js';
+import { Owed } from '../owed/owed.js';
 import { Repairs } from '../owed/repairs.js';
 import { StoreAges } from '../owed/store-ages.js';
 import { BundleSource } from '../peers/bundle-source.js';
@@ -51,11 +50,10 @@ export class Engine {
   readonly deliveries: Deliveries;
   readonly sender: Sender;
   readonly dispatcher: Dispatcher;
-  readonly outcomes: Outcomes;
   readonly publisher: Publisher;
   readonly receiver: Receiver;
   readonly transmitter: Transmitter;
-  readonly #followUps: FollowUps;
+  readonly #owed: Owed;
   readonly #sweeper: RowSweeper;
   #closing: Closing | null = null;
 
@@ -81,22 +79,21 @@ export class Engine {
     this.introductions = new Introductions({ context, bundles, revocations });
     const { introductions } = this;
     const sessions = new SessionFinder(context, bundles);
-    const onAwaiting = (aid: Uint8Array): void => this.#followUps.awaits(aid);
+    const onAwaiting = (aid: Uint8Array): void => this.#owed.awaits(aid);
     const means = { context, introductions, sessions, transmitter, deliveries, retention };
     this.sender = new Sender({ ...means, onAwaiting });
     const { sender } = this;
-    this.outcomes = new Outcomes({ context, sender, sweeper, deliveries });
+    const owed = new Owed({ context, sender, sweeper, deliveries });
+    this.#owed = owed;
     const read: ReadMessage = (row, redelivered, signal) =>
       new Message(row, redelivered, (...args) => reply(row.from, ...args), signal);
-    this.dispatcher = new Dispatcher({ context, sweeper, outcomes: this.outcomes, read });
+    this.dispatcher = new Dispatcher({ context, sweeper, owed, read });
     this.publisher = new Publisher(context, () => void this.hub?.upkeep.refill());
-    this.#followUps = new FollowUps(context, sender);
-    const followUps = this.#followUps;
     const repairs = new Repairs({ context, bundles, introductions, sender, budget });
     const { dispatcher, publisher } = this;
     const told = { context, introductions, deliveries, dispatcher, publisher, revocations };
     const storeAges = new StoreAges(context, sender);
-    this.receiver = new Receiver({ ...told, budget, repairs, followUps, storeAges });
+    this.receiver = new Receiver({ ...told, budget, repairs, owed, storeAges });
     const { receiver } = this;
     const { hub, token } = options;
     const { keeper } = kept;
@@ -158,16 +155,14 @@ export class Engine {
     await this.dispatcher.load();
     if (this.hub === null) return;
     await this.transmitter.load();
-    await this.#followUps.load();
-    await this.outcomes.load();
+    await this.#owed.load();
   }
 
   /** What is owed to peers and what was said is given to the hub, if it is there. */
   async #flush(): Promise<void> {
     await this.context.peers.idle();
     if (this.hub?.link.isUp !== true) return;
-    await this.outcomes.flush();
-    await this.#followUps.flush();
+    await this.#owed.flush();
     await this.transmitter.idle();
   }
 
@@ -187,8 +182,7 @@ export class Engine {
     this.hub?.stop();
     this.receiver.stop();
     this.dispatcher.stop();
-    this.outcomes.stop();
-    this.#followUps.stop();
+    this.#owed.stop();
     this.transmitter.stop(reason);
     this.deliveries.close(reason);
   }

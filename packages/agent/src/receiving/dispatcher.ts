@@ -15,7 +15,7 @@ import type { AgentEvents } from '../message/events.js';
 import { decodeInboxRow, encodeInboxRow } from '../message/inbox.js';
 import type { InboxRow } from '../message/inbox.js';
 import type { Message } from '../message/message.js';
-import type { Ending, Outcomes } from '../owed/outcomes.js';
+import type { Ending, Owed } from '../owed/owed.js';
 import { orderOf, ROW } from '../store/row-keys.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { RowSweeper } from '../store/row-sweeper.js';
@@ -32,7 +32,7 @@ export type ReadMessage = (row: InboxRow, redelivered: boolean, signal: AbortSig
 export class Dispatcher {
   readonly #context: AgentContext;
   readonly #sweeper: RowSweeper;
-  readonly #outcomes: Outcomes;
+  readonly #owed: Owed;
   readonly #read: ReadMessage;
   readonly #handlers = new Set<Registered>();
   readonly #waiting = new WaitingMessages();
@@ -51,13 +51,13 @@ export class Dispatcher {
   constructor(parts: {
     readonly context: AgentContext;
     readonly sweeper: RowSweeper;
-    readonly outcomes: Outcomes;
+    readonly owed: Owed;
     readonly read: ReadMessage;
   }) {
     this.#context = parts.context;
     this.#holder = parts.context.keepAlive.holder();
     this.#sweeper = parts.sweeper;
-    this.#outcomes = parts.outcomes;
+    this.#owed = parts.owed;
     this.#read = parts.read;
   }
 
@@ -87,7 +87,7 @@ export class Dispatcher {
     if (body.kind === 'application') this.#reserve(row);
     const key = this.#context.logs.nextKey('inbox');
     if (body.kind === 'unsupported') {
-      for (const owed of this.#outcomes.rowsOf(key, row, UNSUPPORTED)) tx.write(owed);
+      for (const owed of this.#owed.rowsOf(key, row, UNSUPPORTED)) tx.write(owed);
       return null;
     }
     tx.put(key, encodeInboxRow(row));
@@ -111,7 +111,7 @@ export class Dispatcher {
 
   /** Tells the sender of a kind that has to be understood that it is not. */
   answerUnsupported({ body, repeated, peer }: Received): void {
-    if (body.kind === 'unsupported' && !repeated) this.#outcomes.due(peer.identity.aid);
+    if (body.kind === 'unsupported' && !repeated) this.#owed.outcomesDue(peer.identity.aid);
   }
 
   /** A staged row was committed; it runs when nothing before it is missing, or after a wait. */
@@ -339,8 +339,8 @@ export class Dispatcher {
 
   #done(item: Waiting, ending: Ending): void {
     const { key, row } = item.entry;
-    this.#sweeper.delete(key, this.#outcomes.rowsOf(key, row, ending));
-    this.#outcomes.ended(row, ending);
+    this.#sweeper.delete(key, this.#owed.rowsOf(key, row, ending));
+    this.#owed.ended(row, ending);
     this.#remove(item);
   }
 
@@ -369,9 +369,9 @@ export class Dispatcher {
     tx.put(dead, encodeInboxRow({ ...row, attempts: item.attempts }));
     const beyond = orderOf(dead) - AGENT_LIMITS.deadLetters;
     if (beyond > 0) tx.delete(ROW.log('dead', beyond));
-    for (const owed of this.#outcomes.rowsOf(key, row, FAILED)) tx.write(owed);
+    for (const owed of this.#owed.rowsOf(key, row, FAILED)) tx.write(owed);
     await tx.commit();
-    this.#outcomes.ended(row, FAILED);
+    this.#owed.ended(row, FAILED);
     this.#remove(item);
   }
 }

@@ -18,7 +18,7 @@ import {
   InstanceHeldError,
   StorageError,
 } from '../ground/errors.js';
-import type { FollowUps } from '../owed/follow-ups.js';
+import type { Owed } from '../owed/owed.js';
 import { loadPeer } from '../conversation/handshake.js';
 import type { HandshakeBudget } from '../peers/handshake-budget.js';
 import { SkipBudget } from '../peers/skip-budget.js';
@@ -52,7 +52,7 @@ export interface ReceiverParts {
   readonly revocations: Revocations;
   readonly budget: HandshakeBudget;
   readonly repairs: Repairs;
-  readonly followUps: FollowUps;
+  readonly owed: Owed;
   readonly storeAges: StoreAges;
 }
 
@@ -219,7 +219,7 @@ export class Receiver {
 
   /** What an authentic, committed message brings about. */
   #follow(received: Received): void {
-    const { context, deliveries, dispatcher, followUps, introductions, publisher } = this.#parts;
+    const { context, deliveries, dispatcher, owed, introductions, publisher } = this.#parts;
     const { peer, body, lost, droppedKeys, epoch } = received;
     const { aid } = peer.identity;
     this.#places.add(received.place);
@@ -244,11 +244,11 @@ export class Receiver {
     dispatcher.answerUnsupported(received);
     dispatcher.advance(aid, lineOf(received), received.mark);
     if (body.kind === 'revocation') this.#revoked(body.revocation, peer);
-    if (!dispatcher.isPuttingOff(aid)) followUps.after(peer);
+    if (!dispatcher.isPuttingOff(aid)) owed.after(peer);
     // Numbers of a former identity are not said again: he asks for what the present one said.
     const isPresent = epoch === context.self.meta.numbersSince;
     if (body.kind === 'retry' && !received.repeated && isPresent) {
-      followUps.answerRetry(aid, body.ranges);
+      owed.answerRetry(aid, body.ranges);
     }
   }
 
