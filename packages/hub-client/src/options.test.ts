@@ -34,6 +34,14 @@ describe('settingsOf', () => {
     });
   });
 
+  test('a token that no frame can carry is refused with what to write', () => {
+    const host = 'hub.example';
+    for (const token of ['', 'two words', 'ä', 'x'.repeat(513)]) {
+      expect(() => settingsOf({ host, token })).toThrow(/token must be 1 to 512 visible ASCII/);
+    }
+    expect(settingsOf({ host, token: 'x'.repeat(512) }).token).toHaveLength(512);
+  });
+
   test('plaintext to another machine is refused unless it is asked for', () => {
     expect(() => settingsOf({ host: '10.0.0.1', tls: false })).toThrow(/allowPlaintext/);
     expect(() => settingsOf('ws://hub.example')).toThrow(/allowPlaintext/);

@@ -79,7 +79,7 @@ export function settingsOf(
   return {
     addresses,
     hubKey: hubKeyOf(options.hubKey),
-    token: options.token,
+    token: tokenOf(options.token),
     connectTimeoutMs,
     requestTimeoutMs: durationOf(options.requestTimeoutMs, 30_000, 'requestTimeoutMs'),
     patience: patienceOf(addresses.length, connectTimeoutMs),
@@ -114,6 +114,11 @@ function hubKeyOf(given: Uint8Array | string | undefined): Uint8Array | null {
     // Refused below with everything else that is not a key.
   }
   return refuse('hubKey must be 32 bytes, or their base64url text as the hub prints it');
+}
+
+function tokenOf(given: string | undefined): string | undefined {
+  if (given === undefined || /^[\x21-\x7e]{1,512}$/.test(given)) return given;
+  return refuse('token must be 1 to 512 visible ASCII characters without spaces, as the hub has it');
 }
 
 function durationOf(given: number | undefined, otherwise: number, name: string): number {

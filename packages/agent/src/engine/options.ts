@@ -78,7 +78,7 @@ const CHECKS: {
   readonly [Name in keyof AgentOptions]-?: readonly [(v: unknown) => boolean, string];
 } = {
   hub: [hasMethods('connect'), 'a hub, such as new LocalHub()'],
-  token: [isText, 'a text'],
+  token: [isToken, '1 to 512 visible ASCII characters without spaces, as the hub has it'],
   keypairPath: [isText, 'a path'],
   passphrase: [isText, 'a text that is not empty'],
   keyPair: [(value) => value instanceof AgentKeyPair, 'an AgentKeyPair'],
@@ -153,6 +153,11 @@ function checkAcceptFrom(value: 'anyone' | 'known' | readonly string[]): AcceptF
 
 function isText(value: unknown): boolean {
   return typeof value === 'string' && value !== '';
+}
+
+/** What a frame can carry; which tokens are right, only the hub knows. */
+function isToken(value: unknown): boolean {
+  return typeof value === 'string' && /^[\x21-\x7e]{1,512}$/.test(value);
 }
 
 function isOneOf(...values: readonly string[]): (value: unknown) => boolean {
