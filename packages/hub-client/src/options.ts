@@ -118,7 +118,9 @@ function hubKeyOf(given: Uint8Array | string | undefined): Uint8Array | null {
 
 function tokenOf(given: string | undefined): string | undefined {
   if (given === undefined || /^[\x21-\x7e]{1,512}$/.test(given)) return given;
-  return refuse('token must be 1 to 512 visible ASCII characters without spaces, as the hub has it');
+  return refuse(
+    'token must be 1 to 512 visible ASCII characters without spaces, as the hub has it',
+  );
 }
 
 function durationOf(given: number | undefined, otherwise: number, name: string): number {
