@@ -31,6 +31,9 @@ export interface AgentParts {
   readonly policy: TrustPolicy;
   readonly requireOneTimePrekey: boolean;
   readonly hasHub: boolean;
+  /** Whether a later run has the same keys, and the same store. */
+  readonly keepsKeys: boolean;
+  readonly keepsStore: boolean;
 }
 
 /** One opening of one agent's store. */
@@ -43,6 +46,8 @@ export class AgentContext {
   readonly log: Logger;
   readonly policy: TrustPolicy;
   readonly requireOneTimePrekey: boolean;
+  readonly keepsKeys: boolean;
+  readonly keepsStore: boolean;
   readonly store: GuardedStore;
   readonly logs: LogOrder;
   readonly events: EventEmitter;
@@ -66,6 +71,8 @@ export class AgentContext {
     this.log = parts.log;
     this.policy = parts.policy;
     this.requireOneTimePrekey = parts.requireOneTimePrekey;
+    this.keepsKeys = parts.keepsKeys;
+    this.keepsStore = parts.keepsStore;
     this.store = opened.store;
     this.logs = opened.logs;
     this.events = new EventEmitter((error) => {

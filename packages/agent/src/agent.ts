@@ -13,11 +13,11 @@ import { AgentError } from './ground/errors.js';
 import type { AgentEvents } from './message/events.js';
 import { keptOf, policyOf } from './engine/foundation.js';
 import { Message } from './message/message.js';
-import type { SendResult } from './message/message.js';
+import type { SendOptions, SendResult } from './message/message.js';
 import { MessageStream } from './message/message-stream.js';
 import type { RotationOptions } from './changes/rotation.js';
 import { ownRevocation, readRevocation, revoke } from './changes/revoking.js';
-import { checkName, checkOptions } from './engine/options.js';
+import { checkName, checkOptions, checkSendOptions } from './engine/options.js';
 import type { AgentOptions } from './engine/options.js';
 import { messageBody, payloadBody } from './message/payload.js';
 import { decodeEnvelope, encodeEnvelope } from './sending/sealed-envelope.js';
@@ -25,6 +25,7 @@ import type { SealedEnvelope } from './sending/sealed-envelope.js';
 import { deliverToSelf } from './receiving/self-message.js';
 import { knownPeer, knownPeers, statusOf } from './engine/status.js';
 import type { AgentStatus, PeerInfo } from './engine/status.js';
+import { whenThere } from './peers/peer-wait.js';
 import { namesSelf, parseReference } from './conversation/trust.js';
 import type { PeerReference } from './conversation/trust.js';
 
@@ -81,16 +82,17 @@ export class Agent {
 
   /**
    * Sends a text, or an object whose `type` is "message" unless it says else. Resolves when the hub
-   * has it durably; while offline it waits in the outbox. Rejects with BAD_PEER, BAD_PAYLOAD,
+   * has it durably; while offline it waits in the outbox. Where the agent ends before that, the
+   * rejection is an `UnconfirmedError`, which says whether the message is kept. Rejects with BAD_PEER, BAD_PAYLOAD,
    * TOO_LARGE, BACKPRESSURE, PEER_NOT_FOUND, IDENTITY_CHANGED and other typed errors.
    */
-  async send(peer: string, content: string | object): Promise<SendResult> {
-    return this.#send(peer, () => messageBody(content));
+  async send(peer: string, content: string | object, options?: SendOptions): Promise<SendResult> {
+    return this.#send(peer, () => messageBody(content), options);
   }
 
   /** Sends an object exactly as it is. */
-  async sendPayload(peer: string, payload: object): Promise<SendResult> {
-    return this.#send(peer, () => payloadBody(payload));
+  async sendPayload(peer: string, payload: object, options?: SendOptions): Promise<SendResult> {
+    return this.#send(peer, () => payloadBody(payload), options);
   }
 
   /**
@@ -327,16 +329,18 @@ export class Agent {
     return this.toString();
   }
 
-  async #send(peer: string, bodyOf: () => Uint8Array): Promise<SendResult> {
+  async #send(peer: string, bodyOf: () => Uint8Array, options?: SendOptions): Promise<SendResult> {
     const { context, deliveries, introductions, hub, dispatcher } = this.#engine;
     context.assertRunning();
     const reference = parseReference(peer);
+    const { waitForPeer = 0 } = checkSendOptions(options);
     const body = bodyOf();
     if (this.#isSelf(reference)) {
       return deliverToSelf({ context, deliveries, dispatcher }, body);
     }
     if (hub === null) throw new AgentError('NO_HUB');
-    return send(this.#engine, await introductions.resolve(reference), body);
+    const find = (): Promise<Uint8Array> => introductions.resolve(reference);
+    return send(this.#engine, await whenThere(context, waitForPeer, find), body);
   }
 
   #isSelf(reference: PeerReference): boolean {

@@ -7,7 +7,7 @@ export { Agent } from './agent.js';
 export type { AgentOptions, LogLevel } from './engine/options.js';
 export type { Handler, HandlerOptions } from './receiving/handlers.js';
 export type { Duration } from './ground/duration.js';
-export type { Message, SendResult } from './message/message.js';
+export type { Message, SendOptions, SendResult } from './message/message.js';
 export type { DeadLetter } from './receiving/dead-letters.js';
 export type { AgentEvents } from './message/events.js';
 export type { RotationOptions } from './changes/rotation.js';
@@ -19,6 +19,11 @@ export { MemoryStore } from './store/memory-store.js';
 export type { AgentStore, StoreOperation, StoreRange, StoreRow } from './store/store.js';
 
 // Errors, and what an agent takes from the machine.
-export { AgentError, IdentityChangedError, StorageError } from './ground/errors.js';
+export {
+  AgentError,
+  IdentityChangedError,
+  StorageError,
+  UnconfirmedError,
+} from './ground/errors.js';
 export type { AgentErrorCode, StorageErrorCode } from './ground/errors.js';
 export type { Logger, Runtime } from './ground/runtime.js';

@@ -279,8 +279,10 @@ describe('policies', () => {
     expect(await alice.agent.status()).toEqual({
       agentId: 'alice',
       fingerprint: alice.agent.fingerprint,
-      activeSessions: 1,
-      knownPeers: 1,
+      activeSessions: ['bob'],
+      knownPeers: ['bob'],
+      activeSessionCount: 1,
+      knownPeerCount: 1,
       handlers: 1,
       connection: 'online',
       outbox: 0,

@@ -18,6 +18,7 @@ export type {
   PeerInfo,
   RotationOptions,
   SealedEnvelope,
+  SendOptions,
   SendResult,
 } from '@agentmesh/agent';
 export type { BundleJson, JsonObject, JsonValue } from '@agentmesh/protocol';
@@ -39,7 +40,7 @@ export { AgentMeshError, CryptoError } from '@agentmesh/crypto';
 export type { CryptoErrorCode } from '@agentmesh/crypto';
 export { ProtocolError } from '@agentmesh/protocol';
 export type { ErrorCode } from '@agentmesh/protocol';
-export { AgentError, IdentityChangedError, StorageError } from '@agentmesh/agent';
+export { AgentError, IdentityChangedError, StorageError, UnconfirmedError } from '@agentmesh/agent';
 export type { AgentErrorCode, StorageErrorCode } from '@agentmesh/agent';
 export { NetworkHubError } from '@agentmesh/hub-client';
 export type { NetworkHubErrorCode } from '@agentmesh/hub-client';

@@ -64,9 +64,12 @@ export async function openPopular(peers: number): Promise<Contender> {
     durability: 'each message is on the disk (fsync) before it is given out',
     async check() {
       const reopened = await create();
-      const { activeSessions, knownPeers } = await reopened.status();
+      const { activeSessionCount, knownPeerCount } = await reopened.status();
       await reopened.close();
-      confirm(activeSessions === peers && knownPeers === peers, 'all peers and sessions are there');
+      confirm(
+        activeSessionCount === peers && knownPeerCount === peers,
+        'all peers and sessions are there',
+      );
     },
     async round() {
       const startMs = performance.now();

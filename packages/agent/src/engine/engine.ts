@@ -15,6 +15,7 @@ import { StoreAges } from '../owed/store-ages.js';
 import { BundleSource } from '../peers/bundle-source.js';
 import { HandshakeBudget } from '../peers/handshake-budget.js';
 import { Introductions } from '../peers/introductions.js';
+import { refusalFor } from '../peers/replaced-peer.js';
 import { Revocations } from '../peers/revocations.js';
 import { SessionFinder } from '../peers/session-finder.js';
 import { Dispatcher } from '../receiving/dispatcher.js';
@@ -65,9 +66,11 @@ export class Engine {
     const retention = new Retention(context, this.deliveries);
     const sweeper = new RowSweeper(context.store);
     this.#sweeper = sweeper;
-    this.transmitter = new Transmitter(context, sweeper, (row, error) =>
-      retention.replaceRefused(row, error),
-    );
+    this.transmitter = new Transmitter(context, sweeper, async (row, refusal) => {
+      const told = await refusalFor(this, row.to, refusal);
+      await retention.replaceRefused(row, told);
+      return told;
+    });
     const { transmitter, deliveries } = this;
     this.revocations = new Revocations(context, (aid, error) => {
       transmitter.abandon(aid, error);
@@ -107,12 +110,13 @@ export class Engine {
   static async start(parts: EngineParts): Promise<Engine> {
     const { name, kept, options } = parts;
     const { runtime, log, policy, requireOneTimePrekey } = options;
-    const { keyPair, prepared, store } = kept;
+    const { keyPair, prepared, store, keepsKeys, keepsStore } = kept;
     const hasHub = options.hub !== null;
+    const found = { keyPair, prepared, store, keepsKeys, keepsStore, hasHub };
     // The store may fail before there is an engine to stop.
     let engine: Engine | null = null;
     const context = await AgentContext.open(
-      { name, keyPair, prepared, store, runtime, log, policy, requireOneTimePrekey, hasHub },
+      { name, ...found, runtime, log, policy, requireOneTimePrekey },
       (error) => engine?.fail(error),
     );
     engine = new Engine(context, parts);

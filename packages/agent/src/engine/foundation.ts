@@ -21,8 +21,8 @@ export async function policyOf({ policy, allowListPath }: CheckedOptions): Promi
 export async function keptOf(options: CheckedOptions): Promise<KeptIdentity> {
   const { keyPair, keypairPath, passphrase, runtime, log } = options;
   if (keypairPath === null) {
-    const store = options.store ?? new MemoryStore();
-    return keyPair === null ? keptInMemory(store, runtime.random) : keptByCaller(keyPair, store);
+    if (keyPair !== null) return keptByCaller(keyPair, options.store);
+    return keptInMemory(options.store ?? new MemoryStore(), runtime.random);
   }
   // Only here, so that no other use of this package ever meets a file system.
   const { loadKeyFile } = await import('#key-file');

@@ -5,7 +5,9 @@
  */
 import { AgentMeshError } from '@agentmesh/crypto';
 import type { AgentKeyPair } from '@agentmesh/crypto';
+import { ProtocolError } from '@agentmesh/protocol';
 import type { DeliveryNotice, Hub, HubConnection, HubSession } from '@agentmesh/protocol';
+import { nameOf } from '../agent-context.js';
 import type { AgentContext } from '../agent-context.js';
 import { FormerConnections } from '../changes/former-connections.js';
 import { Rotation } from '../changes/rotation.js';
@@ -22,6 +24,8 @@ import type { Receiver } from '../receiving/receiver.js';
 import type { Deliveries } from '../sending/deliveries.js';
 import type { Retention } from '../sending/retention.js';
 import type { Transmitter } from '../sending/transmitter.js';
+import { assertNoDuel, countDisplacement } from '../hub/displacements.js';
+import { ConnectionLog } from './connection-log.js';
 import { Upkeep } from './upkeep.js';
 
 /** The hub, and the parts that it serves. */
@@ -49,11 +53,13 @@ export class HubSide {
   readonly #formers: FormerConnections;
   /** One change of identity after the other, each on the connection of the identity before. */
   readonly #changes = new KeyedMutex();
+  readonly #log: ConnectionLog;
   #isLeaving = false;
 
   constructor(parts: HubSideParts) {
     const { context, hub, token, keeper, bundles, publisher, retention, transmitter } = parts;
     this.#parts = parts;
+    this.#log = new ConnectionLog(context.log);
     this.#connector = new Connector(context, hub, token);
     this.link = new HubLink(this.#newConnection(), context.keepAlive);
     const { link } = this;
@@ -78,6 +84,7 @@ export class HubSide {
   async connect(): Promise<void> {
     const { context } = this.#parts;
     const { link } = this;
+    await assertNoDuel(context.store, context.runtime.now);
     try {
       await this.#connector.connect(link.connection, context.self.keyPair);
     } catch (error) {
@@ -129,6 +136,7 @@ export class HubSide {
       await this.#rotation.conclude(next);
       return this.#connectSuccessor();
     }
+    if (failure.code === 'NAME_TAKEN' && !context.keepsKeys) throw nameTaken(context.name, failure);
     const mayWait = failure.retryable && next === null && (await this.#connector.wasConnected());
     if (!mayWait) throw failure;
     this.#down(failure);
@@ -212,12 +220,14 @@ export class HubSide {
   #down(error: AgentMeshError): void {
     const { context, transmitter } = this.#parts;
     transmitter.pause();
+    this.#log.down(error);
     context.events.emit('connection', { state: 'offline', error });
   }
 
   #up(connection: HubConnection): void {
     const { context, transmitter } = this.#parts;
     transmitter.start(connection);
+    this.#log.up();
     context.events.emit('connection', { state: 'online', error: null });
   }
 
@@ -234,11 +244,26 @@ export class HubSide {
   #ended(error: AgentMeshError | null): void {
     const { context, transmitter } = this.#parts;
     transmitter.pause();
-    if (error !== null) {
-      transmitter.stop(error);
-      context.log.error('connection ended', { code: error.code });
-    }
+    if (error !== null) transmitter.stop(error);
+    this.#log.ended(error);
     context.events.emit('connection', { state: 'ended', error });
-    if (error?.code === 'DISPLACED') context.events.emit('displaced', { peer: context.name });
+    if (error?.code === 'DISPLACED') this.#displaced();
   }
+
+  #displaced(): void {
+    const { context } = this.#parts;
+    context.events.emit('displaced', { peer: context.name });
+    countDisplacement(context.store, context.runtime.now).catch((error: unknown) => {
+      // The store has stopped the agent and says so itself.
+      context.log.debug('displacement not counted', { error: nameOf(error) });
+    });
+  }
+}
+
+/** Who keeps no keys is somebody else at each start. */
+function nameTaken(name: string, cause: AgentMeshError): ProtocolError {
+  const message =
+    `The name '${name}' belongs to other keys on this hub, and this agent makes new keys at each ` +
+    'start: pass keypairPath to be the same agent every time, or choose another name';
+  return new ProtocolError('NAME_TAKEN', { message, cause });
 }

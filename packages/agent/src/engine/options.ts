@@ -8,6 +8,7 @@ import type { Hub } from '@agentmesh/protocol';
 import { AgentError } from '../ground/errors.js';
 import { systemLogger, systemRuntime } from '../ground/runtime.js';
 import type { Logger, Runtime } from '../ground/runtime.js';
+import type { SendOptions } from '../message/message.js';
 import type { AgentStore } from '../store/store.js';
 import { parseAllowed, parseOption } from '../conversation/trust.js';
 import type { AcceptFrom, TrustPolicy } from '../conversation/trust.js';
@@ -129,6 +130,22 @@ export function checkOptions(options: AgentOptions): CheckedOptions {
     log: atLevel(options.logger ?? systemLogger, logLevel),
     runtime: { ...systemRuntime, ...options.runtime },
   };
+}
+
+/** Checks how a message is to be sent; throws BAD_OPTION. */
+export function checkSendOptions(options: SendOptions = {}): SendOptions {
+  if (typeof options !== 'object' || options === null) {
+    throw new AgentError('BAD_OPTION', 'options: an object, such as { waitForPeer: 60_000 }');
+  }
+  const unknown = Object.keys(options).find((name) => name !== 'waitForPeer');
+  if (unknown !== undefined) {
+    throw new AgentError('BAD_OPTION', `${unknown} is not an option of send; there is waitForPeer`);
+  }
+  const { waitForPeer = 0 } = options;
+  if (typeof waitForPeer !== 'number' || !(waitForPeer >= 0)) {
+    throw new AgentError('BAD_OPTION', 'waitForPeer: milliseconds, 0 or more');
+  }
+  return options;
 }
 
 function assertShape(options: unknown): void {

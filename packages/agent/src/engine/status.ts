@@ -28,8 +28,11 @@ export interface PeerInfo {
 export interface AgentStatus {
   readonly agentId: string;
   readonly fingerprint: string;
-  readonly activeSessions: number;
-  readonly knownPeers: number;
+  /** Names of the peers to whom there is a session, and of all that are pinned, in order. */
+  readonly activeSessions: readonly string[];
+  readonly knownPeers: readonly string[];
+  readonly activeSessionCount: number;
+  readonly knownPeerCount: number;
   readonly handlers: number;
   /** `none` without a hub. */
   readonly connection: 'online' | 'offline' | 'ended' | 'none';
@@ -70,16 +73,23 @@ function infoOf(peer: Peer, epoch: number): PeerInfo {
 export async function statusOf(engine: Engine): Promise<AgentStatus> {
   const { context, dispatcher, hub, transmitter } = engine;
   const peers = await knownPeers(context);
+  const talking = peers.filter(({ session }) => session !== 'none');
   return {
     agentId: context.name,
     fingerprint: context.self.keyPair.fingerprint,
-    activeSessions: peers.filter(({ session }) => session !== 'none').length,
-    knownPeers: peers.length,
+    activeSessions: namesOf(talking),
+    knownPeers: namesOf(peers),
+    activeSessionCount: talking.length,
+    knownPeerCount: peers.length,
     handlers: dispatcher.handlers,
     connection: hub === null ? 'none' : connectionOf(hub.link),
     outbox: transmitter.depth,
     inbox: dispatcher.depth,
   };
+}
+
+function namesOf(peers: readonly PeerInfo[]): readonly string[] {
+  return peers.map(({ name }) => name).toSorted();
 }
 
 function connectionOf({ isUp, ended }: HubLink): AgentStatus['connection'] {

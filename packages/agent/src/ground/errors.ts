@@ -147,6 +147,32 @@ export class AgentError extends AgentMeshError {
   }
 }
 
+/**
+ * The agent ended before the hub had confirmed a message. Its `code` is that of the reason, such as
+ * CLOSED or DISPLACED.
+ */
+export class UnconfirmedError extends AgentMeshError {
+  readonly code: string;
+  /** Id of the message, 32 hex digits, as in the event `outgoing`. */
+  readonly id: string;
+  /**
+   * True: it is in the store and is sent when the agent starts again; do not send it again, the
+   * event `outgoing` tells what becomes of it. False: it goes with the agent, which keeps no keys or
+   * no store; the hub may have it or not.
+   */
+  readonly kept: boolean;
+
+  constructor({ id, kept, reason }: { id: string; kept: boolean; reason: AgentMeshError }) {
+    const fate = kept
+      ? `message ${id} is kept and is sent when this agent starts again: do not send it again`
+      : `message ${id} was not confirmed by the hub and is not kept here: it may not arrive`;
+    super(`${reason.message}; ${fate}`, { retryable: false, cause: reason });
+    this.code = reason.code;
+    this.id = id;
+    this.kept = kept;
+  }
+}
+
 /** A name leads to another identity than the one pinned: nothing is sent or taken until decided. */
 export class IdentityChangedError extends AgentError {
   readonly peer: string;

@@ -6,6 +6,7 @@ import { AgentKeyPair } from '@agentmesh/crypto';
 import type { RandomSource } from '@agentmesh/crypto';
 import { AgentError } from '../ground/errors.js';
 import type { Logger, Runtime } from '../ground/runtime.js';
+import { MemoryStore } from '../store/memory-store.js';
 import type { AgentStore } from '../store/store.js';
 
 /** An identity as it is found at the start. */
@@ -16,6 +17,10 @@ export interface KeptIdentity {
   readonly keeper: IdentityKeeper;
   /** Not opened yet: nothing is made on the disk before that. */
   readonly store: AgentStore;
+  /** Whether a later run has the same keys; one that has not is another agent. */
+  readonly keepsKeys: boolean;
+  /** Whether a later run has the same keys and the same store. */
+  readonly keepsStore: boolean;
 }
 
 /** What a key file needs to be loaded or created. */
@@ -50,11 +55,13 @@ export function keptInMemory(store: AgentStore, random: RandomSource): KeptIdent
     promote: forget,
     discard: forget,
   };
-  return { keyPair: AgentKeyPair.generate(random), prepared: null, keeper, store };
+  const keyPair = AgentKeyPair.generate(random);
+  return { keyPair, prepared: null, keeper, store, keepsKeys: false, keepsStore: false };
 }
 
 /** Keys that the caller keeps: he has to have the next ones safe before they are used. */
-export function keptByCaller(keyPair: AgentKeyPair, store: AgentStore): KeptIdentity {
+export function keptByCaller(keyPair: AgentKeyPair, own: AgentStore | null): KeptIdentity {
+  const [store, keepsStore] = [own ?? new MemoryStore(), own !== null];
   const keeper = {
     async prepare(given: AgentKeyPair | undefined) {
       if (given !== undefined) return given;
@@ -64,5 +71,5 @@ export function keptByCaller(keyPair: AgentKeyPair, store: AgentStore): KeptIden
     promote: async () => {},
     discard: async () => {},
   };
-  return { keyPair, prepared: null, keeper, store };
+  return { keyPair, prepared: null, keeper, store, keepsKeys: true, keepsStore };
 }

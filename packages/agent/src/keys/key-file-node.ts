@@ -42,7 +42,8 @@ export async function loadKeyFile({
     discard: () => discardNextKeys(path),
   };
   const prepared = await loadNextKeys(path, protection);
-  return { keyPair, prepared, keeper, store: SqliteAgentStore.beside(path, { storeKey }) };
+  const store = SqliteAgentStore.beside(path, { storeKey });
+  return { keyPair, prepared, keeper, store, keepsKeys: true, keepsStore: true };
 }
 
 export { readAllowList } from './allow-list-file.js';

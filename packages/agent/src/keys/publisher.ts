@@ -41,6 +41,8 @@ import { ROW, usedBefore } from '../store/row-keys.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 
 const SWEEP = 1_000;
+/** In revisions, which are seconds: beyond it another store's clock was ahead by half a day. */
+const LARGEST_STEP = 2 ** 16;
 
 /** The keys of one agent. */
 export class Publisher {
@@ -148,12 +150,44 @@ export class Publisher {
       await hub.putIdentity(record.bytes);
     } catch (error) {
       if (!(error instanceof ProtocolError) || error.code !== 'BAD_RECORD') throw error;
-      // An earlier store of this identity has published a later revision.
-      const bundle = await hub.getBundle(this.#context.self.keyPair.address, { oneTime: false });
-      const published = parseIdentityRecord(bundle.record);
-      if (published.revision < record.revision) throw error;
-      const next = await this.#newRecord(hubId, published.revision + 1);
+      await this.#publishLater(hub, { hubId, record, refusal: error });
+    }
+  }
+
+  /**
+   * An earlier store of this identity has published a later revision, or another record of this
+   * one. Where the hub does not show it, since there are no prekeys beside it, higher revisions are
+   * tried, each twice as far above.
+   */
+  async #publishLater(
+    hub: HubConnection,
+    refused: { hubId: Uint8Array; record: IdentityRecord; refusal: ProtocolError },
+  ): Promise<void> {
+    const { hubId, record, refusal } = refused;
+    const published = await this.#publishedRevision(hub);
+    if (published !== null) {
+      if (published < record.revision) throw refusal;
+      const next = await this.#newRecord(hubId, published + 1);
       await hub.putIdentity(next.bytes);
+      return;
+    }
+    for (let above = 1; above <= LARGEST_STEP; above *= 2) {
+      const next = await this.#newRecord(hubId, record.revision + above);
+      const isTaken = await accepts(() => hub.putIdentity(next.bytes));
+      if (isTaken) return;
+    }
+    throw refusal;
+  }
+
+  /** Revision of our record as the hub shows it to others; null while it shows none. */
+  async #publishedRevision(hub: HubConnection): Promise<number | null> {
+    const { address } = this.#context.self.keyPair;
+    try {
+      const bundle = await hub.getBundle(address, { oneTime: false });
+      return parseIdentityRecord(bundle.record).revision;
+    } catch (error) {
+      if (error instanceof ProtocolError && error.code === 'PEER_NOT_FOUND') return null;
+      throw error;
     }
   }
 
@@ -271,6 +305,17 @@ export class Publisher {
     const signed = newest === null ? [] : [newest];
     const oneTime = pairs.map(({ record }) => record.bytes);
     await hub.putPrekeys({ signed, oneTime, replaceAll: true });
+  }
+}
+
+/** False for BAD_RECORD. */
+async function accepts(put: () => Promise<unknown>): Promise<boolean> {
+  try {
+    await put();
+    return true;
+  } catch (error) {
+    if (error instanceof ProtocolError && error.code === 'BAD_RECORD') return false;
+    throw error;
   }
 }
 

@@ -26,6 +26,15 @@ export interface SendResult {
   readonly handled: Promise<void>;
 }
 
+/** How a message is sent. */
+export interface SendOptions {
+  /**
+   * How long to wait for a peer that is not on the hub yet, in milliseconds; then PEER_NOT_FOUND.
+   * Default: 0.
+   */
+  readonly waitForPeer?: number | undefined;
+}
+
 /** Sends an answer to this message's sender. */
 export type Reply = (payload: string | object, replyTo: string) => Promise<SendResult>;
 

@@ -109,7 +109,7 @@ export class Introductions {
    */
   async meetSender(tx: StoreTransaction, name: string, aid: Uint8Array): Promise<Peer> {
     if (!this.#bundles.hasHub) throw new AgentError('UNKNOWN_SENDER');
-    const record = await this.#askForRecord(name).catch((error: unknown) =>
+    const record = await this.askForRecord(name).catch((error: unknown) =>
       this.#withoutRecord(name, aid, error),
     );
     if (equalBytes(record.identity.aid, aid)) return this.#pin(tx, record);
@@ -158,7 +158,7 @@ export class Introductions {
 
   async #follow({ peer: name, pinnedAddress }: IdentityChangedError): Promise<Uint8Array | null> {
     try {
-      const record = await this.#askForRecord(name);
+      const record = await this.askForRecord(name);
       const { aid } = record.identity;
       const previous = aidOfAddress(pinnedAddress);
       return await this.#context.peers.run(toHex(aid), async () => {
@@ -329,7 +329,7 @@ export class Introductions {
       : error;
   }
 
-  async #askForRecord(name: string): Promise<IdentityRecord> {
+  async askForRecord(name: string): Promise<IdentityRecord> {
     const question = { name, aid: null, fingerprint: null, hubId: this.#bundles.hubId };
     try {
       const bundle = await this.#bundles.ask({ peer: askedAs(question), oneTime: false });

@@ -9,6 +9,7 @@ import type { IdentityConnection } from '../hub/identity-connection.js';
 import type { InboxRow } from '../message/inbox.js';
 import type { KeyedMutex } from '../ground/keyed-mutex.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
+import { storeOf } from '../self/meta.js';
 import type { Received } from '../conversation/judge.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 
@@ -64,4 +65,14 @@ export class Arrivals {
       return this.#take(group);
     });
   }
+}
+
+/** What of a received message waits for the handlers. */
+export function inboxRowOf({ peer, trust, contentBytes }: Received): InboxRow {
+  return { from: peer.identity.aid, trust, attempts: 0, content: contentBytes };
+}
+
+/** Messages of one store of one peer are handled in the order of their numbers. */
+export function lineOf({ peer, content }: Received): string {
+  return `${toHex(peer.identity.aid)}/${storeOf(content.instance)}`;
 }

@@ -7,7 +7,7 @@ import { addressOf, AgentMeshError, CryptoError, equalBytes, toHex } from '@agen
 import type { Revocation } from '@agentmesh/crypto';
 import type { Delivery } from '@agentmesh/protocol';
 import { nameOf } from '../agent-context.js';
-import { Arrivals, Batch } from './arrivals.js';
+import { Arrivals, Batch, inboxRowOf, lineOf } from './arrivals.js';
 import type { Accepted, Arrival } from './arrivals.js';
 import type { AgentContext } from '../agent-context.js';
 import type { Deliveries } from '../sending/deliveries.js';
@@ -37,7 +37,6 @@ import { isOutOfStep } from '../conversation/recovery.js';
 import type { Repairs } from '../owed/repairs.js';
 import type { StoreAges } from '../owed/store-ages.js';
 import type { Revocations } from '../peers/revocations.js';
-import { storeOf } from '../self/meta.js';
 import { ROW } from '../store/row-keys.js';
 import { logRefusal } from './security-log.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
@@ -286,19 +285,25 @@ export class Receiver {
 
   /** Logged, then forgotten by the hub. `reset`: null when no new session was asked for. */
   async #drop(
-    { delivery: { seq, envelope }, connection }: Arrival,
+    { delivery: { seq, attempt, envelope }, connection }: Arrival,
     code: string,
     reset: boolean | null,
   ): Promise<void> {
     const { context } = this.#parts;
     const { from, id: envelopeId, blob } = envelope;
+    const address = addressOf(from);
+    if (code === 'DUPLICATE' && attempt > 1) {
+      // Taken before, and the acknowledgement was lost with its connection: all is well.
+      connection.ack(seq);
+      connection.giveBack(blob.length);
+      return context.log.debug('delivered again', { address, attempt });
+    }
     const tx = context.transaction();
     const atMs = context.runtime.now();
     logRefusal(tx, context.logs.nextKey('security'), { atMs, code, from, envelopeId });
     await tx.commit();
     connection.ack(seq);
     connection.giveBack(blob.length);
-    const address = addressOf(from);
     context.log.warn('message refused', { address, code, reset });
     if (reset === null) context.events.emit('refused', { address, code });
     else context.events.emit('undecryptable', { address, code, reset });
@@ -390,13 +395,4 @@ export class Receiver {
       context.log.warn('peer not blocked', { error: nameOf(failure) });
     }
   }
-}
-
-function inboxRowOf({ peer, trust, contentBytes }: Received): InboxRow {
-  return { from: peer.identity.aid, trust, attempts: 0, content: contentBytes };
-}
-
-/** Messages of one store of one peer are handled in the order of their numbers. */
-function lineOf({ peer, content }: Received): string {
-  return `${toHex(peer.identity.aid)}/${storeOf(content.instance)}`;
 }

@@ -10,6 +10,7 @@ import type { Composed, Conversation, Draft } from '../conversation/compose.js';
 import { encodePeer, isAwaiting, outgoingOf } from '../conversation/peer.js';
 import type { Peer } from '../conversation/peer.js';
 import { encodeSentRow, forgetSent, loadSent, trimSent } from '../conversation/sent-log.js';
+import { UnconfirmedError } from '../ground/errors.js';
 import type { SendResult } from '../message/message.js';
 import type { Author } from '../self/author.js';
 import { ROW } from '../store/row-keys.js';
@@ -61,14 +62,17 @@ export class Speech {
 
   /** A message of the application; resolves once the hub has it. Throws what `seal` throws. */
   post(body: Uint8Array): Promise<SendResult> {
-    const { deliveries, onAwaiting } = this.#parts;
+    const { context, deliveries, onAwaiting } = this.#parts;
     const { promise, resolve, reject } = Promise.withResolvers<SendResult>();
     const composed = this.#stage({ kind: CONTENT_KIND.application, body });
     const { number, peer } = composed;
     const { aid } = peer.identity;
     const id = toHex(composed.msgId);
     const sent = { aid, peer: peer.name, epoch: peer.outgoing.epoch, number, id };
-    const envelopeId = this.#enqueue(composed, number, (refusal) => {
+    const envelopeId = this.#enqueue(composed, number, (refusal, stays) => {
+      if (refusal !== null && stays !== undefined) {
+        return reject(new UnconfirmedError({ id, kept: context.keepsStore, reason: refusal }));
+      }
       if (refusal !== null) return reject(refusal);
       deliveries.accepted(sent);
       resolve({ id, ...promises });

@@ -21,13 +21,14 @@ export interface OutboxEntry {
   readonly envelopeId: Uint8Array;
   readonly bytes: number;
   /**
-   * Called once: accepted by the hub (null), or refused for good. Not for rows of an earlier run.
+   * Called once: accepted by the hub (null), refused for good, or, with `stays`, not sent by this run
+   * any more although its row stays. Not for rows of an earlier run.
    */
-  readonly settle: ((refusal: AgentMeshError | null) => void) | null;
+  readonly settle: ((refusal: AgentMeshError | null, stays?: 'stays') => void) | null;
 }
 
-/** What a refusal for good means to whoever keeps the content. */
-export type OnRefused = (row: OutboxRow, error: AgentMeshError) => Promise<void>;
+/** What a refusal for good means to whoever keeps the content; resolves with what is told of it. */
+export type OnRefused = (row: OutboxRow, error: AgentMeshError) => Promise<AgentMeshError>;
 
 /** Entries for one recipient. */
 interface Lane {
@@ -88,7 +89,7 @@ export class Transmitter {
   add(entries: readonly OutboxEntry[]): void {
     for (const entry of entries) {
       if (this.#stopped !== null) {
-        entry.settle?.(this.#stopped);
+        entry.settle?.(this.#stopped, 'stays');
         continue;
       }
       this.#laneOf(entry.to).queue.push(entry);
@@ -139,7 +140,7 @@ export class Transmitter {
     this.pause();
     this.#cancelWake?.();
     for (const lane of this.#lanes.values()) {
-      for (const entry of lane.queue.splice(0)) entry.settle?.(reason);
+      for (const entry of lane.queue.splice(0)) entry.settle?.(reason, 'stays');
     }
     this.#emptied?.resolve();
     this.#updateHold();
@@ -251,20 +252,21 @@ export class Transmitter {
   }
 
   async #refuse(entry: OutboxEntry, error: AgentMeshError): Promise<void> {
+    let told = error;
     try {
       const row = await this.#context.store.get(entry.key);
-      if (row !== null) await this.#onRefused(decodeOutboxRow(row), error);
+      if (row !== null) told = await this.#onRefused(decodeOutboxRow(row), error);
     } catch (failure) {
       // The store has stopped the agent; the row stays and is tried again by the next run.
-      entry.settle?.(failure instanceof AgentMeshError ? failure : error);
+      entry.settle?.(failure instanceof AgentMeshError ? failure : error, 'stays');
       return;
     }
-    this.#settle(entry, error);
+    this.#settle(entry, told);
   }
 
   #putBack(lane: Lane, entry: OutboxEntry, error: AgentMeshError): void {
     if (this.#stopped !== null) {
-      entry.settle?.(this.#stopped);
+      entry.settle?.(this.#stopped, 'stays');
       return;
     }
     const at = lane.queue.findIndex((other) => other.key > entry.key);

@@ -1,0 +1,35 @@
+/**
+ * What is written down of the connection: once when it is lost, with the reason, and once when it
+ * is there again. Owns that nothing is said twice; events are the hub side's.
+ */
+import type { AgentMeshError } from '@agentmesh/crypto';
+import type { Logger } from '../ground/runtime.js';
+
+/** One per agent. */
+export class ConnectionLog {
+  readonly #log: Logger;
+  #state: 'new' | 'online' | 'offline' = 'new';
+
+  constructor(log: Logger) {
+    this.#log = log;
+  }
+
+  down({ code, message }: AgentMeshError): void {
+    if (this.#state === 'offline') return;
+    this.#state = 'offline';
+    this.#log.warn('offline: connecting again', { code, reason: message });
+  }
+
+  up(): void {
+    if (this.#state === 'online') return;
+    this.#log.info(this.#state === 'new' ? 'online' : 'online again', {});
+    this.#state = 'online';
+  }
+
+  /** For good; null after our own `close`. */
+  ended(error: AgentMeshError | null): void {
+    if (error === null) return;
+    const { code, message } = error;
+    this.#log.error('connection ended for good', { code, reason: message });
+  }
+}

@@ -1,0 +1,38 @@
+/**
+ * Waiting for a peer that is not on the hub yet: it is asked for again, each time after twice the
+ * wait. Owns which refusals mean that, and how long it goes on.
+ */
+import { AgentMeshError } from '@agentmesh/crypto';
+import type { AgentContext } from '../agent-context.js';
+import { AGENT_LIMITS } from '../ground/limits.js';
+
+/** What the hub says of a peer that has not started, or is just about to publish its keys. */
+const ABSENT: ReadonlySet<string> = new Set(['PEER_NOT_FOUND', 'NO_PREKEYS']);
+
+/** Looks for a peer until it is there, for at most `limitMs`; rejects with the last refusal. */
+export async function whenThere<T>(
+  context: AgentContext,
+  limitMs: number,
+  find: () => Promise<T>,
+): Promise<T> {
+  const untilMs = context.waits() + limitMs;
+  for (let waitMs: number = AGENT_LIMITS.peerWaitMs; ; waitMs *= 2) {
+    try {
+      return await find();
+    } catch (error) {
+      const leftMs = untilMs - context.waits();
+      const mayCome = error instanceof AgentMeshError && ABSENT.has(error.code);
+      if (!mayCome || leftMs <= 0) throw error;
+      await pause(context, Math.min(waitMs, AGENT_LIMITS.peerWaitMaxMs, leftMs));
+      context.assertRunning();
+    }
+  }
+}
+
+function pause({ keepAlive, runtime }: AgentContext, delayMs: number): Promise<void> {
+  return keepAlive.during(
+    new Promise((resolve) => {
+      runtime.schedule(delayMs, resolve);
+    }),
+  );
+}
