@@ -44,7 +44,7 @@ Options:
   --quick         little work and one round: shows that everything runs
   --json FILE     merge the results into FILE
   --record        merge them into docs/performance/results.json and write the document anew
-  --document      measure nothing; write docs/performance.md and its charts from that file
+  --document      measure nothing; write docs/performance.md, its notes and charts from that file
   --compare REF   compare the ratios with the results that are committed at REF, such as main;
                   exit code 1 if one has become worse
   --profile DIR   write CPU profiles of our hub's process and of this one to DIR

@@ -1,6 +1,6 @@
 /**
- * `docs/performance.md` and its charts are what the recorded results make of them: no figure in
- * them was typed.
+ * `docs/performance.md`, its notes and its charts are what the recorded results make of them: no
+ * figure in them was typed.
  */
 import { existsSync, readFileSync, readdirSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
@@ -30,10 +30,21 @@ test('no other chart lies beside them', () => {
   expect(readdirSync(folder).toSorted()).toEqual([...charts, 'results.json'].toSorted());
 });
 
-test('the document has a place for every bench', () => {
-  const text = readFileSync(join(ROOT, 'docs', 'performance.md'), 'utf8');
-  const places = [...text.matchAll(/^<!-- bench: (\S+) -->$/gm)].map(([, name]) => name);
-  expect(places).toEqual(['machine', 'summary', ...CATALOGUE.map(({ name }) => name)]);
+function blocksIn(...path: string[]): (string | undefined)[] {
+  const text = readFileSync(join(ROOT, 'docs', ...path), 'utf8');
+  return [...text.matchAll(/^<!-- bench: (\S+) -->$/gm)].map(([, name]) => name);
+}
+
+test('the notes have a block for every bench', () => {
+  const names = ['machine', 'summary', ...CATALOGUE.map(({ name }) => name)];
+  expect(blocksIn('performance', 'notes.md')).toEqual(names);
+});
+
+test('the page for users opens with the machine and what a user gets, all of it measured', () => {
+  expect(blocksIn('performance.md')).toEqual(['machine', 'user']);
+  const page = files.get(join(ROOT, 'docs', 'performance.md')) ?? '';
+  expect(page).toMatch(/^\| From `send\(\)` to the handler.* \| [\d.]+ ms \|$/m);
+  expect(page).not.toContain('not measured');
 });
 
 describe('filled', () => {

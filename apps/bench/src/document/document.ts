@@ -1,6 +1,6 @@
 /**
- * `docs/performance.md` and its charts, from the recorded results. Owns what stands between the
- * markers `<!-- bench: name -->` and `<!-- /bench -->`; the words around them are written by hand.
+ * `docs/performance.md`, its notes and its charts, from the recorded results. Owns what is between
+ * the markers `<!-- bench: name -->` and `<!-- /bench -->`; the words around are written by hand.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -14,16 +14,23 @@ import { figure, machineLine, rangeOf } from '../harness/table.js';
 import { linesOf } from '../harness/verdict.js';
 import type { Line } from '../harness/verdict.js';
 import { chartOf } from './charts.js';
+import { userTable } from './user-table.js';
 
 const FOLDER = join(ROOT, 'docs');
+/** What users read, and every measurement; charts are in the folder of the second. */
+const PAGES = ['performance.md', join('performance', 'notes.md')] as const;
 const BLOCK = /^<!-- bench: (\S+) -->\n[\s\S]*?^<!-- \/bench -->$/gm;
 
 /** The files that results and the present document make, by their path. */
 export function documentFiles(): Map<string, string> {
   const results = readResults(join(FOLDER, 'performance', 'results.json'));
   if (results === null) throw new BenchError('BAD_FILE', 'there are no recorded results');
-  const path = join(FOLDER, 'performance.md');
-  const files = new Map([[path, filled(readFileSync(path, 'utf8'), results)]]);
+  const files = new Map(
+    PAGES.map((page) => {
+      const path = join(FOLDER, page);
+      return [path, filled(readFileSync(path, 'utf8'), results)];
+    }),
+  );
   for (const bench of results.benches) {
     const chart = chartOf(bench);
     if (chart !== null) files.set(join(FOLDER, 'performance', `${bench.name}.svg`), chart);
@@ -39,7 +46,7 @@ export function writeDocument(): void {
 /** A document with its blocks written anew. */
 export function filled(text: string, results: Results): string {
   return text.replaceAll(BLOCK, (_, name: string) => {
-    const body = name === 'machine' ? machineLine(results) : benchBlock(name, results);
+    const body = blockOf(name, results);
     return [
       `<!-- bench: ${name} -->`,
       '<!-- prettier-ignore-start -->',
@@ -52,13 +59,19 @@ export function filled(text: string, results: Results): string {
   });
 }
 
-function benchBlock(name: string, results: Results): string {
+function blockOf(name: string, results: Results): string {
+  if (name === 'machine') return machineLine(results);
+  if (name === 'user') return userTable(results);
   if (name === 'summary') return summaryTable(results);
+  return benchBlock(name, results);
+}
+
+function benchBlock(name: string, results: Results): string {
   const bench = results.benches.find((one) => one.name === name);
   if (bench === undefined) return `Not measured yet: \`pnpm bench ${name} --record\`.`;
   const { takenAt, revision, load, title } = bench;
   const when = `Measured ${takenAt.slice(0, 10)} at ${revision}, load before ${load}.`;
-  const chart = chartOf(bench) === null ? [] : [`![${title}](performance/${name}.svg)`, ''];
+  const chart = chartOf(bench) === null ? [] : [`![${title}](${name}.svg)`, ''];
   return [...chart, ...bench.cases.map(caseBlock), when].join('\n');
 }
 
