@@ -40,6 +40,7 @@ export class Connection implements ServedConnection {
   readonly openedMs: number;
   #heardMs: number;
   #badFrames = 0;
+  #earlyFrames = 0;
   #phase: Phase;
 
   /** Greets at once. `onGone` is called once, when the connection is over for whatever reason. */
@@ -72,9 +73,10 @@ export class Connection implements ServedConnection {
     if (phase.name === 'closed') return;
     this.#heardMs = this.#hub.steady.now();
     if (phase.name === 'ready') phase.session.notices.heard(this.#heardMs);
+    else if ((this.#earlyFrames += 1) > this.#hub.limits.preAuthFrames) return this.#end('FLOOD');
     if (!decoded.ok) return this.#badFrame(decoded.error, decoded.id);
     const { frame } = decoded;
-    if (frame.type === 'ping') return this.peer.link.send({ type: 'pong', re: frame.id });
+    if (frame.type === 'ping') return this.#answerPing(phase, frame.id);
     if (frame.type === 'auth') return this.#authenticate(phase, frame);
     if (phase.name === 'ready') return phase.session.handle(frame);
     this.#badFrame(new ProtocolError('NOT_AUTHENTICATED'), 'id' in frame ? frame.id : undefined);
@@ -107,6 +109,11 @@ export class Connection implements ServedConnection {
   shutDown(): void {
     if (this.#phase.name === 'ready') this.#phase.session.end(false);
     this.#end('SHUTTING_DOWN');
+  }
+
+  #answerPing(phase: Phase, id: number): void {
+    if (phase.name === 'ready' && !phase.session.mayPing()) return this.#end('FLOOD');
+    this.peer.link.send({ type: 'pong', re: id });
   }
 
   #authenticate(phase: Phase, auth: AuthFrame): void {

@@ -41,6 +41,14 @@ export const CORE_LIMITS = {
   newConnectionsPerSecond: PROTOCOL_LIMITS.newConnectionsPerSecond,
   /** Bad frames of one connection; the last of them closes it (hub.md §2). */
   badFrames: 3,
+  /** Frames of a connection before it has authenticated: it needs two, and a ping or so. */
+  preAuthFrames: 20,
+  /**
+   * Pings, credits, acknowledgements and refusals of one agent that answer no delivery. Each
+   * delivery allows two more.
+   */
+  controlsPerSecond: 100,
+  controlBurst: 1_000,
   /** Refused requests that one sender may pile up before the connection is closed as a flood. */
   refusedBurst: 1_000,
   /** Unanswered `put_*`, `get_bundle` and `list` of one connection; they are done one by one. */
@@ -58,6 +66,8 @@ export const CORE_LIMITS = {
   heldBytes: 64 * MIB,
   /** The same for one connection. */
   heldBytesOfOne: 4 * MIB,
+  /** Unfinished frames and unread answers of all connections, in the hub's memory. */
+  bufferBytes: 256 * MIB,
   /** Notices pushed at once. */
   noticePage: 100,
   /** Envelopes and ids removed in one sweep, so that a sweep does not stop the loop. */

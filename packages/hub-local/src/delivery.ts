@@ -35,6 +35,9 @@ export type Deliverable = Omit<DueEnvelope, 'due' | 'attempt'>;
 /** An envelope that was stored a moment ago. */
 export type Offered = Deliverable & { readonly expiresMs: number };
 
+/** One that says what became of it, one that gives its credit back. */
+const ANSWERS_PER_PUSH = 2;
+const MOST_ANSWERS = 10_000;
 const VERSION = 2;
 const LONGEST_CREDIT = Number.MAX_SAFE_INTEGER;
 
@@ -56,6 +59,8 @@ export class Delivery {
   /** Bytes of credit that the next envelope needs: do not read it again before they are there. */
   #needed = 1;
   #open = true;
+  /** Frames that may come in answer to what was pushed. */
+  #answers = 0;
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
@@ -66,6 +71,13 @@ export class Delivery {
 
   get inFlight(): number {
     return this.#inFlight.size;
+  }
+
+  /** Whether a frame that comes answers a delivery: an acknowledgement, a refusal, new credit. */
+  takeAnswer(): boolean {
+    if (this.#answers === 0) return false;
+    this.#answers -= 1;
+    return true;
   }
 
   /** An envelope was stored: pushes it at once if it is the next one and there is room. */
@@ -217,6 +229,7 @@ export class Delivery {
     this.#credit.bytes -= blob.length;
     this.#cursor = Math.max(this.#cursor, seq);
     this.#inFlight.set(seq, attempt);
+    this.#answers = Math.min(this.#answers + ANSWERS_PER_PUSH, MOST_ANSWERS);
     const content = { v: VERSION, id, from, to: recipient, ts: tsMs, blob } as const;
     link.send({ type: 'deliver', seq, attempt, envelope: content });
   }

@@ -46,6 +46,8 @@ export interface HubRates {
   readonly sends: TokenBuckets;
   readonly sendBytes: TokenBuckets;
   readonly requests: TokenBuckets;
+  /** Frames that ask for nothing and answer nothing. */
+  readonly controls: TokenBuckets;
   /** Refusals that are tolerated before the connection is closed. */
   readonly refusals: TokenBuckets;
   readonly bundlesOfRequester: TokenBuckets;

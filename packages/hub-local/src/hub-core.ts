@@ -242,6 +242,10 @@ function ratesOf(limits: CoreLimits): HubRates {
     sends: new TokenBuckets({ perSecond, burst }),
     sendBytes: new TokenBuckets(burstOf(limits.sendBytesPerSecond)),
     requests: new TokenBuckets({ perSecond, burst }),
+    controls: new TokenBuckets({
+      perSecond: limits.controlsPerSecond,
+      burst: limits.controlBurst,
+    }),
     refusals: new TokenBuckets({ perSecond, burst: limits.refusedBurst }),
     bundlesOfRequester: new TokenBuckets(perMinute(limits.oneTimeFetchesPerRequesterPerMinute)),
     bundlesOfTarget: new TokenBuckets(perMinute(limits.oneTimeFetchesPerTargetPerMinute)),

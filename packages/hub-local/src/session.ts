@@ -22,6 +22,8 @@ export type VerbFrame = Exclude<ClientFrame, { type: 'auth' | 'ping' }>;
 type RequestFrame = Exclude<VerbFrame, { type: 'send' | 'ack' | 'nack' | 'credit' }>;
 
 const BUSY_MS = 100;
+/** A page of names costs as many requests as this many names fit into it. */
+const NAMES_PER_TOKEN = 250;
 
 const REFUSALS = {
   conflict: 'CONFLICT',
@@ -87,11 +89,9 @@ export class Session implements LiveSession {
       case 'send':
         return this.#send(frame);
       case 'ack':
-        return this.delivery.acknowledge(frame.seqs);
       case 'nack':
-        return this.delivery.refuse(frame.seq, frame.delay);
       case 'credit':
-        return this.delivery.grant(frame);
+        return this.#answer(frame);
       case 'put_identity':
         return this.#request(frame, 2, () => putIdentity(this.#hub, this, frame));
       case 'put_prekeys': {
@@ -102,8 +102,29 @@ export class Session implements LiveSession {
         return this.#request(frame, 2, () => putRevocation(this.#hub, frame, this.identity));
       case 'get_bundle':
         return this.#request(frame, 1, () => getBundle(this.#hub, this, frame));
-      case 'list':
-        return this.#request(frame, 1, () => list(this.#hub, frame));
+      case 'list': {
+        const cost = 1 + Math.floor((frame.max ?? this.#hub.limits.listNames) / NAMES_PER_TOKEN);
+        return this.#request(frame, cost, () => list(this.#hub, frame));
+      }
+    }
+  }
+
+  /** Whether one more ping is within the agent's rate. */
+  mayPing(): boolean {
+    const { rates, steady } = this.#hub;
+    return rates.controls.take(this.key, 1, steady.now());
+  }
+
+  /** What answers deliveries is as frequent as they are; beyond that it has a rate like pings. */
+  #answer(frame: Extract<VerbFrame, { type: 'ack' | 'nack' | 'credit' }>): void {
+    if (!this.delivery.takeAnswer() && !this.mayPing()) return this.close('FLOOD');
+    switch (frame.type) {
+      case 'ack':
+        return this.delivery.acknowledge(frame.seqs);
+      case 'nack':
+        return this.delivery.refuse(frame.seq, frame.delay);
+      case 'credit':
+        return this.delivery.grant(frame);
     }
   }
 

@@ -31,6 +31,7 @@ import { HttpPages } from './net/http-pages.js';
 import { LineLink } from './net/line-link.js';
 import type { LinkOptions } from './net/line-link.js';
 import { Lobby } from './net/lobby.js';
+import { MemoryBudget } from './net/memory-budget.js';
 import { forwardedFor, WebAccess } from './net/web-access.js';
 import type { WebRequest } from './net/web-access.js';
 import { WebSocketLink } from './net/web-socket-link.js';
@@ -118,6 +119,7 @@ export class NetworkHubServer {
   readonly #metrics: HubMetrics;
   readonly #lobby: Lobby;
   readonly #access: WebAccess;
+  readonly #budget: MemoryBudget;
   readonly #links = new Set<AnyLink>();
   readonly #linkOptions: LinkOptions;
   #state: 'new' | 'starting' | 'ready' | 'stopping' | 'stopped' = 'new';
@@ -151,10 +153,12 @@ export class NetworkHubServer {
       hosts: host === undefined ? allowedHosts : [...allowedHosts, host],
       behindProxy,
     });
+    this.#budget = new MemoryBudget(this.#limits.bufferBytes, monotonicMs);
     this.#linkOptions = {
       defer: (task) => systemHost.defer(task),
       monotonic: monotonicMs,
       onFrame: (frame) => this.#metrics.sent(frame),
+      budget: this.#budget,
       failpoint: options.failpoint ?? noFailpoint,
     };
   }
@@ -272,6 +276,7 @@ export class NetworkHubServer {
       allowsForwardedPlaintext: allowPlaintext || behindProxy,
       // A little more, so that a frame that is slightly too long gets an answer.
       maxMessageBytes: this.#limits.frameBytes + 65_536,
+      monotonic: monotonicMs,
       onWebSocket: (visitor, webSocket, request) => this.#upgraded(visitor, webSocket, request),
     });
   }
@@ -337,6 +342,7 @@ export class NetworkHubServer {
     this.#core?.tick();
     this.#failures.seen(this.#health());
     this.#lobby.tick(nowMs);
+    this.#budget.enforce();
     for (const link of this.#links) link.watch(nowMs, this.#limits.silenceMs);
   }
 

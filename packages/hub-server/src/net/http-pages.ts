@@ -14,6 +14,8 @@ import type { WebAccess, WebRefusal, WebRequest } from './web-access.js';
 const REQUEST_MS = 10_000;
 const HEADER_BYTES = 8 * 1024;
 const REQUESTS_PER_CONNECTION = 1_000;
+/** Pages asked for from one source in a second: monitoring needs a few. */
+const REQUESTS_PER_SECOND = 100;
 
 /** What the pages tell. */
 export interface PageSources {
@@ -28,6 +30,7 @@ export interface PageSources {
   /** Whether frames without TLS are taken from behind a forwarder. */
   readonly allowsForwardedPlaintext: boolean;
   readonly maxMessageBytes: number;
+  readonly monotonic: () => number;
   readonly onWebSocket: (visitor: Visitor, webSocket: WebSocket, request: IncomingMessage) => void;
 }
 
@@ -42,6 +45,7 @@ const REFUSALS: Readonly<Record<WebRefusal, Page>> = {
   host: { status: 421, text: 'this hub does not know that host name: see --allow-host\n' },
 };
 
+const TOO_MANY: Page = { status: 429, text: 'too many requests: ask less often\n' };
 const NOT_HERE: Page = { status: 404, text: 'not here\n' };
 const USE_TLS = { status: 403, reason: 'Use TLS', text: 'connect with TLS\n' } as const;
 const PLAIN = 'text/plain; charset=utf-8';
@@ -52,6 +56,9 @@ export class HttpPages {
   readonly #visitors = new WeakMap<object, Visitor>();
   readonly #server: Server;
   readonly #webSockets: WebSocketServer;
+  /** Of the present second, by source. */
+  readonly #asked = new Map<string, number>();
+  #second = 0;
 
   constructor(sources: PageSources) {
     this.#sources = sources;
@@ -88,10 +95,24 @@ export class HttpPages {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     // Nobody has anything to upload here.
     request.resume();
+    if (!this.#isWithinRate(request)) {
+      response.shouldKeepAlive = false;
+      return write(response, TOO_MANY);
+    }
     this.#page(request).then(
       (page) => write(response, page),
       () => write(response, { status: 503, text: 'unavailable\n' }),
     );
+  }
+
+  #isWithinRate(request: IncomingMessage): boolean {
+    const second = Math.floor(this.#sources.monotonic() / 1_000);
+    if (second !== this.#second) this.#asked.clear();
+    this.#second = second;
+    const source = this.#visitors.get(request.socket)?.guest.address ?? '';
+    const asked = (this.#asked.get(source) ?? 0) + 1;
+    this.#asked.set(source, asked);
+    return asked <= REQUESTS_PER_SECOND;
   }
 
   async #page(request: IncomingMessage): Promise<Page> {

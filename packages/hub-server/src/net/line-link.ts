@@ -12,6 +12,7 @@ import { clientFrameOf } from './client-text.js';
 import { frameText } from './frame-text.js';
 import { LineSplitter } from './line-splitter.js';
 import type { Line } from './line-splitter.js';
+import type { Holder, MemoryBudget } from './memory-budget.js';
 
 /** Unsent bytes at which nothing more is read: whoever does not read answers gets no new ones. */
 const PAUSE_BYTES = 512 * 1024;
@@ -19,17 +20,21 @@ const PAUSE_BYTES = 512 * 1024;
 const PIECE = 64 * 1024;
 /** From our end of the connection to its removal. */
 const LINGER_MS = 5_000;
+/** What a peer may still send after the end: it had not read it yet. More is a flood. */
+const LINGER_BYTES = 256 * 1024;
 
 /** What a link needs of its server. */
 export interface LinkOptions {
   readonly defer: (task: () => void) => void;
   readonly monotonic: () => number;
   readonly onFrame: (frame: HubFrame) => void;
+  /** What all links hold in memory. */
+  readonly budget: MemoryBudget;
   readonly failpoint: Failpoint;
 }
 
 /** Both directions of one connection, once it is known to speak frames. */
-export class LineLink implements Link {
+export class LineLink implements Link, Holder {
   readonly #socket: Socket;
   readonly #options: LinkOptions;
   readonly #splitter = new LineSplitter(() => this.#served?.maxFrameLength ?? 0);
@@ -41,6 +46,9 @@ export class LineLink implements Link {
   /** Since when a write has been waiting to be done; null while none is. */
   #waitingSinceMs: number | null = null;
   #writes = 0;
+  /** Since when an unfinished line has been waiting for its end. */
+  #lineSinceMs: number | null = null;
+  #lingered = 0;
 
   constructor(socket: Socket, options: LinkOptions) {
     this.#socket = socket;
@@ -52,17 +60,22 @@ export class LineLink implements Link {
   /** Begins to read for a connection of the core. */
   serve(served: ServedConnection): void {
     this.#served = served;
-    this.#socket.on('data', (bytes: Buffer) => {
-      this.#splitter.feed(bytes, (line) => this.#receive(line));
-      if (this.backlog > PAUSE_BYTES) this.#socket.pause();
-    });
+    this.#socket.on('data', (bytes: Buffer) => this.#read(bytes));
     this.#socket.on('drain', () => this.#drained());
-    this.#socket.once('close', () => served.closed());
+    this.#socket.once('close', () => {
+      this.#options.budget.update(this, 0);
+      served.closed();
+    });
     this.#socket.resume();
   }
 
   get backlog(): number {
     return this.#pendingBytes + this.#socket.writableLength;
+  }
+
+  get heldSinceMs(): number {
+    const { monotonic } = this.#options;
+    return Math.min(this.#lineSinceMs ?? monotonic(), this.#waitingSinceMs ?? monotonic());
   }
 
   send(frame: HubFrame): void {
@@ -99,8 +112,28 @@ export class LineLink implements Link {
     this.#socket.destroy();
   }
 
+  #read(bytes: Buffer): void {
+    if (this.#closing) {
+      // Not looked at any more; read only so that the peer gets to read why.
+      this.#lingered += bytes.length;
+      if (this.#lingered > LINGER_BYTES) this.destroy();
+      return;
+    }
+    this.#splitter.feed(bytes, (line) => this.#receive(line));
+    if (this.backlog > PAUSE_BYTES) this.#socket.pause();
+    this.#account();
+  }
+
+  #account(): void {
+    const { held } = this.#splitter;
+    if (held === 0) this.#lineSinceMs = null;
+    else this.#lineSinceMs ??= this.#options.monotonic();
+    if (!this.#socket.destroyed) this.#options.budget.update(this, held + this.backlog);
+  }
+
   #receive(line: Line): void {
     const served = this.#served;
+    this.#lineSinceMs = null;
     if (served === null || this.#closing) return;
     const length = served.maxFrameLength;
     if (line !== null) return served.receive(clientFrameOf(line, length));
@@ -119,6 +152,7 @@ export class LineLink implements Link {
     this.#socket.cork();
     for (let at = 0; at < end; at += PIECE) this.#write(bytes.subarray(at, at + PIECE));
     this.#socket.uncork();
+    this.#account();
   }
 
   #write(bytes: Uint8Array): void {
@@ -127,6 +161,7 @@ export class LineLink implements Link {
     this.#socket.write(bytes, () => {
       this.#writes -= 1;
       this.#waitingSinceMs = this.#writes === 0 ? null : this.#options.monotonic();
+      this.#account();
     });
   }
 

@@ -11,14 +11,17 @@ import type { WebSocket } from 'ws';
 import { clientFrameOf } from './client-text.js';
 import { frameText } from './frame-text.js';
 import type { LinkOptions } from './line-link.js';
+import type { Holder } from './memory-budget.js';
 
 const PAUSE_BYTES = 512 * 1024;
 const LINGER_MS = 5_000;
+/** Pings of the WebSocket protocol in a quarter of a second, which `ws` answers by itself: clients need one in a while. */
+const PINGS_PER_TICK = 10;
 /** One reading of the socket may hold several whole messages beside an unfinished one. */
 const READING_BYTES = 64 * 1024;
 
 /** Both directions of one WebSocket connection. */
-export class WebSocketLink implements Link {
+export class WebSocketLink implements Link, Holder {
   readonly #socket: Socket;
   readonly #webSocket: WebSocket;
   readonly #options: LinkOptions;
@@ -29,6 +32,8 @@ export class WebSocketLink implements Link {
   #writes = 0;
   /** Bytes that came since the last whole message. */
   #unfinished = 0;
+  #unfinishedSinceMs: number | null = null;
+  #pings = 0;
 
   constructor(socket: Socket, webSocket: WebSocket, options: LinkOptions) {
     this.#socket = socket;
@@ -44,14 +49,22 @@ export class WebSocketLink implements Link {
     this.#socket.prependListener('data', (bytes: Buffer) => this.#count(bytes.length));
     this.#webSocket.on('message', (data, isBinary) => this.#receive(data, isBinary));
     // `ws` answers pings by itself: whoever pings and does not read must not fill our memory.
-    this.#webSocket.on('ping', () => this.#pauseIfFull());
+    this.#webSocket.on('ping', () => this.#pinged());
     this.#webSocket.on('error', () => this.destroy());
-    this.#webSocket.once('close', () => served.closed());
+    this.#webSocket.once('close', () => {
+      this.#options.budget.update(this, 0);
+      served.closed();
+    });
     this.#socket.on('drain', () => this.#drained());
   }
 
   get backlog(): number {
     return this.#webSocket.bufferedAmount;
+  }
+
+  get heldSinceMs(): number {
+    const { monotonic } = this.#options;
+    return Math.min(this.#unfinishedSinceMs ?? monotonic(), this.#waitingSinceMs ?? monotonic());
   }
 
   send(frame: HubFrame): void {
@@ -64,8 +77,10 @@ export class WebSocketLink implements Link {
     this.#webSocket.send(frameText(frame), () => {
       this.#writes -= 1;
       this.#waitingSinceMs = this.#writes === 0 ? null : this.#options.monotonic();
+      this.#account();
     });
     this.#pauseIfFull();
+    this.#account();
   }
 
   close(code: number, reason: string): void {
@@ -78,6 +93,7 @@ export class WebSocketLink implements Link {
 
   /** Removes a connection whose peer has taken nothing for too long. */
   watch(nowMs: number, deadlineMs: number): void {
+    this.#pings = 0;
     if (this.#waitingSinceMs !== null && nowMs - this.#waitingSinceMs > deadlineMs) this.destroy();
   }
 
@@ -99,6 +115,8 @@ export class WebSocketLink implements Link {
   /** `ws` has one bound for all messages; before authentication a lower one holds. */
   #count(bytes: number): void {
     this.#unfinished += bytes;
+    this.#unfinishedSinceMs ??= this.#options.monotonic();
+    this.#account();
     const length = this.#served?.maxFrameLength ?? 0;
     if (this.#unfinished > length + READING_BYTES) {
       this.#unfinished = 0;
@@ -107,8 +125,21 @@ export class WebSocketLink implements Link {
     }
   }
 
+  #pinged(): void {
+    this.#pings += 1;
+    // Counted between two ticks, of which there are four in a second.
+    if (this.#pings > PINGS_PER_TICK) this.destroy();
+    this.#pauseIfFull();
+  }
+
+  #account(): void {
+    if (this.#socket.destroyed) return;
+    this.#options.budget.update(this, this.#unfinished + this.backlog);
+  }
+
   #receive(data: unknown, isBinary: boolean): void {
     this.#unfinished = 0;
+    this.#unfinishedSinceMs = null;
     const served = this.#served;
     if (served === null || this.#closing) return;
     if (isBinary || !(data instanceof Buffer)) {

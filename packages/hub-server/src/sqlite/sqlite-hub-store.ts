@@ -162,7 +162,12 @@ export class SqliteHubStore implements HubStore {
 
   /** Whether new envelopes are refused for want of room on the disk or in the quota. */
   get isFull(): boolean {
-    return this.#space.isFull;
+    try {
+      return this.#space.isFull;
+    } catch {
+      // A file system that does not answer is no full one: the next call says what it is.
+      return false;
+    }
   }
 
   hubSeed(create: () => Uint8Array): Promise<Uint8Array> {
