@@ -216,6 +216,7 @@ describe('T-A22 pings', () => {
       });
       for (let n = 0; n < 200; n++) client.ping();
       await closed;
+      expect(client.readyState).toBe(client.CLOSED);
     }));
 
   test('pages are answered at a rate', () =>
