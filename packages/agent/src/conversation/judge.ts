@@ -39,7 +39,7 @@ import type { TrustPolicy } from './trust.js';
 import { countUnaided, isExhausted, unaidedSessions } from '../self/unaided-sessions.js';
 
 /** What a message is judged with. */
-export interface ReceiveContext {
+export interface JudgeContext {
   readonly tx: StoreTransaction;
   /** We: name, keys, store, clock and randomness. */
   readonly me: Author;
@@ -94,7 +94,7 @@ export interface UsedPrekeys {
 }
 
 /** Steps 1 to 11 of §2.8. Throws the refusal; the transaction is then to be dropped. */
-export async function receive(context: ReceiveContext, incoming: Incoming): Promise<Received> {
+export async function judge(context: JudgeContext, incoming: Incoming): Promise<Received> {
   const message = parseMessage(incoming.blob); //                                          step 1
   const { session, known } = await findSender(context, incoming, message); //              step 2
   const opened = await open(context, { incoming, message, session }); //              steps 4 to 8
@@ -120,7 +120,7 @@ interface Sender {
 
 /** Step 2: the sender by session or prekey block, compared with the claim; blocks and policy. */
 async function findSender(
-  { tx, policy, me, isOurs }: ReceiveContext,
+  { tx, policy, me, isOurs }: JudgeContext,
   { from }: Incoming,
   { sid, prekeyBlock }: ParsedMessage,
 ): Promise<Sender> {
@@ -159,7 +159,7 @@ interface Found {
 }
 
 /** Steps 4 to 8: opens in a known session, or accepts a new one, on values only. */
-async function open(context: ReceiveContext, found: Found): Promise<Opened | OpenedInitial> {
+async function open(context: JudgeContext, found: Found): Promise<Opened | OpenedInitial> {
   const { nowMs, random } = context.me;
   const { incoming, message, session } = found;
   if (session === null) return openFirst(context, found);
@@ -189,7 +189,7 @@ function accepted<Result extends Opened>(result: Result | Refused): Result {
 
 /** Step 4: the first message of a session that does not exist here yet. */
 async function openFirst(
-  context: ReceiveContext,
+  context: JudgeContext,
   { incoming, message: { sid, prekeyBlock } }: Found,
 ): Promise<OpenedInitial> {
   const { tx, me, mayHandshake } = context;
@@ -212,7 +212,7 @@ async function openFirst(
   );
 }
 
-async function loadPrekey({ tx, me }: ReceiveContext, key: string): Promise<PrekeyPair | null> {
+async function loadPrekey({ tx, me }: JudgeContext, key: string): Promise<PrekeyPair | null> {
   const row = await tx.get(key);
   return row === null ? null : decodePrekeyPair(row, me.keyPair.identity);
 }
