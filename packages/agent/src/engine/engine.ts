@@ -97,7 +97,7 @@ export class Engine {
     const repairs = new Repairs({ context, bundles, introductions, sender, budget });
     const { dispatcher, publisher } = this;
     const storeAges = new StoreAges(context, sender);
-    const refusals = new Refusals({ context, introductions, repairs, storeAges });
+    const refusals = new Refusals({ context, introductions, repairs, storeAges, budget });
     const told = { context, introductions, deliveries, dispatcher };
     const telling = { publisher, revocations, owed, storeAges };
     const consequences = new Consequences({ ...told, ...telling });

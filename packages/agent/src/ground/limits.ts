@@ -55,7 +55,7 @@ export const AGENT_LIMITS = {
   resetMaxMs: DAY_MS,
   /** New sessions accepted: of one identity in a minute, of all in a second. */
   handshakesPerMinute: 5,
-  handshakesPerSecond: 20,
+  handshakesPerSecond: 50,
   /** Steps over missing messages: what a peer may cost at once, and each second after that. */
   skipBurst: 4_000,
   skipsPerSecond: 200,

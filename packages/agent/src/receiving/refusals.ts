@@ -14,6 +14,7 @@ import { IdentityChangedError, InstanceHeldError, StorageError } from '../ground
 import { AGENT_LIMITS } from '../ground/limits.js';
 import type { Repairs } from '../owed/repairs.js';
 import type { StoreAges } from '../owed/store-ages.js';
+import type { HandshakeBudget } from '../peers/handshake-budget.js';
 import type { Introductions } from '../peers/introductions.js';
 import { ROW } from '../store/row-keys.js';
 import type { Arrival } from './arrivals.js';
@@ -30,6 +31,7 @@ interface RefusalParts {
   readonly introductions: Introductions;
   readonly repairs: Repairs;
   readonly storeAges: StoreAges;
+  readonly budget: HandshakeBudget;
 }
 
 /** Decides about the refused deliveries of one agent. */
@@ -64,10 +66,14 @@ export class Refusals {
     else await this.#drop(arrival, error.code, repaired);
   }
 
-  /** The hub keeps it and tries again, each time after twice the wait. */
+  /** The hub keeps it and tries again, each time after twice the wait; or when it is its turn. */
   #putOff({ delivery, connection }: Arrival, code: string, waitMs: number): void {
     const { seq, attempt, envelope } = delivery;
-    const delayMs = Math.min(waitMs * 2 ** (attempt - 1), AGENT_LIMITS.nackMaxMs);
+    const { budget, context } = this.#parts;
+    const delayMs =
+      code === 'HANDSHAKE_BUDGET'
+        ? Math.ceil(budget.waitMs(envelope.from, context.runtime.now()))
+        : Math.min(waitMs * 2 ** (attempt - 1), AGENT_LIMITS.nackMaxMs);
     connection.nack({ seq, delayMs, reason: code });
     connection.giveBack(envelope.blob.length);
   }
