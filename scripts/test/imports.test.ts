@@ -9,8 +9,10 @@ import { join, relative, resolve, sep } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import ts from 'typescript';
 
+import { floorFaults, floorPlans, importedFile } from './floors.js';
+import type { Imports } from './floors.js';
 import { reach } from './module-graph.js';
-import type { Package } from './workspace.js';
+import type { Conditions, Package } from './workspace.js';
 import {
   importsOf,
   nodesOf,
@@ -134,6 +136,67 @@ describe('import table', () => {
       ),
     );
     expect(wrong).toEqual([]);
+  });
+});
+
+describe('floors', () => {
+  /** The sources that a name of `package.json` imports stands for. */
+  function sourcesOf(conditions: Conditions | undefined): string[] {
+    if (typeof conditions === 'object') return Object.values(conditions).flatMap(sourcesOf);
+    const module = /^\.\/dist\/(.+)\.js$/.exec(conditions ?? '')?.[1];
+    return module === undefined ? [] : [`${module}.ts`];
+  }
+
+  function importsIn(pkg: Package): Imports {
+    const folder = join(pkg.folder, 'src');
+    return new Map(
+      publishedSources(pkg).map((path) => {
+        const file = relative(folder, path).split(sep).join('/');
+        const targets = importsOf(readFileSync(path, 'utf8')).flatMap(
+          (name) => importedFile(file, name) ?? sourcesOf(pkg.manifest.imports?.[name]),
+        );
+        return [file, targets];
+      }),
+    );
+  }
+
+  test.each(Object.keys(floorPlans))('%s has no import that goes up, and no circle', (name) => {
+    const [pkg] = present([name]);
+    expect(floorFaults(importsIn(pkg as Package), floorPlans[name] ?? [])).toEqual([]);
+  });
+
+  const plan = [
+    { name: 'upstairs', holds: ['rooms'] },
+    { name: 'ground', holds: ['base'] },
+  ];
+
+  test('an import that goes up is named with its file and the floor above', () => {
+    const broken = new Map([
+      ['rooms/one.ts', ['base.ts']],
+      ['base.ts', ['rooms/one.ts']],
+    ]);
+    const [up] = floorFaults(broken, plan);
+    expect(up).toMatch(/^base\.ts imports rooms\/one\.ts, which goes up .*'upstairs': move/);
+  });
+
+  test('files that import each other are named, also on one floor', () => {
+    const broken = new Map([
+      ['rooms/one.ts', ['rooms/two.ts']],
+      ['rooms/two.ts', ['rooms/one.ts']],
+      ['base.ts', []],
+    ]);
+    expect(floorFaults(broken, plan)).toEqual([
+      expect.stringMatching(/^rooms\/one\.ts → rooms\/two\.ts → rooms\/one\.ts is a circle: move/),
+    ]);
+  });
+
+  test('a file without a floor is named, and a floor without files', () => {
+    const broken = new Map([['cellar/coal.ts', []]]);
+    expect(floorFaults(broken, plan)).toEqual([
+      expect.stringContaining("cellar/coal.ts is on no floor: give 'cellar' one in"),
+      expect.stringContaining("'rooms' is on a floor but not in src"),
+      expect.stringContaining("'base' is on a floor but not in src"),
+    ]);
   });
 });
 
