@@ -12,6 +12,8 @@ export interface DocumentedCode {
 export interface DocumentedErrors {
   readonly name: string;
   readonly sentence: string | null;
+  /** Whether it carries the code of another error. */
+  readonly borrows: boolean;
   readonly codes: readonly DocumentedCode[];
 }
 
@@ -25,6 +27,8 @@ export declare function faultsOf(parts: {
   readonly events: readonly { readonly name: string; readonly sentence: string | null }[];
   readonly errors: readonly {
     readonly name: string;
+    readonly sentence: string | null;
+    readonly borrows: boolean;
     readonly codes: readonly { readonly code: string; readonly remedy: string | null }[];
   }[];
 }): string[];

@@ -90,9 +90,10 @@ function membersOf(node, sources) {
 }
 
 function memberOf(member) {
+  const result = member.type?.getText() ?? 'unknown';
   const type = ts.isMethodSignature(member)
-    ? `(${member.parameters.map((one) => one.getText()).join(', ')}) => ${member.type?.getText() ?? 'void'}`
-    : (member.type?.getText() ?? 'unknown');
+    ? `(${member.parameters.map((one) => one.getText()).join(', ')}) => ${result}`
+    : result;
   return {
     name: member.name.getText(),
     type: type
@@ -113,8 +114,19 @@ export function errorClassesIn(source) {
       code: property.name.getText(),
       sentence: sentenceAbove(property),
     }));
-    return { name: node.name.text, sentence: sentenceAbove(node), codes };
+    return {
+      name: node.name.text,
+      sentence: sentenceAbove(node),
+      borrows: borrowsCode(node),
+      codes,
+    };
   });
+}
+
+/** Whether a class carries the code of another error, such as of its cause. */
+function borrowsCode(node) {
+  const member = node.members.find((one) => one.name?.getText() === 'code');
+  return member?.type?.getText() === 'string';
 }
 
 function isErrorClass(node) {
@@ -207,19 +219,28 @@ function errorsTable({ name, sentence: words, codes, packageName }) {
     return `| ${[...cells, cell(ended(remedy ?? ''))].join(' | ')} |`;
   });
   const about = `From \`@agentmesh/${packageName}\`. ${ended(words ?? '')}`;
+  if (codes.length === 0) return `### ${name}\n\n${about}\n`;
   const head = '| Code | Meaning | Retry | What to do |\n| --- | --- | --- | --- |';
   return `### ${name}\n\n${about}\n\n${head}\n${rows.join('\n')}\n`;
 }
 
-const HEAD = `# Reference
+const HEAD = [
+  '# Reference\n\nEvery option, event and error code. `node scripts/reference.mjs` writes this page ',
+  'from the code, and a test compares the two. For explanations, read the [concepts](concepts.md); ',
+  'for the values of limits, read [limits](limits.md); for the flags of `agentmesh-hub`, read ',
+  '[Run a hub](self-hosting.md#flags).\n',
+].join('');
 
-Every option, event and error code. \`node scripts/reference.mjs\` writes this page from the code, and a test compares the two. For explanations, read the [concepts](concepts.md); for the values of limits, read [limits](limits.md); for the flags of \`agentmesh-hub\`, read [Run a hub](self-hosting.md#flags).
-`;
+const EVENTS = [
+  '## Events\n\nListen with `agent.on(name, listener)`; the returned function stops listening. ',
+  '`address` is the `am2…` address of an identity.\n\n',
+].join('');
 
-const ERRORS = `## Errors
-
-Every error that AgentMesh throws on purpose is an \`AgentMeshError\`. Branch on its \`code\`, never on its text. _Retry_ says whether the same call can succeed later unchanged (\`error.retryable\`). Texts may name more: the limit, the value or the address.
-`;
+const ERRORS = [
+  '## Errors\n\nEvery error that AgentMesh throws on purpose is an `AgentMeshError`. Branch on its ',
+  '`code`, never on its text. _Retry_ says whether the same call can succeed later unchanged ',
+  '(`error.retryable`). Texts may name more: the limit, the value or the address.\n',
+].join('');
 
 /** Everything that the page is made of. */
 async function referenceParts() {
@@ -267,7 +288,7 @@ export function faultsOf({ options, events, errors }) {
       .map(({ code }) => `${name} ${code}: say what to do, after a colon in its text or above it`),
   );
   const empty = errors
-    .filter(({ codes }) => codes.length === 0)
+    .filter(({ codes, borrows, sentence }) => codes.length === 0 && !(borrows && sentence))
     .map(({ name }) => `${name}: its codes are not found: let its code be a key of one table`);
   return [...undescribed, ...silent, ...helpless, ...empty];
 }
@@ -277,7 +298,7 @@ function referencePage({ options, events, errors }) {
   const parts = [
     HEAD,
     `## Options\n\n${options.map(optionsTable).join('\n')}`,
-    `## Events\n\nListen with \`agent.on(name, listener)\`; the returned function stops listening. \`address\` is the \`am2…\` address of an identity.\n\n${eventsTable(events)}`,
+    `${EVENTS}${eventsTable(events)}`,
     `${ERRORS}\n${errors.map(errorsTable).join('\n')}`,
   ];
   return `<!-- prettier-ignore-start -->\n\n${parts.join('\n')}\n<!-- prettier-ignore-end -->\n`;

@@ -123,7 +123,8 @@ describe('claims', () => {
       { text: 'Loose', tests: [] },
     ]);
     const list = `Each is ${link}.\n\n- **One.** Keys\n  stay. Names stay.\n- **Two** bullets.\n`;
-    const readme = `# x\n## Security\nNot this.\n\n### What is protected\n\n${list}\n### End\nNor this.\n`;
+    const before = '# x\n## Security\nNot this.\n\n### What is protected\n\n';
+    const readme = `${before}${list}\n### End\nNor this.\n`;
     expect(claimedIn(readme)).toEqual(['Keys stay', 'Names stay', 'bullets']);
     expect(claimedIn(readme.replace('Each', 'Loose words.\n\nEach'))).toContain('Loose words');
     expect([begins('T-K11 x', 'T-K1'), begins('T-K1 x', 'T-K1')]).toEqual([false, true]);

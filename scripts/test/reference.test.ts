@@ -14,6 +14,20 @@ import { parse, root } from './workspace.js';
 const script = join(root, 'scripts', 'reference.mjs');
 const generated = spawnSync(process.execPath, [script, '--print'], { encoding: 'utf8' });
 
+const sample = parse(
+  'x.ts',
+  `const TABLE = {
+    /** Look again. */
+    LOST: { message: 'Lost' },
+    GONE: { message: 'Gone: come back' },
+    BARE: { message: 'Bare' },
+  } as const;
+  export type XCode = keyof typeof TABLE;
+  /** An X. */
+  export class XError extends AgentMeshError { readonly code: XCode; }
+  export class YError extends AgentMeshError { readonly code: string; }`,
+);
+
 describe('docs/reference.md', () => {
   test('every option and event has a sentence, every error code a remedy', () => {
     expect(generated.stderr.trim().split('\n').filter(Boolean)).toEqual([]);
@@ -42,31 +56,19 @@ describe('docs/reference.md', () => {
   });
 
   test('this check can fail: codes, comments and remedies are read as they are meant', () => {
-    const source = parse(
-      'x.ts',
-      `const TABLE = {
-        /** Look again. */
-        LOST: { message: 'Lost' },
-        GONE: { message: 'Gone: come back' },
-        BARE: { message: 'Bare' },
-      } as const;
-      export type XCode = keyof typeof TABLE;
-      /** An X. */
-      export class XError extends AgentMeshError { readonly code: XCode; }
-      export class YError extends AgentMeshError { readonly code: string; }`,
-    );
-    const classes = errorClassesIn(source);
+    const classes = errorClassesIn(sample);
     expect(classes).toEqual([
       {
         name: 'XError',
         sentence: 'An X.',
+        borrows: false,
         codes: [
           { code: 'LOST', sentence: 'Look again.' },
           { code: 'GONE', sentence: null },
           { code: 'BARE', sentence: null },
         ],
       },
-      { name: 'YError', sentence: null, codes: [] },
+      { name: 'YError', sentence: null, borrows: true, codes: [] },
     ]);
     const remedies = ['Lost', 'Gone: come back', 'Bare'].map((message, at) => {
       const { code = '', sentence = null } = classes[0]?.codes[at] ?? {};
@@ -74,8 +76,9 @@ describe('docs/reference.md', () => {
     });
     expect(remedies.map(({ remedy }) => remedy)).toEqual(['Look again.', 'Come back', null]);
     const errors = [
-      { name: 'XError', codes: remedies },
-      { name: 'YError', codes: [] },
+      { name: 'XError', sentence: 'An X.', borrows: false, codes: remedies },
+      { name: 'YError', sentence: null, borrows: true, codes: [] },
+      { name: 'ZError', sentence: 'Says why.', borrows: true, codes: [] },
     ];
     const events = [{ name: 'e', sentence: null }];
     expect(faultsOf({ options: [], events, errors })).toEqual([

@@ -153,7 +153,7 @@ describe('the steps of a message', () => {
 });
 
 describe('over a restart', () => {
-  test('the sender is told of messages of his earlier run', async () => {
+  test('the sender is told of messages of its earlier run', async () => {
     await using world = await World.create();
     const first = await world.agent('alice');
     const bob = await world.agent('bob');

@@ -49,7 +49,7 @@ describe('a change of identity', () => {
     expect(alice.texts.at(-1)).toBe('to the present');
   });
 
-  test('messages of the former identity that wait for an absent peer are read by him', async () => {
+  test('messages of the former identity that wait for an absent peer are read by it', async () => {
     await using world = await World.create();
     const alice = await world.agent('alice');
     const bob = await world.agent('bob');

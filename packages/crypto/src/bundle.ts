@@ -74,7 +74,7 @@ export function verifyBundle(bundle: Bundle, expected: BundleExpectation): PeerB
 
 /**
  * Checks the identity record of a bundle, as {@link verifyBundle} does, and leaves its prekeys
- * aside: for whoever wants to know who it is, and begins no session.
+ * aside: for a caller that wants to know who it is, and begins no session.
  */
 export function verifyBundleRecord(
   bundle: Pick<Bundle, 'record' | 'revocation'>,

@@ -18,7 +18,7 @@ export interface SendChain {
   readonly next: number;
 }
 
-/** The peer's current chain, under his ratchet key. */
+/** The peer's current chain, under its ratchet key. */
 export interface ReceiveChain {
   readonly direction: 'receive';
   readonly ratchetKey: Uint8Array;

@@ -50,7 +50,7 @@ const MESSAGES = {
   UNKNOWN_SESSION: 'No session with this identifier',
   /** Nothing: the message was not sent by the owner of this session, and was dropped. */
   SENDER_MISMATCH: 'Sender does not own this session',
-  /** Nothing: the hub delivers the message again later. Its sender skips unusually many messages. */
+  /** Nothing: the hub delivers the message again later. Its sender skips very many messages. */
   SKIP_BUDGET: 'Peer has skipped too many messages lately: open this one later',
   /** Nothing: the agent asks for the messages that are missing. */
   TOO_FAR: 'Message is too far ahead of this session',

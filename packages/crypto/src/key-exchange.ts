@@ -33,7 +33,7 @@ export interface KeyExchangeRequest {
 }
 
 /**
- * Begins a session with a peer from his bundle. Draws ephemeral scalar, encapsulation randomness
+ * Begins a session with a peer from its bundle. Draws ephemeral scalar, encapsulation randomness
  * and first ratchet key, 32 bytes each. Throws INVALID_ARGUMENT for a session with oneself and
  * BAD_KEY when a Diffie-Hellman result is zero.
  */

@@ -67,8 +67,8 @@ export async function createPrivateFile(
 }
 
 /**
- * Puts one private file of a folder in the place of another, in one durable step. Whoever opens the
- * name sees the one or the other, whole.
+ * Puts one private file of a folder in the place of another, in one durable step. A reader of
+ * the name gets the one or the other, whole.
  */
 export async function replacePrivateFile(path: string, by: string): Promise<void> {
   try {

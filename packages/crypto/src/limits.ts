@@ -19,7 +19,7 @@ export const LIMITS = Object.freeze({
   skippedKeysPerJump: 200,
   /** Skipped message keys kept in one session (price: about 80 bytes each in the store). */
   skippedKeysPerSession: 2_000,
-  /** Skipped message keys kept for one peer over all his sessions. */
+  /** Skipped message keys kept for one peer over all its sessions. */
   skippedKeysPerPeer: 4_000,
   /** How long a skipped key is kept: an open key is an unread message that can be stolen. */
   skippedKeyLifetimeMs: 14 * DAY_MS,

@@ -1,6 +1,6 @@
 /**
- * The signature inside every message (protocol.md §2.7): whoever holds a session's state but not
- * the identity key cannot speak as its owner. Owns what is signed.
+ * The signature inside every message (protocol.md §2.7): an attacker with a session's state but
+ * without the identity key cannot write as its owner. Owns what is signed.
  *
  *   sig = Ed25519(IKs, L("message-signature") || H(AD) || H(content))
  */

@@ -1,6 +1,6 @@
 /**
  * The record by which an identity declares itself void for ever (protocol.md §2.13). Owns its
- * layout, signature and reasons. Whoever holds a valid one may show it to anybody: it proves
+ * layout, signature and reasons. An agent that has a valid one may show it to any other: it proves
  * itself. What follows from it (no sends, no sessions) is decided by hubs and agents.
  *
  *   "AMRV" | 0x02 | aid(32) | u64 timeMs | u8 reason | sig(64)

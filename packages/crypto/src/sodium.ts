@@ -1,7 +1,8 @@
 /**
  * The one module that touches libsodium. Owns loading it, proving that every function used is
  * really there (the bundled types declare functions that the standard build lacks), and putting a
- * native build of the same library in its place where the application has installed one. Does not own any protocol rule; `signature`, `x25519`, `ml-kem` and `public-key` do.
+ * native build of the same library in its place where the application has installed one. Does not
+ * own any protocol rule; `signature`, `x25519`, `ml-kem` and `public-key` do.
  */
 import { findAccelerator, warn } from '#accelerator';
 import libsodium from 'libsodium-wrappers';
@@ -60,7 +61,10 @@ export function cryptoBackend(): 'sodium-native' | 'libsodium-wrappers' {
   return native?.name ?? 'libsodium-wrappers';
 }
 
-/** Loads the cryptographic library (WebAssembly, and `sodium-native` where it is installed). Await it once; later calls are free. */
+/**
+ * Loads the cryptographic library (WebAssembly, and `sodium-native` where it is installed). Await
+ * it once; later calls are free.
+ */
 export function ready(): Promise<void> {
   loading ??= load();
   return loading;

@@ -28,7 +28,7 @@ export interface UnsealRequest {
   readonly wire: Uint8Array;
   /** Milliseconds since the epoch; dates the keys of skipped messages. */
   readonly nowMs: number;
-  /** Draws the next ratchet key (32 bytes) when the peer has turned his. */
+  /** Draws the next ratchet key (32 bytes) when the peer has turned its own. */
   readonly random: RandomSource;
   /**
    * Steps of the chain over missing messages that this one may cost (default: no bound but

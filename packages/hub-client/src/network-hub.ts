@@ -14,7 +14,7 @@ import type { NetworkHubOptions, NetworkHubSettings } from './options.js';
 /**
  * A hub at one address or at several. Several agents may share one. The hub's key is pinned: given
  * as `hubKey`, or by an agent that knows it, or else at the first authentication (trust on first
- * use). All addresses have this one key: whoever shows another is passed over for the next.
+ * use). All addresses have this one key: a hub that shows another is skipped.
  */
 export class NetworkHub implements Hub {
   readonly #settings: NetworkHubSettings;

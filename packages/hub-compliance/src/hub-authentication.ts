@@ -58,7 +58,7 @@ export function hubGreeting(start: StartHub): void {
   });
 }
 
-/** Whoever cannot prove his keys on this very connection stays out. */
+/** An agent that cannot prove its keys on this very connection stays out. */
 export function hubAuthAttacks(start: StartHub): void {
   describe('attacks on authentication', () => {
     test('T-A3 replayed-auth: an auth of another connection is refused', () =>

@@ -175,7 +175,7 @@ export function hubFetching(start: StartHub): void {
         expect(bundles.every((bundle) => bundle.type === 'bundle')).toBe(true);
       }));
 
-    test('whoever is not there, or has published nothing, is not found', () =>
+    test('an agent that is not there, or has published nothing, is not found', () =>
       withHub(start, {}, async ({ alice, bob, join }) => {
         const client = await join(alice);
         await join(bob);

@@ -106,7 +106,7 @@ export function hubDeadLetters(start: StartHub): void {
 /** Senders are told, at least once. */
 export function hubNotices(start: StartHub): void {
   describe('notices', () => {
-    test('a sender who was away is told when he comes', () =>
+    test('a sender that was away is told when it connects', () =>
       withHub(start, {}, async (scene) => {
         const id = await expireUnseen(scene);
         const bob = await scene.join(scene.bob);

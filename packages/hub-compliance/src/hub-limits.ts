@@ -22,7 +22,7 @@ export function hubRates(start: StartHub): void {
         expect(await sender.codeOf(sendTo(bob))).toBe('RATE_LIMITED');
       }));
 
-    test('a new connection does not refill the rate, and another sender has his own', () =>
+    test('a new connection does not refill the rate, and another sender has its own', () =>
       withHub(start, { limits: { sendBurst: 2, sendsPerSecond: 1 } }, async (scene) => {
         const { alice, bob, join } = scene;
         const other = await join(bob);
@@ -72,7 +72,7 @@ export function hubSizes(start: StartHub): void {
         expect(await sender.codeOf(sendTo(bob))).toBe('sent');
       }));
 
-    test('one sender fills his share of a queue and not more', () =>
+    test('one sender fills its share of a queue and not more', () =>
       withHub(start, { limits: { queueMessages: 8 } }, async ({ hub, alice, bob, carol, join }) => {
         (await join(bob)).close();
         await hub.advance(1_000);

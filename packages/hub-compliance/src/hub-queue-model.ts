@@ -86,7 +86,7 @@ class History {
     this.#clients.sender.forEach((client, sender) => {
       for (const notice of client?.all('notice') ?? []) this.#reference.noticed(sender, notice);
     });
-    // Whoever is connected while time passes is told; the hub sweeps once a second.
+    // Agents that are connected while time passes are told; the hub sweeps once a second.
     const told = this.#clients.sender.map((client) => client !== null && this.#timePassed);
     this.#timePassed = false;
     this.#reference.atRest(this.#hub.clock(), told);

@@ -125,7 +125,7 @@ export function hubSendingAttacks(start: StartHub): void {
 /** From the queue to the recipient. */
 export function hubDelivering(start: StartHub): void {
   describe('delivering', () => {
-    test('seq rises strictly and each sender keeps his order', () =>
+    test('seq rises strictly and each sender keeps its order', () =>
       withHub(start, {}, async ({ alice, bob, carol, join }) => {
         const receiver = await join(bob);
         const senders = [await join(alice), await join(carol)];
@@ -215,7 +215,7 @@ export function hubRedelivery(start: StartHub): void {
         expect((await receiver.next('deliver')).envelope.id).toEqual(ids[1]);
       }));
 
-    test('nobody acknowledges or refuses what he did not get', () =>
+    test('no agent acknowledges or refuses what it did not get', () =>
       withHub(start, {}, async ({ hub, alice, bob, carol, join }) => {
         (await join(bob)).close();
         await hub.advance(1_000);

@@ -1,6 +1,6 @@
 /**
- * The hub suite's part about revocation (protocol.md §2.13, hub.md §2): whoever shows one, an
- * identity that is revoked is never served by this hub again. Owns the tests.
+ * The hub suite's part about revocation (protocol.md §2.13, hub.md §2): whichever agent
+ * shows one, an identity that is revoked is never served by this hub again. Owns the tests.
  */
 import { describe, expect, test } from '@jest/globals';
 import type { HubCredentials, HubFrame } from '@agentmesh/protocol';
@@ -28,7 +28,7 @@ async function refusalOf(hub: HubUnderTest, credentials: HubCredentials): Promis
 /** What follows from a revocation. */
 export function hubRevocation(start: StartHub): void {
   describe('revocation', () => {
-    test('T-K10 revocation: whoever shows it, the identity is shut out and its record says why', () =>
+    test('T-K10 revocation: whichever agent shows it, the identity is shut out and its record says why', () =>
       withHub(start, {}, async ({ hub, alice, bob, carol, join, publish }) => {
         const victim = await publish(bob, 3);
         const revocation = bob.revocation(hub.clock());
@@ -52,7 +52,7 @@ export function hubRevocation(start: StartHub): void {
         }
       }));
 
-    test('who revokes himself hears the answer first, and hands on nothing more', () =>
+    test('an agent that revokes itself gets the answer first, and nothing more', () =>
       withHub(start, {}, async ({ hub, alice, bob, join, publish }) => {
         const client = await publish(bob);
         const nowMs = hub.clock();

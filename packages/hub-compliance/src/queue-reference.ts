@@ -132,7 +132,7 @@ export class QueueReference {
     if (one !== undefined) one.reported = true;
   }
 
-  /** At rest nothing may be left undone for whoever is connected. */
+  /** At rest nothing may be left undone for a connected agent. */
   atRest(nowMs: number, senders: readonly boolean[]): void {
     for (const [recipient, credit] of this.#credit) {
       if (credit === null || credit === 0) continue;

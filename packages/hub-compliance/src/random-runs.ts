@@ -1,6 +1,6 @@
 /**
  * How long a random test runs, and from which seed: the environment decides, else chance.
- * Owns reading `FC_SEED` and `FC_RUNS`; whoever uses it puts the seed into the test's title.
+ * Owns reading `FC_SEED` and `FC_RUNS`; its users put the seed into the test's title.
  */
 import { systemRandom } from '@agentmesh/protocol';
 

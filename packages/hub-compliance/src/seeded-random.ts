@@ -1,6 +1,6 @@
 /**
  * Randomness that can be repeated: for tests only, predictable by design. Owns one generator
- * (mulberry32); whoever needs real randomness takes the system's.
+ * (mulberry32); code that needs real randomness takes the system's.
  */
 import type { RandomSource } from '@agentmesh/protocol';
 

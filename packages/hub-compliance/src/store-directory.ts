@@ -128,7 +128,7 @@ export function storeIdentities(open: OpenStore): void {
         expect(bundle?.record).toEqual(blobOf(3, 300));
       }));
 
-    test('nobody publishes under a name that he does not hold', () =>
+    test('no agent publishes under a name that it does not hold', () =>
       withStore(open, async (store) => {
         await register(store, 2);
         expect(await store.putIdentity(identityOf(1, 1, { name: 'agent-2' }))).toBe('not_owner');

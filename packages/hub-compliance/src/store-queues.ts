@@ -163,7 +163,7 @@ export function storeQuotas(open: OpenStore): void {
       }),
     );
 
-    test('one sender at his share does not stop another', () =>
+    test('one sender at its share does not stop another', () =>
       withStore(open, async (store) => {
         await register(store, 3);
         const limits = { senderMessages: 2, messages: 3 };

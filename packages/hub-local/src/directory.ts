@@ -39,7 +39,7 @@ const DEFAULT_PAGE = 100;
 
 /**
  * Stores the caller's own record, or that of the successor which the caller itself signed. Who is
- * retired may repeat the succession by which he is: he may have missed the answer.
+ * retired may repeat the succession that retired it: it may have missed the answer.
  */
 export async function putIdentity(
   hub: HubContext,

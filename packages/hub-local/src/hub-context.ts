@@ -59,7 +59,7 @@ export interface HubRates {
 export interface Announcer {
   /** An envelope is in the queue of an agent that has no connection here. */
   stored(recipient: Uint8Array): void;
-  /** An envelope was stored before: whoever stored it may have died before it told. */
+  /** An envelope was stored before: the hub that stored it may have died before it told. */
   found(recipient: Uint8Array): void;
   /** A notice waits for a sender that has no connection here. */
   noticed(sender: Uint8Array): void;

@@ -164,7 +164,7 @@ export class HubCore {
     });
   }
 
-  /** Says goodbye to everybody and to whoever comes later; resolves when all is stored. */
+  /** Says goodbye to all connections, later ones too; resolves when all is stored. */
   async stop(): Promise<void> {
     this.#stopping = true;
     for (const connection of this.#connections) connection.shutDown();

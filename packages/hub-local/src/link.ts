@@ -22,6 +22,6 @@ export interface Peer {
   readonly link: Link;
   /** As this end of the connection sees it (protocol.md §2.15). */
   readonly channelBinding: ChannelBinding;
-  /** Whoever shares the limits for strangers, usually an IP address; null for this process. */
+  /** What shares the limits for strangers, usually an IP address; null for this process. */
   readonly remote: string | null;
 }

@@ -116,7 +116,7 @@ export class LocalHub implements Hub {
     return channel;
   }
 
-  /** A bare connection, texts of frames in and out: for whoever brings a client of his own. */
+  /** A bare connection, texts of frames in and out: for a program with its own client. */
   async open(client: LoopbackClient): Promise<ChannelTransport> {
     const core = await this.#start();
     const loopback = this.#loopback();
@@ -188,7 +188,7 @@ export class LocalHub implements Hub {
     }
   }
 
-  /** Ends every connection. The store stays open: it belongs to whoever made it. */
+  /** Ends every connection. The store stays open: it belongs to the code that opened it. */
   async close(): Promise<void> {
     this.#closed = true;
     const core = await this.#starting;
@@ -266,7 +266,7 @@ function assertEnvelope({ id, from, to, blob, ttlSeconds }: HandedEnvelope, limi
 }
 
 /**
- * Without the pin of a hub key: whoever holds this object holds the hub, and a new one in memory
+ * Without the pin of a hub key: a program with this object has the hub, and a new one in memory
  * has a new key each time. A pin is for a hub at the other end of a network.
  */
 function ofThisProcess(credentials: HubCredentials): HubCredentials {

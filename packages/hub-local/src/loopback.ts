@@ -13,7 +13,7 @@ import type { Link, Peer } from './link.js';
 export interface LoopbackClient {
   /** The text of one frame. */
   receive(text: string): void;
-  /** Last call: the connection is over, whoever closed it. */
+  /** Last call: the connection is over, whichever side closed it. */
   lost(): void;
   /** Time passes, about four times a second. */
   tick?(): void;

@@ -5,8 +5,8 @@
 import { addressOf, equalBytes } from '@agentmesh/protocol';
 
 /**
- * `open`: first come. `token`: whoever shows one of the tokens. `allowlist`: agents listed by name
- * or by address. Agents that hold a name already come in in every mode.
+ * `open`: any agent. `token`: an agent that shows one of the tokens. `allowlist`: agents listed by
+ * name or by address. Agents that already hold a name are let in in every mode.
  */
 export type Registration =
   | { readonly mode: 'open' }

@@ -14,7 +14,7 @@ import { keyStateOf } from './authentication.js';
 import type { HubContext } from './hub-context.js';
 
 /**
- * Whoever hands it in, a revocation proves itself: its owner may have lost everything but this.
+ * A revocation proves itself, whichever agent submits it: its owner may have lost all else.
  * Answers once it is durable and what waits for the identity has been put on its way out.
  */
 export async function putRevocation(

@@ -43,7 +43,7 @@ describe('sources', () => {
     const { sources, come } = scene();
     for (let n = 0; n < 6; n++) expect(come('a', 0, true)).toBe('in');
     expect(come('a', 0, true)).toBe('refused');
-    // The newest go first: whoever has been there for long stays.
+    // The newest go first: a connection that has been there for long stays.
     expect([come('b', 0, true), come('c', 0, true), come('b', 0, true)]).toEqual([
       'a6',
       'a5',

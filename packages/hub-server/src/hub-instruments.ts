@@ -1,6 +1,6 @@
 /**
- * The hub's counts as a page for Prometheus. Owns names and meanings of the metrics, and the library
- * that writes them: loaded by `hub-metrics`, and only in a hub that serves metrics.
+ * The hub's counts as a page for Prometheus. Owns names and meanings of the metrics, and the
+ * library that writes them: loaded by `hub-metrics`, and only in a hub that serves metrics.
  */
 import { collectDefaultMetrics, Counter, Gauge, Histogram, Registry } from 'prom-client';
 import type { HubCounts, MetricSources } from './hub-metrics.js';

@@ -35,7 +35,7 @@ export class HubMetrics {
     this.#instruments = import('./hub-instruments.js').then(
       ({ HubInstruments: Instruments }) => new Instruments(sources),
     );
-    // Told to whoever asks for the page.
+    // Told to each reader of the page.
     this.#instruments.catch(() => undefined);
   }
 

@@ -43,8 +43,8 @@ import { SqliteHubStore } from './sqlite/sqlite-hub-store.js';
 /** How to serve. All optional: by default the hub serves this machine, with a durable store. */
 export interface NetworkHubServerOptions {
   /**
-   * Keeps names, keys and queues. A store that you pass stays open when the server stops. Default: a
-   * `SqliteHubStore` in the folder `data`, closed with the server.
+   * Keeps names, keys and queues. A store that you pass stays open when the server stops. Default:
+   * a `SqliteHubStore` in the folder `data`, closed with the server.
    */
   readonly store?: HubStore | undefined;
   /** Folder of the default store. Default: `./agentmesh-hub-data`, as for the command. */
@@ -102,7 +102,7 @@ const UNBOUNDED_RATES = {
   sendBurst: Number.MAX_SAFE_INTEGER,
   sendBytesPerSecond: Number.MAX_SAFE_INTEGER,
 } as const;
-/** From the last goodbye to the removal of whoever does not close. */
+/** From the last goodbye to the removal of connections that do not close. */
 const DRAIN_MS = 3_000;
 const DRAIN_POLL_MS = 20;
 

@@ -61,7 +61,7 @@ const putPrekeys = z.strictObject({
   replaceAll: z.boolean().optional(),
 });
 
-/** Of any identity that the hub knows: whoever shows it, it proves itself. */
+/** Of any identity that the hub knows; it proves itself, whichever agent shows it. */
 const putRevocation = z.strictObject({
   type: z.literal('put_revocation'),
   id: u32,

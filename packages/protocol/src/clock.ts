@@ -6,5 +6,5 @@
 /** Milliseconds since the epoch. */
 export type Clock = () => number;
 
-/** The machine's clock, for whoever does not hand in another. */
+/** The machine's clock: the default where no other is passed in. */
 export const systemClock: Clock = () => Date.now();

@@ -1,7 +1,7 @@
 /**
  * The client's end of one connection to a hub, without a socket: frames' text in, frames' text out.
  * Owns authentication of the hub, matching of replies to requests, heartbeat and time limits. Does
- * not own the transport, nor trying again: whoever makes a channel makes the next one.
+ * not own the transport, nor trying again: the owner of a channel opens the next one.
  */
 import { acceptHello, createAuth, verifyAuthOk } from './authentication.js';
 import type { ChannelBinding } from './authentication.js';
@@ -300,7 +300,7 @@ export class HubChannel implements HubConnection {
     if (this.#closed) return;
     this.#closed = true;
     const reason = why ?? new ProtocolError('CONNECTION_LOST', { detail: 'closed by us' });
-    // Whoever closes before the opening need not wait for it.
+    // A caller that closes before the opening need not wait for it.
     this.#opening.promise.catch(() => undefined);
     this.#opening.reject(reason);
     this.#pending.refuseAll(reason);

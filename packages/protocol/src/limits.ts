@@ -29,7 +29,7 @@ export const PROTOCOL_LIMITS = {
   oneTimePrekeys: 100,
   /** One-time prekeys one requester may take in a minute; then the signed prekey alone. */
   oneTimeFetchesPerRequesterPerMinute: 120,
-  /** One-time prekeys taken from one target in a minute: slows whoever drains them. */
+  /** One-time prekeys taken from one target in a minute: slows an agent that drains them. */
   oneTimeFetchesPerTargetPerMinute: 30,
   /** How long an envelope waits for its recipient unless its sender says otherwise: 7 days. */
   defaultTtlSeconds: 604_800,

@@ -1,7 +1,7 @@
 /**
  * Appends envelopes to queues in NATS: judged one by one as `HubQueueStore.commit` says, written
  * many at a time. Two writes make an envelope durable: first its id is bound to it, then it is put
- * into the queue. A crash between them is repaired by whoever sends it again.
+ * into the queue. A crash between them is repaired by the hub that sends it again.
  * Owns that order and the judgement; records and ledgers are owned by others.
  */
 import { toBase64Url } from '@agentmesh/protocol';

@@ -72,7 +72,7 @@ const SIZE_HEADER = 'Nats-Msg-Size';
 const RETRY_MS = 100;
 /** A stream without a leader does not answer at all: time to ask again. */
 const ATTEMPT_MS = 2_000;
-/** What must not be tried again here is given up sooner: whoever sent it tries again. */
+/** What must not be tried again here is given up sooner: its sender tries again. */
 const ORDERED_MS = 5_000;
 /** Longer than an election takes. */
 const SILENCE_MS = 10_000;
@@ -155,7 +155,7 @@ export class NatsLink {
     return () => subscription.unsubscribe();
   }
 
-  /** Asks whoever listens; null if nobody does, or does not answer in time. */
+  /** Asks the subscribers; null if there are none, or none answers in time. */
   async ask(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array | null> {
     try {
       const answer = await this.#once(() =>

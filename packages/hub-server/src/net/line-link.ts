@@ -14,7 +14,7 @@ import { LineSplitter } from './line-splitter.js';
 import type { Line } from './line-splitter.js';
 import type { Holder, MemoryBudget } from './memory-budget.js';
 
-/** Unsent bytes at which nothing more is read: whoever does not read answers gets no new ones. */
+/** Unsent bytes at which reading stops: a client that does not read answers gets no new ones. */
 const PAUSE_BYTES = 512 * 1024;
 /** A write is told as done in pieces of this size: progress on a slow line is seen. */
 const PIECE = 64 * 1024;

@@ -43,7 +43,7 @@ describe('Lobby', () => {
     expect(come(1_000)).toBe(true);
   });
 
-  test('dismisses whoever stays too long, once', () => {
+  test('dismisses what stays too long, once', () => {
     const lobby = new Lobby(limits);
     const dismissed: string[] = [];
     lobby.enter('a', 0, () => dismissed.push('first'));

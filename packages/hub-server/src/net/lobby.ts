@@ -1,10 +1,10 @@
 /**
  * Connections that are not yet the core's: no byte, half a TLS handshake, or an HTTP request.
  * Owns their number, rate and deadline by source (protocol.md §2.16); from the first frame on the
- * core keeps the same limits itself. Touches no socket: whoever asks acts on the answer.
+ * core keeps the same limits itself. Touches no socket: the caller acts on the answer.
  *
- * Behind a forwarder everybody has one address. So whoever has waited for a while makes way for
- * the next one: a few silent connections keep nobody out.
+ * Behind a forwarder all have one address. So a connection that has waited for a while gives way to
+ * the next one: a few silent connections keep no other out.
  */
 
 /** After this an honest client has said something, and may be dismissed for a newcomer. */
@@ -82,7 +82,7 @@ export class Lobby {
     if (present?.size === 0) this.#present.delete(guest.address);
   }
 
-  /** Dismisses whoever has stayed too long. */
+  /** Dismisses connections that have stayed too long. */
   tick(nowMs: number): void {
     for (const guest of this.#guests) {
       if (nowMs - guest.sinceMs <= this.#limits.stayMs) return;

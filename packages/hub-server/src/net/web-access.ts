@@ -1,8 +1,8 @@
 /**
  * Which HTTP requests a hub answers, by what a browser says of the page behind them. A page of any
  * site can make a browser connect to a hub on the same machine, and with a name of its own that it
- * points there (DNS rebinding) it is even of the same origin. Owns the judgement of `Origin`, `Host`
- * and forwarding headers; not who may read which page.
+ * points there (DNS rebinding) it is even of the same origin. Owns the judgement of `Origin`,
+ * `Host` and forwarding headers; not who may read which page.
  */
 import type { IncomingHttpHeaders } from 'node:http';
 import { isIP } from 'node:net';
@@ -51,8 +51,8 @@ export class WebAccess {
 
   /**
    * Null if the request may be answered. A browser always names the page that opens a WebSocket, so
-   * whoever names none is no page; only on this machine, where a hub is open to every program, the
-   * name that was asked for counts even then.
+   * a request without one is no page. On this machine, where a hub is open to every program, the name
+   * that was asked for counts even then.
    */
   refusalOf(request: WebRequest): WebRefusal | null {
     const { origin, host } = request.headers;

@@ -48,7 +48,7 @@ export class WebSocketLink implements Link, Holder {
     // Before `ws` reads the same bytes, so that a message it finds in them resets the count.
     this.#socket.prependListener('data', (bytes: Buffer) => this.#count(bytes.length));
     this.#webSocket.on('message', (data, isBinary) => this.#receive(data, isBinary));
-    // `ws` answers pings by itself: whoever pings and does not read must not fill our memory.
+    // `ws` answers pings by itself: a client that pings and does not read must not fill our memory.
     this.#webSocket.on('ping', () => this.#pinged());
     this.#webSocket.on('error', () => this.destroy());
     this.#webSocket.once('close', () => {

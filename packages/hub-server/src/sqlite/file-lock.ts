@@ -31,7 +31,7 @@ export class FileLock {
     // An abstract name leaves nothing behind; it is known within one network namespace.
     if (process.platform === 'linux') return new FileLock(await listenAt(`\0${name}`, path));
     const socket = join(tmpdir(), `${name}.lock`);
-    // A process that was killed leaves the name: whoever still holds it answers.
+    // A process that was killed leaves the name: a process that still holds it answers.
     if (!(await answers(socket))) rmSync(socket, { force: true });
     return new FileLock(await listenAt(socket, path));
   }
@@ -43,7 +43,7 @@ export class FileLock {
 }
 
 function listenAt(name: string, path: string): Promise<Server | null> {
-  // Whoever connects asks only whether somebody is there.
+  // A process that connects asks only whether another one is there.
   const server = createServer((visitor) => void visitor.destroy()).unref();
   return new Promise((resolve, reject) => {
     server.once('error', (error: NodeJS.ErrnoException) => {

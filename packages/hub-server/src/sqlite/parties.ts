@@ -61,7 +61,7 @@ export class Parties {
     return this.#byNo.get(no) ?? this.#keep(this.#statements.byNo.get(no));
   }
 
-  /** Gives a number to whoever has none yet. */
+  /** Gives a number to each party that has none yet. */
   intern(aid: Uint8Array): Party {
     const known = this.find(aid);
     if (known !== null) return known;
