@@ -2,6 +2,7 @@
  * The very connection that `SqliteAgentStore` uses: its settings, its transactions, and what the
  * store makes of failures that no test can cause on a real disk.
  */
+import fs from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import type { SqliteAgentStore } from '../src/node.js';
@@ -33,11 +34,23 @@ class Watched extends DatabaseSync {
   }
 }
 
+/** Syncs of the log that a test answers: null while they are the system's. */
+let syncs: ((error: Error | null) => void)[] | null = null;
+const heldSync = (descriptor: number, done: (error: Error | null) => void): void => {
+  if (syncs === null) fs.fdatasync(descriptor, done);
+  else syncs.push(done);
+};
+
 jest.unstable_mockModule('node:sqlite', () => ({ DatabaseSync: Watched }));
+jest.unstable_mockModule('node:fs', () => ({ ...fs, fdatasync: heldSync }));
 const { newFolder, storeAt } = await import('./store-folder.js');
 
 const IOERR_FSYNC = 1_034;
 const FULL = 13;
+const turn = (): Promise<void> =>
+  new Promise((resolve) => {
+    setImmediate(() => setImmediate(resolve));
+  });
 const put = (key: string) => ({ put: key, value: new Uint8Array(100) });
 const all = { from: ' ', to: '~', limit: 10_000 };
 
@@ -63,8 +76,8 @@ afterEach(() => folder.dispose());
 describe('the connection', () => {
   test.each([
     ['journal_mode', 'wal'],
-    // FULL: the log is synced before a commit returns.
-    ['synchronous', 2],
+    // NORMAL: SQLite syncs around checkpoints; the log is synced by us before a commit resolves.
+    ['synchronous', 1],
     ['secure_delete', 1],
     ['locking_mode', 'exclusive'],
     ['wal_autocheckpoint', 0],
@@ -140,6 +153,53 @@ describe('a commit that the disk refuses', () => {
     expect(await store.range(all)).toEqual([]);
     await store.close();
   });
+});
+
+describe('the sync of the log', () => {
+  afterEach(() => {
+    syncs = null;
+  });
+
+  test('comes before a commit resolves, and the loop goes on meanwhile', async () => {
+    const store = await opened();
+    syncs = [];
+    const done: string[] = [];
+    const first = store.commit([put('a')]).then(() => done.push('a'));
+    await turn();
+    const second = store.commit([put('b')]).then(() => done.push('b'));
+    await turn();
+    // The second one waits for the first one's sync, to share the next.
+    expect([syncs.length, done]).toEqual([1, []]);
+    syncs.shift()?.(null);
+    await first;
+    await turn();
+    expect([syncs.length, done]).toEqual([1, ['a']]);
+    syncs.shift()?.(null);
+    await second;
+    await store.close();
+  });
+
+  test.each(['EIO', 'ENOSPC'])(
+    'that fails with %s ends the store; nothing of it is there later',
+    async (code) => {
+      const store = await opened();
+      await store.commit([put('before')]);
+      syncs = [];
+      const commits = [store.commit([put('a')]), store.commit([put('b')])];
+      await turn();
+      commits.push(store.commit([put('c')]));
+      syncs.shift()?.(Object.assign(new Error(code), { code, syscall: 'fdatasync' }));
+      for (const result of await Promise.allSettled(commits)) {
+        expect(result).toMatchObject({ status: 'rejected', reason: { code: 'STORE_FAILED' } });
+      }
+      await expect(store.get('before')).rejects.toMatchObject({ code: 'STORE_FAILED' });
+      await store.close();
+      syncs = null;
+      await store.open();
+      expect((await store.range(all)).map(({ key }) => key)).toEqual(['before']);
+      await store.close();
+    },
+  );
 });
 
 describe('a checkpoint that fails', () => {

@@ -121,10 +121,10 @@ describe('power loss', () => {
     return { inDatabase: reports.slice(0, end), inLog: reports.slice(end) };
   }
 
-  /** The log is moved when it is 1 MiB long, or 2 seconds after it was begun. */
+  /** The log is moved when the journal in it is 1 MiB long, or a second after it was begun. */
   function mayBeMoving(inLog: readonly Report[], frozenMs: number): boolean {
     const isLong = (inLog.at(-1)?.logBytes ?? 0) >= MIB;
-    return isLong || frozenMs - (inLog[0]?.atMs ?? frozenMs) > 1_800;
+    return isLong || frozenMs - (inLog[0]?.atMs ?? frozenMs) > 800;
   }
 
   /** Everything from `cut` on is missing, zero, or something else. */

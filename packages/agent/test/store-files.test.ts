@@ -18,6 +18,8 @@ import {
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { setTimeout } from 'node:timers/promises';
+import { Secret } from '@agentmesh/crypto';
+import { openRow } from '@agentmesh/crypto/node';
 import { describe, expect, jest, test } from '@jest/globals';
 import { inFolder, snapshot, storeAt, storeKey } from './store-folder.js';
 import { StoreWriter } from './store-process.js';
@@ -219,11 +221,17 @@ describe('a file that is not this store is refused and left as it is', () => {
     ],
     [
       'a store of a newer version',
-      (path) => edit(path, 'PRAGMA user_version = 2'),
+      (path) => edit(path, 'PRAGMA user_version = 3'),
       'STORE_VERSION',
     ],
     ['a store of version 0', (path) => edit(path, 'PRAGMA user_version = 0'), 'STORE_CORRUPT'],
     ['a store of version -1', (path) => edit(path, 'PRAGMA user_version = -1'), 'STORE_CORRUPT'],
+    ['a store without its journal', (path) => edit(path, 'DROP TABLE journal'), 'STORE_CORRUPT'],
+    [
+      'a store without the key of its journal',
+      (path) => edit(path, `DELETE FROM meta WHERE key = 'journal'`),
+      'STORE_CORRUPT',
+    ],
     ['a store without its table', (path) => edit(path, 'DROP TABLE row'), 'STORE_CORRUPT'],
     ['a store without its key row', (path) => edit(path, 'DELETE FROM meta'), 'STORE_CORRUPT'],
     [
@@ -286,7 +294,8 @@ describe('what lies on the disk', () => {
       ]);
       const isClear = (needle: string): boolean =>
         readdirSync(folder).some((name) => readFileSync(join(folder, name)).includes(needle));
-      expect([isClear('eight words'), isClear('session/1')]).toEqual([false, true]);
+      // In the journal not even the key.
+      expect([isClear('eight words'), isClear('session/1')]).toEqual([false, false]);
       await store.close();
       expect([isClear('eight words'), isClear('session/1')]).toEqual([false, true]);
       expect(isClear(Buffer.from(storeKey().reveal()).toString('latin1'))).toBe(false);
@@ -298,17 +307,31 @@ describe('what lies on the disk', () => {
       await store.open();
       const value = new Uint8Array(6_000).fill(1);
       await store.commit(['a', 'b', 'c'].map((key) => ({ put: key, value })));
+      await merged(path);
       const sealed = sealedRows(folder, path);
       expect(sealed).toHaveLength(3);
       const rest = (): number[] => sealed.map((row) => Number(isOnDisk(folder, row)));
       expect(rest()).toEqual([1, 1, 1]);
       await store.commit([{ delete: 'a' }, { put: 'b', value }]);
-      const deadlineMs = performance.now() + 5_000;
-      while (performance.now() < deadlineMs && statSync(`${path}-wal`).size > 0) {
-        await setTimeout(50);
-      }
+      await merged(path);
       expect(rest()).toEqual([0, 0, 1]);
-      expect(statSync(`${path}-wal`).size).toBe(0);
+      await store.close();
+    }));
+
+  test('forgets the key of a journal with what was in it, within seconds', () =>
+    inFolder(async ({ folder, path }) => {
+      const store = storeAt(path);
+      await store.open();
+      await store.commit([{ put: 'a', value: text('a secret that lives for a moment') }]);
+      const held = journalOf(folder, path);
+      expect(held.open(held.pieces)).toContain('lives for a moment');
+      await store.commit([{ delete: 'a' }]);
+      await merged(path);
+      const left = journalOf(folder, path);
+      // Whatever is left of the pieces, no key that is left opens them.
+      expect(left.open(held.pieces)).toBeNull();
+      expect(left.open(left.pieces)).toBeNull();
+      expect(isOnDisk(folder, held.sealedKey)).toBe(false);
       await store.close();
     }));
 
@@ -337,6 +360,41 @@ describe('what lies on the disk', () => {
       expect(statSync(`${path}-wal`).size).toBe(0);
       await store.close();
     }));
+
+  /** Until the journal is merged and the log is empty, at most for five seconds. */
+  async function merged(path: string): Promise<void> {
+    const deadlineMs = performance.now() + 5_000;
+    while (performance.now() < deadlineMs && statSync(`${path}-wal`).size > 0) {
+      await setTimeout(50);
+    }
+    expect(statSync(`${path}-wal`).size).toBe(0);
+  }
+
+  /** The first batch of the journal and its key, as a thief who knows the store key has them. */
+  function journalOf(folder: string, path: string) {
+    const copy = join(folder, '..', `${Date.now()}-${process.pid}.db`);
+    for (const end of ['', '-wal']) copyFileSync(path + end, copy + end);
+    const database = new DatabaseSync(copy);
+    const pieces = database.prepare('SELECT piece FROM journal ORDER BY n').all();
+    const key = database.prepare(`SELECT value FROM meta WHERE key = 'journal'`).get()?.['value'];
+    database.close();
+    rmSync(copy);
+    const sealedKey = Buffer.from(key as Uint8Array);
+    const bytes = Buffer.concat(pieces.map(({ piece }) => piece as Uint8Array));
+    const cycle = openRow({
+      storeKey: storeKey(),
+      table: 'meta',
+      id: 'journal',
+      sealed: sealedKey,
+    });
+    const open = (joined: Buffer): string | null => {
+      const cycleKey = new Secret('store key', (cycle ?? new Uint8Array()).slice(0, 32));
+      const sealed = joined.subarray(12, 12 + joined.readUInt32BE(8));
+      const row = openRow({ storeKey: cycleKey, table: 'journal', id: '1', sealed });
+      return row === null ? null : Buffer.from(row).toString('latin1');
+    };
+    return { pieces: bytes, sealedKey, open };
+  }
 
   /** 64 bytes of each sealed value, from copies, so that no lock of the open store is lost. */
   function sealedRows(folder: string, path: string): Buffer[] {

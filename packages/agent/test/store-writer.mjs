@@ -15,7 +15,16 @@ const [path, largest = '300', burst = '8', mode = 'write'] = process.argv.slice(
 const storeKey = new Secret('store key', new Uint8Array(32).fill(7));
 const store = new SqliteAgentStore(path, { storeKey });
 
-const say = (line) => writeSync(1, `${line}\n`);
+/** At once, so that a kill loses nothing that was said; waits while the pipe is full. */
+function say(line) {
+  for (let rest = Buffer.from(`${line}\n`); rest.length > 0;) {
+    try {
+      rest = rest.subarray(writeSync(1, rest));
+    } catch (error) {
+      if (error.code !== 'EAGAIN') throw error;
+    }
+  }
+}
 const row = (n) => `log/${String(n).padStart(9, '0')}`;
 
 function operations(n) {

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { StorageError } from '../../ground/errors.js';
 import type { StoreOperation } from '../store.js';
 import { CommitQueue } from './commit-queue.js';
-import type { RowChanges } from './row-table.js';
+import type { RowChanges } from './overlay.js';
 
 const put = (key: string, length = 1): StoreOperation => ({
   put: key,
@@ -18,15 +18,23 @@ function queueOverDisk(): {
   readonly queue: CommitQueue;
   readonly written: RowChanges[];
   readonly failWith: (error: StorageError) => void;
+  /** From now on a transaction is durable when the test says so. */
+  readonly slow: () => void;
+  readonly sync: () => void;
 } {
   const written: RowChanges[] = [];
   const failures: StorageError[] = [];
-  const queue = new CommitQueue((changes) => {
+  const syncs: (() => void)[] = [];
+  let isSlow = false;
+  const queue = new CommitQueue(async (changes) => {
     const failure = failures.pop() ?? null;
     if (failure === null) written.push(changes);
+    if (isSlow) await new Promise<void>((resolve) => syncs.push(resolve));
     return failure;
   });
-  return { queue, written, failWith: (error) => failures.push(error) };
+  const slow = (): void => void (isSlow = true);
+  const sync = (): void => syncs.shift()?.();
+  return { queue, written, failWith: (error) => failures.push(error), slow, sync };
 }
 
 describe('CommitQueue', () => {
@@ -72,12 +80,34 @@ describe('CommitQueue', () => {
     expect(written.map(({ size }) => size)).toEqual(sizes);
   });
 
-  test('flush writes everything that waits before it returns', () => {
+  test('flush writes everything that waits before it resolves', async () => {
     const { queue, written } = queueOverDisk();
     const commits = Array.from({ length: 600 }, (_, n) => queue.add([put(`k${n}`)]));
-    queue.flush();
+    await queue.flush();
     expect(written.map(({ size }) => size)).toEqual([512, 88]);
-    return Promise.all(commits);
+    await Promise.all(commits);
+  });
+
+  test('gathers what comes while a transaction is being synced into the next one', async () => {
+    const { queue, written, slow, sync } = queueOverDisk();
+    slow();
+    const done: string[] = [];
+    const first = queue.add([put('a')]).then(() => done.push('a'));
+    await turn();
+    const rest = ['b', 'c', 'd'].map(async (key) => {
+      await queue.add([put(key)]);
+      done.push(key);
+    });
+    await turn();
+    expect([written.length, queue.isWriting, done]).toEqual([1, true, []]);
+    sync();
+    await first;
+    await turn();
+    expect([written.map(({ size }) => size), done]).toEqual([[1, 3], ['a']]);
+    sync();
+    await Promise.all(rest);
+    expect(done).toEqual(['a', 'b', 'c', 'd']);
+    expect(queue.isWriting).toBe(false);
   });
 
   test('rejects with a failed transaction all that wait behind it', async () => {

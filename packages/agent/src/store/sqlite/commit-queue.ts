@@ -1,13 +1,14 @@
 /**
- * Commits of one turn of the event loop share a transaction, and so an fsync (protocol.md §2.11).
- * Owns which commits go together, their order, and that a promise resolves only after the disk.
+ * Commits of one turn of the event loop share a transaction, and so do those that come while the one
+ * before is being synced (protocol.md §2.11). Owns which commits go together, their order, and that
+ * a promise resolves only after the disk.
  *
  * A failed transaction rejects its own commits and every one that waits behind them: what is on
  * the disk is always the effect of the first n commits that were called.
  */
 import type { AgentMeshError } from '@agentmesh/crypto';
 import type { StoreOperation } from '../store.js';
-import type { RowChanges } from './row-table.js';
+import type { RowChanges } from './overlay.js';
 
 /** One transaction takes up to so many commits, or so many bytes: a few milliseconds of work. */
 const MOST_COMMITS = 512;
@@ -19,15 +20,24 @@ interface Pending {
   reject(error: AgentMeshError): void;
 }
 
+/** One transaction: null once it is durable, or why nothing of it is there. */
+export type WriteChanges = (changes: RowChanges) => Promise<AgentMeshError | null>;
+
 /** Collects commits and writes them in order. */
 export class CommitQueue {
-  readonly #write: (changes: RowChanges) => AgentMeshError | null;
+  readonly #write: WriteChanges;
   readonly #pending: Pending[] = [];
   #isScheduled = false;
+  #writing: Promise<void> | null = null;
 
-  /** `write` is one transaction: null once it is durable, or why nothing of it is there. */
-  constructor(write: (changes: RowChanges) => AgentMeshError | null) {
+  /** `write` does what it does at once, and answers when the disk has. */
+  constructor(write: WriteChanges) {
     this.#write = write;
+  }
+
+  /** Whether a transaction is on its way to the disk. */
+  get isWriting(): boolean {
+    return this.#writing !== null;
   }
 
   /** Resolves when the operations are durable, all of them. */
@@ -38,28 +48,36 @@ export class CommitQueue {
     });
   }
 
-  /** Writes all that waits, now. */
-  flush(): void {
-    while (this.#pending.length > 0) this.#writeBatch();
+  /** Writes all that waits, now; resolves when it is durable or was rejected. */
+  async flush(): Promise<void> {
+    await this.#writing;
+    while (this.#pending.length > 0) {
+      this.#begin();
+      await this.#writing;
+    }
   }
 
   #schedule(): void {
-    if (this.#isScheduled) return;
+    if (this.#isScheduled || this.#writing !== null) return;
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
-      this.#writeBatch();
       // The rest in the next turn: a flood of commits must not hold up everything else.
-      if (this.#pending.length > 0) this.#schedule();
+      this.#begin();
     });
   }
 
-  #writeBatch(): void {
-    const batch = this.#takeBatch();
-    if (batch.length === 0) return;
-    const error = this.#write(changesOf(batch));
+  #begin(): void {
+    if (this.#writing !== null || this.#pending.length === 0) return;
+    this.#writing = this.#writeBatch(this.#takeBatch());
+  }
+
+  async #writeBatch(batch: readonly Pending[]): Promise<void> {
+    const error = await this.#write(changesOf(batch));
+    this.#writing = null;
     if (error === null) for (const one of batch) one.resolve();
     else for (const one of [...batch, ...this.#pending.splice(0)]) one.reject(error);
+    if (this.#pending.length > 0) this.#schedule();
   }
 
   #takeBatch(): Pending[] {

@@ -17,10 +17,12 @@ import {
 } from 'node:fs';
 import { dirname } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
+import type { RandomSource } from '@agentmesh/crypto';
 import { StorageError } from '../../ground/errors.js';
+import { Journal, newCycle } from './journal.js';
 import { logOf } from './open-files.js';
 import type { RowSealer } from './row-sealer.js';
-import { APPLICATION_ID, MIGRATIONS } from './schema.js';
+import { APPLICATION_ID, JOURNAL_VERSION, MIGRATIONS, PAGE_BYTES } from './schema.js';
 import { storageErrorOf } from './storage-failure.js';
 
 /** A file up to this size is checked whole, some tenths of a second; rows vouch for themselves. */
@@ -32,10 +34,10 @@ const PRIVATE_FOLDER = 0o700;
 const NO_VALUE = new Uint8Array();
 
 /** Opens a prepared file's database; every refusal is a `StorageError`. */
-export function openDatabase(path: string, sealer: RowSealer): DatabaseSync {
+export function openDatabase(path: string, sealer: RowSealer, random: RandomSource): DatabaseSync {
   try {
-    inspect(path, sealer);
-    return openChecked(path, sealer);
+    inspect(path, sealer, random);
+    return openChecked(path, sealer, random);
   } catch (thrown) {
     throw storageErrorOf(thrown, path);
   }
@@ -63,7 +65,7 @@ function createFile(path: string): void {
 }
 
 /** Reads through a connection that cannot write, so that the log is left as it is too. */
-function inspect(path: string, sealer: RowSealer): void {
+function inspect(path: string, sealer: RowSealer, random: RandomSource): void {
   if (isEmpty(path)) return;
   if (statSync(path).size < SMALLEST_PAGE) throw new StorageError('STORE_CORRUPT', path);
   const database = new DatabaseSync(path, { readOnly: true });
@@ -71,6 +73,9 @@ function inspect(path: string, sealer: RowSealer): void {
     refuseForeign(database, path);
     if (numberOf(database, 'user_version') > 0) confirmKey(database, sealer, path);
     refuseDamaged(database, path);
+    if (numberOf(database, 'user_version') >= JOURNAL_VERSION) {
+      for (const batch of new Journal(database, { sealer, random, path }).batches()) void batch;
+    }
   } finally {
     database.close();
   }
@@ -116,13 +121,13 @@ function refuseDamaged(database: DatabaseSync, path: string): void {
   if (found !== 'ok') throw new StorageError('STORE_CORRUPT', `${path}: ${String(found)}`);
 }
 
-function openChecked(path: string, sealer: RowSealer): DatabaseSync {
+function openChecked(path: string, sealer: RowSealer, random: RandomSource): DatabaseSync {
   const database = new DatabaseSync(path, { enableForeignKeyConstraints: false });
   try {
     configure(database);
     // The inspection's index of the log: under the lock nobody uses it any more.
     rmSync(`${path}-shm`, { force: true });
-    migrate(database, sealer);
+    migrate(database, sealer, random);
     return database;
   } catch (error) {
     database.close();
@@ -132,10 +137,11 @@ function openChecked(path: string, sealer: RowSealer): DatabaseSync {
 
 /**
  * The lock is taken with the first reading and ends with the process, however that ends. `FULL`: a
- * commit returns after the log is on the disk. `secure_delete`: freed space is zeroed. Checkpoints
+ * commit returns after the log is on the disk, until `log-sync` sees to that. `secure_delete`: freed space is zeroed. Checkpoints
  * are the store's.
  */
 function configure(database: DatabaseSync): void {
+  database.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
   database.exec('PRAGMA locking_mode = EXCLUSIVE');
   database.exec('PRAGMA journal_mode = WAL');
   database.exec('PRAGMA synchronous = FULL');
@@ -148,14 +154,15 @@ function configure(database: DatabaseSync): void {
 }
 
 /** All missing steps in one transaction: a file is of the old version or of the new one. */
-function migrate(database: DatabaseSync, sealer: RowSealer): void {
+function migrate(database: DatabaseSync, sealer: RowSealer, random: RandomSource): void {
   const version = numberOf(database, 'user_version');
   if (version === MIGRATIONS.length) return;
   database.exec('BEGIN IMMEDIATE');
   for (const step of MIGRATIONS.slice(version)) database.exec(step);
-  if (version === 0) {
-    const insert = database.prepare(`INSERT INTO meta VALUES ('key', ?)`);
-    insert.run(sealer.seal('meta', 'key', NO_VALUE));
+  const insert = database.prepare('INSERT INTO meta VALUES (?, ?)');
+  if (version === 0) insert.run('key', sealer.seal('meta', 'key', NO_VALUE));
+  if (version < JOURNAL_VERSION) {
+    insert.run('journal', sealer.seal('meta', 'journal', newCycle(random)));
   }
   database.exec(`PRAGMA application_id = ${APPLICATION_ID}`);
   database.exec(`PRAGMA user_version = ${MIGRATIONS.length}`);

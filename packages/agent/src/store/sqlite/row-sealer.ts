@@ -7,7 +7,7 @@ import { openRow, sealRow } from '@agentmesh/crypto/node';
 import type { RandomSource, Secret } from '@agentmesh/crypto';
 
 /** Tables that hold sealed values. */
-export type SealedTable = 'meta' | 'row';
+export type SealedTable = 'meta' | 'row' | 'journal';
 
 /** Seals and opens values of one store. */
 export class RowSealer {

@@ -15,5 +15,16 @@ CREATE TABLE meta (key TEXT PRIMARY KEY, value BLOB NOT NULL) STRICT, WITHOUT RO
 CREATE TABLE row (key TEXT NOT NULL UNIQUE, value BLOB NOT NULL) STRICT;
 `;
 
+/** Commits that are not merged into `row` yet; `meta` holds the sealed key of their cycle. */
+const JOURNAL = `
+CREATE TABLE journal (n INTEGER PRIMARY KEY, piece BLOB NOT NULL) STRICT;
+`;
+
 /** Step n leads from version n to n + 1. Steps are never changed, only added. */
-export const MIGRATIONS: readonly string[] = [INITIAL];
+export const MIGRATIONS: readonly string[] = [INITIAL, JOURNAL];
+
+/** From this version on a store has a journal. */
+export const JOURNAL_VERSION = 2;
+
+/** Of a new file. Most commits change a kibibyte or two: larger pages would be mostly repetition. */
+export const PAGE_BYTES = 1_024;

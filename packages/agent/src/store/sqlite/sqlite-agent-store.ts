@@ -1,7 +1,7 @@
 /**
  * `SqliteAgentStore`: an agent's rows in one encrypted SQLite file (protocol.md §2.11).
- * Owns the life of the store: opening, refusing after a failure, checkpoints, closing. Opening the
- * file is `open-database`'s, transactions are `commit-queue`'s, statements `row-table`'s.
+ * Owns the life of the store: opening, refusing after a failure, merges, closing. Opening the file
+ * is `open-database`'s, grouping is `commit-queue`'s, transactions are `store-database`'s.
  */
 import { systemRandom } from '@agentmesh/crypto';
 import type { AgentMeshError, RandomSource, Secret } from '@agentmesh/crypto';
@@ -11,14 +11,14 @@ import type { AgentStore, StoreOperation, StoreRange, StoreRow } from '../store.
 import { CommitQueue } from './commit-queue.js';
 import { FileLock } from './file-lock.js';
 import { prepareFile } from './open-database.js';
+import type { RowChanges } from './overlay.js';
 import { RowSealer } from './row-sealer.js';
-import { RowTable } from './row-table.js';
-import type { RowChanges } from './row-table.js';
 import { storageErrorOf } from './storage-failure.js';
+import { StoreDatabase } from './store-database.js';
 
-/** The log is moved into the database when it is this long, and this long after a commit. */
-const LONGEST_LOG_BYTES = 1024 * 1024;
-const CHECKPOINT_MS = 2_000;
+/** The journal is merged into the table when it is this long, and this long after a commit. */
+const LONGEST_JOURNAL_BYTES = 1024 * 1024;
+const MERGE_MS = 1_000;
 const ROW_KEY = /^[\x20-\x7e]{1,200}$/;
 
 /** How to open a store. */
@@ -36,10 +36,10 @@ export interface SqliteAgentStoreOptions {
  * - Values are encrypted, each under a key of its own, and open only in their own row. Keys of rows
  *   are readable, because ranges need their order: names, addresses, session ids, counters and
  *   times, which is what the hub sees too. That a row is missing or old is not seen.
- * - Commits of one turn of the event loop share a transaction. If it fails, so do the commits that
- *   were called later and wait. STORE_FULL leaves the store usable, any other failure is its last
+ * - Commits of one turn of the event loop share a transaction, and so do those that come while the
+ *   one before is being synced. If it fails, so do the commits that were called later and wait. STORE_FULL leaves the store usable, any other failure is its last
  *   word: it refuses everything until it is opened anew.
- * - Deleted and overwritten values leave both files within seconds, at the next checkpoint; that a
+ * - Deleted and overwritten values leave both files within seconds, at the next merge; that a
  *   medium forgets them cannot be promised.
  * - STORE_CORRUPT (damage, or not a store), STORE_MISMATCH (another key) and STORE_VERSION (written
  *   by a newer version) leave the file as it was. STORE_FAILED: see its cause.
@@ -47,18 +47,20 @@ export interface SqliteAgentStoreOptions {
 export class SqliteAgentStore implements AgentStore {
   readonly #path: string;
   readonly #sealer: RowSealer;
+  readonly #random: RandomSource;
   readonly #queue: CommitQueue;
-  #table: RowTable | null = null;
+  #database: StoreDatabase | null = null;
   #lock: FileLock | null = null;
   #failure: AgentMeshError | null = null;
-  /** Until the next checkpoint, unless the log grows long before. */
+  /** Until the next merge, unless the journal grows long before. */
   #pause: NodeJS.Timeout | null = null;
-  #isCheckpointDue = false;
+  #isMergeDue = false;
 
   /** Touches nothing before `open`. */
   constructor(path: string, { storeKey, random = systemRandom }: SqliteAgentStoreOptions) {
     this.#path = resolve(path);
     this.#sealer = new RowSealer(storeKey, random);
+    this.#random = random;
     this.#queue = new CommitQueue((changes) => this.#write(changes));
   }
 
@@ -75,23 +77,23 @@ export class SqliteAgentStore implements AgentStore {
   async open(): Promise<void> {
     const lock = await this.#take();
     try {
-      this.#table = RowTable.open(this.#path, this.#sealer);
+      this.#database = StoreDatabase.open(this.#path, this.#sealer, this.#random);
     } catch (error) {
       await lock.release();
       throw error;
     }
     this.#lock = lock;
     this.#failure = null;
-    // What a process that was killed had overwritten or deleted is still in its log.
-    this.#checkpoint();
+    // What a process that was killed had overwritten or deleted is still in journal and log.
+    this.#merge();
   }
 
   get(key: string): Promise<Uint8Array | null> {
-    return this.#read((table) => table.get(key));
+    return this.#read((database) => database.get(key));
   }
 
   range(range: StoreRange): Promise<readonly StoreRow[]> {
-    return this.#read((table) => table.range(range));
+    return this.#read((database) => database.range(range));
   }
 
   async commit(operations: readonly StoreOperation[]): Promise<void> {
@@ -101,14 +103,15 @@ export class SqliteAgentStore implements AgentStore {
   }
 
   async close(): Promise<void> {
-    if (this.#table === null) return;
-    this.#queue.flush();
-    this.#forgetCheckpoint();
-    const [table, lock] = [this.#table, this.#lock];
-    this.#table = null;
+    if (this.#database === null) return;
+    await this.#queue.flush();
+    this.#merge();
+    const [database, lock] = [this.#database, this.#lock];
+    this.#database = null;
     this.#lock = null;
+    this.#forgetMerge();
     try {
-      table.close();
+      database?.close();
     } finally {
       await lock?.release();
     }
@@ -124,30 +127,32 @@ export class SqliteAgentStore implements AgentStore {
     }
   }
 
-  #read<T>(read: (table: RowTable) => T): Promise<T> {
+  #read<T>(read: (database: StoreDatabase) => T): Promise<T> {
     return promised(() => {
-      const table = this.#usable();
+      const database = this.#usable();
       try {
-        return read(table);
+        return read(database);
       } catch (thrown) {
         throw this.#failed(thrown);
       }
     });
   }
 
-  #write(changes: RowChanges): AgentMeshError | null {
+  async #write(changes: RowChanges): Promise<AgentMeshError | null> {
     try {
-      this.#checkpointSoon(this.#usable().write(changes));
+      const database = this.#usable();
+      await database.write(changes);
+      this.#mergeSoon(database.journalBytes);
       return null;
     } catch (thrown) {
       return this.#failed(thrown);
     }
   }
 
-  #usable(): RowTable {
-    if (this.#table === null) throw new StorageError('STORE_CLOSED');
+  #usable(): StoreDatabase {
+    if (this.#database === null) throw new StorageError('STORE_CLOSED');
     if (this.#failure !== null) throw this.#failure;
-    return this.#table;
+    return this.#database;
   }
 
   #failed(thrown: unknown): AgentMeshError {
@@ -156,34 +161,37 @@ export class SqliteAgentStore implements AgentStore {
     return error;
   }
 
-  #checkpointSoon(logBytes: number): void {
-    if (logBytes < LONGEST_LOG_BYTES) this.#checkpointAfterPause();
-    else if (!this.#isCheckpointDue) {
-      this.#isCheckpointDue = true;
-      setImmediate(() => this.#checkpoint());
-    }
+  /** After a sync and before the next transaction: what is merged is durable, or refused. */
+  #mergeSoon(journalBytes: number): void {
+    if (journalBytes >= LONGEST_JOURNAL_BYTES || this.#isMergeDue) {
+      setImmediate(() => this.#merge());
+    } else this.#mergeAfterPause();
   }
 
-  #checkpointAfterPause(): void {
-    this.#pause ??= setTimeout(() => this.#checkpoint(), CHECKPOINT_MS).unref();
+  #mergeAfterPause(): void {
+    this.#pause ??= setTimeout(() => {
+      this.#pause = null;
+      if (this.#queue.isWriting) this.#isMergeDue = true;
+      else this.#merge();
+    }, MERGE_MS).unref();
   }
 
   /** What it moves is durable already, so a failure concerns the calls to come. */
-  #checkpoint(): void {
-    this.#forgetCheckpoint();
-    if (this.#table === null || this.#failure !== null) return;
+  #merge(): void {
+    this.#forgetMerge();
+    if (this.#database === null || this.#failure !== null) return;
     try {
-      this.#table.checkpoint();
+      this.#database.merge();
     } catch (thrown) {
       this.#failed(thrown);
-      this.#checkpointAfterPause();
+      this.#mergeAfterPause();
     }
   }
 
-  #forgetCheckpoint(): void {
+  #forgetMerge(): void {
     if (this.#pause !== null) clearTimeout(this.#pause);
     this.#pause = null;
-    this.#isCheckpointDue = false;
+    this.#isMergeDue = false;
   }
 }
 

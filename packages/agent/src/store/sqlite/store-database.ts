@@ -1,0 +1,166 @@
+/**
+ * One open database of a store: a journal of commits, the table of rows, and what was committed
+ * since the last merge in memory over it. Owns the transactions and what a failed one leaves behind
+ * (nothing). Does not own when they happen, nor what follows from a failure.
+ */
+import type { RandomSource } from '@agentmesh/crypto';
+import type { DatabaseSync } from 'node:sqlite';
+import { StorageError } from '../../ground/errors.js';
+import type { StoreRange, StoreRow } from '../store.js';
+import { Journal } from './journal.js';
+import { LogSync } from './log-sync.js';
+import { openDatabase } from './open-database.js';
+import { OpenFiles } from './open-files.js';
+import { Overlay } from './overlay.js';
+import type { RowChanges } from './overlay.js';
+import type { RowSealer } from './row-sealer.js';
+import { RowTable } from './row-table.js';
+import { storageErrorOf } from './storage-failure.js';
+
+const CHECKPOINT = 'PRAGMA wal_checkpoint(TRUNCATE)';
+
+/** Reads and writes of one open database. Everything it throws is a typed error. */
+export class StoreDatabase {
+  readonly #database: DatabaseSync;
+  readonly #path: string;
+  readonly #files: OpenFiles;
+  readonly #log: LogSync;
+  readonly #table: RowTable;
+  readonly #journal: Journal;
+  readonly #overlay = new Overlay();
+
+  /** See `openDatabase`. What a killed process had committed is merged. */
+  static open(path: string, sealer: RowSealer, random: RandomSource): StoreDatabase {
+    const database = openDatabase(path, sealer, random);
+    try {
+      return new StoreDatabase(path, database, { sealer, random });
+    } catch (thrown) {
+      database.close();
+      throw storageErrorOf(thrown, path);
+    }
+  }
+
+  private constructor(
+    path: string,
+    database: DatabaseSync,
+    { sealer, random }: { readonly sealer: RowSealer; readonly random: RandomSource },
+  ) {
+    this.#database = database;
+    this.#path = path;
+    this.#files = new OpenFiles(path);
+    this.#table = new RowTable(database, sealer, path);
+    this.#journal = new Journal(database, { sealer, random, path });
+    for (const changes of this.#journal.batches()) this.#overlay.add(changes);
+    this.#log = new LogSync(path);
+    // From here on the syncs after commits are ours, beside the loop; those around checkpoints stay
+    // SQLite's.
+    database.exec('PRAGMA synchronous = NORMAL');
+  }
+
+  /** Bytes of the journal since the last merge. */
+  get journalBytes(): number {
+    return this.#journal.bytes;
+  }
+
+  get(key: string): Uint8Array | null {
+    return this.#typed(() => this.#overlay.get(key, this.#table));
+  }
+
+  range(range: StoreRange): readonly StoreRow[] {
+    return this.#typed(() => this.#overlay.range(range, this.#table));
+  }
+
+  /**
+   * Commits all changes at once: they are read from now on, and durable when the promise resolves.
+   * Throws if nothing of it is there, rejects if nobody knows.
+   */
+  write(changes: RowChanges): Promise<void> {
+    const pieces = this.#transactWithRoom(() => this.#journal.append(changes));
+    this.#journal.appended(pieces);
+    this.#overlay.add(changes);
+    return this.#log.sync().catch((thrown: unknown) => {
+      this.#takeBack(pieces);
+      const detail = `${this.#path}: the disk did not take the log`;
+      throw new StorageError('STORE_FAILED', detail, thrown);
+    });
+  }
+
+  /**
+   * Moves what was committed into the table and ends the journal's cycle, then moves the log into
+   * the database and empties it: older versions of rows go with both.
+   */
+  merge(): void {
+    if (this.#journal.bytes > 0) {
+      const cycle = this.#transactWithRoom(() => {
+        this.#table.apply(this.#overlay.changes);
+        return this.#journal.end();
+      });
+      this.#journal.ended(cycle);
+      this.#overlay.clear();
+    }
+    this.#typed(() => this.#database.exec(CHECKPOINT));
+  }
+
+  /** What a failed sync may have left was refused. The store is not used any more after it. */
+  #takeBack(pieces: number): void {
+    try {
+      this.#transact(() => this.#journal.erase(pieces));
+      this.#database.exec(CHECKPOINT);
+    } catch {
+      // The failure that led here is the one to report.
+    }
+  }
+
+  /** Also moves the log into the database if that is possible; it keeps for later otherwise. */
+  close(): void {
+    this.#log.close();
+    this.#typed(() => this.#database.close());
+  }
+
+  /** If it was the log that took the room, the second try finds it empty. */
+  #transactWithRoom<T>(task: () => T): T {
+    try {
+      return this.#transact(task);
+    } catch (error) {
+      if (!(error instanceof StorageError) || error.code !== 'STORE_FULL') throw error;
+    }
+    return this.#transact(task);
+  }
+
+  #transact<T>(task: () => T): T {
+    try {
+      this.#files.confirm();
+      this.#database.exec('BEGIN IMMEDIATE');
+      const result = task();
+      this.#database.exec('COMMIT');
+      this.#files.confirm();
+      return result;
+    } catch (thrown) {
+      this.#undo();
+      throw storageErrorOf(thrown, this.#path);
+    }
+  }
+
+  /**
+   * SQLite may have rolled back by itself, and then refuses to do it again; if it could not, the
+   * next transaction is refused. After a failed write the log may hold the refused transaction as
+   * if it were complete: emptying the log, to which SQLite does not count it, takes it away.
+   */
+  #undo(): void {
+    for (const command of ['ROLLBACK', CHECKPOINT]) {
+      try {
+        this.#database.exec(command);
+      } catch {
+        // The failure that led here is the one to report.
+      }
+    }
+  }
+
+  #typed<T>(task: () => T): T {
+    try {
+      return task();
+    } catch (thrown) {
+      throw storageErrorOf(thrown, this.#path);
+    }
+  }
+}
