@@ -70,6 +70,11 @@ export function compose(author: Author, conversation: Conversation, draft: Draft
   return { ...sealed, peer: numbered, content, msgId, number: outgoing.next };
 }
 
+/** Whether nothing was sent in the session of this conversation yet. */
+export function isUnused({ peer, session }: Conversation): boolean {
+  return findSession(peer.sessions, session.sid)?.sent === 0;
+}
+
 /**
  * What has to be said first, if the peer has had numbers of an earlier run of our store only: where
  * they go on. Acknowledgements in the sessions of before are then of numbers of before.

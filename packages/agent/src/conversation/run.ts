@@ -70,9 +70,13 @@ function later(peer: Peer, { since, instance }: WindowPlace, number: number): Se
   return children.flatMap((child) => [child, ...later(peer, child, number)]);
 }
 
-/** Whether an instance is one that the peer's current instance goes on from. */
-export function isEarlierRun(peer: Peer, since: number, instance: Uint8Array): boolean {
-  let at = peer.instance;
+/** Whether an instance is one that another goes on from, as far as the peer has said. */
+export function isEarlierRun(
+  peer: Peer,
+  { since, instance }: WindowPlace,
+  than: Uint8Array | null,
+): boolean {
+  let at = than;
   for (let steps = 0; at !== null && steps <= peer.windows.length; steps++) {
     const parent: SequenceWindow['parent'] =
       windowAt(peer, { since, instance: at })?.parent ?? null;
@@ -105,6 +109,16 @@ function parentOf(peer: Peer, place: WindowPlace, named: Uint8Array): SequenceWi
       !equalBytes(instance, place.instance),
   );
   return others.at(-1) ?? null;
+}
+
+/** Whether an instance is known only because a later run goes on from it. */
+export function isKnownParent(peer: Peer, { since, instance }: WindowPlace): boolean {
+  return peer.windows.some(
+    (window) =>
+      window.since === since &&
+      window.parent !== null &&
+      equalBytes(window.parent.instance, instance),
+  );
 }
 
 /** A window of an earlier run in which a number is taken that a later run has given as well. */

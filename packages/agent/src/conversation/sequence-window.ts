@@ -98,7 +98,7 @@ export function giveUp(window: SequenceWindow, floor: number): Observed {
 
 /**
  * The window of a run that goes on from another one: what is known of numbers below `from` holds
- * for it too. Of a parent that is not known any more nothing is missing.
+ * for it too. Where the parent is not known, those numbers are missing, and asked for.
  */
 export function forkedFrom(
   window: SequenceWindow,
@@ -106,7 +106,7 @@ export function forkedFrom(
   parent: NonNullable<SequenceWindow['parent']>,
 ): SequenceWindow {
   const last = parent.from - 1;
-  if (of === null || window.low >= last) return { ...giveUp(window, last).window, parent };
+  if (of === null || window.low >= last) return { ...window, parent };
   const seen = [...of.seen, ...window.seen].filter(({ number }, at) =>
     at < of.seen.length ? number <= last : number > last,
   );

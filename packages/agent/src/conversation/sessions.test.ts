@@ -63,6 +63,15 @@ describe('the active session', () => {
   });
 });
 
+test('no session sends beside a better one of the peer in which we only receive', () => {
+  const now = { ...standing, epoch: standing.epoch + 1 };
+  const sending = entry(5, { epoch: now.epoch, instance: null });
+  const begunByPeer = { epoch: standing.epoch, ours: false };
+  expect(activeSession([sending, entry(1, begunByPeer)], now)).toBeNull();
+  expect(activeSession([sending, entry(9, begunByPeer)], now)).toBe(sending);
+  expect(activeSession([sending, entry(1, { ...begunByPeer, ours: true })], now)).toBe(sending);
+});
+
 describe('the bound on sessions', () => {
   test('keeps eight, the active one among them, and drops the longest unused', () => {
     const active = entry(0, { generation: 9, usedMs: 1 });

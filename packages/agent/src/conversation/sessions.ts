@@ -86,7 +86,27 @@ export function activeSession(
   for (const entry of entries) {
     if (maySend(entry, standing) && (best === null || isBetter(entry, best))) best = entry;
   }
-  return best;
+  return best !== null && isOutdone(best, entries, standing) ? null : best;
+}
+
+/**
+ * Whether the peer goes on in a better session of its own in which we only receive: it would never
+ * come over to this one. A new one is better than both.
+ */
+function isOutdone(
+  best: SessionEntry,
+  entries: readonly SessionEntry[],
+  { epoch, instance }: Standing,
+): boolean {
+  return entries.some(
+    (entry) =>
+      entry.epoch < epoch &&
+      !entry.ours &&
+      isBetter(entry, best) &&
+      entry.instance !== null &&
+      instance !== null &&
+      equalBytes(entry.instance, instance),
+  );
 }
 
 /**

@@ -19,7 +19,7 @@ import {
   windowAt,
 } from './peer.js';
 import type { Outgoing, Peer } from './peer.js';
-import { continued, isEarlierRun, isTakenTwice, windowsOf } from './run.js';
+import { continued, isEarlierRun, isKnownParent, isTakenTwice, windowsOf } from './run.js';
 import type { RunWord } from './run.js';
 import { isSameStore } from '../self/meta.js';
 import type { Meta } from '../self/meta.js';
@@ -136,7 +136,7 @@ function withInstance(message: OpenedMessage): {
   if (known !== null && !instanceChanged) {
     // A later run of the same store is what sends from now on.
     const { since } = message.me.meta;
-    const isLater = isOther && !isEarlierRun(message.peer, since, instance);
+    const isLater = isOther && !isEarlierRun(message.peer, { since, instance }, known);
     const next = isLater || isSuccessor(message) ? { instance, ackSent: 0 } : {};
     return { peer: { ...peer, trust, ...next }, instanceChanged };
   }
@@ -162,10 +162,13 @@ function entryAfter({ peer, me, before, opened }: OpenedMessage): SessionEntry {
   const turned =
     before?.phase === 'established' &&
     !equalBytes(before.receiving.ratchetKey, session.receiving.ratchetKey);
+  // Contents of an earlier run may be sent again in it: its end is the latest one that has spoken.
+  const place = { since: me.meta.since, instance: entry.instance ?? content.instance };
+  const isLater = entry.instance === null || isEarlierRun(peer, place, content.instance);
   return {
     ...entry,
     usedMs: me.nowMs,
-    instance: entry.instance ?? content.instance,
+    instance: isLater ? content.instance : entry.instance,
     heard: entry.heard || entry.ours || turned,
     doubtful: false,
     skipped: session.skipped.length,
@@ -176,10 +179,10 @@ function entryAfter({ peer, me, before, opened }: OpenedMessage): SessionEntry {
  * Whether a new session was begun with prekeys that an earlier time of our store may have answered
  * it with: there it has gone on with other keys, so here it only receives (P6).
  */
-function isOfLostTime(opened: Opened | OpenedInitial, { answersFrom }: Meta): boolean {
+function isOfLostTime(opened: Opened | OpenedInitial, { prekeysFrom }: Meta): boolean {
   if (!('signedPrekeyId' in opened)) return false;
   const { signedPrekeyId, oneTimePrekeyId } = opened;
-  return (oneTimePrekeyId === 0 ? signedPrekeyId : oneTimePrekeyId) < answersFrom;
+  return (oneTimePrekeyId === 0 ? signedPrekeyId : oneTimePrekeyId) < prekeysFrom;
 }
 
 interface Numbered {
@@ -215,19 +218,26 @@ function withNumber(message: OpenedMessage, before: Peer): Numbered {
 
 /** A new run of the peer's store says where it goes on, or shows it by its first number. */
 function withRun(
-  { me, opened, body }: OpenedMessage,
+  message: OpenedMessage,
   peer: Peer,
 ): { readonly peer: Peer; readonly wentBack: WentBack | null } {
+  const { me, opened, body } = message;
   const { instance, convSeq } = opened.content;
   const place = { since: me.meta.since, instance };
   const isSaid = body.kind === 'run' && body.word.what === 'goesOn';
-  const isShown = convSeq === 1 && windowAt(peer, place) === null;
+  const isShown = convSeq === 1 && isUnheard(message, place);
   if (!isSaid && !isShown) return { peer, wentBack: null };
   const word = isSaid ? body.word : { what: 'goesOn' as const, instance: NO_INSTANCE, number: 1 };
   const { window, wentBack } = continued(peer, place, word);
   if (wentBack === null && !isSaid) return { peer, wentBack: null };
   const told = wentBack === null ? null : theirs(wentBack);
   return { peer: replaceWindow(peer, window), wentBack: told };
+}
+
+/** Whether a session begins with an instance of which nothing was heard or told. */
+function isUnheard(message: OpenedMessage, place: WindowPlace): boolean {
+  const { peer } = message;
+  return isFirstOf(message) && windowAt(peer, place) === null && !isKnownParent(peer, place);
 }
 
 /** The first message of a lost time that comes after the store has gone on without it. */

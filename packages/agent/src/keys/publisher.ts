@@ -66,13 +66,14 @@ export class Publisher {
       await this.#publishRecord(hub, held.hubId);
       const before = await this.#newestRecord();
       const state = await this.#load();
-      // After the store went back none of what the hub holds is its own any more.
-      const isOurs = !isOfLostTime(state, this.#context.self.meta.prekeysFrom);
-      const agrees = isOurs && agreesWithHub(state, before, held);
+      const agrees = agreesWithHub(state, before, held);
       // Whatever the hub holds instead may have taken our next numbers.
       if (!agrees) this.#state = skipIds(state, this.#context.runtime.random);
+      // After the store went back, or an end that was not clean, sessions begun with what the hub
+      // holds would only receive.
+      const isOfBefore = isOfLostTime(state, this.#context.self.meta.prekeysFrom);
       const rotated = await this.#rotate();
-      if (!agrees) return this.#replaceAll(hub);
+      if (!agrees || isOfBefore) return this.#replaceAll(hub);
       const count = this.#missing(held.oneTimePrekeys);
       if (rotated !== null || count > 0) await this.#add(hub, rotated, count);
     });

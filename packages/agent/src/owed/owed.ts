@@ -191,7 +191,7 @@ export class Owed {
     const peer = await loadPeer(this.#context.transaction(), aid);
     if (peer === null || this.#nudgeFor(peer) === null) return false;
     const active = activeOf(peer, self.meta.epoch);
-    return active !== null && conditionOf(active, runtime.now()) !== 'unusable';
+    return active === null || conditionOf(active, runtime.now()) !== 'unusable';
   }
 
   #nudgeFor(peer: Peer): Draft | null {

@@ -72,14 +72,6 @@ export class SessionFinder {
     }
   }
 
-  /** The session that sends now; null if a new one would be needed. The lock is held. */
-  async current(tx: StoreTransaction, peer: Peer): Promise<Conversation | null> {
-    const entry = activeOf(peer, this.#context.self.meta.epoch);
-    if (entry === null) return null;
-    const isUsable = conditionOf(entry, this.#context.runtime.now()) !== 'unusable';
-    return isUsable ? this.#load(tx, peer, entry) : null;
-  }
-
   /** One try under the lock; gives the peer if a bundle of its is needed first. */
   async #tryTake(aid: Uint8Array, fetched: Fetched | null): Promise<Talk | Peer> {
     const release = await this.#lock(aid);

@@ -26,15 +26,10 @@ export interface Meta {
   /** The epoch in which this identity began: 1 until it follows another one. */
   readonly since: number;
   /**
-   * Prekeys with lower numbers were there when the store went back in time: who used one may have
-   * gone on with what was lost since.
+   * Prekeys with lower numbers were there when this run began or the store went back in time:
+   * sessions begun with them may have been answered in a time that this store does not know.
    */
   readonly prekeysFrom: number;
-  /**
-   * Sessions begun with prekeys of lower numbers may have been answered by a run of which this
-   * store knows nothing, if it is a copy of a running one: they only receive.
-   */
-  readonly answersFrom: number;
 }
 
 /** A stored row: whether the opening that wrote it last ended cleanly. */
@@ -79,14 +74,7 @@ export function openedMeta(
   const { random, nextPrekey, hasHub } = run;
   if (stored === null) {
     const { aid, name } = owner;
-    const numbers = {
-      boot: 1,
-      epoch: 1,
-      numbersSince: 1,
-      since: 1,
-      prekeysFrom: 0,
-      answersFrom: 0,
-    };
+    const numbers = { boot: 1, epoch: 1, numbersSince: 1, since: 1, prekeysFrom: 0 };
     return { aid, name, instance: random(16), ...numbers };
   }
   const { isClean, ...meta } = decodeStored(stored);
@@ -101,10 +89,10 @@ export function openedMeta(
 }
 
 /** The next run of the same store: its numbers go on, its sessions do not. */
-function nextRun(meta: Meta, answersFrom: number, random: RandomSource): Meta {
+function nextRun(meta: Meta, prekeysFrom: number, random: RandomSource): Meta {
   const instance = random(16);
   instance.set(meta.instance.subarray(0, STORE_BYTES));
-  return { ...meta, instance, epoch: meta.epoch + 1, answersFrom };
+  return { ...meta, instance, epoch: meta.epoch + 1, prekeysFrom };
 }
 
 /** 0 to 1,023: 32 bits of boots last for millions of openings. */
@@ -116,8 +104,7 @@ function stepOf(random: RandomSource): number {
 /** The row after a rollback was seen. `prekeysFrom`: the number of the next prekey. */
 export function renewedMeta(meta: Meta, prekeysFrom: number, random: RandomSource): Meta {
   const epoch = meta.epoch + 1;
-  const from = { prekeysFrom, answersFrom: prekeysFrom };
-  return { ...meta, instance: random(16), epoch, numbersSince: epoch, ...from };
+  return { ...meta, instance: random(16), epoch, numbersSince: epoch, prekeysFrom };
 }
 
 /** The row after another identity has taken this one's place (§2.13). */
@@ -139,7 +126,7 @@ export function encodeClosedMeta(meta: Meta): Uint8Array {
 function encodeStored(meta: StoredMeta): Uint8Array {
   const row = new RowWriter().u8(VERSION).fixed(meta.aid).text(meta.name).fixed(meta.instance);
   row.u32(meta.boot).u32(meta.epoch).u32(meta.since).u32(meta.prekeysFrom);
-  return row.u32(meta.numbersSince).u32(meta.answersFrom).flag(meta.isClean).finish();
+  return row.u32(meta.numbersSince).flag(meta.isClean).finish();
 }
 
 /** Reads the row back; throws STORE_CORRUPT. */
@@ -158,8 +145,7 @@ function decodeStored(bytes: Uint8Array): StoredMeta {
   const since = version === 1 ? 1 : row.u32();
   const prekeysFrom = version < 3 ? 0 : row.u32();
   const numbersSince = version < 4 ? epoch : row.u32();
-  const answersFrom = version < 4 ? prekeysFrom : row.u32();
   const isClean = version < 4 ? false : row.flag();
   row.end();
-  return { ...owner, boot, epoch, since, prekeysFrom, numbersSince, answersFrom, isClean };
+  return { ...owner, boot, epoch, since, prekeysFrom, numbersSince, isClean };
 }

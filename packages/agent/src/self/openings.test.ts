@@ -23,7 +23,6 @@ function opened(boot: number, instance = ours): Meta {
     numbersSince: 1,
     since: 1,
     prekeysFrom: 0,
-    answersFrom: 0,
   };
 }
 

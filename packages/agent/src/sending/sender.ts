@@ -6,11 +6,10 @@
 import { AgentMeshError, CONTENT_KIND, toHex } from '@agentmesh/crypto';
 import type { SequenceRange } from '@agentmesh/crypto';
 import { receiptBody } from '../conversation/body.js';
+import { isUnused } from '../conversation/compose.js';
 import type { Composed, Draft } from '../conversation/compose.js';
-import { loadPeer } from '../conversation/handshake.js';
 import { outgoingOf } from '../conversation/peer.js';
 import type { Peer } from '../conversation/peer.js';
-import { assertUsable } from '../conversation/trust.js';
 import { IdentityChangedError, SucceededError } from '../ground/errors.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import type { SendResult } from '../message/message.js';
@@ -96,22 +95,11 @@ export class Sender {
    * by a receipt that names the floor.
    */
   async answerRetry(aid: Uint8Array, ranges: readonly SequenceRange[]): Promise<void> {
-    const { identityLock, peers } = this.#parts.context;
-    await peers.run(toHex(aid), () => identityLock.shared(() => this.#sayAgain(aid, ranges)));
-  }
-
-  async #sayAgain(aid: Uint8Array, ranges: readonly SequenceRange[]): Promise<void> {
-    const { context, sessions } = this.#parts;
-    const tx = context.transaction();
-    const author = context.self.author();
-    const peer = await loadPeer(tx, aid);
-    if (peer === null || peer.succeededBy !== null) return;
-    assertUsable(peer);
-    const conversation = await sessions.current(tx, peer);
-    if (conversation === null) return;
-    const speech = new Speech(this.#parts, { tx, author, ...conversation });
-    const { keptFrom, next } = outgoingOf(peer, author.meta.numbersSince);
-    if (ranges.some(({ from }) => from < keptFrom)) {
+    using talk = await this.#parts.sessions.take(aid);
+    const speech = new Speech(this.#parts, talk);
+    const { keptFrom, next } = outgoingOf(talk.peer, talk.author.meta.numbersSince);
+    // First in its session comes something of this run of our store, never of an earlier one.
+    if (isUnused(talk) || ranges.some(({ from }) => from < keptFrom)) {
       speech.say({ kind: CONTENT_KIND.receipt, body: receiptBody(keptFrom - 1) });
     }
     const numbers = numbersIn(ranges, keptFrom, next);

@@ -1,0 +1,91 @@
+/** Which numbers of two runs of one store are the same, and which show that it went back in time. */
+import { describe, expect, test } from '@jest/globals';
+import type { Peer } from './peer.js';
+import { continued, decodeRunWord, encodeRunWord, isEarlierRun, windowsOf } from './run.js';
+import { emptyWindow, missing, observe } from './sequence-window.js';
+import type { SequenceWindow } from './sequence-window.js';
+
+const instance = (run: number): Uint8Array => new Uint8Array(16).fill(run, 8).fill(7, 0, 8);
+const msgId = (number: number, run: number): Uint8Array =>
+  new Uint8Array(16).fill(16 * run + number);
+const at = (run: number) => ({ since: 1, instance: instance(run) });
+
+function windowOfRun(run: number, ...numbers: readonly number[]): SequenceWindow {
+  return numbers.reduce(
+    (window, number) => observe(window, { number, msgId: msgId(number, run), boot: run }).window,
+    emptyWindow(at(run)),
+  );
+}
+
+const peerWith = (...windows: readonly SequenceWindow[]): Peer =>
+  ({ windows, instance: windows.at(-1)?.instance ?? null }) as unknown as Peer;
+
+const goesOn = (run: number, number: number) =>
+  ({ what: 'goesOn', instance: instance(run), number }) as const;
+
+describe('a run that goes on', () => {
+  test('begins with what is known of the numbers below it, holes included', () => {
+    const peer = peerWith(windowOfRun(1, 1, 2, 4));
+    const { window, wentBack } = continued(peer, at(2), goesOn(1, 6));
+    expect(wentBack).toBeNull();
+    expect(window.low).toBe(2);
+    const seen = observe(window, { number: 6, msgId: msgId(6, 2), boot: 2 }).window;
+    expect(missing(seen, 9)).toEqual([
+      { from: 3, to: 3 },
+      { from: 5, to: 5 },
+    ]);
+  });
+
+  test('shows that the store went back if numbers were used from there on', () => {
+    const parent = windowOfRun(1, 1, 2, 3);
+    const { window, wentBack } = continued(peerWith(parent), at(2), goesOn(1, 3));
+    expect(wentBack).toBe(parent);
+    expect([window.low, window.seen.map(({ number }) => number)]).toEqual([2, [1, 2]]);
+  });
+
+  test('of an instance that is not known misses its numbers, and takes none for received', () => {
+    const { window, wentBack } = continued(peerWith(), at(2), goesOn(1, 3));
+    expect([window.low, window.seen, wentBack]).toEqual([0, [], null]);
+  });
+
+  test('says so once: later words change nothing', () => {
+    const first = continued(peerWith(windowOfRun(1, 1, 2)), at(2), goesOn(1, 3)).window;
+    const peer = peerWith(windowOfRun(1, 1, 2), first);
+    expect(continued(peer, at(2), goesOn(1, 9)).window).toBe(first);
+  });
+});
+
+describe('a number', () => {
+  const parent = windowOfRun(1, 1, 2);
+  const child = continued(peerWith(parent), at(2), goesOn(1, 5)).window;
+  const peer = peerWith(parent, child);
+
+  test('below the later run counts in both, whichever of them it comes with', () => {
+    expect(windowsOf(peer, at(1), 3)).toEqual([parent, child]);
+    expect(windowsOf(peerWith(child), at(1), 3)).toEqual([child]);
+  });
+
+  test('from there on counts in its own run only', () => {
+    expect(windowsOf(peer, at(1), 5)).toEqual([parent]);
+    expect(windowsOf(peer, at(2), 5)).toEqual([child]);
+  });
+});
+
+test('runs are ordered by what was said of them', () => {
+  const child = continued(peerWith(windowOfRun(1, 1)), at(2), goesOn(1, 2)).window;
+  const grandchild = continued(peerWith(child), at(3), goesOn(2, 2)).window;
+  const peer = peerWith(child, grandchild);
+  expect(isEarlierRun(peer, at(1), instance(3))).toBe(true);
+  expect(isEarlierRun(peer, at(2), instance(3))).toBe(true);
+  expect(isEarlierRun(peer, at(3), instance(2))).toBe(false);
+});
+
+test('a word reads back as it was written, and nothing else is one', () => {
+  for (const word of [goesOn(1, 7), { ...goesOn(2, 2 ** 40), what: 'wentBack' as const }]) {
+    expect(decodeRunWord(encodeRunWord(word))).toEqual(word);
+  }
+  const body = encodeRunWord(goesOn(1, 7));
+  for (const bad of [body.subarray(1), Uint8Array.of(2, ...body.subarray(1)), new Uint8Array()]) {
+    expect(() => decodeRunWord(bad)).toThrow(expect.objectContaining({ code: 'BAD_CONTENT' }));
+  }
+});
