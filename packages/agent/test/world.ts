@@ -3,12 +3,13 @@
  * only the test moves. Owns the bringing up and taking down; hub and agents are the real ones.
  */
 import { AgentKeyPair, ready } from '@agentmesh/crypto';
-import { InterruptedHub, MaliciousHub, ManualHost, seededRandom } from '@agentmesh/hub-compliance';
+import { InterruptedHub, MaliciousHub, seededRandom } from '@agentmesh/hub-compliance';
 import { LocalHub } from '@agentmesh/hub-local';
 import type { LocalHubOptions } from '@agentmesh/hub-local';
 import { Agent } from '../src/index.js';
 import type { AgentEvents, AgentOptions, Message } from '../src/index.js';
 import type { Runtime } from '../src/index.js';
+import { DiskAwareHost } from './disk-aware-host.js';
 import { KeyLedger } from './key-ledger.js';
 import { TestStore } from './test-store.js';
 
@@ -48,7 +49,7 @@ const EVENTS: readonly (keyof AgentEvents)[] = [
 
 /** One hub and its agents. */
 export class World {
-  readonly host = new ManualHost();
+  readonly host = new DiskAwareHost();
   readonly ledger = new KeyLedger();
   readonly local: LocalHub;
   readonly network: InterruptedHub;
@@ -116,7 +117,8 @@ export class World {
     const runtime = this.runtime();
     const { hub } = this;
     const defaults = { hub, keyPair, store, runtime, logLevel: 'silent' } as const;
-    const agent = await Agent.create(name, { ...defaults, ...options });
+    const files = options.store === undefined ? {} : { store: this.host.watched(options.store) };
+    const agent = await Agent.create(name, { ...defaults, ...options, ...files });
     const events = Object.fromEntries(EVENTS.map((event) => [event, []])) as never;
     const resident: Resident = { agent, name, keyPair, store, messages: [], texts: [], events };
     for (const event of EVENTS) {
