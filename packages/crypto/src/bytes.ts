@@ -63,6 +63,11 @@ export function lp8(bytes: Uint8Array): Uint8Array {
   return concatBytes(u8(bytes.length), bytes);
 }
 
+/** lp32(x): four length bytes, then the bytes. */
+export function lp32(bytes: Uint8Array): Uint8Array {
+  return concatBytes(u32(bytes.length), bytes);
+}
+
 /** Whether two byte strings are equal, in time that depends on their lengths only. */
 export function equalBytes(a: Uint8Array, b: Uint8Array): boolean {
   if (a.length !== b.length) return false;

@@ -69,8 +69,20 @@ export { createPrekey, decodePrekeyPair, encodePrekeyPair } from './prekey-pair.
 export type { PrekeyPair, PrekeyRequest } from './prekey-pair.js';
 export { isHandedOver, verifyBundle, verifyBundleRecord } from './bundle.js';
 export type { Bundle, BundleExpectation, KnownPeer, PeerBundle } from './bundle.js';
-export { hubAuthBytes, hubIdOf, HubKeyPair, importHubKey, verifyHubAuth } from './hub-auth.js';
-export type { ChannelBindingType, HubAuthTranscript } from './hub-auth.js';
+export {
+  hubAuthBytes,
+  hubIdOf,
+  HubKeyPair,
+  hubProofBytes,
+  hubSaidBytes,
+  hubTranscript,
+  importHubKey,
+  transcriptWithAuth,
+  verifyHubAuth,
+  verifyHubProof,
+  verifyHubSaid,
+} from './hub-auth.js';
+export type { ChannelBindingType, HubAuthTranscript, HubGreeting } from './hub-auth.js';
 
 // Ground: loading, errors, limits, bytes.
 export { cryptoBackend, ready } from './sodium.js';

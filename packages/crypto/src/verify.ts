@@ -24,8 +24,20 @@ export { keyDigest, parsePrekeyRecord } from './prekey.js';
 export type { PrekeyKind, PrekeyRecord } from './prekey.js';
 export type { Bundle } from './bundle.js';
 
-export { hubAuthBytes, hubIdOf, HubKeyPair, importHubKey, verifyHubAuth } from './hub-auth.js';
-export type { ChannelBindingType, HubAuthTranscript } from './hub-auth.js';
+export {
+  hubAuthBytes,
+  hubIdOf,
+  HubKeyPair,
+  hubProofBytes,
+  hubSaidBytes,
+  hubTranscript,
+  importHubKey,
+  transcriptWithAuth,
+  verifyHubAuth,
+  verifyHubProof,
+  verifyHubSaid,
+} from './hub-auth.js';
+export type { ChannelBindingType, HubAuthTranscript, HubGreeting } from './hub-auth.js';
 
 export { sha256 } from '#hash';
 export { concatBytes, equalBytes, fromHex, toHex } from './bytes.js';

@@ -3,10 +3,10 @@
  * Owns the interface and its default; everything else in this package is handed a `ClientHost`.
  */
 import { openTcp } from '#tcp';
+import { openWebSocket } from '#websocket';
 import { systemClock, systemRandom } from '@agentmesh/protocol';
 import type { Clock, RandomSource } from '@agentmesh/protocol';
 import type { OpenTransport } from './transport.js';
-import { openWebSocket } from './websocket.js';
 
 /** Handed in, so that tests can hold time and cut connections. */
 export interface ClientHost {

@@ -1,11 +1,12 @@
 /**
  * One agent's line to its hub, through as many connections and addresses as it takes. Owns trying
  * again: back-off, requests that wait for the next connection, repeated sends (same envelope id, so
- * the hub says duplicate) and the news of it. One connection is the protocol's `HubChannel`.
+ * the hub says duplicate) and the news of it. One connection is the protocol's `HubChannel`. Only
+ * what a proved hub says ends a line; all else is told, and tried again.
  *
  *   connecting -> up <-> down -> closed
  */
-import { ProtocolError, SteadyClock } from '@agentmesh/protocol';
+import { isFinal, ProtocolError, SteadyClock } from '@agentmesh/protocol';
 import type {
   AgentMeshError,
   AgentPage,
@@ -59,9 +60,13 @@ const DOUBT_MS = 30_000;
 const REPEATED_AFTER: ReadonlySet<string> = new Set([
   'CONNECTION_LOST',
   'DISPLACED',
+  'HUB_UNPROVEN',
   'IDLE',
   'SHUTTING_DOWN',
 ]);
+
+/** What keeps a line down that is more than an address out of reach. */
+const TOLD: ReadonlySet<string> = new Set(['HUB_UNPROVEN']);
 
 export class HubLine implements HubConnection {
   readonly #options: HubLineOptions;
@@ -75,6 +80,8 @@ export class HubLine implements HubConnection {
   #end: { readonly error: AgentMeshError | null } | null = null;
   #stopTicking: (() => void) | null = null;
   #stopWaiting: (() => void) | null = null;
+  /** Calls off the attempt that is under way. */
+  readonly #calledOff = new AbortController();
   #attempt = 0;
   #route: HubRoute;
   #upSinceMs = 0;
@@ -94,7 +101,8 @@ export class HubLine implements HubConnection {
 
   /**
    * Connects for the first time, trying all addresses again for `connectTimeoutMs`; rejects with
-   * what they said last, or at once with what no retry can help.
+   * what they said last, or at once with what no retry can help. A key or version that nobody has
+   * proved yet is for the caller to decide: nothing has begun.
    */
   async open(): Promise<void> {
     const { connectTimeoutMs } = this.#options.settings;
@@ -148,6 +156,7 @@ export class HubLine implements HubConnection {
       settings,
       host,
       credentials: { ...shown, sign: (bytes) => credentials.sign(bytes) },
+      signal: this.#calledOff.signal,
       events: {
         deliver: (delivery) => this.#tell(() => events.deliver(delivery)),
         notice: (notice) => this.#tell(() => events.notice(notice)),
@@ -203,11 +212,11 @@ export class HubLine implements HubConnection {
     this.#stopTicking = null;
     if (this.#end !== null) return;
     const why = this.#judged(error);
-    if (why === null || !why.retryable) return this.#finish(why);
+    if (why === null || isFinal(why)) return this.#finish(why);
     this.#tell(() => this.#options.events.down(why));
     const wasStable = this.#steady.now() - this.#upSinceMs >= STABLE_MS;
     this.#route = movedOn(wasStable ? startedAfresh(this.#route) : this.#route, why);
-    void this.#restore();
+    void this.#restore(why);
   }
 
   /**
@@ -221,11 +230,16 @@ export class HubLine implements HubConnection {
     return new ProtocolError('CONNECTION_LOST', { detail: 'overtaken by ourselves', cause: error });
   }
 
-  async #restore(): Promise<void> {
+  /** Tells once what a user may have to decide about, until something else takes its place. */
+  async #restore(told: AgentMeshError): Promise<void> {
+    let { code } = told;
     while (this.#end === null) {
       const error = await this.#round();
       if (error === null || this.#end !== null) return;
-      if (!error.retryable) return this.#finish(error);
+      if (isFinal(error)) return this.#finish(error);
+      const isNews = error.code !== code && (!error.retryable || TOLD.has(error.code));
+      if (isNews) this.#tell(() => this.#options.events.down(error));
+      ({ code } = error);
       await this.#sleep(this.#pause());
     }
   }
@@ -249,6 +263,7 @@ export class HubLine implements HubConnection {
     if (this.#end !== null) return;
     const wasUp = this.#session !== null;
     this.#end = { error };
+    this.#calledOff.abort();
     this.#stopTicking?.();
     this.#stopWaiting?.();
     this.#wakeAll();

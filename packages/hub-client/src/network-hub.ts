@@ -39,8 +39,8 @@ export class NetworkHub implements Hub {
   }
 
   /**
-   * Connects an agent; tries a silent hub for `connectTimeoutMs`. Rejects with HUB_KEY_CHANGED
-   * before anything is sent when the hub shows another key than the pinned one.
+   * Connects an agent; tries a silent hub for `connectTimeoutMs`. Rejects with HUB_KEY_CHANGED when
+   * the hub proves another key than the pinned one: it has learnt nothing of the agent.
    */
   async connect(credentials: HubCredentials, events: HubEvents): Promise<HubConnection> {
     if (this.#closed) throw new NetworkHubError('HUB_CLOSED');

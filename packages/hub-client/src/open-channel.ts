@@ -17,6 +17,8 @@ export interface ChannelRequest {
   readonly host: ClientHost;
   readonly credentials: HubCredentials;
   readonly events: HubChannelOptions['events'];
+  /** Calls the attempt off. */
+  readonly signal: AbortSignal;
 }
 
 /** A channel that is authenticated and not yet started, or why there is none. */
@@ -27,13 +29,16 @@ export type ChannelResult =
 
 /** Tries once. Never throws for what a network or a hub can do. */
 export async function openChannel(request: ChannelRequest): Promise<ChannelResult> {
-  const { address, settings, host } = request;
+  const { address, settings, host, signal } = request;
   const inbound = new Inbound(address);
   let reached = false;
   try {
     const transport = await host.open(address, inbound, {
-      frameBytes: PROTOCOL_LIMITS.frameBytes,
+      get frameBytes() {
+        return inbound.maxFrameLength;
+      },
       connectMs: settings.patience.connectMs,
+      signal,
     });
     reached = true;
     return { ok: true, channel: await channelOver(transport, inbound, request) };
@@ -47,7 +52,7 @@ export async function openChannel(request: ChannelRequest): Promise<ChannelResul
 function channelOver(
   transport: Transport,
   inbound: Inbound,
-  { address, settings, host, credentials, events }: ChannelRequest,
+  { address, settings, host, credentials, events, signal }: ChannelRequest,
 ): Promise<HubChannel> {
   const channel = new HubChannel({
     credentials,
@@ -60,7 +65,10 @@ function channelOver(
   });
   inbound.join(channel);
   const { authenticationMs: waitMs } = settings.patience;
-  return authenticated(channel, { transport, host, address, waitMs });
+  const giveUp = (): void => void channel.close();
+  signal.addEventListener('abort', giveUp);
+  const done = (): void => signal.removeEventListener('abort', giveUp);
+  return authenticated(channel, { transport, host, address, waitMs }).finally(done);
 }
 
 /** A channel whose hub has not proved itself yet. */
@@ -88,7 +96,7 @@ async function authenticated(
   }
 }
 
-/** Holds what a transport says until the channel exists; the hub may greet at once. */
+/** Holds what a transport says until the channel exists: whoever answers may speak at once. */
 class Inbound {
   readonly #address: HubAddress;
   #channel: HubChannel | null = null;
@@ -96,6 +104,10 @@ class Inbound {
 
   constructor(address: HubAddress) {
     this.#address = address;
+  }
+
+  get maxFrameLength(): number {
+    return this.#channel?.maxFrameLength ?? PROTOCOL_LIMITS.preAuthFrameBytes;
   }
 
   join(channel: HubChannel): void {

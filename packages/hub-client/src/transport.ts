@@ -33,7 +33,7 @@ export interface Transport {
   readonly channelBinding: ChannelBinding;
   /** Queues one frame. Nothing is promised until the hub answers. */
   send(text: string): void;
-  /** Ends the connection after what was queued; `lost` follows. */
+  /** Ends the connection after what was queued; from now on it keeps no process alive. */
   close(): void;
 }
 
@@ -46,8 +46,13 @@ export type OpenTransport = (
 
 /** Bounds of one connection. */
 export interface TransportLimits {
-  /** Longest frame that a hub may send, in bytes. */
+  /** Longest frame that may come, in bytes; it grows once the hub has proved its key. */
   readonly frameBytes: number;
   /** Time to connect, in milliseconds. */
   readonly connectMs: number;
+  /** Calls off an attempt that is not connected yet. */
+  readonly signal: AbortSignal;
 }
+
+/** How long an end of ours may wait for the other one, in milliseconds. */
+export const CLOSING_MS = 1_000;

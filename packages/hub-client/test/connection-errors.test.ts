@@ -9,11 +9,11 @@ import { expect, test } from '@jest/globals';
 
 import { connectionLost, noAnswer } from '../src/connection-errors.js';
 import { openTcp } from '../src/tcp/node.js';
-import { openWebSocket } from '../src/websocket.js';
+import { openWebSocket } from '../src/websocket/node.js';
 import type { HubAddress } from '../src/transport.js';
 
 const events = { text: () => undefined, lost: () => undefined };
-const limits = { frameBytes: 1_000, connectMs: 2_000 };
+const limits = { frameBytes: 1_000, connectMs: 2_000, signal: new AbortController().signal };
 
 /** A port at which nobody listens. */
 async function closedPort(): Promise<number> {
@@ -37,7 +37,9 @@ test('a hub that is not there is named with its port and the reason', async () =
   });
   await expect(openWebSocket(addressAt(port, 'websocket'), events, limits)).rejects.toMatchObject({
     code: 'CONNECTION_LOST',
-    message: expect.stringContaining(`Cannot reach hub ws://127.0.0.1:${port} (WebSocket closed`),
+    message: expect.stringContaining(
+      `Cannot reach hub ws://127.0.0.1:${port} (ECONNREFUSED): check`,
+    ),
   });
 });
 

@@ -165,11 +165,16 @@ describe('conditions that no retry can help', () => {
   test('another hub at the same address is refused with HUB_KEY_CHANGED before authentication', async () => {
     const { cable, hub, diaries } = await twoAgents();
     const store = new MemoryHubStore();
+    const real = cable.hub;
     cable.hub = new LocalHub({ store });
     cable.cut();
-    await diaries.alice.until('closed HUB_KEY_CHANGED');
-    await diaries.bob.until('closed HUB_KEY_CHANGED');
+    await diaries.alice.until('down HUB_KEY_CHANGED');
+    await diaries.bob.until('down HUB_KEY_CHANGED');
     expect(await store.names({ prefix: '', after: '', max: 9 })).toEqual([]);
+    // It is news, not an end: the hub with the right key serves again.
+    cable.hub = real;
+    await diaries.alice.until('authenticated');
+    await diaries.bob.until('authenticated');
     await hub.close();
   });
 

@@ -186,12 +186,13 @@ describe('a hub with another key among several', () => {
     expect(await strangers.names({ prefix: '', after: '', max: 9 })).toEqual([]);
   });
 
-  test('everywhere ends the line, and the error says where', async () => {
+  test('everywhere is news of the line, and the error of a first connection says where', async () => {
     const { board, diary } = await connected();
     const strange = new LocalHub();
     for (const cable of board.cables.values()) cable.hub = strange;
     board.at(board.latest).cut();
-    await diary.until('closed HUB_KEY_CHANGED');
+    await diary.until('down HUB_KEY_CHANGED');
+    expect(diary.news.filter((news) => news.startsWith('closed'))).toEqual([]);
     const hub = board.client({ hubKey: new Uint8Array(32).fill(9) });
     const connecting = hub.connect(new TestAgent('bob', random).credentials(), new Diary());
     const error: unknown = await connecting.catch((thrown: unknown) => thrown);

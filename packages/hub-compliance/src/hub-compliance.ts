@@ -6,7 +6,6 @@ import { describe } from '@jest/globals';
 import {
   hubAuthAttacks,
   hubConnections,
-  hubGreeting,
   hubNames,
   hubRegistration,
   hubStrangerFrames,
@@ -23,6 +22,7 @@ import {
   hubSuccessionRepeated,
 } from './hub-directory.js';
 import { hubDeadLetters, hubExpiry, hubNotices } from './hub-fates.js';
+import { hubGreeting, hubWord } from './hub-greeting.js';
 import { hubInterface, hubInterfaceEnds } from './hub-interface.js';
 import { hubExtremes, hubRates, hubSizes } from './hub-limits.js';
 import {
@@ -42,6 +42,7 @@ import type { StartHub } from './hub-under-test.js';
 
 const PARTS = [
   hubGreeting,
+  hubWord,
   hubAuthAttacks,
   hubStrangers,
   hubStrangerFrames,

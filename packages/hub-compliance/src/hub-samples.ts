@@ -94,7 +94,7 @@ export function deliveredIds(client: RawClient): Uint8Array[] {
 /** The id that identity records name, as a stranger can read it. */
 export async function hubIdOfHub(hub: HubUnderTest): Promise<Uint8Array> {
   const client = await RawClient.connect(hub);
-  const { hubKey } = await client.next('hello');
+  const { hubKey } = (await client.begin()).hello;
   client.close();
   return hubIdOf(hubKey);
 }

@@ -2,7 +2,15 @@
  * A client without manners: sends any text or frame and shows every frame that comes back. Owns the
  * waiting for frames; judges nothing.
  */
-import { createAuth, encodeFrame, NO_CHANNEL_BINDING, parseHubFrame } from '@agentmesh/protocol';
+import {
+  acceptHello,
+  createAuth,
+  createBegin,
+  encodeFrame,
+  NO_CHANNEL_BINDING,
+  parseHubFrame,
+  wasSaidByHub,
+} from '@agentmesh/protocol';
 import type {
   AuthFrame,
   ChannelTransport,
@@ -10,7 +18,10 @@ import type {
   HelloFrame,
   HubCredentials,
   HubFrame,
+  HubVoice,
+  ProvedHub,
   RequestFrame,
+  SignedFrame,
 } from '@agentmesh/protocol';
 import type { HubUnderTest } from './hub-under-test.js';
 import { seededRandom } from './seeded-random.js';
@@ -29,7 +40,10 @@ export class RawClient {
   readonly frames: HubFrame[] = [];
   readonly #arrivals = new Set<() => void>();
   readonly #hub: HubUnderTest;
+  /** The text of each frame that came. */
+  readonly #texts = new WeakMap<HubFrame, string>();
   #transport: ChannelTransport | null = null;
+  #voice: HubVoice | null = null;
   #lastId = 1_000;
   #closed = false;
 
@@ -37,7 +51,7 @@ export class RawClient {
     this.#hub = hub;
   }
 
-  /** Connects without saying anything. */
+  /** Connects without saying anything; nor does the hub. */
   static async connect(hub: HubUnderTest): Promise<RawClient> {
     const client = new RawClient(hub);
     client.#transport = await hub.open({
@@ -59,14 +73,32 @@ export class RawClient {
     return this.#closed;
   }
 
-  /** An `auth` frame that answers this connection's `hello`, which is taken. */
-  async auth(credentials: HubCredentials): Promise<{ frame: AuthFrame; hello: HelloFrame }> {
-    const hello = await this.next('hello');
-    const clientNonce = seededRandom(this.#lastId)(32);
+  /** Lets the hub prove its key. */
+  async begin(): Promise<{ hello: HelloFrame; hub: ProvedHub }> {
+    const begin = createBegin(seededRandom(this.#lastId)(32));
+    this.sendText(begin.text);
+    const frame = await this.next('hello');
+    const hello = { frame, text: this.#texts.get(frame) ?? '' };
     const channelBinding = NO_CHANNEL_BINDING;
+    const hub = acceptHello({ begin, hello, channelBinding, pinnedHubKey: null });
+    if (!hub.ok) throw hub.error;
+    this.#voice = { hubKey: hub.value.hubKey, transcript: hub.value.transcript };
+    return { hello: frame, hub: hub.value };
+  }
+
+  /** Begins, and makes the `auth` frame that answers the hub's greeting. */
+  async auth(credentials: HubCredentials): Promise<{ frame: AuthFrame; hello: HelloFrame }> {
+    const { hello, hub } = await this.begin();
     const id = this.nextId();
-    const { frame } = createAuth({ id, hello, credentials, clientNonce, channelBinding });
-    return { frame, hello };
+    const auth = createAuth({ id, hub, credentials, channelBinding: NO_CHANNEL_BINDING });
+    this.#voice = auth.voice;
+    return { frame: auth.frame, hello };
+  }
+
+  /** Whether the hub signed a frame that came, for this connection and what was sent on it. */
+  isSigned(frame: SignedFrame): boolean {
+    const text = this.#texts.get(frame);
+    return this.#voice !== null && text !== undefined && wasSaidByHub(this.#voice, { frame, text });
   }
 
   nextId(): number {
@@ -128,6 +160,7 @@ export class RawClient {
   #receive(text: string): void {
     const decoded = parseHubFrame(text);
     if (!decoded.ok) throw decoded.error;
+    this.#texts.set(decoded.frame, text);
     this.frames.push(decoded.frame);
     this.#wake();
   }

@@ -1,21 +1,29 @@
 /**
- * The hub's side of mutual authentication (protocol.md §2.15): what `hello` says, whether `auth` is
- * let in, and what `auth_ok` proves. Owns that decision; deadlines and the one attempt per
- * connection are `connection`'s.
+ * The hub's side of mutual authentication (protocol.md §2.15): what `hello` says and proves, whether
+ * `auth` is let in, and what `auth_ok` tells. Owns that decision; deadlines and the one attempt per
+ * connection are `connection`'s, signatures of what is said later `signed-link`'s.
  */
 import {
+  commonFeatures,
+  greet,
   keyDigest,
+  negotiateVersion,
   ProtocolError,
+  SUPPORTED_FEATURES,
   SUPPORTED_VERSIONS,
   verifyClientAuth,
 } from '@agentmesh/protocol';
 import type {
   AuthFrame,
   AuthOkFrame,
+  BeginFrame,
   ChannelBinding,
   HelloFrame,
+  HubLimits,
   PublicIdentity,
+  Spoken,
 } from '@agentmesh/protocol';
+import type { CoreLimits } from './core-limits.js';
 import type { HubContext } from './hub-context.js';
 import type { ClaimResult, KeyInventory } from './hub-store.js';
 import type { AgentSpending } from './neighbours.js';
@@ -29,58 +37,104 @@ export interface Admission {
   readonly retired: boolean;
   readonly connection: number;
   readonly spent: AgentSpending | null;
-  readonly reply: AuthOkFrame;
+  readonly reply: Omit<AuthOkFrame, 'signature'>;
 }
 
 /** What {@link admit} judges. */
 export interface AdmissionRequest {
   readonly frame: AuthFrame;
-  /** Of this connection's `hello`. */
-  readonly serverNonce: Uint8Array;
-  readonly nonceIssuedMs: number;
+  readonly greeted: GreetedClient;
   readonly nowMs: number;
   readonly channelBinding: ChannelBinding;
 }
 
-/** The greeting of a fresh connection. */
-export function helloOf(hub: HubContext, serverNonce: Uint8Array): HelloFrame {
-  const { blobBytes, maxTtlSeconds, inFlight, signedPrekeys, oneTimePrekeys } = hub.limits;
-  return {
+/** What is known of a client that the hub has greeted: nothing but its nonce and what it can do. */
+export interface GreetedClient {
+  readonly clientNonce: Uint8Array;
+  readonly serverNonce: Uint8Array;
+  /** When the hub's nonce was sent, in steady time. */
+  readonly nonceIssuedMs: number;
+  /** What both sides can do beyond their common version. */
+  readonly features: readonly string[];
+}
+
+/** The answer to `begin`, and the transcript of the connection from then on; throws VERSION. */
+export function welcome(
+  hub: HubContext,
+  begin: Spoken<BeginFrame>,
+  channelBinding: ChannelBinding,
+): { readonly hello: HelloFrame; readonly transcript: Uint8Array; readonly client: GreetedClient } {
+  const { versions, features, clientNonce } = begin.frame;
+  const version = negotiateVersion(versions);
+  if (version === null) throw noCommonVersion(versions);
+  const serverNonce = hub.host.random(32);
+  const hello: Omit<HelloFrame, 'proof'> = {
     type: 'hello',
-    versions: [...SUPPORTED_VERSIONS],
+    version,
+    features: [...SUPPORTED_FEATURES],
     hubKey: hub.hubKey.publicKey,
     serverNonce,
     time: hub.host.clock(),
-    limits: { blobBytes, ttlSeconds: maxTtlSeconds, inFlight, signedPrekeys, oneTimePrekeys },
+    limits: announced(hub.limits),
+  };
+  const { frame, transcript } = greet({ hubKey: hub.hubKey, begin, hello, channelBinding });
+  const nonceIssuedMs = hub.steady.now();
+  const client = { clientNonce, serverNonce, nonceIssuedMs, features: commonFeatures(features) };
+  return { hello: frame, transcript, client };
+}
+
+function noCommonVersion(offered: readonly number[]): ProtocolError {
+  const [ours, theirs] = [SUPPORTED_VERSIONS.join(', '), offered.join(', ')];
+  return new ProtocolError('VERSION', {
+    message: `This hub speaks protocol version ${ours}, the client ${theirs}: upgrade the older side`,
+  });
+}
+
+/** What clients need to stay within the limits by themselves. */
+function announced(limits: CoreLimits): HubLimits {
+  const { blobBytes, inFlight, signedPrekeys, oneTimePrekeys } = limits;
+  return {
+    blobBytes,
+    ttlSeconds: limits.maxTtlSeconds,
+    inFlight,
+    signedPrekeys,
+    oneTimePrekeys,
+    perSecond: limits.sendsPerSecond,
+    burst: limits.sendBurst,
+    bytesPerSecond: limits.sendBytesPerSecond,
+    pending: limits.pendingRequests,
   };
 }
 
 /**
- * Verifies the client, binds or compares its name, records its store opening, and signs the hub's
- * side. Rejects with BAD_AUTH, BLOCKED, REVOKED, NAME_TAKEN or REGISTRATION_REFUSED; then nothing
- * changed.
+ * Verifies the client, binds or compares its name, and records its store opening. Rejects with
+ * BAD_AUTH, TIMEOUT, BLOCKED, REVOKED, NAME_TAKEN or REGISTRATION_REFUSED; then nothing changed.
+ * Whoever may not register does not learn whether the name is free.
  */
 export async function admit(hub: HubContext, request: AdmissionRequest): Promise<Admission> {
-  const verified = verifyClientAuth({ ...request, hubKey: hub.hubKey.publicKey });
+  const { frame, greeted, nowMs, channelBinding } = request;
+  const hubKey = hub.hubKey.publicKey;
+  const verified = verifyClientAuth({ frame, ...greeted, hubKey, nowMs, channelBinding });
   if (!verified.ok) throw verified.error;
-  const { name, identity, instance, boot, answer } = verified.value;
+  const { name, identity, instance, boot } = verified.value;
   const { aid } = identity;
   if (hub.isBlocked(aid)) throw new ProtocolError('BLOCKED');
+  const may = mayRegister(hub.registration, { name, aid, token: frame.token });
   const claim = await hub.store.claim({
     name,
     aid,
     opening: { instance, boot },
-    mayRegister: mayRegister(hub.registration, { name, aid, token: request.frame.token }),
+    mayRegister: may,
     nowMs: hub.host.clock(),
     retiredMs: hub.limits.retiredMs,
   });
+  if (claim.status === 'name_taken' && !may) throw claimRefusal('not_registered');
   if (claim.status !== 'ok') throw claimRefusal(claim.status);
   const keys = await hub.store.keys(aid);
   const queued = await hub.store.queued(aid);
-  const reply: AuthOkFrame = {
+  const reply: Admission['reply'] = {
     type: 'auth_ok',
-    re: request.frame.id,
-    signature: hub.hubKey.sign(answer),
+    re: frame.id,
     lastInstance: claim.lastOpening?.instance ?? null,
     lastBoot: claim.lastOpening?.boot ?? null,
     ...keyStateOf(keys),

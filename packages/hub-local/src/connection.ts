@@ -1,18 +1,28 @@
 /**
- * One connection's life: greeted, authenticating, ready, closed. Owns its deadlines, its bad frames
- * and who may speak when; what an authenticated agent may do is `session`.
+ * One connection's life: silent, greeted, authenticating, ready, closed. Owns its deadlines, its bad
+ * frames and who may speak when; what an authenticated agent may do is `session`.
  */
-import { CLOSE_CODES, ERROR_CODES, errorFrame, ProtocolError } from '@agentmesh/protocol';
-import type { AuthFrame, ClientFrame, Decoded, ErrorCode } from '@agentmesh/protocol';
-import { admit, helloOf } from './authentication.js';
-import type { Admission } from './authentication.js';
+import { CLOSE_CODES, ERROR_CODES, errorFrame, ProtocolError, tooLate } from '@agentmesh/protocol';
+import type {
+  AuthFrame,
+  BeginFrame,
+  ClientFrame,
+  Decoded,
+  ErrorCode,
+  Spoken,
+} from '@agentmesh/protocol';
+import { admit, welcome } from './authentication.js';
+import type { Admission, GreetedClient } from './authentication.js';
 import type { HubContext } from './hub-context.js';
 import type { Peer } from './link.js';
 import { adoptSpending } from './neighbourhood.js';
 import { Session } from './session.js';
+import { SignedLink } from './signed-link.js';
 
 type Phase =
-  | { readonly name: 'greeted'; readonly serverNonce: Uint8Array }
+  /** Until the client has spoken, the hub says nothing. */
+  | { readonly name: 'silent' }
+  | { readonly name: 'greeted'; readonly client: GreetedClient }
   | { readonly name: 'authenticating' }
   | { readonly name: 'ready'; readonly session: Session }
   | { readonly name: 'closed' };
@@ -24,8 +34,8 @@ export const GOING_AWAY = 1001;
 export interface ServedConnection {
   /** Longest text of a frame that may be decoded now. */
   readonly maxFrameLength: number;
-  /** A frame arrived, readable or not. */
-  receive(decoded: Decoded<ClientFrame>): void;
+  /** A frame arrived, readable or not, with its text as it was received. */
+  receive(decoded: Decoded<ClientFrame>, text: string): void;
   /** The link's backlog has shrunk. */
   drained(): void;
   /** The transport lost or closed the connection. */
@@ -36,23 +46,22 @@ export interface ServedConnection {
 export class Connection implements ServedConnection {
   readonly peer: Peer;
   readonly #hub: HubContext;
+  readonly #link: SignedLink;
   readonly #onGone: (connection: Connection) => void;
   readonly openedMs: number;
   #heardMs: number;
   #badFrames = 0;
   #earlyFrames = 0;
-  #phase: Phase;
+  #phase: Phase = { name: 'silent' };
 
-  /** Greets at once. `onGone` is called once, when the connection is over for whatever reason. */
+  /** `onGone` is called once, when the connection is over for whatever reason. */
   constructor(hub: HubContext, peer: Peer, onGone: (connection: Connection) => void) {
     this.#hub = hub;
     this.peer = peer;
     this.#onGone = onGone;
     this.openedMs = hub.steady.now();
     this.#heardMs = this.openedMs;
-    const serverNonce = hub.host.random(32);
-    this.#phase = { name: 'greeted', serverNonce };
-    peer.link.send(helloOf(hub, serverNonce));
+    this.#link = new SignedLink(peer.link, hub.hubKey);
   }
 
   get remote(): string | null {
@@ -68,7 +77,7 @@ export class Connection implements ServedConnection {
     return this.isReady ? frameBytes : preAuthFrameBytes;
   }
 
-  receive(decoded: Decoded<ClientFrame>): void {
+  receive(decoded: Decoded<ClientFrame>, text: string): void {
     const phase = this.#phase;
     if (phase.name === 'closed') return;
     this.#heardMs = this.#hub.steady.now();
@@ -77,7 +86,8 @@ export class Connection implements ServedConnection {
     if (!decoded.ok) return this.#badFrame(decoded.error, decoded.id);
     const { frame } = decoded;
     if (frame.type === 'ping') return this.#answerPing(phase, frame.id);
-    if (frame.type === 'auth') return this.#authenticate(phase, frame);
+    if (frame.type === 'begin') return this.#greet(phase, { frame, text });
+    if (frame.type === 'auth') return this.#authenticate(phase, { frame, text });
     if (phase.name === 'ready') return phase.session.handle(frame);
     this.#badFrame(new ProtocolError('NOT_AUTHENTICATED'), 'id' in frame ? frame.id : undefined);
   }
@@ -92,12 +102,12 @@ export class Connection implements ServedConnection {
 
   /** Deadlines, and pushes that time has made due. */
   tick(nowMs: number): void {
-    const { authenticationMs, silenceMs } = this.#hub.limits;
+    const { beginMs, authenticationMs, silenceMs } = this.#hub.limits;
     if (nowMs - this.#heardMs > silenceMs) return this.#end('IDLE');
     if (this.#phase.name === 'ready') return this.#phase.session.pump(nowMs);
-    if (nowMs - this.openedMs > authenticationMs) {
-      this.#fail(new ProtocolError('BAD_AUTH', { detail: 'too late' }));
-    }
+    const waitedMs = nowMs - this.openedMs;
+    if (this.#phase.name === 'silent' && waitedMs > beginMs) return this.#fail(noBegin());
+    if (waitedMs > authenticationMs) this.#fail(tooLate());
   }
 
   /** The hub needs the room for somebody whose share is smaller. */
@@ -113,39 +123,53 @@ export class Connection implements ServedConnection {
 
   #answerPing(phase: Phase, id: number): void {
     if (phase.name === 'ready' && !phase.session.mayPing()) return this.#end('FLOOD');
-    this.peer.link.send({ type: 'pong', re: id });
+    this.#link.send({ type: 'pong', re: id });
   }
 
-  #authenticate(phase: Phase, auth: AuthFrame): void {
+  /** Proves the hub's key to whoever has begun. */
+  #greet(phase: Phase, begin: Spoken<BeginFrame>): void {
+    if (phase.name !== 'silent') {
+      return this.#badFrame(new ProtocolError('BAD_AUTH', { detail: 'second begin' }));
+    }
+    try {
+      const { hello, transcript, client } = welcome(this.#hub, begin, this.peer.channelBinding);
+      this.#phase = { name: 'greeted', client };
+      this.#link.greeted(transcript);
+      this.#link.send(hello);
+    } catch (error) {
+      this.#fail(error instanceof ProtocolError ? error : this.#internal(error));
+    }
+  }
+
+  #authenticate(phase: Phase, { frame, text }: Spoken<AuthFrame>): void {
+    if (phase.name === 'silent') {
+      return this.#badFrame(new ProtocolError('NOT_AUTHENTICATED', { detail: 'begin' }), frame.id);
+    }
     if (phase.name !== 'greeted') {
-      return this.#badFrame(new ProtocolError('BAD_AUTH', { detail: 'second attempt' }), auth.id);
+      return this.#badFrame(new ProtocolError('BAD_AUTH', { detail: 'second attempt' }), frame.id);
     }
     // The nonce leaves with the phase: it is used once, whatever comes of it.
     this.#phase = { name: 'authenticating' };
-    const request = {
-      frame: auth,
-      serverNonce: phase.serverNonce,
-      nonceIssuedMs: this.openedMs,
-      nowMs: this.#heardMs,
-      channelBinding: this.peer.channelBinding,
-    };
+    this.#link.authenticating(text);
+    const { channelBinding } = this.peer;
+    const request = { frame, greeted: phase.client, nowMs: this.#heardMs, channelBinding };
     admit(this.#hub, request).then(
       (admission) => this.#admit(admission),
-      (error: unknown) => this.#refuse(error, auth.id),
+      (error: unknown) => this.#refuse(error, frame.id),
     );
   }
 
   #admit(admission: Admission): void {
     if (this.#phase.name !== 'authenticating') return;
     const { roster, steady, neighbourhood } = this.#hub;
-    const { link } = this.peer;
+    const link = this.#link;
     const session = new Session(this.#hub, admission, { link, close: (code) => this.#end(code) });
     const entry = roster.enter(session);
     if (entry === 'revoked') return this.#refuse(new ProtocolError('REVOKED'), admission.reply.re);
     if (entry === 'displaced') return this.#end('DISPLACED');
     if (admission.spent !== null) adoptSpending(this.#hub, session.key, admission.spent);
     this.#phase = { name: 'ready', session };
-    link.send(admission.reply);
+    link.admit(admission.reply);
     session.start(steady.now());
     neighbourhood.admitted(session);
   }
@@ -157,12 +181,17 @@ export class Connection implements ServedConnection {
     this.#fail(new ProtocolError('STORAGE'), re);
   }
 
+  #internal(cause: unknown): ProtocolError {
+    this.#hub.observer.failed?.(cause);
+    return new ProtocolError('INTERNAL');
+  }
+
   /** Answers a bad frame; the last tolerated one closes the connection. */
   #badFrame(error: ProtocolError, re?: number): void {
     this.#badFrames += 1;
     if (this.#badFrames >= this.#hub.limits.badFrames) return this.#fail(error, re, 'protocol');
     this.#hub.observer.refused?.(error, this.peer.remote);
-    this.peer.link.send(errorFrame(error, re));
+    this.#link.send(errorFrame(error, re));
   }
 
   /** Answers and closes; by default a connection that did not authenticate. */
@@ -172,18 +201,18 @@ export class Connection implements ServedConnection {
     reason: keyof typeof CLOSE_CODES = 'authentication',
   ): void {
     this.#hub.observer.refused?.(error, this.peer.remote);
-    this.peer.link.send(errorFrame(error, re));
+    this.#link.send(errorFrame(error, re));
     this.#leave(true);
-    this.peer.link.close(CLOSE_CODES[reason], error.code);
+    this.#link.close(CLOSE_CODES[reason], error.code);
   }
 
   /** Says goodbye and closes. */
   #end(code: ErrorCode): void {
     if (this.#phase.name === 'closed') return;
-    this.peer.link.send({ type: 'bye', code });
+    this.#link.send({ type: 'bye', code });
     this.#leave(true);
     const { closes } = ERROR_CODES[code];
-    this.peer.link.close(closes === undefined ? GOING_AWAY : CLOSE_CODES[closes], code);
+    this.#link.close(closes === undefined ? GOING_AWAY : CLOSE_CODES[closes], code);
   }
 
   #leave(counts: boolean): void {
@@ -196,4 +225,11 @@ export class Connection implements ServedConnection {
     }
     this.#onGone(this);
   }
+}
+
+/** Whoever waits for the hub to speak first is of an older protocol, or speaks another one. */
+function noBegin(): ProtocolError {
+  return new ProtocolError('VERSION', {
+    message: 'This hub expects a begin frame first: upgrade the client',
+  });
 }

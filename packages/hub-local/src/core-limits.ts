@@ -34,6 +34,7 @@ export const CORE_LIMITS = {
   initialCreditMessages: PROTOCOL_LIMITS.initialCreditMessages,
   initialCreditBytes: PROTOCOL_LIMITS.initialCreditBytes,
   listNames: PROTOCOL_LIMITS.listNames,
+  beginMs: PROTOCOL_LIMITS.beginMs,
   authenticationMs: PROTOCOL_LIMITS.authenticationMs,
   silenceMs: PROTOCOL_LIMITS.silenceMs,
   connections: PROTOCOL_LIMITS.connections,
@@ -52,7 +53,7 @@ export const CORE_LIMITS = {
   /** Refused requests that one sender may pile up before the connection is closed as a flood. */
   refusedBurst: 1_000,
   /** Unanswered `put_*`, `get_bundle` and `list` of one connection; they are done one by one. */
-  pendingRequests: 64,
+  pendingRequests: PROTOCOL_LIMITS.pendingRequests,
   /** Blob bytes of all senders that wait for their commit: bounds the hub's memory. */
   uncommittedBytes: 64 * MIB,
   /** Envelopes that make a commit start before the turn of the loop ends (hub.md §4). */

@@ -95,7 +95,7 @@ export class Loopback {
     this.#toClient = [];
     this.#backlog = 0;
     for (const text of toHub) {
-      this.#served?.receive(parseClientFrame(text, this.#served.maxFrameLength));
+      this.#served?.receive(parseClientFrame(text, this.#served.maxFrameLength), text);
     }
     for (const text of toClient) this.#client?.receive(text);
     if (toClient.length > 0) this.#served?.drained();

@@ -18,7 +18,7 @@ import type { EndCode, LiveSession } from './roster.js';
 import { SerialTasks } from './serial-tasks.js';
 
 /** Frames of an authenticated agent. */
-export type VerbFrame = Exclude<ClientFrame, { type: 'auth' | 'ping' }>;
+export type VerbFrame = Exclude<ClientFrame, { type: 'begin' | 'auth' | 'ping' }>;
 type RequestFrame = Exclude<VerbFrame, { type: 'send' | 'ack' | 'nack' | 'credit' }>;
 
 const BUSY_MS = 100;

@@ -1,6 +1,13 @@
 /** A hub core without a machine: time, turns and connections are the test's. */
 import { AgentKeyPair } from '@agentmesh/crypto';
-import { createAuth, NO_CHANNEL_BINDING, ready } from '@agentmesh/protocol';
+import {
+  acceptHello,
+  createAuth,
+  createBegin,
+  encodeFrame,
+  NO_CHANNEL_BINDING,
+  ready,
+} from '@agentmesh/protocol';
 import type { ClientFrame, HubFrame, RandomSource } from '@agentmesh/protocol';
 import { coreLimits, HubCore, MemoryHubStore } from '../src/index.js';
 import type { CoreLimits, HubHost, HubObserver, HubStore, Link } from '../src/index.js';
@@ -72,27 +79,37 @@ export class FakeLink implements Link {
 export class CoreClient {
   readonly link = new FakeLink();
   readonly connection: ServedConnection;
+  readonly #begin = createBegin(new Uint8Array(32).fill(2));
   #lastId = 0;
 
+  /** Connects and begins. */
   constructor(core: HubCore, remote: string | null = null) {
     const channelBinding = NO_CHANNEL_BINDING;
     this.connection = core.connect({ link: this.link, channelBinding, remote });
+    this.connection.receive({ ok: true, frame: this.#begin.frame }, this.#begin.text);
   }
 
   /** Sends a frame; gives the number it has. */
   send(frame: ClientFrame | Omit<ClientFrame, 'id'>): number {
     this.#lastId += 1;
     const numbered = { ...frame, id: this.#lastId } as ClientFrame;
-    this.connection.receive({ ok: true, frame: numbered });
+    this.connection.receive({ ok: true, frame: numbered }, '');
     return this.#lastId;
   }
 
   auth(keyPair: AgentKeyPair, name: string): void {
     const [hello] = this.link.take('hello');
     if (hello === undefined) throw new TypeError('no hello');
-    const { frame } = createAuth({
+    const accepted = acceptHello({
+      begin: this.#begin,
+      hello: { frame: hello, text: encodeFrame(hello) },
+      channelBinding: NO_CHANNEL_BINDING,
+      pinnedHubKey: null,
+    });
+    if (!accepted.ok) throw accepted.error;
+    const { frame, text } = createAuth({
       id: 0,
-      hello,
+      hub: accepted.value,
       credentials: {
         name,
         identity: keyPair.identity,
@@ -100,10 +117,9 @@ export class CoreClient {
         boot: 1,
         sign: (bytes) => keyPair.sign(bytes),
       },
-      clientNonce: new Uint8Array(32).fill(2),
       channelBinding: NO_CHANNEL_BINDING,
     });
-    this.connection.receive({ ok: true, frame });
+    this.connection.receive({ ok: true, frame }, text);
   }
 
   /** Envelopes of 32 bytes, all different. */

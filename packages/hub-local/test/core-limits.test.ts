@@ -135,7 +135,7 @@ describe('envelopes that find no room on their connection', () => {
   test('wait for credit as well', async () => {
     const { read, drain, slow, host } = await waiting(3, { initialCreditMessages: 1 });
     expect(await drain()).toEqual([1]);
-    slow.connection.receive({ ok: true, frame: { type: 'credit', messages: 2, bytes: 0 } });
+    slow.connection.receive({ ok: true, frame: { type: 'credit', messages: 2, bytes: 0 } }, '');
     await host.settle();
     expect(slow.link.take('deliver').map(({ seq }) => seq)).toEqual([2, 3]);
     expect(read).not.toHaveBeenCalled();

@@ -29,7 +29,7 @@ async function life(seed: number): Promise<unknown[]> {
       client.send({ type: 'nack', seq: 1 + (value % 30), delay: value, reason: 'STORAGE' });
     } else if (dice < 150) client.send({ type: 'list' });
     else if (dice < 160) client.send({ type: 'credit', messages: value, bytes: value });
-    else if (dice < 165) client.connection.receive(BAD);
+    else if (dice < 165) client.connection.receive(BAD, '');
     else if (dice < 175) client.connection.closed();
     else if (dice < 190) await meet([alice, bob, carol][value % 3] ?? alice, `${'abc'[value % 3]}`);
     else if (dice < 200)

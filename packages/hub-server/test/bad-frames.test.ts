@@ -91,6 +91,8 @@ describe(`${BAD.length} committed bad frames`, () => {
         expect(codes).toEqual(whole.map(({ text, code }) => (isLong(text) ? 'BAD_JSON' : code)));
         overWebSocket.close();
         const overTcp = await rawClient(server.port);
+        // What is spoken is told by the first byte: an empty line means frames.
+        overTcp.sendText('');
         const lines = texts.filter((text) => text !== '' && !/[\n\r]/.test(text));
         expect((await answers(overTcp, lines)).every(isErrorCode)).toBe(true);
         overTcp.close();

@@ -33,7 +33,7 @@ for (const tool of ['openssl', 'nc'] as const) {
       const command = commandWith(tool).replace('7700', String(hub.port));
       const { stdout } = spawnSync('bash', ['-c', command], { encoding: 'utf8' });
       const [hello = '', pong] = stdout.trim().split('\n');
-      expect(JSON.parse(hello)).toMatchObject({ type: 'hello', versions: [2] });
+      expect(JSON.parse(hello)).toMatchObject({ type: 'hello', version: 2 });
       expect(pong).toBe('{"type":"pong","re":1}');
       await hub.kill();
     }),

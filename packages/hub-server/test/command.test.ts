@@ -210,9 +210,11 @@ test('a session by hand: pages, and frames over nc and openssl as the guide prin
     expect(await metrics.text()).toContain('agentmesh_hub_queued_envelopes 0');
     for (const kind of ['tcp', 'tls'] as const) {
       const { socket, text } = await bareSocket(hub.port, kind);
+      const nonce = 'A'.repeat(43);
+      socket.write(`{"type":"begin","versions":[2],"features":[],"clientNonce":"${nonce}"}\r\n`);
       socket.write('{"type":"ping","id":1}\r\n');
       await until(() => text().includes('{"type":"pong","re":1}'));
-      expect(text()).toMatch(/^\{"type":"hello","versions":\[2\]/);
+      expect(text()).toMatch(/^\{"type":"hello","version":2,/);
       socket.destroy();
     }
     hub.signal('SIGTERM');

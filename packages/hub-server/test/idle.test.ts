@@ -8,8 +8,9 @@ import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { beforeAll, expect, test } from '@jest/globals';
 import {
+  acceptHello,
   createAuth,
-  encodeFrame,
+  createBegin,
   NO_CHANNEL_BINDING,
   parseHubFrame,
   ready,
@@ -36,24 +37,25 @@ async function residentBytes(port: number): Promise<number> {
 async function idle(port: number, number: number): Promise<Socket> {
   const localAddress = `127.0.0.${2 + (number % ADDRESSES)}`;
   const socket = connect({ host: '127.0.0.1', port, localAddress });
-  socket.write('\n');
+  const begin = createBegin(new Uint8Array(32));
+  socket.write(`${begin.text}\n`);
   const lines = createInterface({ input: socket });
   const frame = async () => {
-    const decoded = parseHubFrame(String((await once(lines, 'line'))[0]));
+    const text = String((await once(lines, 'line'))[0]);
+    const decoded = parseHubFrame(text);
     if (!decoded.ok) throw decoded.error;
-    return decoded.frame;
+    return { frame: decoded.frame, text };
   };
-  const hello = await frame();
+  const { frame: hello, text } = await frame();
   if (hello.type !== 'hello') throw new TypeError(hello.type);
-  const auth = createAuth({
-    id: 1,
-    hello,
-    credentials: newAgent(`idle-${number}`).credentials(),
-    clientNonce: new Uint8Array(32),
-    channelBinding: NO_CHANNEL_BINDING,
-  });
-  socket.write(`${encodeFrame(auth.frame)}\n`);
-  const answer = await frame();
+  const channelBinding = NO_CHANNEL_BINDING;
+  const said = { frame: hello, text };
+  const hub = acceptHello({ begin, hello: said, channelBinding, pinnedHubKey: null });
+  if (!hub.ok) throw hub.error;
+  const credentials = newAgent(`idle-${number}`).credentials();
+  const auth = createAuth({ id: 1, hub: hub.value, credentials, channelBinding });
+  socket.write(`${auth.text}\n`);
+  const { frame: answer } = await frame();
   if (answer.type !== 'auth_ok') throw new TypeError(answer.type);
   return socket;
 }

@@ -63,7 +63,6 @@ async function openLines(kind: 'tcp' | 'tls', port: number, reader: Reader): Pro
   });
   socket.on('error', () => socket.destroy());
   socket.once('close', () => reader.lost());
-  socket.write('\n');
   return {
     socket,
     channelBinding: bindingOf(socket),

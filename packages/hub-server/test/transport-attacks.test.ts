@@ -54,7 +54,7 @@ describe('a machine in the middle', () => {
   test('T-A2 challenge-relay: a relay with its own certificate gets nobody authenticated', () =>
     withServer({}, async (server) => {
       const relay = await machineInTheMiddle(server.port, (text) => text);
-      expect(await codeOf(join(relay.port, newAgent('alice'), {}, 'tls'))).toBe('BAD_AUTH');
+      expect(await codeOf(join(relay.port, newAgent('alice'), {}, 'tls'))).toBe('HUB_UNPROVEN');
       // The name is still free: nothing was bound.
       expect(await codeOf(join(server.port, newAgent('alice'), {}, 'tls'))).toBe('resolved');
       relay.close();
@@ -66,7 +66,7 @@ describe('a machine in the middle', () => {
         const change = (text: string) =>
           text.replace('"channelBinding":1', `"channelBinding":${type}`);
         const relay = await machineInTheMiddle(server.port, change);
-        expect(await codeOf(join(relay.port, newAgent('alice'), {}, 'tls'))).toBe('BAD_AUTH');
+        expect(await codeOf(join(relay.port, newAgent('alice'), {}, 'tls'))).toBe('HUB_UNPROVEN');
         relay.close();
       }
     }));
@@ -207,7 +207,7 @@ describe('frames that are too large', () => {
         'GET /ws HTTP/1.1\r\nHost: localhost\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n' +
           'Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\nSec-WebSocket-Version: 13\r\n\r\n',
       );
-      await until(() => peer.text().includes('"type":"hello"'));
+      await until(() => peer.text().includes('101 Switching'));
       peer.socket.write(Buffer.from('81ff0000000100000000' + '00000000', 'hex'));
       await peer.ended;
       expect(peer.text()).toContain('\u0003\u00f1');
@@ -218,9 +218,10 @@ describe('frames that are too large', () => {
       const url = `ws://127.0.0.1:${server.port}/ws`;
       const client = new WsClient(url, { perMessageDeflate: true });
       const first = await new Promise<string>((resolve) => {
+        client.once('open', () => client.send('{"type":"ping","id":1}'));
         client.once('message', (data: Buffer) => resolve(data.toString()));
       });
-      expect(first).toContain('"type":"hello"');
+      expect(first).toContain('"type":"pong"');
       expect(client.extensions).toBe('');
       client.terminate();
     }));
@@ -251,11 +252,15 @@ describe('plaintext', () => {
     }));
 });
 
-test('a client that waits is greeted', () =>
+test('a browser that connects before it has a request is answered in HTTP, not in frames', () =>
   withServer({}, async (server) => {
     for (const kind of ['tcp', 'tls'] as const) {
       const peer = await bareSocket(server.port, kind);
-      await until(() => peer.text().includes('"type":"hello"'));
+      await pause(400);
+      expect(peer.text()).toBe('');
+      peer.socket.write('GET /healthz HTTP/1.0\r\n\r\n');
+      await until(() => peer.text().includes('200 OK'));
+      expect(peer.text()).not.toContain('"type"');
       peer.socket.destroy();
     }
     await until(() => server.connections === 0);

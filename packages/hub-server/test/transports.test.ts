@@ -5,21 +5,23 @@
 import { X509Certificate } from 'node:crypto';
 import { statSync, writeFileSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
+import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
 import { describe, expect, test } from '@jest/globals';
 import {
   createAuth,
-  encodeFrame,
+  createBegin,
+  hubIdOf,
   NO_CHANNEL_BINDING,
   parseHubFrame,
   systemRandom,
 } from '@agentmesh/protocol';
-import type { ChannelBinding, ClientFrame, HelloFrame } from '@agentmesh/protocol';
+import type { ChannelBinding } from '@agentmesh/protocol';
 import { WebSocket as WsClient } from 'ws';
 import { createCertificate, loadOrCreateCertificate, readTlsIdentity } from '../src/index.js';
 import { certificate } from './served-hub.js';
 import { bindingOf, dial } from './socket-client.js';
-import { bareSocket, join, newAgent, rawClient, until, withServer } from './test-clients.js';
+import { bareSocket, join, newAgent, until, withServer } from './test-clients.js';
 import { inFolder } from './store-samples.js';
 
 const DAY_MS = 86_400_000;
@@ -27,34 +29,44 @@ const PROXY: ChannelBinding = { type: 2, value: new Uint8Array(32) };
 
 let names = 0;
 
-function authTo(hello: HelloFrame, channelBinding: ChannelBinding): ClientFrame {
-  names += 1;
-  const credentials = newAgent(`agent-${names}`).credentials();
-  const clientNonce = systemRandom(32);
-  return createAuth({ id: 1, hello, credentials, clientNonce, channelBinding }).frame;
+/** The first two texts of a client that takes any hub for proved, and any binding for its own. */
+class Believer {
+  readonly #begin = createBegin(systemRandom(32));
+
+  get begin(): string {
+    return this.#begin.text;
+  }
+
+  auth(helloText: string, channelBinding: ChannelBinding): string {
+    const decoded = parseHubFrame(helloText);
+    if (!decoded.ok || decoded.frame.type !== 'hello') throw new TypeError(helloText);
+    names += 1;
+    const credentials = newAgent(`agent-${names}`).credentials();
+    const { clientNonce } = this.#begin.frame;
+    const hubId = hubIdOf(decoded.frame.hubKey);
+    const hub = { ...decoded.frame, hubId, clientNonce, transcript: new Uint8Array(32) };
+    return createAuth({ id: 1, hub, credentials, channelBinding }).text;
+  }
 }
 
 /** What a hub answers to an `auth` over a plain socket with some kind of binding. */
 async function plainAnswer(port: number, channelBinding: ChannelBinding): Promise<string> {
-  const client = await rawClient(port);
-  client.send(authTo(await client.next('hello'), channelBinding));
-  await until(() => client.frames.length > 0);
-  const [frame] = client.frames;
-  client.close();
-  return frame?.type === 'error' ? frame.code : String(frame?.type);
+  return answerOver(await dial('tcp', port), channelBinding);
 }
 
 /** The same over the hub's own TLS, in lines or as a WebSocket. */
 async function secureAnswer(port: number, binding: ChannelBinding | 'exporter'): Promise<string> {
   const socket = await dial('tls', port);
+  return answerOver(socket, binding === 'exporter' ? bindingOf(socket) : binding);
+}
+
+async function answerOver(socket: Socket, channelBinding: ChannelBinding): Promise<string> {
+  const client = new Believer();
   let text = '';
   socket.on('data', (bytes: Buffer) => (text += bytes.toString()));
-  socket.write('\n');
+  socket.write(`${client.begin}\n`);
   await until(() => text.includes('\n'));
-  const hello = parseHubFrame(text.split('\n')[0]!);
-  const channelBinding = binding === 'exporter' ? bindingOf(socket) : binding;
-  const frame = hello.ok ? authTo(hello.frame as HelloFrame, channelBinding) : null;
-  socket.write(`${encodeFrame(frame!)}\n`);
+  socket.write(`${client.auth(text.split('\n')[0]!, channelBinding)}\n`);
   await until(() => text.split('\n').length > 2);
   socket.destroy();
   return /"type":"auth_ok"/.test(text) ? 'auth_ok' : (/"code":"(\w+)"/.exec(text)?.[1] ?? '');
@@ -63,10 +75,11 @@ async function secureAnswer(port: number, binding: ChannelBinding | 'exporter'):
 async function webSocketAnswer(port: number, channelBinding: ChannelBinding): Promise<string> {
   const client = new WsClient(`wss://127.0.0.1:${port}/ws`, { rejectUnauthorized: false });
   const texts: string[] = [];
+  const believer = new Believer();
   client.on('message', (data: Buffer) => texts.push(data.toString()));
+  client.once('open', () => client.send(believer.begin));
   await until(() => texts.length > 0);
-  const hello = parseHubFrame(texts[0]!);
-  if (hello.ok) client.send(encodeFrame(authTo(hello.frame as HelloFrame, channelBinding)));
+  client.send(believer.auth(texts[0]!, channelBinding));
   await until(() => texts.length > 1);
   client.terminate();
   const answer = parseHubFrame(texts[1]!);
@@ -175,6 +188,7 @@ describe('behind a proxy', () => {
         const clients: WsClient[] = [];
         for (const address of ['203.0.113.1', '203.0.113.1', '203.0.113.1', '203.0.113.2']) {
           const client = open(address);
+          client.once('open', () => client.send(new Believer().begin));
           client.once('message', (data: Buffer) => texts.set(client, data.toString()));
           clients.push(client);
           await until(() => texts.size === clients.length);

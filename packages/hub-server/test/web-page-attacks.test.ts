@@ -10,10 +10,11 @@ import { withServer } from './test-clients.js';
 
 beforeAll(() => ready());
 
-/** Opens a WebSocket as a browser would: `hello`, or the status of the refusal. */
+/** Opens a WebSocket as a browser would: the answer's type, or the status of the refusal. */
 function openAs(port: number, headers: Record<string, string>): Promise<string> {
   return new Promise((resolve) => {
     const client = new WsClient(`ws://127.0.0.1:${port}/ws`, { headers });
+    client.on('open', () => client.send('{"type":"ping","id":1}'));
     client.on('message', (data: Buffer) => {
       client.terminate();
       resolve((JSON.parse(data.toString()) as { type: string }).type);
@@ -65,11 +66,11 @@ describe('T-A18 foreign-page', () => {
   test('a page that the operator allows connects, and so do programs and pages of the hub', () =>
     withServer({ allowedOrigins: ['https://app.example'] }, async (server) => {
       const { port } = server;
-      expect(await openAs(port, { origin: 'https://app.example' })).toBe('hello');
+      expect(await openAs(port, { origin: 'https://app.example' })).toBe('pong');
       expect(await openAs(port, { origin: 'https://app.example:8443' })).toBe('403');
-      expect(await openAs(port, {})).toBe('hello');
-      expect(await openAs(port, { host: `localhost:${port}` })).toBe('hello');
-      expect(await openAs(port, { origin: `http://127.0.0.1:${port}` })).toBe('hello');
+      expect(await openAs(port, {})).toBe('pong');
+      expect(await openAs(port, { host: `localhost:${port}` })).toBe('pong');
+      expect(await openAs(port, { origin: `http://127.0.0.1:${port}` })).toBe('pong');
       expect(await pageAs(port, '/metrics', {})).toBe('200 metrics');
     }));
 });
@@ -88,6 +89,6 @@ describe('T-A19 local-forwarder', () => {
       expect(await pageAs(server.port, '/metrics', forwarded)).toBe('404 none');
       expect(await pageAs(server.port, '/metrics', { host: 'hub.example' })).toBe('404 none');
       expect(await pageAs(server.port, '/metrics', {})).toBe('200 metrics');
-      expect(await openAs(server.port, { ...forwarded, host: 'hub.example' })).toBe('hello');
+      expect(await openAs(server.port, { ...forwarded, host: 'hub.example' })).toBe('pong');
     }));
 });

@@ -1,49 +1,66 @@
 import { describe, expect, test } from '@jest/globals';
-import { agent, alice, bob, flipped, hub, NOW } from '../test/agents.js';
+import { HubKeyPair } from '@agentmesh/crypto';
+import { alice, bob, flipped, hub, NOW } from '../test/agents.js';
+import { HELLO } from '../test/scripted-hub.js';
 import {
   acceptHello,
   createAuth,
+  createBegin,
+  greet,
   NO_CHANNEL_BINDING,
-  verifyAuthOk,
+  sayAsHub,
   verifyClientAuth,
+  wasSaidByHub,
+  withAuth,
 } from './authentication.js';
-import type { ChannelBinding, ClientAuthCheck } from './authentication.js';
+import type { ChannelBinding, ClientAuthCheck, HelloCheck, ProvedHub } from './authentication.js';
 import type { AuthFrame } from './client-frames.js';
-import type { Checked } from './errors.js';
-import { encodeFrame, parseClientFrame } from './frame-codec.js';
-import type { AuthOkFrame, HelloFrame } from './hub-frames.js';
+import { encodeFrame, parseClientFrame, parseHubFrame } from './frame-codec.js';
+import type { AuthOkFrame, ByeFrame, ErrorFrame, HelloFrame } from './hub-frames.js';
 
 const TLS: ChannelBinding = { type: 1, value: new Uint8Array(32).fill(7) };
 const PROXY: ChannelBinding = { type: 2, value: new Uint8Array(32) };
+const begin = createBegin(new Uint8Array(32).fill(6));
+const otherHub = HubKeyPair.fromSeed(new Uint8Array(32).fill(10));
 
-const hello: HelloFrame = {
-  type: 'hello',
-  versions: [2],
-  hubKey: hub.publicKey,
-  serverNonce: new Uint8Array(32).fill(3),
-  time: NOW,
-  limits: {
-    blobBytes: 1_048_576,
-    ttlSeconds: 2_592_000,
-    inFlight: 1_000,
-    signedPrekeys: 2,
-    oneTimePrekeys: 100,
-  },
-};
+interface Meeting {
+  readonly hubKey?: HubKeyPair;
+  readonly channelBinding?: ChannelBinding;
+  readonly hello?: Partial<HelloFrame>;
+}
 
-function authOf(keyPair = alice, channelBinding = TLS, said = hello) {
+/** What a hub answers to `begin`, and its transcript. */
+function greeting({ hubKey = hub, channelBinding = TLS, hello = {} }: Meeting = {}) {
+  const said = { ...HELLO, hubKey: hubKey.publicKey, ...hello };
+  const { frame, transcript } = greet({ hubKey, begin, hello: said, channelBinding });
+  return { hello: { frame, text: encodeFrame(frame) }, transcript };
+}
+
+function judge(changes: Partial<HelloCheck> = {}, meeting: Meeting = {}) {
+  const { hello } = greeting(meeting);
+  return acceptHello({ begin, hello, channelBinding: TLS, pinnedHubKey: null, ...changes });
+}
+
+function proved(meeting: Meeting = {}): ProvedHub {
+  const { channelBinding = TLS } = meeting;
+  const accepted = judge({ channelBinding }, meeting);
+  if (!accepted.ok) throw accepted.error;
+  return accepted.value;
+}
+
+function authOf(keyPair = alice, meeting: Meeting = {}, token?: string) {
   return createAuth({
     id: 1,
-    hello: said,
+    hub: proved(meeting),
     credentials: {
       name: 'alice',
       identity: keyPair.identity,
       instance: new Uint8Array(16).fill(4),
       boot: 5,
       sign: (bytes) => keyPair.sign(bytes),
+      token,
     },
-    clientNonce: new Uint8Array(32).fill(6),
-    channelBinding,
+    channelBinding: meeting.channelBinding ?? TLS,
   });
 }
 
@@ -51,7 +68,8 @@ function check(frame: AuthFrame, changes: Partial<ClientAuthCheck> = {}) {
   return verifyClientAuth({
     frame,
     hubKey: hub.publicKey,
-    serverNonce: hello.serverNonce,
+    clientNonce: begin.frame.clientNonce,
+    serverNonce: HELLO.serverNonce,
     nonceIssuedMs: NOW,
     nowMs: NOW + 10_000,
     channelBinding: TLS,
@@ -65,29 +83,81 @@ const refusedWith = (code: string, detail = '') => ({
 });
 
 describe('acceptHello', () => {
-  test('accepts a hub of version 2 and names it by the hash of its key', () => {
-    const value = { version: 2, hubKey: hub.publicKey, hubId: hub.hubId };
-    expect(acceptHello(hello, null)).toEqual({ ok: true, value });
-    expect(acceptHello(hello, hub.publicKey)).toEqual({ ok: true, value });
+  test('accepts a hub of version 2 that proves its key, and names it by the hash of that key', () => {
+    const value = { version: 2, hubKey: hub.publicKey, hubId: hub.hubId, limits: HELLO.limits };
+    expect(judge()).toMatchObject({ ok: true, value });
+    expect(judge({ pinnedHubKey: hub.publicKey })).toMatchObject({ ok: true, value });
   });
 
-  test('refuses a hub without a common version', () => {
-    expect(acceptHello({ ...hello, versions: [1, 3] }, null)).toMatchObject(refusedWith('VERSION'));
+  test('features that this client does not know are ignored', () => {
+    expect(judge({}, { hello: { features: ['time-travel'] } })).toMatchObject({
+      ok: true,
+      value: { features: [] },
+    });
   });
 
-  test('refuses another key than the pinned one', () => {
-    const other = flipped(hub.publicKey, 5);
-    expect(acceptHello(hello, other)).toMatchObject(refusedWith('HUB_KEY_CHANGED'));
-    expect(acceptHello({ ...hello, hubKey: other }, hub.publicKey)).toMatchObject(
+  test('refuses a hub that chose a version it was not offered', () => {
+    expect(judge({}, { hello: { version: 3 } })).toMatchObject(refusedWith('VERSION'));
+  });
+
+  test('refuses another key than the pinned one, and says which option decides', () => {
+    expect(judge({ pinnedHubKey: flipped(hub.publicKey, 5) })).toMatchObject(
+      refusedWith('HUB_KEY_CHANGED', 'hubKey'),
+    );
+    expect(judge({ pinnedHubKey: hub.publicKey }, { hubKey: otherHub })).toMatchObject(
       refusedWith('HUB_KEY_CHANGED'),
+    );
+  });
+
+  test('refuses the public key of the pinned hub in the mouth of another', () => {
+    const { hello } = greeting({ hubKey: otherHub, hello: { hubKey: hub.publicKey } });
+    expect(judge({ hello, pinnedHubKey: hub.publicKey })).toMatchObject(
+      refusedWith('HUB_UNPROVEN', 'signature'),
     );
   });
 
   test('refuses a key that anyone could sign for', () => {
     const smallOrder = new Uint8Array(32);
     smallOrder[0] = 1;
-    expect(acceptHello({ ...hello, hubKey: smallOrder }, null)).toMatchObject(
-      refusedWith('BAD_AUTH', 'BAD_KEY'),
+    expect(judge({}, { hello: { hubKey: smallOrder } })).toMatchObject(
+      refusedWith('HUB_UNPROVEN', 'BAD_KEY'),
+    );
+  });
+
+  test('T-A2 challenge-relay: a proof made over another connection is refused', () => {
+    for (const channelBinding of [
+      { type: 1, value: new Uint8Array(32).fill(8) },
+      PROXY,
+      NO_CHANNEL_BINDING,
+    ] as const) {
+      expect(judge({ channelBinding })).toMatchObject(refusedWith('HUB_UNPROVEN', 'connection'));
+    }
+  });
+
+  test('T-A30 replayed-hello: a proof made for another begin is refused', () => {
+    const again = createBegin(new Uint8Array(32).fill(66));
+    expect(judge({ begin: again })).toMatchObject(refusedWith('HUB_UNPROVEN'));
+    const text = begin.text.replace('"features":[]', '"features":["x"]');
+    expect(judge({ begin: { ...begin, text } })).toMatchObject(refusedWith('HUB_UNPROVEN'));
+  });
+
+  test('the proof covers every character of hello, those of unknown fields too', () => {
+    const { hello } = greeting();
+    const changed = [
+      hello.text.replace('"perSecond":100', '"perSecond":10'),
+      hello.text.replace(`"time":${NOW}`, `"time":${NOW + 1}`),
+      hello.text.replace('"features":[]', '"features":["x"]'),
+      hello.text.replace('"version":2', '"version": 2'),
+    ];
+    for (const text of changed) {
+      const decoded = parseHubFrame(text);
+      if (!decoded.ok || decoded.frame.type !== 'hello') throw new TypeError(text);
+      expect(judge({ hello: { frame: decoded.frame, text } })).toMatchObject(
+        refusedWith('HUB_UNPROVEN'),
+      );
+    }
+    expect(judge({ hello: { ...hello, text: `${hello.text} ` } })).toMatchObject(
+      refusedWith('HUB_UNPROVEN', 'last field'),
     );
   });
 });
@@ -98,9 +168,8 @@ describe('authentication of both sides', () => {
     ['over TLS', TLS],
     ['behind a proxy', PROXY],
   ])('succeeds %s, through the text of the frames', (_, channelBinding) => {
-    const { frame, expected } = authOf(alice, channelBinding);
-    const decoded = parseClientFrame(encodeFrame(frame), 4_096);
-    expect(decoded).toEqual({ ok: true, frame });
+    const { frame, text } = authOf(alice, { channelBinding });
+    expect(parseClientFrame(text, 4_096)).toEqual({ ok: true, frame });
     const checked = check(frame, { channelBinding });
     if (!checked.ok) throw checked.error;
     expect(checked.value).toMatchObject({
@@ -109,43 +178,15 @@ describe('authentication of both sides', () => {
       instance: frame.instance,
       boot: 5,
     });
-    const signature = hub.sign(checked.value.answer);
-    expect(verifyAuthOk(answerWith(signature), expected)).toEqual({ ok: true, value: null });
   });
 
   test('passes a registration token on and leaves out what is not given', () => {
     expect('token' in authOf().frame).toBe(false);
-    const { frame } = createAuth({
-      id: 2,
-      hello,
-      credentials: {
-        name: 'alice',
-        identity: alice.identity,
-        instance: new Uint8Array(16),
-        boot: 0,
-        sign: (bytes) => alice.sign(bytes),
-        token: 'invite',
-      },
-      clientNonce: new Uint8Array(32),
-      channelBinding: TLS,
-    });
+    const { frame } = authOf(alice, {}, 'invite');
     expect(frame).toMatchObject({ token: 'invite' });
     expect(check(frame).ok).toBe(true);
   });
 });
-
-function answerWith(signature: Uint8Array): AuthOkFrame {
-  return {
-    type: 'auth_ok',
-    re: 1,
-    signature,
-    lastInstance: null,
-    lastBoot: null,
-    keyDigest: null,
-    oneTimePrekeys: 0,
-    queued: 0,
-  };
-}
 
 describe('verifyClientAuth', () => {
   const { frame } = authOf();
@@ -156,13 +197,15 @@ describe('verifyClientAuth', () => {
   });
 
   test('T-A2 challenge-relay: a signature made for another hub is refused', () => {
-    const { frame: forOther } = authOf(alice, TLS, { ...hello, hubKey: bob.identity.signing });
+    const { frame: forOther } = authOf(alice, { hubKey: otherHub });
     expect(check(forOther)).toMatchObject(refusedWith('BAD_AUTH', 'signature'));
   });
 
   test('T-A3 replayed-auth: an old auth on a new connection is refused', () => {
-    const serverNonce = new Uint8Array(32).fill(30);
-    expect(check(frame, { serverNonce })).toMatchObject(refusedWith('BAD_AUTH', 'signature'));
+    const nonce = new Uint8Array(32).fill(30);
+    for (const fresh of [{ serverNonce: nonce }, { clientNonce: nonce }]) {
+      expect(check(frame, fresh)).toMatchObject(refusedWith('BAD_AUTH', 'signature'));
+    }
   });
 
   test('T-A4 wrong-cbType: a type changed in flight is refused', () => {
@@ -191,7 +234,6 @@ describe('verifyClientAuth', () => {
   test('covers every field that it hands on', () => {
     for (const changed of [
       { ...frame, name: 'alicf' },
-      { ...frame, clientNonce: flipped(frame.clientNonce, 0) },
       { ...frame, instance: flipped(frame.instance, 15) },
       { ...frame, boot: 6 },
       { ...frame, signature: flipped(frame.signature, 0) },
@@ -213,51 +255,76 @@ describe('verifyClientAuth', () => {
     }
   });
 
-  test('takes a nonce for 10 s, no millisecond more, and none of the future', () => {
+  test('takes a nonce for 10 s, no millisecond more, and none of the future; too late may retry', () => {
     expect(check(frame, { nowMs: NOW }).ok).toBe(true);
     for (const nowMs of [NOW + 10_001, NOW - 1, Number.NaN]) {
-      expect(check(frame, { nowMs })).toMatchObject(refusedWith('BAD_AUTH', 'nonce'));
+      const late = check(frame, { nowMs });
+      expect(late).toMatchObject(refusedWith('TIMEOUT', '10 seconds'));
+      expect(late).toMatchObject({ error: { retryable: true } });
     }
   });
 });
 
-describe('verifyAuthOk', () => {
-  const { frame, expected } = authOf();
-  const answer = (): Uint8Array => {
-    const checked = check(frame);
-    if (!checked.ok) throw checked.error;
-    return hub.sign(checked.value.answer);
+describe('what the hub says', () => {
+  const auth = authOf();
+  const transcript = withAuth(greeting().transcript, auth.text);
+  const answer: AuthOkFrame = {
+    type: 'auth_ok',
+    re: 1,
+    lastInstance: new Uint8Array(16).fill(4),
+    lastBoot: 4,
+    keyDigest: null,
+    oneTimePrekeys: 0,
+    queued: 0,
+    signature: new Uint8Array(64),
   };
-  const verify = (signature: Uint8Array): Checked<null> =>
-    verifyAuthOk(answerWith(signature), expected);
+  const refusal: ErrorFrame = { type: 'error', re: 1, code: 'REVOKED', message: 'no' };
 
-  test('refuses a hub that does not own its key', () => {
-    expect(verify(bob.sign(new Uint8Array(1)))).toMatchObject(refusedWith('BAD_AUTH', 'hub'));
-    expect(verify(flipped(answer(), 40))).toMatchObject(refusedWith('BAD_AUTH', 'hub'));
+  /** Whether the client believes a frame that arrives with this text. */
+  function believes(text: string, voice = auth.voice): boolean {
+    const decoded = parseHubFrame(text);
+    if (!decoded.ok) throw decoded.error;
+    const { frame } = decoded;
+    if (frame.type !== 'auth_ok' && frame.type !== 'error' && frame.type !== 'bye') return false;
+    return wasSaidByHub(voice, { frame, text });
+  }
+
+  test.each([
+    ['auth_ok', sayAsHub<AuthOkFrame>(hub, transcript, answer)],
+    ['a refusal', sayAsHub<ErrorFrame>(hub, transcript, refusal)],
+    ['a goodbye', sayAsHub<ByeFrame>(hub, transcript, { type: 'bye', code: 'DISPLACED' })],
+  ])('%s is believed as it was signed, and with no character changed', (_, frame) => {
+    const text = encodeFrame(frame);
+    expect(believes(text)).toBe(true);
+    const end = text.indexOf(',"signature":"');
+    for (const [from, to] of [
+      ['"lastBoot":4', '"lastBoot":5'],
+      ['"queued":0', '"queued":1'],
+      ['REVOKED', 'BLOCKED'],
+      ['"message":"no"', '"message":"NO"'],
+      ['DISPLACED', 'REVOKED'],
+      ['"re":1', '"re":2'],
+    ] as const) {
+      if (text.includes(from)) expect(believes(text.replace(from, to))).toBe(false);
+    }
+    const last = text.slice(end);
+    const first = `{${last.slice(1, -1)},${text.slice(1, end)}}`;
+    expect(believes(first)).toBe(false);
+    if (frame.type !== 'auth_ok') expect(believes(`${text.slice(0, end)}}`)).toBe(false);
   });
 
-  test('refuses the client’s own signature sent back', () => {
-    expect(verify(frame.signature)).toMatchObject(refusedWith('BAD_AUTH'));
-    const { frame: own, expected: mine } = authOf(agent(9), TLS, hello);
-    expect(verifyAuthOk(answerWith(own.signature), mine)).toMatchObject(refusedWith('BAD_AUTH'));
-  });
-
-  test('refuses an answer made for another connection of the same client', () => {
-    const again = createAuth({
-      id: 1,
-      hello,
-      credentials: {
-        name: 'alice',
-        identity: alice.identity,
-        instance: new Uint8Array(16).fill(4),
-        boot: 5,
-        sign: (bytes) => alice.sign(bytes),
-      },
-      clientNonce: new Uint8Array(32).fill(66),
-      channelBinding: TLS,
-    });
-    expect(verifyAuthOk(answerWith(answer()), again.expected)).toMatchObject(
-      refusedWith('BAD_AUTH'),
-    );
+  test('is not believed on another connection, before auth, for another identity, or by another key', () => {
+    const text = encodeFrame(sayAsHub<ErrorFrame>(hub, transcript, refusal));
+    const elsewhere = authOf(alice, { hello: { serverNonce: new Uint8Array(32).fill(31) } });
+    for (const voice of [
+      elsewhere.voice,
+      authOf(bob).voice,
+      { ...auth.voice, transcript: proved().transcript },
+      { ...auth.voice, hubKey: otherHub.publicKey },
+    ]) {
+      expect(believes(text, voice)).toBe(false);
+    }
+    const lied = encodeFrame(sayAsHub<ErrorFrame>(otherHub, transcript, refusal));
+    expect(believes(lied)).toBe(false);
   });
 });

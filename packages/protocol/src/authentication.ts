@@ -1,34 +1,41 @@
 /**
- * Mutual authentication of client and hub (protocol.md §2.15): both sides' steps as pure functions.
- * Owns what is checked and in which order. Does not own nonces being used once, registration modes
- * or the connection: the caller hands in what its own side of the connection says.
+ * Mutual authentication of client and hub (protocol.md §2.15): both sides' steps as pure functions,
+ * in their order. Does not own nonces being used once, registration modes or the connection.
  *
- *   hub                                        client
- *   hello {hubKey, serverNonce}       ->       acceptHello, createAuth
- *   verifyClientAuth                  <-       auth {signature}
- *   auth_ok {signature of the answer} ->       verifyAuthOk
+ *   client: createBegin    ->   hub: greet, with its proof
+ *   client: acceptHello, createAuth    ->   hub: verifyClientAuth, withAuth
+ *   client: wasSaidByHub   <-   hub: sayAsHub, of auth_ok, error or bye
  */
 import {
   equalBytes,
   hubAuthBytes,
   hubIdOf,
+  hubTranscript,
   importHubKey,
   importIdentity,
+  transcriptWithAuth,
   verifyHubAuth,
+  verifyHubProof,
+  verifyHubSaid,
 } from '@agentmesh/crypto/verify';
 import type {
   ChannelBindingType,
   HubAuthTranscript,
+  HubGreeting,
+  HubKeyPair,
   PublicIdentity,
 } from '@agentmesh/crypto/verify';
-import type { AuthFrame } from './client-frames.js';
+import type { AuthFrame, BeginFrame } from './client-frames.js';
 import { ProtocolError } from './errors.js';
 import type { Checked } from './errors.js';
+import { encodeFrame } from './frame-codec.js';
 import type { HubCredentials } from './hub.js';
-import type { AuthOkFrame, HelloFrame } from './hub-frames.js';
+import type { HelloFrame, HubLimits } from './hub-frames.js';
 import { PROTOCOL_LIMITS } from './limits.js';
 import { refusalOf } from './refusal.js';
-import { negotiateVersion } from './version.js';
+import { signedPart, textOfHello, textToSign } from './signed-text.js';
+import type { SignedFrame } from './signed-text.js';
+import { commonFeatures, SUPPORTED_FEATURES, SUPPORTED_VERSIONS } from './version.js';
 
 /** How the connection itself is bound into both signatures. */
 export interface ChannelBinding {
@@ -41,29 +48,89 @@ export interface ChannelBinding {
 /** Binding of a connection without TLS. */
 export const NO_CHANNEL_BINDING: ChannelBinding = { type: 0, value: new Uint8Array(32) };
 
-/** A hub that may be answered. Its key is proved only by {@link verifyAuthOk}. */
-export interface AcceptedHub {
-  readonly version: number;
-  readonly hubKey: Uint8Array;
-  readonly hubId: Uint8Array;
+/** A frame and its text, as it was sent or received. */
+export interface Spoken<F> {
+  readonly frame: F;
+  readonly text: string;
 }
 
-/** Client: judges `hello`. Refuses with VERSION, BAD_AUTH (key) or HUB_KEY_CHANGED. */
-export function acceptHello(
-  hello: HelloFrame,
-  pinnedHubKey: Uint8Array | null,
-): Checked<AcceptedHub> {
-  const version = negotiateVersion(hello.versions);
-  if (version === null) return refused(new ProtocolError('VERSION'));
-  if (pinnedHubKey !== null && !equalBytes(pinnedHubKey, hello.hubKey)) {
+/** Client: the first frame, with 32 fresh random bytes. */
+export function createBegin(clientNonce: Uint8Array): Spoken<BeginFrame> {
+  const versions = [...SUPPORTED_VERSIONS];
+  const features = [...SUPPORTED_FEATURES];
+  const frame: BeginFrame = { type: 'begin', versions, features, clientNonce };
+  return { frame, text: encodeFrame(frame) };
+}
+
+/** Hub: what {@link greet} needs. */
+export interface Greeting {
+  readonly hubKey: HubKeyPair;
+  readonly begin: Spoken<BeginFrame>;
+  readonly hello: Omit<HelloFrame, 'proof'>;
+  readonly channelBinding: ChannelBinding;
+}
+
+/** Hub: `hello` with its proof, and the transcript of the connection from then on. */
+export function greet({ hubKey, begin, hello, channelBinding }: Greeting): {
+  readonly frame: HelloFrame;
+  readonly transcript: Uint8Array;
+} {
+  const text = textOfHello(hello);
+  const greeting = greetingOf({ begin, hello, text, channelBinding });
+  return {
+    frame: { ...hello, proof: hubKey.prove(greeting) },
+    transcript: hubTranscript(greeting),
+  };
+}
+
+/** What {@link acceptHello} judges. */
+export interface HelloCheck {
+  /** What this client sent on this connection. */
+  readonly begin: Spoken<BeginFrame>;
+  /** What came back. */
+  readonly hello: Spoken<HelloFrame>;
+  readonly channelBinding: ChannelBinding;
+  readonly pinnedHubKey: Uint8Array | null;
+}
+
+/** A hub that proved its key on this connection: it may learn who we are. */
+export interface ProvedHub {
+  readonly version: number;
+  /** What both sides can do beyond that version. */
+  readonly features: readonly string[];
+  readonly hubKey: Uint8Array;
+  readonly hubId: Uint8Array;
+  readonly limits: HubLimits;
+  readonly clientNonce: Uint8Array;
+  readonly serverNonce: Uint8Array;
+  /** Of this connection, up to here. */
+  readonly transcript: Uint8Array;
+}
+
+/** Client: judges `hello`. Refuses with HUB_UNPROVEN, HUB_KEY_CHANGED or VERSION. */
+export function acceptHello(check: HelloCheck): Checked<ProvedHub> {
+  const { begin, hello, channelBinding, pinnedHubKey } = check;
+  const { version, features, serverNonce, limits, proof } = hello.frame;
+  const text = signedPart(hello.text, 'proof');
+  if (text === null) return refused(unproven('its proof is not the last field'));
+  let hubKey: Uint8Array;
+  try {
+    hubKey = importHubKey(hello.frame.hubKey);
+  } catch (error) {
+    return refused(refusalOf(error, 'HUB_UNPROVEN'));
+  }
+  const greeting = greetingOf({ begin, hello: hello.frame, text, channelBinding });
+  if (!verifyHubProof(greeting, proof, hubKey)) {
+    return refused(unproven('its signature is not of this connection'));
+  }
+  if (pinnedHubKey !== null && !equalBytes(pinnedHubKey, hubKey)) {
     return refused(new ProtocolError('HUB_KEY_CHANGED'));
   }
-  try {
-    const hubKey = importHubKey(hello.hubKey);
-    return { ok: true, value: { version, hubKey, hubId: hubIdOf(hubKey) } };
-  } catch (error) {
-    return refused(refusalOf(error, 'BAD_AUTH'));
-  }
+  if (!SUPPORTED_VERSIONS.includes(version)) return refused(new ProtocolError('VERSION'));
+  const { clientNonce } = begin.frame;
+  const hub = { version, features: commonFeatures(features), hubKey, hubId: hubIdOf(hubKey) };
+  const transcript = hubTranscript(greeting);
+  return { ok: true, value: { ...hub, limits, clientNonce, serverNonce, transcript } };
 }
 
 /** What {@link createAuth} needs beside the credentials. */
@@ -71,27 +138,22 @@ export interface AuthRequest {
   /** Number of the request. */
   readonly id: number;
   /** As {@link acceptHello} let it pass. */
-  readonly hello: HelloFrame;
+  readonly hub: ProvedHub;
   readonly credentials: HubCredentials;
-  /** 32 fresh random bytes. */
-  readonly clientNonce: Uint8Array;
   readonly channelBinding: ChannelBinding;
 }
 
-/** Client: the `auth` frame, and the transcript that the hub's answer must sign. */
-export function createAuth(request: AuthRequest): {
-  readonly frame: AuthFrame;
-  readonly expected: HubAuthTranscript;
-} {
-  const { id, hello, credentials, clientNonce, channelBinding } = request;
+/** Client: the `auth` frame, and who may be believed from then on, and how. */
+export function createAuth(request: AuthRequest): Spoken<AuthFrame> & { readonly voice: HubVoice } {
+  const { id, hub, credentials, channelBinding } = request;
   const { name, identity, instance, boot, token } = credentials;
   const transcript: HubAuthTranscript = {
     role: 'client',
     channelBindingType: channelBinding.type,
     channelBinding: channelBinding.value,
-    hubKey: hello.hubKey,
-    serverNonce: hello.serverNonce,
-    clientNonce,
+    hubKey: hub.hubKey,
+    serverNonce: hub.serverNonce,
+    clientNonce: hub.clientNonce,
     aid: identity.aid,
     name,
     instance,
@@ -103,28 +165,51 @@ export function createAuth(request: AuthRequest): {
     name,
     identityKey: identity.signing,
     exchangeKey: identity.dh,
-    clientNonce,
     instance,
     boot,
     channelBinding: channelBinding.type,
     ...(token === undefined ? {} : { token }),
     signature: credentials.sign(hubAuthBytes(transcript)),
   };
-  return { frame, expected: { ...transcript, role: 'hub' } };
+  const text = encodeFrame(frame);
+  const voice = { hubKey: hub.hubKey, transcript: withAuth(hub.transcript, text) };
+  return { frame, text, voice };
 }
 
-/** Client: whether the hub owns the key of its `hello`, on this very connection; else BAD_AUTH. */
-export function verifyAuthOk(frame: AuthOkFrame, expected: HubAuthTranscript): Checked<null> {
-  return verifyHubAuth(expected, frame.signature, expected.hubKey)
-    ? { ok: true, value: null }
-    : refused(new ProtocolError('BAD_AUTH', { detail: 'signature of the hub' }));
+/** Both: the transcript of a connection from the client's `auth` on. */
+export function withAuth(transcript: Uint8Array, authText: string): Uint8Array {
+  return transcriptWithAuth(transcript, authText);
+}
+
+/** By what a client knows that the hub said something, on this very connection. */
+export interface HubVoice {
+  readonly hubKey: Uint8Array;
+  readonly transcript: Uint8Array;
+}
+
+/** Client: whether the hub itself said this. */
+export function wasSaidByHub(voice: HubVoice, { frame, text }: Spoken<SignedFrame>): boolean {
+  const said = signedPart(text, 'signature');
+  if (said === null || frame.signature === undefined) return false;
+  return verifyHubSaid({ ...voice, said }, frame.signature);
+}
+
+/** Hub: the frame with its signature, for the connection of this transcript. */
+export function sayAsHub<F extends SignedFrame>(
+  hubKey: HubKeyPair,
+  transcript: Uint8Array,
+  frame: Omit<F, 'signature'>,
+): F {
+  const blank = { ...frame, signature: new Uint8Array(64) } as F;
+  return { ...blank, signature: hubKey.say(transcript, textToSign(blank)) };
 }
 
 /** What the hub knows of a connection that sends `auth`. */
 export interface ClientAuthCheck {
   readonly frame: AuthFrame;
-  /** Key and nonce of this connection's `hello`. */
   readonly hubKey: Uint8Array;
+  /** Of this connection's first frames. */
+  readonly clientNonce: Uint8Array;
   readonly serverNonce: Uint8Array;
   /** When that nonce was sent. */
   readonly nonceIssuedMs: number;
@@ -138,18 +223,17 @@ export interface AuthenticatedClient {
   readonly identity: PublicIdentity;
   readonly instance: Uint8Array;
   readonly boot: number;
-  /** What the hub signs for `auth_ok`. */
-  readonly answer: HubAuthTranscript;
 }
 
 /**
- * Hub: verifies `auth`; every refusal is BAD_AUTH. The caller allows one attempt per connection,
- * so that a nonce is used once, and closes after any refused `auth` (4401), whatever the code.
+ * Hub: verifies `auth`; refuses with BAD_AUTH, or TIMEOUT if it came too late. The caller allows one
+ * attempt per connection, so that a nonce is used once, and closes after any refused `auth` (4401),
+ * whatever the code.
  */
 export function verifyClientAuth(check: ClientAuthCheck): Checked<AuthenticatedClient> {
   const { frame, channelBinding } = check;
   const age = check.nowMs - check.nonceIssuedMs;
-  if (!(age >= 0 && age <= PROTOCOL_LIMITS.authenticationMs)) return badAuth('nonce too old');
+  if (!(age >= 0 && age <= PROTOCOL_LIMITS.authenticationMs)) return refused(tooLate());
   if (frame.channelBinding !== channelBinding.type) return badAuth('kind of connection');
   let identity: PublicIdentity;
   try {
@@ -157,22 +241,51 @@ export function verifyClientAuth(check: ClientAuthCheck): Checked<AuthenticatedC
   } catch (error) {
     return refused(refusalOf(error, 'BAD_AUTH'));
   }
-  const { name, instance, boot, clientNonce } = frame;
+  const { name, instance, boot } = frame;
   const transcript: HubAuthTranscript = {
     role: 'client',
     channelBindingType: channelBinding.type,
     channelBinding: channelBinding.value,
     hubKey: check.hubKey,
     serverNonce: check.serverNonce,
-    clientNonce,
+    clientNonce: check.clientNonce,
     aid: identity.aid,
     name,
     instance,
     boot,
   };
   if (!verifyHubAuth(transcript, frame.signature, identity.signing)) return badAuth('signature');
-  const answer: HubAuthTranscript = { ...transcript, role: 'hub' };
-  return { ok: true, value: { name, identity, instance, boot, answer } };
+  return { ok: true, value: { name, identity, instance, boot } };
+}
+
+/** The refusal of a client that took too long: another try may be faster. */
+export function tooLate(): ProtocolError {
+  const seconds = PROTOCOL_LIMITS.authenticationMs / 1000;
+  return new ProtocolError('TIMEOUT', {
+    detail: `authentication took longer than ${seconds} seconds: connect again`,
+  });
+}
+
+/** The refusal of whoever has not proved that it is the hub. */
+export function unproven(detail: string, cause?: unknown): ProtocolError {
+  return new ProtocolError('HUB_UNPROVEN', { detail, cause });
+}
+
+function greetingOf(connection: {
+  readonly begin: Spoken<BeginFrame>;
+  readonly hello: { readonly serverNonce: Uint8Array };
+  readonly text: string;
+  readonly channelBinding: ChannelBinding;
+}): HubGreeting {
+  const { begin, hello, text, channelBinding } = connection;
+  return {
+    channelBindingType: channelBinding.type,
+    channelBinding: channelBinding.value,
+    clientNonce: begin.frame.clientNonce,
+    serverNonce: hello.serverNonce,
+    begin: begin.text,
+    hello: text,
+  };
 }
 
 function refused(error: ProtocolError): { ok: false; error: ProtocolError } {

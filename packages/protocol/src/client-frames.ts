@@ -2,7 +2,7 @@
  * Frames from client to hub (hub.md §2): shapes only, strict, one schema per frame.
  * Owns their fields; the text around them is `frame-codec`, what a hub does with them is its core.
  *
- * `auth`, `put_identity`, `put_prekeys`, `put_revocation`, `get_bundle`, `send`, `list` and `ping`
+ * `begin` is the first frame; `hello` answers it. `auth`, `put_identity`, `put_prekeys`, `put_revocation`, `get_bundle`, `send`, `list` and `ping`
  * are requests: they carry `id`, which the reply repeats as `re`. `ack`, `nack` and `credit` have
  * no reply; a fault in one is an `error` frame without `re`. Units: `ttl` in seconds, `delay` in
  * milliseconds.
@@ -14,6 +14,7 @@ import {
   bytes32,
   code,
   cursor,
+  features,
   identityRecord,
   integer,
   namePrefix,
@@ -28,6 +29,19 @@ import {
 import { PROTOCOL_LIMITS } from './limits.js';
 import * as z from './schema.js';
 
+/**
+ * The client's first frame (protocol.md §2.15). It names nobody: the hub proves its key before it
+ * learns who is asking. No version of the protocol changes its shape.
+ */
+const begin = z.strictObject({
+  type: z.literal('begin'),
+  versions: z.array(integer(255, 1), { min: 1, max: 16 }),
+  /** What the client can use beyond this version; a hub ignores those that it does not know. */
+  features,
+  /** Fresh for each connection. */
+  clientNonce: bytes32,
+});
+
 /** Proves possession of the identity key on this connection (protocol.md §2.15). */
 const auth = z.strictObject({
   type: z.literal('auth'),
@@ -37,7 +51,6 @@ const auth = z.strictObject({
   identityKey: bytes32,
   /** IKd. */
   exchangeKey: bytes32,
-  clientNonce: bytes32,
   instance: bytes16,
   boot: u32,
   /** Kind only: each end takes the value from its own side of the connection. */
@@ -120,6 +133,7 @@ const ping = z.strictObject({ type: z.literal('ping'), id: u32 });
 
 /** Every frame that a client may send. */
 export const clientFrame = z.discriminatedUnion('type', [
+  begin,
   auth,
   putIdentity,
   putPrekeys,
@@ -133,6 +147,7 @@ export const clientFrame = z.discriminatedUnion('type', [
   ping,
 ]);
 
+export type BeginFrame = z.output<typeof begin>;
 export type AuthFrame = z.output<typeof auth>;
 export type PutIdentityFrame = z.output<typeof putIdentity>;
 export type PutPrekeysFrame = z.output<typeof putPrekeys>;

@@ -45,6 +45,7 @@ describe('table of codes', () => {
   test('lists as retryable only what can pass without the caller changing anything', () => {
     const retryable = rules.filter(([, rule]) => rule.retryable).map(([code]) => code);
     expect(retryable).toEqual([
+      'HUB_UNPROVEN',
       'QUEUE_FULL',
       'RATE_LIMITED',
       'STORAGE',

@@ -51,6 +51,11 @@ const TABLE = {
     retryable: false,
     message: 'Authenticate before any other request: this connection has no identity yet',
   },
+  HUB_UNPROVEN: {
+    retryable: true,
+    message:
+      'Whoever answered did not prove the key of the hub, and was told nothing: check the address',
+  },
   BAD_AUTH: {
     retryable: false,
     message: 'Authentication refused: check the keys, the hub key and the kind of connection',
@@ -163,6 +168,21 @@ const TABLE = {
     message: "The hub failed to handle the request: try again, or look into the hub's log",
   },
 } as const satisfies Readonly<Record<string, ErrorRule>>;
+
+/** Refusals that no signature covers, since the hub has not proved its key when they come up. */
+const BEFORE_PROOF: ReadonlySet<string> = new Set<keyof typeof TABLE>([
+  'HUB_KEY_CHANGED',
+  'PLAINTEXT_REFUSED',
+  'VERSION',
+]);
+
+/**
+ * Whether an error ends an agent's connection for good. What anybody could have said does not: it
+ * is reported, and the client goes on trying.
+ */
+export function isFinal({ code, retryable }: AgentMeshError): boolean {
+  return !retryable && !BEFORE_PROOF.has(code);
+}
 
 /** Stable codes of {@link ProtocolError}. */
 export type ErrorCode = keyof typeof TABLE;

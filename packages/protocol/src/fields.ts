@@ -9,7 +9,7 @@ import { fromBase64Url, toBase64Url } from './base64url.js';
 import type { ErrorCode } from './errors.js';
 import { PROTOCOL_LIMITS } from './limits.js';
 import { isRegistrableName, parsePeer } from './peer.js';
-import { codec, custom, int, Refusal, string } from './schema.js';
+import { array, codec, custom, int, Refusal, string } from './schema.js';
 
 const MAX_U32 = 0xffff_ffff;
 
@@ -86,6 +86,9 @@ export const u32 = integer(MAX_U32);
 export const timeMs = integer(Number.MAX_SAFE_INTEGER);
 /** Position in a recipient's queue. */
 export const seq = integer(Number.MAX_SAFE_INTEGER, 1);
+
+/** Names of what a side can do beyond its version. */
+export const features = array(string({ form: /^[a-z0-9][a-z0-9-]{0,31}$/ }), { max: 32 });
 
 /** A name that an agent may claim. */
 export const agentName = custom<string>(isRegistrableName);

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { flipped, hub } from '../test/agents.js';
-import { delivery, HELLO, outcome, ScriptedHub } from '../test/scripted-hub.js';
+import { delivery, outcome, ScriptedHub } from '../test/scripted-hub.js';
 import { HubChannel } from './hub-channel.js';
 import { PROTOCOL_LIMITS } from './limits.js';
 
@@ -12,22 +12,40 @@ const envelope = {
 };
 
 describe('opening', () => {
-  test('both sides authenticate, then the session is there', async () => {
+  test('the client speaks first and names nobody; then both sides prove themselves', async () => {
     const script = new ScriptedHub();
     expect(() => script.channel.session).toThrow('Authenticate before');
-    script.say(HELLO);
-    script.say(script.authOk());
+    expect(script.heard).toEqual([]);
+    script.greet();
+    expect(script.heard).toMatchObject([{ type: 'auth', name: 'alice' }]);
+    script.admit();
     const session = await script.channel.opened;
     expect(session).toMatchObject({ hubKey: hub.publicKey, hubId: hub.hubId, queued: 0 });
+    expect(session).toMatchObject({ features: [], limits: { perSecond: 100, inFlight: 1_000 } });
     expect(script.channel.session).toBe(session);
+  });
+
+  test('T-A31 rewritten-auth-ok: what is not signed over all its fields is not acted upon', async () => {
+    for (const change of [
+      { lastInstance: new Uint8Array(16).fill(5), lastBoot: 9 },
+      { keyDigest: new Uint8Array(32) },
+      { oneTimePrekeys: 3 },
+      { queued: 1 },
+    ]) {
+      const script = new ScriptedHub();
+      script.greet();
+      script.say({ ...script.authOk(), ...change });
+      expect(await outcome(script.channel.opened)).toBe('HUB_UNPROVEN');
+      expect(script.closed).toBe(true);
+    }
   });
 
   test('a hub without the key of its hello is refused, whatever it signed', async () => {
     const script = new ScriptedHub();
-    script.say(HELLO);
+    script.greet();
     const right = script.authOk();
     script.say({ ...right, signature: flipped(right.signature, 3) });
-    expect(await outcome(script.channel.opened)).toBe('BAD_AUTH');
+    expect(await outcome(script.channel.opened)).toBe('HUB_UNPROVEN');
     expect(script.closed).toBe(true);
     script.say(right);
     expect(script.news).toEqual([]);
@@ -35,11 +53,12 @@ describe('opening', () => {
 
   test.each([
     ['HUB_KEY_CHANGED', { hubKey: new Uint8Array(32).fill(1) }, {}],
-    ['VERSION', {}, { versions: [3] }],
-    ['BAD_AUTH', {}, { hubKey: new Uint8Array(32) }],
-  ])('%s is refused before anything is sent', async (code, credentials, greeting) => {
+    ['VERSION', {}, { version: 3 }],
+    ['HUB_UNPROVEN', {}, { hubKey: new Uint8Array(32) }],
+    ['HUB_UNPROVEN', {}, { proof: new Uint8Array(64) }],
+  ])('%s is found before anything is said of the agent', async (code, credentials, greeting) => {
     const script = new ScriptedHub(credentials);
-    script.say({ ...HELLO, ...greeting });
+    script.say(script.hello(greeting));
     expect(await outcome(script.channel.opened)).toBe(code);
     expect(script.heard).toEqual([]);
     expect(script.closed).toBe(true);
@@ -47,15 +66,16 @@ describe('opening', () => {
 
   test('the pinned hub key is accepted', async () => {
     const script = new ScriptedHub({ hubKey: hub.publicKey });
-    script.say(HELLO);
-    script.say(script.authOk());
+    script.greet();
+    script.admit();
     expect(await outcome(script.channel.opened)).toMatchObject({ hubKey: hub.publicKey });
   });
 
-  test('a refusal of the hub is the reason, even if the connection ends at once', async () => {
+  test('a signed refusal is the reason, even if the connection ends at once', async () => {
     const script = new ScriptedHub();
-    script.say(HELLO);
-    script.say({ type: 'error', re: script.lastId(), code: 'NAME_TAKEN', message: 'taken' });
+    script.greet();
+    const re = script.lastId();
+    script.say(script.signed({ type: 'error', re, code: 'NAME_TAKEN', message: 'taken' }));
     script.channel.lost();
     expect(await outcome(script.channel.opened)).toBe('NAME_TAKEN');
     expect(script.news).toEqual([]);
@@ -67,7 +87,7 @@ describe('opening', () => {
         throw new TypeError('locked');
       },
     });
-    script.say(HELLO);
+    script.greet();
     expect(await outcome(script.channel.opened)).toBe('BAD_AUTH');
   });
 
@@ -81,13 +101,30 @@ describe('opening', () => {
 
   test.each([
     ['a push', delivery(1)],
-    ['a second greeting', HELLO],
-    ['another reply to auth', { type: 'pong', re: 1 } as const],
-  ])('%s before authentication ends the connection', async (_, frame) => {
+    ['a reply to nothing', { type: 'pong', re: 7 } as const],
+  ])('%s before authentication is of nobody', async (_, frame) => {
     const script = new ScriptedHub();
-    script.say(HELLO);
+    script.greet();
     script.say(frame);
-    expect(await outcome(script.channel.opened)).toBe('CONNECTION_LOST');
+    script.channel.lost();
+    expect(await outcome(script.channel.opened)).toMatch(/HUB_UNPROVEN|CONNECTION_LOST/);
+    expect(script.news).toEqual([]);
+  });
+
+  test('a second greeting ends the connection', async () => {
+    const script = new ScriptedHub();
+    script.greet();
+    script.greet();
+    expect(await outcome(script.channel.opened)).toBe('HUB_UNPROVEN');
+  });
+
+  test('an older hub, which greets first, is told apart in one sentence', async () => {
+    const script = new ScriptedHub();
+    script.channel.receive('{"type":"hello","versions":[2],"hubKey":"x","serverNonce":"y"}');
+    await expect(script.channel.opened).rejects.toMatchObject({
+      code: 'VERSION',
+      message: expect.stringContaining('upgrade the hub') as unknown,
+    });
   });
 });
 
@@ -103,7 +140,7 @@ describe('requests', () => {
     expect(script.heard.at(-1)).toMatchObject({ type: 'put_revocation', revocation });
     script.say({ type: 'ok', re: script.lastId(), oneTimePrekeys: 0, keyDigest: null });
     expect(await put).toBeUndefined();
-    script.say({ type: 'bye', code: 'REVOKED' });
+    script.say(script.signed({ type: 'bye', code: 'REVOKED' }));
     script.channel.lost();
     expect(script.news).toEqual(['closed REVOKED']);
   });
@@ -181,11 +218,11 @@ describe('requests', () => {
 describe('news', () => {
   test('wait for start, in order, the end of the connection included', async () => {
     const script = new ScriptedHub();
-    script.say(HELLO);
-    script.say(script.authOk());
+    script.greet();
+    script.admit();
     script.say(delivery(1));
     script.say({ type: 'notice', id: new Uint8Array(16), what: 'expired' });
-    script.say({ type: 'bye', code: 'DISPLACED' });
+    script.say(script.signed({ type: 'bye', code: 'DISPLACED' }));
     script.channel.lost();
     await script.channel.opened;
     expect(script.news).toEqual([]);
@@ -195,7 +232,7 @@ describe('news', () => {
 
   test('the reason of the end is what the hub said last', async () => {
     const script = await ScriptedHub.opened();
-    script.say({ type: 'error', code: 'BAD_FRAME', message: 'third' });
+    script.say(script.signed({ type: 'error', code: 'BAD_FRAME', message: 'third' }));
     script.channel.lost();
     script.channel.lost();
     expect(script.news).toEqual(['closed BAD_FRAME']);

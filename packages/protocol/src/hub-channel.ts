@@ -3,14 +3,15 @@
  * Owns authentication of the hub, matching of replies to requests, heartbeat and time limits. Does
  * not own the transport, nor trying again: the owner of a channel opens the next one.
  */
-import { acceptHello, createAuth, verifyAuthOk } from './authentication.js';
-import type { ChannelBinding } from './authentication.js';
-import type { Bundle, HubAuthTranscript, RandomSource } from '@agentmesh/crypto/verify';
+import type { Bundle, RandomSource } from '@agentmesh/crypto/verify';
+import { unproven } from './authentication.js';
+import type { ChannelBinding, Spoken } from './authentication.js';
 import type { ClientFrame, RequestFrame } from './client-frames.js';
+import { ClientHandshake } from './client-handshake.js';
 import type { Clock } from './clock.js';
 import { ProtocolError } from './errors.js';
-import { encodeFrame, errorOfFrame, parseHubFrame } from './frame-codec.js';
-import type { HubFrame, ReplyFrame } from './hub-frames.js';
+import { encodeFrame, parseHubFrame } from './frame-codec.js';
+import type { AuthOkFrame, ErrorFrame, HelloFrame, HubFrame, ReplyFrame } from './hub-frames.js';
 import type {
   AgentPage,
   DeliveryRefusal,
@@ -49,6 +50,8 @@ export interface ChannelTransport {
 }
 
 const REQUEST_TIMEOUT_MS = 30_000;
+/** News that may wait for {@link HubChannel.start}: more than a hub has to say in that moment. */
+const HELD_NEWS = 10_000;
 
 /** A request, all but its number. */
 type Numbered = RequestFrame extends infer F
@@ -57,29 +60,28 @@ type Numbered = RequestFrame extends infer F
     : never
   : never;
 type ReplyOf<T extends ReplyFrame['type']> = Extract<ReplyFrame, { type: T }>;
-/** Our `auth`, until it is answered. */
-interface Handshake {
-  readonly id: number;
-  readonly expected: HubAuthTranscript;
-  readonly hub: Pick<HubSession, 'hubKey' | 'hubId'>;
-}
-
 type Push = Extract<HubFrame, { type: 'deliver' | 'notice' }>;
 
-/** One connection: waits for `hello`, authenticates, then serves. It is not used again. */
+/** One connection: speaks first, lets the hub prove itself, authenticates, then serves. */
 export class HubChannel implements HubConnection {
   /** Resolves once both sides are authenticated; rejects with why that failed. */
   readonly opened: Promise<HubSession>;
   readonly #options: HubChannelOptions;
   readonly #steady: SteadyClock;
   readonly #pending: PendingReplies;
+  readonly #handshake: ClientHandshake;
   readonly #opening = Promise.withResolvers<HubSession>();
   readonly #gone = Promise.withResolvers<void>();
-  /** News that came before {@link start}; bounded by the first credit. */
+  /** What the hub may still push. */
+  readonly #credit = {
+    messages: PROTOCOL_LIMITS.initialCreditMessages,
+    bytes: PROTOCOL_LIMITS.initialCreditBytes,
+  };
+  /** News that came before {@link start}. */
   #held: (() => void)[] | null = [];
   #session: HubSession | null = null;
-  #greeted = false;
-  #handshake: Handshake | null = null;
+  /** Number of our `auth`, until it is answered. */
+  #authId: number | null = null;
   #closed = false;
   /** Why the hub is about to close, as far as it said. */
   #farewell: ProtocolError | null = null;
@@ -90,7 +92,10 @@ export class HubChannel implements HubConnection {
     this.#options = options;
     this.#steady = new SteadyClock(options.clock);
     this.#pending = new PendingReplies(options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS);
+    this.#handshake = new ClientHandshake(options);
+    this.#heardMs = this.#steady.now();
     this.opened = this.#opening.promise;
+    options.transport.send(this.#handshake.begin);
   }
 
   get session(): HubSession {
@@ -105,13 +110,19 @@ export class HubChannel implements HubConnection {
     for (const news of held) news();
   }
 
+  /** Longest text of a frame that may come now: whoever has proved nothing costs little. */
+  get maxFrameLength(): number {
+    const { frameBytes, preAuthFrameBytes } = PROTOCOL_LIMITS;
+    return this.#session === null ? preAuthFrameBytes : frameBytes;
+  }
+
   /** The transport read one frame's text. */
   receive(text: string): void {
     if (this.#closed) return;
     this.#heardMs = this.#steady.now();
-    const decoded = parseHubFrame(text);
-    if (decoded.ok) this.#dispatch(decoded.frame);
-    else this.#fail(violation('unreadable frame', decoded.error));
+    const decoded = parseHubFrame(text, this.maxFrameLength);
+    if (decoded.ok) this.#dispatch({ frame: decoded.frame, text });
+    else this.#fail(this.#handshake.unreadable(text, decoded.error));
   }
 
   /** The transport is gone: what waits fails with CONNECTION_LOST, or what the hub said before. */
@@ -170,6 +181,8 @@ export class HubChannel implements HubConnection {
   }
 
   credit({ messages, bytes }: { readonly messages: number; readonly bytes: number }): void {
+    this.#credit.messages += messages;
+    this.#credit.bytes += bytes;
     this.#tell({ type: 'credit', messages, bytes });
   }
 
@@ -196,79 +209,82 @@ export class HubChannel implements HubConnection {
     return this.#gone.promise;
   }
 
-  #dispatch(frame: HubFrame): void {
+  #dispatch({ frame, text }: Spoken<HubFrame>): void {
     switch (frame.type) {
       case 'hello':
-        return this.#authenticate(frame);
+        return this.#authenticate({ frame, text });
       case 'deliver':
       case 'notice':
         return this.#push(frame);
+      case 'auth_ok':
+        return this.#finishHandshake({ frame, text });
       case 'bye':
-        this.#farewell = errorOfFrame(frame);
+        this.#farewell = this.#handshake.refusal({ frame, text });
         return;
+      case 'error':
+        return this.#refused({ frame, text });
       default:
         return this.#reply(frame);
     }
   }
 
   #push(push: Push): void {
-    if (this.#session === null) return this.#fail(violation('push before authentication'));
+    if (this.#session === null) return this.#fail(unproven('it pushed before authentication'));
     const { events } = this.#options;
     if (push.type === 'notice') {
       return this.#tellUs(() => events.notice({ id: push.id, what: push.what }));
     }
     const { seq, attempt, envelope } = push;
     const { id, from, to, ts, blob } = envelope;
+    this.#credit.messages -= 1;
+    this.#credit.bytes -= blob.length;
+    if (this.#credit.messages < 0 || this.#credit.bytes < 0) {
+      return this.#fail(violation('it pushed more than it had credit for'));
+    }
     this.#tellUs(() => events.deliver({ seq, attempt, envelope: { id, from, to, ts, blob } }));
   }
 
   #tellUs(news: () => void): void {
-    if (this.#held === null) news();
-    else this.#held.push(news);
+    if (this.#held === null) return news();
+    this.#held.push(news);
+    if (this.#held.length > HELD_NEWS) this.#fail(violation('it pushed more than can be held'));
   }
 
-  #reply(reply: ReplyFrame): void {
-    if (reply.re !== undefined && reply.re === this.#handshake?.id) {
-      return this.#finishHandshake(this.#handshake, reply);
-    }
-    if (reply.type === 'error') {
-      const error = errorOfFrame(reply);
-      if (reply.re === undefined) this.#farewell = error;
-      else this.#pending.refuse(reply.re, error);
-      return;
-    }
+  #reply(reply: Exclude<ReplyFrame, ErrorFrame | AuthOkFrame>): void {
     // A reply that nobody waits for any more came too late: its request has already failed.
     if (!this.#pending.settle(reply)) this.#fail(violation('reply of another kind'));
   }
 
-  #authenticate(hello: Extract<HubFrame, { type: 'hello' }>): void {
-    if (this.#greeted) return this.#fail(violation('second greeting'));
-    this.#greeted = true;
-    const { credentials, channelBinding, random, transport } = this.#options;
-    const hub = acceptHello(hello, credentials.hubKey ?? null);
-    if (!hub.ok) return this.#fail(hub.error);
+  /** A refusal of a request, of our `auth`, or of the connection. */
+  #refused(said: Spoken<ErrorFrame>): void {
+    const error = this.#handshake.refusal(said);
+    const { re } = said.frame;
+    if (this.#session === null) {
+      // Before that nothing was asked, so every refusal is one of the connection.
+      this.#farewell = error;
+      if (re !== undefined && re === this.#authId) this.#fail(error);
+    } else if (error.code === 'HUB_UNPROVEN') this.#fail(error);
+    else if (re === undefined) this.#farewell = error;
+    else this.#pending.refuse(re, error);
+  }
+
+  #authenticate(hello: Spoken<HelloFrame>): void {
     const id = this.#pending.nextId();
-    try {
-      const clientNonce = random(32);
-      const auth = createAuth({ id, hello, credentials, clientNonce, channelBinding });
-      this.#handshake = { id, expected: auth.expected, hub: hub.value };
-      transport.send(encodeFrame(auth.frame));
-    } catch (cause) {
-      this.#fail(new ProtocolError('BAD_AUTH', { detail: 'credentials', cause }));
-    }
+    const auth = this.#handshake.answer(hello, id);
+    if (!auth.ok) return this.#fail(auth.error);
+    this.#authId = id;
+    this.#options.transport.send(auth.value);
   }
 
   /** At once, not by a promise: pushes may follow in the same turn. */
-  #finishHandshake({ expected, hub }: Handshake, reply: ReplyFrame): void {
-    this.#handshake = null;
-    if (reply.type === 'error') return this.#fail(errorOfFrame(reply));
-    if (reply.type !== 'auth_ok') return this.#fail(violation('reply of another kind'));
-    const proved = verifyAuthOk(reply, expected);
-    if (!proved.ok) return this.#fail(proved.error);
-    const { lastInstance, lastBoot, keyDigest, oneTimePrekeys, queued } = reply;
-    const { hubKey, hubId } = hub;
-    const answers = { lastInstance, lastBoot, keyDigest, oneTimePrekeys, queued };
-    this.#session = { hubKey, hubId, ...answers };
+  #finishHandshake(reply: Spoken<AuthOkFrame>): void {
+    if (this.#session !== null || reply.frame.re !== this.#authId) {
+      return this.#fail(unproven('it answered what was not asked'));
+    }
+    const session = this.#handshake.accept(reply);
+    if (!session.ok) return this.#fail(session.error);
+    this.#authId = null;
+    this.#session = session.value;
     this.#pingedMs = this.#heardMs;
     this.#opening.resolve(this.#session);
   }

@@ -14,6 +14,7 @@ import {
   bytes32,
   code,
   cursor,
+  features,
   identityRecord,
   integer,
   line,
@@ -28,31 +29,43 @@ import { PROTOCOL_LIMITS } from './limits.js';
 import * as z from './schema.js';
 import { PROTOCOL_VERSION } from './version.js';
 
-/** What this hub allows; never more than PROTOCOL_LIMITS. */
+/** What this hub allows, and how fast; never more than PROTOCOL_LIMITS. */
 const hubLimits = z.strictObject({
   blobBytes: integer(PROTOCOL_LIMITS.blobBytes, 1),
   ttlSeconds: integer(PROTOCOL_LIMITS.maxTtlSeconds, 1),
   inFlight: integer(PROTOCOL_LIMITS.inFlight, 1),
   signedPrekeys: integer(PROTOCOL_LIMITS.signedPrekeys, 1),
   oneTimePrekeys: integer(PROTOCOL_LIMITS.oneTimePrekeys),
+  /** Rate of `send`, and of all other requests by their cost, for each agent. */
+  perSecond: integer(PROTOCOL_LIMITS.sendsPerSecond, 1),
+  /** What may come at once before that rate holds. */
+  burst: integer(PROTOCOL_LIMITS.sendBurst, 1),
+  /** Blob bytes of `send`; as many may come at once. */
+  bytesPerSecond: integer(PROTOCOL_LIMITS.sendBytesPerSecond, 1),
+  /** Requests other than `send` that may wait for their reply. */
+  pending: integer(PROTOCOL_LIMITS.pendingRequests, 1),
 });
 
-/** Sent by the hub as soon as a client connects. No version of the protocol changes its shape. */
+/** The hub's answer to `begin`, signed. No version of the protocol changes its shape. */
 const hello = z.strictObject({
   type: z.literal('hello'),
-  versions: z.array(integer(255, 1), { min: 1, max: 16 }),
+  /** The highest version that both sides speak. */
+  version: integer(255, 1),
+  /** What the hub can do beyond this version; a client ignores those that it does not know. */
+  features,
   hubKey: bytes32,
   /** Single use, valid for 10 s. */
   serverNonce: bytes32,
   time: timeMs,
   limits: hubLimits,
+  /** Signature of the hub key over both first frames and this connection; the last field. */
+  proof: signature,
 });
 
 const authOk = z
   .strictObject({
     type: z.literal('auth_ok'),
     re: u32,
-    signature,
     /** Instance and boot of this identity's authentication before; `null` on its first. */
     lastInstance: bytes16.nullable(),
     lastBoot: u32.nullable(),
@@ -61,6 +74,8 @@ const authOk = z
     oneTimePrekeys: integer(PROTOCOL_LIMITS.oneTimePrekeys),
     /** Envelopes waiting. */
     queued: u32,
+    /** Over all other fields and this connection (§2.15); the last field. */
+    signature,
   })
   .refine((frame) => (frame.lastInstance === null) === (frame.lastBoot === null), {
     path: ['lastBoot'],
@@ -124,7 +139,12 @@ const notice = z.strictObject({
 });
 
 /** The hub closes this connection; `code` is of the table in `errors`. */
-const bye = z.strictObject({ type: z.literal('bye'), code });
+const bye = z.strictObject({
+  type: z.literal('bye'),
+  code,
+  /** As in `error`. */
+  signature: signature.optional(),
+});
 
 const error = z.strictObject({
   type: z.literal('error'),
@@ -132,6 +152,8 @@ const error = z.strictObject({
   code,
   message: line,
   retryAfter: integer(PROTOCOL_LIMITS.retryAfterMs).optional(),
+  /** Over all other fields and this connection (§2.15), where the error is final; the last field. */
+  signature: signature.optional(),
 });
 
 /** Every frame that a hub may send. */

@@ -6,14 +6,16 @@
  * the hub states, and only an end-to-end receipt proves delivery.
  */
 import type { AgentMeshError, Bundle, PublicIdentity } from '@agentmesh/crypto/verify';
+import type { HubLimits } from './hub-frames.js';
 
 /** Where an agent connects. One hub may serve several agents. */
 export interface Hub {
   /**
    * Authenticates both sides and resolves once this identity can be used. Rejects with a typed
-   * error: NAME_TAKEN, REGISTRATION_REFUSED, REVOKED, BAD_AUTH, HUB_KEY_CHANGED, PLAINTEXT_REFUSED,
-   * VERSION are final; one with `retryable` may pass on another try. After it has resolved, a lost
-   * connection is restored by the implementation, with `down` and `authenticated` as news.
+   * error: NAME_TAKEN, REGISTRATION_REFUSED, REVOKED, BAD_AUTH are the hub's word; HUB_KEY_CHANGED,
+   * PLAINTEXT_REFUSED, VERSION are nobody's yet, and for the caller to decide; one with `retryable`
+   * may pass on another try. After it has resolved, a lost connection is restored by the
+   * implementation, with `down` and `authenticated` as news; only what a proved hub says ends it.
    */
   connect(credentials: HubCredentials, events: HubEvents): Promise<HubConnection>;
   /** Ends every connection made here. */
@@ -32,15 +34,19 @@ export interface HubCredentials {
   sign(bytes: Uint8Array): Uint8Array;
   /** Registration token, where the hub asks for one. */
   readonly token?: string | undefined;
-  /** Hub key that was pinned earlier: another one in `hello` is refused with HUB_KEY_CHANGED. */
+  /** Hub key that was pinned earlier: a hub with another one learns nothing (HUB_KEY_CHANGED). */
   readonly hubKey?: Uint8Array | undefined;
 }
 
-/** What the latest authentication said. */
+/** What the latest authentication said; all of it signed by the hub. */
 export interface HubSession {
   /** Verified hub key (32 bytes) and its hash, the id that identity records name. */
   readonly hubKey: Uint8Array;
   readonly hubId: Uint8Array;
+  /** What both sides can do beyond their common version. */
+  readonly features: readonly string[];
+  /** What the hub allows, and how fast. */
+  readonly limits: HubLimits;
   /** Instance and boot of this identity's authentication before; `null` if there was none. */
   readonly lastInstance: Uint8Array | null;
   readonly lastBoot: number | null;
@@ -62,7 +68,10 @@ export interface HubEvents {
   deliver(delivery: Delivery): void;
   /** An envelope that the hub had accepted from us will not arrive. */
   notice(notice: DeliveryNotice): void;
-  /** Connection lost and being restored. Requests meanwhile wait or fail: CONNECTION_LOST. */
+  /**
+   * Connection lost and being restored; called again when something else keeps it from that, such
+   * as HUB_KEY_CHANGED or HUB_UNPROVEN. Requests meanwhile wait or fail: CONNECTION_LOST.
+   */
   down(error: AgentMeshError): void;
   /** Last call: `null` after our own `close`, else why no new connection is tried. */
   closed(error: AgentMeshError | null): void;

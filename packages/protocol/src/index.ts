@@ -31,6 +31,7 @@ export {
   CLOSE_CODES,
   ERROR_CODES,
   isErrorCode,
+  isFinal,
   peerNotFound,
   ProtocolError,
   tooLarge,
@@ -40,7 +41,13 @@ export { PROTOCOL_LIMITS } from './limits.js';
 export { systemClock } from './clock.js';
 export type { Clock } from './clock.js';
 export { SteadyClock } from './steady-clock.js';
-export { negotiateVersion, PROTOCOL_VERSION, SUPPORTED_VERSIONS } from './version.js';
+export {
+  commonFeatures,
+  negotiateVersion,
+  PROTOCOL_VERSION,
+  SUPPORTED_FEATURES,
+  SUPPORTED_VERSIONS,
+} from './version.js';
 
 // Frames and their text.
 export {
@@ -57,6 +64,7 @@ export { clientFrame } from './client-frames.js';
 export type {
   AckFrame,
   AuthFrame,
+  BeginFrame,
   ClientFrame,
   CreditFrame,
   GetBundleFrame,
@@ -100,17 +108,27 @@ export { fromBase64Url, toBase64Url } from './base64url.js';
 export {
   acceptHello,
   createAuth,
+  createBegin,
+  greet,
   NO_CHANNEL_BINDING,
-  verifyAuthOk,
+  sayAsHub,
+  tooLate,
   verifyClientAuth,
+  wasSaidByHub,
+  withAuth,
 } from './authentication.js';
 export type {
-  AcceptedHub,
   AuthenticatedClient,
   AuthRequest,
   ChannelBinding,
   ClientAuthCheck,
+  Greeting,
+  HelloCheck,
+  HubVoice,
+  ProvedHub,
+  Spoken,
 } from './authentication.js';
+export type { SignedFrame } from './signed-text.js';
 export {
   readPublishedRevocation,
   verifyPublishedPrekeys,
@@ -145,7 +163,6 @@ export {
 export type {
   Bundle,
   ChannelBindingType,
-  HubAuthTranscript,
   IdentityRecord,
   PrekeyRecord,
   PublicIdentity,

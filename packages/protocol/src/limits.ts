@@ -39,6 +39,8 @@ export const PROTOCOL_LIMITS = {
   dedupExtraSeconds: 86_400,
   /** Envelopes sent but not yet answered, per connection. */
   inFlight: 1_000,
+  /** Requests other than `send` that one connection may leave unanswered. */
+  pendingRequests: 64,
   /** Rate of one sender (Signal: 60 and 1 per second). */
   sendsPerSecond: 100,
   /** What one sender may send at once before that rate holds. */
@@ -69,6 +71,8 @@ export const PROTOCOL_LIMITS = {
   errorMessageLength: 300,
   /** Longest wait that an error may ask for: a day. */
   retryAfterMs: 86_400_000,
+  /** From connecting to `begin`: what a hub waits before it says that it expects one (§2.15). */
+  beginMs: 5_000,
   /** From connecting to a valid `auth`; also the life of the server nonce (§2.15). */
   authenticationMs: 10_000,
   /** Between two pings of a client: below the idle limit of common NATs and proxies. */

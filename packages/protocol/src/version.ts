@@ -2,19 +2,28 @@
  * Protocol versions. Owns which this package speaks and how one is chosen; does not own what a
  * version means.
  *
- * Rule: the hub lists its versions in `hello`, whose shape no version may change. The client takes
- * the highest that both speak or gives up with VERSION. It does not name its choice: the signature
- * of `auth` covers the label "AgentMesh/2 hub-auth", so that no other version accepts that frame.
+ * Rule: the client lists its versions in `begin`, whose shape no version may change. The hub takes
+ * the highest that both speak, names it in `hello` and proves both frames with its key; or it
+ * answers VERSION. What is not a version of its own is a feature: both sides list theirs, an
+ * unknown one is ignored, and a verb or field is used only where the other side has listed it.
  */
 
 /** The version of frames, envelopes and cryptography that this package speaks. */
 export const PROTOCOL_VERSION = 2;
 
-/** All versions a hub of this package puts in `hello`, and a client takes. */
+/** All versions that a client of this package puts in `begin`, and a hub takes. */
 export const SUPPORTED_VERSIONS: readonly number[] = [PROTOCOL_VERSION];
 
 /** Highest version in common with `offered`; `null` when there is none. */
 export function negotiateVersion(offered: readonly number[]): number | null {
   const common = offered.filter((version) => SUPPORTED_VERSIONS.includes(version));
   return common.length === 0 ? null : Math.max(...common);
+}
+
+/** Features that this package knows. */
+export const SUPPORTED_FEATURES: readonly string[] = [];
+
+/** Those of the other side's features that this side knows too. */
+export function commonFeatures(offered: readonly string[]): readonly string[] {
+  return SUPPORTED_FEATURES.filter((feature) => offered.includes(feature));
 }

@@ -41,7 +41,14 @@ function frame<const Type extends string, Fields extends object>(
     .map((record) => ({ type, ...(record as Fields) }));
 }
 
+const features = fc.array(fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,31}$/), { maxLength: 32 });
+
 export const anyClientFrame: fc.Arbitrary<ClientFrame> = fc.oneof(
+  frame('begin', {
+    versions: fc.array(fc.integer({ min: 1, max: 255 }), { minLength: 1, maxLength: 16 }),
+    features,
+    clientNonce: bytes32,
+  }),
   frame(
     'auth',
     {
@@ -49,7 +56,6 @@ export const anyClientFrame: fc.Arbitrary<ClientFrame> = fc.oneof(
       name,
       identityKey: bytes32,
       exchangeKey: bytes32,
-      clientNonce: bytes32,
       instance: bytes16,
       boot: u32,
       channelBinding: fc.constantFrom(0 as const, 1 as const, 2 as const),
@@ -118,7 +124,8 @@ const authOk = fc
 
 export const anyHubFrame: fc.Arbitrary<HubFrame> = fc.oneof(
   frame('hello', {
-    versions: fc.array(fc.integer({ min: 1, max: 255 }), { minLength: 1, maxLength: 16 }),
+    version: fc.integer({ min: 1, max: 255 }),
+    features,
     hubKey: bytes32,
     serverNonce: bytes32,
     time,
@@ -128,7 +135,12 @@ export const anyHubFrame: fc.Arbitrary<HubFrame> = fc.oneof(
       inFlight: fc.integer({ min: 1, max: 1_000 }),
       signedPrekeys: fc.integer({ min: 1, max: 2 }),
       oneTimePrekeys: fc.integer({ min: 0, max: 100 }),
+      perSecond: fc.integer({ min: 1, max: 100 }),
+      burst: fc.integer({ min: 1, max: 500 }),
+      bytesPerSecond: fc.integer({ min: 1, max: 16_777_216 }),
+      pending: fc.integer({ min: 1, max: 64 }),
     }),
+    proof: bytesOfLength(64),
   }),
   authOk,
   frame('ok', {
@@ -170,7 +182,7 @@ export const anyHubFrame: fc.Arbitrary<HubFrame> = fc.oneof(
     id: bytes16,
     what: fc.constantFrom('expired' as const, 'dead_lettered' as const),
   }),
-  frame('bye', { code }),
+  frame('bye', { code, signature: bytesOfLength(64) }, ['signature']),
   frame(
     'error',
     {
@@ -178,7 +190,8 @@ export const anyHubFrame: fc.Arbitrary<HubFrame> = fc.oneof(
       code,
       message: fc.stringMatching(/^[\x20-\x7e]{0,300}$/),
       retryAfter: fc.integer({ min: 0, max: 86_400_000 }),
+      signature: bytesOfLength(64),
     },
-    ['re', 'retryAfter'],
+    ['re', 'retryAfter', 'signature'],
   ),
 );

@@ -1,20 +1,22 @@
 /** The hub's end of one connection, played by a test: it says what it is told to say. */
 import { AgentMeshError } from '@agentmesh/crypto';
 import { alice, hub, NOW } from './agents.js';
-import { NO_CHANNEL_BINDING, verifyClientAuth } from '../src/authentication.js';
-import type { ClientFrame } from '../src/client-frames.js';
+import { greet, NO_CHANNEL_BINDING, sayAsHub, withAuth } from '../src/authentication.js';
+import type { Spoken } from '../src/authentication.js';
+import type { BeginFrame, ClientFrame } from '../src/client-frames.js';
 import { encodeFrame, parseClientFrame } from '../src/frame-codec.js';
 import { HubChannel } from '../src/hub-channel.js';
-import type { HubFrame } from '../src/hub-frames.js';
+import type { AuthOkFrame, HelloFrame, HubFrame } from '../src/hub-frames.js';
 import type { HubCredentials } from '../src/hub.js';
+import type { SignedFrame } from '../src/signed-text.js';
 
-const serverNonce = new Uint8Array(32).fill(3);
-
-export const HELLO: HubFrame = {
+/** What a hub says first, all but its proof. */
+export const HELLO: Omit<HelloFrame, 'proof'> = {
   type: 'hello',
-  versions: [2],
+  version: 2,
+  features: [],
   hubKey: hub.publicKey,
-  serverNonce,
+  serverNonce: new Uint8Array(32).fill(3),
   time: NOW,
   limits: {
     blobBytes: 1_048_576,
@@ -22,18 +24,24 @@ export const HELLO: HubFrame = {
     inFlight: 1_000,
     signedPrekeys: 2,
     oneTimePrekeys: 100,
+    perSecond: 100,
+    burst: 500,
+    bytesPerSecond: 16_777_216,
+    pending: 64,
   },
 };
 
 /** A channel whose other end the test holds in its hand. */
 export class ScriptedHub {
   readonly channel: HubChannel;
-  /** Frames that the client sent. */
+  /** Frames that the client sent after `begin`. */
   readonly heard: ClientFrame[] = [];
   /** News that the client's owner got. */
   readonly news: string[] = [];
   closed = false;
   nowMs = NOW;
+  #begin: Spoken<BeginFrame> | null = null;
+  #transcript = new Uint8Array(32);
 
   constructor(changes: Partial<HubCredentials> = {}, requestTimeoutMs?: number) {
     this.channel = new HubChannel({
@@ -55,11 +63,7 @@ export class ScriptedHub {
       clock: () => this.nowMs,
       random: (length) => new Uint8Array(length).fill(8),
       transport: {
-        send: (text) => {
-          const decoded = parseClientFrame(text);
-          if (!decoded.ok) throw decoded.error;
-          this.heard.push(decoded.frame);
-        },
+        send: (text) => this.#hear(text),
         close: () => {
           this.closed = true;
         },
@@ -71,8 +75,8 @@ export class ScriptedHub {
   /** A channel that is authenticated and hands out its news. */
   static async opened(requestTimeoutMs?: number): Promise<ScriptedHub> {
     const script = new ScriptedHub({}, requestTimeoutMs);
-    script.say(HELLO);
-    script.say(script.authOk());
+    script.greet();
+    script.admit();
     await script.channel.opened;
     script.channel.start();
     script.heard.length = 0;
@@ -83,29 +87,44 @@ export class ScriptedHub {
     this.channel.receive(encodeFrame(frame));
   }
 
+  /** A `hello` with a proof for this very connection. */
+  hello(changes: Partial<HelloFrame> = {}): HelloFrame {
+    if (this.#begin === null) throw new TypeError('no begin was heard');
+    const hello = { ...HELLO, ...changes };
+    const channelBinding = NO_CHANNEL_BINDING;
+    const said = greet({ hubKey: hub, begin: this.#begin, hello, channelBinding });
+    this.#transcript = said.transcript.slice();
+    return { ...said.frame, ...changes };
+  }
+
+  /** Proves the hub's key. */
+  greet(): void {
+    this.say(this.hello());
+  }
+
+  /** A frame with the hub's signature, for this very connection. */
+  signed<F extends SignedFrame>(frame: F): F {
+    return sayAsHub<F>(hub, this.#transcript, frame);
+  }
+
   /** The right answer to the `auth` that was heard. */
-  authOk(): Extract<HubFrame, { type: 'auth_ok' }> {
+  authOk(): AuthOkFrame {
     const auth = this.heard.find((frame) => frame.type === 'auth');
     if (auth?.type !== 'auth') throw new TypeError('no auth was heard');
-    const verified = verifyClientAuth({
-      frame: auth,
-      hubKey: hub.publicKey,
-      serverNonce,
-      nonceIssuedMs: NOW,
-      nowMs: NOW,
-      channelBinding: NO_CHANNEL_BINDING,
-    });
-    if (!verified.ok) throw verified.error;
-    return {
+    return this.signed<AuthOkFrame>({
       type: 'auth_ok',
       re: auth.id,
-      signature: hub.sign(verified.value.answer),
+      signature: new Uint8Array(64),
       lastInstance: null,
       lastBoot: null,
       keyDigest: null,
       oneTimePrekeys: 0,
       queued: 0,
-    };
+    });
+  }
+
+  admit(): void {
+    this.say(this.authOk());
   }
 
   /** Time passes as it does in life, with a tick every second. */
@@ -121,13 +140,25 @@ export class ScriptedHub {
     const request = this.heard.findLast((frame) => 'id' in frame);
     return request !== undefined && 'id' in request ? request.id : -1;
   }
+
+  #hear(text: string): void {
+    const decoded = parseClientFrame(text);
+    if (!decoded.ok) throw decoded.error;
+    const { frame } = decoded;
+    if (frame.type === 'begin') {
+      this.#begin = { frame, text };
+      return;
+    }
+    if (frame.type === 'auth') this.#transcript = withAuth(this.#transcript, text).slice();
+    this.heard.push(frame);
+  }
 }
 
 /** A delivery by its seq. */
-export function delivery(seq: number): HubFrame {
+export function delivery(seq: number, bytes = 4): HubFrame {
   const id = new Uint8Array(16).fill(seq);
   const from = alice.identity.aid;
-  const envelope = { v: 2, id, from, to: from, ts: NOW, blob: new Uint8Array(4) } as const;
+  const envelope = { v: 2, id, from, to: from, ts: NOW, blob: new Uint8Array(bytes) } as const;
   return { type: 'deliver', seq, attempt: 1, envelope };
 }
 

@@ -6,8 +6,14 @@
 import { randomFillSync } from 'node:crypto';
 
 import { AgentKeyPair } from '@agentmesh/crypto';
-import { createAuth, encodeFrame, NO_CHANNEL_BINDING, parseHubFrame } from '@agentmesh/protocol';
-import type { HelloFrame } from '@agentmesh/protocol';
+import {
+  acceptHello,
+  createAuth,
+  createBegin,
+  NO_CHANNEL_BINDING,
+  parseHubFrame,
+} from '@agentmesh/protocol';
+import type { HelloFrame, ProvedHub } from '@agentmesh/protocol';
 
 import { BenchError } from '../harness/bench-error.js';
 import { CorkedSocket } from './corked-socket.js';
@@ -57,22 +63,18 @@ export class FrameClient {
     { onDelivery = () => undefined, localAddress }: JoinOptions = {},
   ): Promise<FrameClient> {
     const client = new FrameClient(onDelivery);
-    const first = client.#nextLine();
     await client.#connect(port, localAddress);
-    client.#socket?.write('\n');
-    const hello = parseHubFrame(await first);
-    if (!hello.ok) throw hello.error;
+    const hub = await client.#begin();
     const { identity } = keyPair;
     const sign = (bytes: Uint8Array): Uint8Array => keyPair.sign(bytes);
-    const { frame } = createAuth({
+    const { text } = createAuth({
       id: 0,
-      hello: hello.frame as HelloFrame,
+      hub,
       credentials: { name, identity, instance: new Uint8Array(16), boot: 1, sign },
-      clientNonce: randomFillSync(new Uint8Array(32)),
       channelBinding: NO_CHANNEL_BINDING,
     });
     const answer = client.#nextLine();
-    client.#socket?.write(`${encodeFrame(frame)}\n`);
+    client.#socket?.write(`${text}\n`);
     const reply = parseHubFrame(await answer);
     if (!reply.ok || reply.frame.type !== 'auth_ok') {
       const why = reply.ok && 'code' in reply.frame ? reply.frame.code : 'unreadable';
@@ -91,6 +93,21 @@ export class FrameClient {
     await client.#connect(port);
     client.#socket?.write(`{"type":"join","name":"${base64(keyPair.identity.aid)}"}\n`);
     return client;
+  }
+
+  /** Lets the hub prove its key. */
+  async #begin(): Promise<ProvedHub> {
+    const begin = createBegin(randomFillSync(new Uint8Array(32)));
+    const first = this.#nextLine();
+    this.#socket?.write(`${begin.text}\n`);
+    const text = await first;
+    const decoded = parseHubFrame(text);
+    if (!decoded.ok) throw decoded.error;
+    const hello = { frame: decoded.frame as HelloFrame, text };
+    const channelBinding = NO_CHANNEL_BINDING;
+    const hub = acceptHello({ begin, hello, channelBinding, pinnedHubKey: null });
+    if (!hub.ok) throw hub.error;
+    return hub.value;
   }
 
   /** Sends an envelope; `accepted` is called at its `sent`. */

@@ -9,14 +9,17 @@ import type { Logger } from '../ground/runtime.js';
 export class ConnectionLog {
   readonly #log: Logger;
   #state: 'new' | 'online' | 'offline' = 'new';
+  /** Why it was offline when that was last logged. */
+  #told = '';
 
   constructor(log: Logger) {
     this.#log = log;
   }
 
   down({ code, message }: AgentMeshError): void {
-    if (this.#state === 'offline') return;
+    if (this.#state === 'offline' && this.#told === code) return;
     this.#state = 'offline';
+    this.#told = code;
     this.#log.warn('offline: connecting again', { code, reason: message });
   }
 

@@ -130,7 +130,9 @@ export class HubSide {
     if (!(failure instanceof AgentMeshError)) throw failure;
     const { context } = this.#parts;
     const { next } = context.self;
-    if (next !== null && failure.code === 'NAME_TAKEN') {
+    // A hub that asks for tokens does not say more.
+    const isOver = failure.code === 'NAME_TAKEN' || failure.code === 'REGISTRATION_REFUSED';
+    if (next !== null && isOver) {
       // A refusal is nobody's word yet: that the next one is let in proves the change.
       await this.#connector.probe(next);
       await this.#rotation.conclude(next);

@@ -4,6 +4,7 @@
  */
 import type { AgentKeyPair } from '@agentmesh/crypto';
 import { AgentMeshError } from '@agentmesh/crypto';
+import { isFinal } from '@agentmesh/protocol';
 import type { Hub, HubCredentials } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
 import { IdentityConnection } from './identity-connection.js';
@@ -54,7 +55,7 @@ export class Connector {
   }
 
   /**
-   * Tries until it succeeds; rejects with what no retry can help, or once {@link stop}ped. An agent
+   * Tries until it succeeds; rejects with what a proved hub says for good, or once {@link stop}ped. An agent
    * that waits for its hub is meant to serve: the process goes on meanwhile.
    */
   insist(connection: IdentityConnection, keyPair: AgentKeyPair): Promise<void> {
@@ -66,7 +67,7 @@ export class Connector {
       try {
         return await this.connect(connection, keyPair);
       } catch (error) {
-        const mayPass = error instanceof AgentMeshError && error.retryable;
+        const mayPass = error instanceof AgentMeshError && !isFinal(error);
         if (!mayPass || this.#stopped) throw error;
         const { resendMs, resendMaxMs } = AGENT_LIMITS;
         await this.#pause(Math.min(resendMs * 2 ** failures, resendMaxMs));

@@ -36,6 +36,8 @@ async function inPage(): Promise<string> {
 function firstFrame(url: string): Promise<string> {
   return new Promise((resolve, reject) => {
     const socket = new WebSocket(`${url}/ws`);
+    const begin = { type: 'begin', versions: [2], features: [], clientNonce: 'A'.repeat(43) };
+    socket.addEventListener('open', () => socket.send(JSON.stringify(begin)));
     socket.addEventListener('error', () => reject(new TypeError('no connection')));
     socket.addEventListener('message', ({ data }: MessageEvent<string>) => {
       const frame = JSON.parse(data) as { readonly type: string };

@@ -1,15 +1,16 @@
 /**
- * TCP and TLS 1.3 in Node (hub.md §3). The hub's certificate is not trusted and need not be: both
- * signatures of the authentication cover the TLS exporter (RFC 9266), so a machine in the middle
- * with a certificate of its own is refused there. Owns sockets; frames come from `line-splitter`.
+ * TCP and TLS 1.3 in Node (hub.md §3). The hub's certificate is not trusted and need not be: the
+ * hub's proof covers the TLS exporter (RFC 9266), so a machine in the middle with a certificate of
+ * its own is refused there. Owns sockets; frames come from `line-splitter`.
  */
 import { connect as connectTcp } from 'node:net';
 import type { Socket } from 'node:net';
 import { connect as connectTls } from 'node:tls';
-import { NO_CHANNEL_BINDING } from '@agentmesh/protocol';
-import type { ChannelBinding, ProtocolError } from '@agentmesh/protocol';
+import { NO_CHANNEL_BINDING, ProtocolError } from '@agentmesh/protocol';
+import type { ChannelBinding } from '@agentmesh/protocol';
 import { noAnswer, unreachable } from '../connection-errors.js';
 import { LineSplitter } from '../line-splitter.js';
+import { CLOSING_MS } from '../transport.js';
 import type {
   HubAddress,
   OpenTransport,
@@ -61,24 +62,32 @@ interface Connecting {
   readonly limits: TransportLimits;
 }
 
+/** The socket once it is connected. The deadline is one of time, however lively the other end is. */
 function settled(
   { socket, event, address, limits }: Connecting,
   bind: () => ChannelBinding,
 ): Promise<Opened> {
   return new Promise((resolve, reject) => {
     socket.setNoDelay(true);
-    socket.setTimeout(limits.connectMs);
-    const fail = (error: ProtocolError): void => {
+    const fail = (cause: unknown): void => {
+      clearTimeout(tooSlow);
+      limits.signal.removeEventListener('abort', calledOff);
       socket.destroy();
-      reject(error);
+      reject(cause instanceof ProtocolError ? cause : unreachable(address, { cause }));
     };
-    const failed = (cause: Error): void => fail(unreachable(address, { cause }));
-    socket.once('error', failed);
-    socket.once('timeout', () => fail(noAnswer(address, 'connecting', limits.connectMs)));
+    const calledOff = (): void => fail(unreachable(address, { what: 'closed by us' }));
+    const tooSlow = setTimeout(
+      () => fail(noAnswer(address, 'connecting', limits.connectMs)),
+      limits.connectMs,
+    );
+    limits.signal.addEventListener('abort', calledOff);
+    socket.once('error', fail);
+    socket.once('close', fail);
     socket.once(event, () => {
-      socket.setTimeout(0);
-      socket.removeAllListeners('timeout');
-      socket.off('error', failed);
+      clearTimeout(tooSlow);
+      limits.signal.removeEventListener('abort', calledOff);
+      socket.off('error', fail);
+      socket.off('close', fail);
       resolve({ socket, channelBinding: bind() });
     });
   });
@@ -90,27 +99,29 @@ function carry(
   channelBinding: ChannelBinding,
   { events, limits }: { events: TransportEvents; limits: TransportLimits },
 ): Transport {
-  const splitter = new LineSplitter(limits.frameBytes);
+  const splitter = new LineSplitter(() => limits.frameBytes);
   let cause: unknown;
   let what = 'the hub closed the connection';
-  socket.on('data', (bytes: Buffer) => {
-    const split = splitter.feed(bytes);
-    if (split.ok) {
-      for (const line of split.lines) events.text(line);
-      return;
-    }
-    what = split.what;
+  const read = (bytes: Buffer): void => {
+    const fault = splitter.feed(bytes, (line) => {
+      if (!socket.destroyed && !socket.writableEnded) events.text(line);
+    });
+    if (fault === null) return;
+    what = fault;
     socket.destroy();
-  });
+  };
+  socket.on('data', read);
   socket.on('error', (error) => {
     cause = error;
     what = 'the connection broke';
   });
   socket.once('end', () => socket.end());
   socket.once('close', () => events.lost({ what, cause }));
-  // The hub tells the kinds of connection apart by their first byte: a blank line means frames.
-  socket.write('\n');
   let corked = false;
+  const uncork = (): void => {
+    if (corked) socket.uncork();
+    corked = false;
+  };
   return {
     channelBinding,
     send(text) {
@@ -118,16 +129,20 @@ function carry(
       if (!corked) {
         corked = true;
         socket.cork();
-        setImmediate(() => {
-          corked = false;
-          socket.uncork();
-        });
+        setImmediate(uncork);
       }
       socket.write(`${text}\n`);
     },
     close() {
+      uncork();
       socket.end();
-      socket.setTimeout(limits.connectMs, () => socket.destroy());
+      // What comes now is of no interest, and nobody waits for an end that may never answer.
+      socket.off('data', read);
+      socket.resume();
+      socket.unref();
+      const late = setTimeout(() => socket.destroy(), CLOSING_MS);
+      late.unref();
+      socket.once('close', () => clearTimeout(late));
     },
   };
 }

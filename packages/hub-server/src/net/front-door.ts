@@ -15,8 +15,6 @@ import type { Guest, Lobby } from './lobby.js';
 
 const EXPORTER_LABEL = 'EXPORTER-Channel-Binding';
 const BINDING_BYTES = 32;
-/** A client that waits for the greeting is taken for one that speaks frames. */
-const SILENCE_MS = 250;
 const READ_BYTES = 16 * 1024;
 const SPARE_CONNECTIONS = 100;
 const PROXY_BINDING: ChannelBinding = { type: 2, value: new Uint8Array(BINDING_BYTES) };
@@ -121,29 +119,20 @@ export class FrontDoor {
     this.#listenTo({ socket, secure: false, isPlaintextRefused, address: plain, guest });
   }
 
-  /** Waits for the first byte, and puts it back. */
+  /**
+   * Waits for the first byte, and puts it back. Whoever says nothing is told nothing, and leaves
+   * with the lobby's deadline: it may be a browser that connects before it has a request.
+   */
   #listenTo(visitor: Visitor): void {
     const { socket } = visitor;
-    const silence = visitor.isPlaintextRefused
-      ? undefined
-      : setTimeout(() => {
-          stop();
-          this.#options.onFrames(visitor);
-        }, SILENCE_MS);
-    const stop = (): void => {
-      clearTimeout(silence);
-      socket.off('readable', look);
-      socket.off('close', stop);
-    };
     const look = (): void => {
       const first = socket.read(1) as Buffer | null;
       if (first === null) return;
-      stop();
+      socket.off('readable', look);
       socket.unshift(first);
       this.#admit(visitor, first[0] ?? 0);
     };
     socket.on('readable', look);
-    socket.once('close', stop);
   }
 
   #admit(visitor: Visitor, firstByte: number): void {

@@ -136,9 +136,9 @@ export class LineLink implements Link, Holder {
     this.#lineSinceMs = null;
     if (served === null || this.#closing) return;
     const length = served.maxFrameLength;
-    if (line !== null) return served.receive(clientFrameOf(line, length));
+    if (line !== null) return served.receive(clientFrameOf(line, length), line);
     const detail = `longer than ${length} characters`;
-    served.receive({ ok: false, error: new ProtocolError('BAD_JSON', { detail }) });
+    served.receive({ ok: false, error: new ProtocolError('BAD_JSON', { detail }) }, '');
   }
 
   #flush(): void {

@@ -120,7 +120,7 @@ export class WebSocketLink implements Link, Holder {
     const length = this.#served?.maxFrameLength ?? 0;
     if (this.#unfinished > length + READING_BYTES) {
       this.#unfinished = 0;
-      this.#served?.receive(tooLong(length));
+      this.#served?.receive(tooLong(length), '');
       this.destroy();
     }
   }
@@ -144,9 +144,10 @@ export class WebSocketLink implements Link, Holder {
     if (served === null || this.#closing) return;
     if (isBinary || !(data instanceof Buffer)) {
       const detail = 'a frame is a text message';
-      return served.receive({ ok: false, error: new ProtocolError('BAD_JSON', { detail }) });
+      return served.receive({ ok: false, error: new ProtocolError('BAD_JSON', { detail }) }, '');
     }
-    served.receive(clientFrameOf(data.toString('utf8'), served.maxFrameLength));
+    const text = data.toString('utf8');
+    served.receive(clientFrameOf(text, served.maxFrameLength), text);
     this.#pauseIfFull();
   }
 

@@ -116,13 +116,13 @@ suite('two hubs over one NATS', () => {
     const alice = newAgent('alice');
     const [first, second] = [await rawClient(ports[0]), await rawClient(ports[1])];
     const { frame } = await first.auth(alice.credentials());
-    await second.next('hello');
+    await second.begin();
     second.send(frame);
     expect(await second.next('error')).toMatchObject({ code: 'BAD_AUTH' });
     first.send(frame);
     await first.next('auth_ok');
     const third = await rawClient(ports[1]);
-    await third.next('hello');
+    await third.begin();
     third.send(frame);
     expect(await third.next('error')).toMatchObject({ code: 'BAD_AUTH' });
   });
