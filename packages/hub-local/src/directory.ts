@@ -35,7 +35,8 @@ import type {
 } from './hub-store.js';
 import type { LiveSession } from './roster.js';
 
-const DEFAULT_PAGE = 100;
+/** Names in a page where nothing else was asked for. */
+export const DEFAULT_PAGE = 100;
 
 /**
  * Stores the caller's own record, or that of the successor which the caller itself signed. Who is

@@ -8,7 +8,7 @@ import type { ClientFrame, HubFrame, PublicIdentity, SendFrame } from '@agentmes
 import type { Admission } from './authentication.js';
 import { byteKey } from './byte-key.js';
 import { Delivery } from './delivery.js';
-import { getBundle, list, putIdentity, putPrekeys } from './directory.js';
+import { DEFAULT_PAGE, getBundle, list, putIdentity, putPrekeys } from './directory.js';
 import type { HubContext } from './hub-context.js';
 import type { AppendOutcome, NewEnvelope } from './hub-store.js';
 import type { Link } from './link.js';
@@ -103,7 +103,7 @@ export class Session implements LiveSession {
       case 'get_bundle':
         return this.#request(frame, 1, () => getBundle(this.#hub, this, frame));
       case 'list': {
-        const cost = 1 + Math.floor((frame.max ?? this.#hub.limits.listNames) / NAMES_PER_TOKEN);
+        const cost = 1 + Math.floor((frame.max ?? DEFAULT_PAGE) / NAMES_PER_TOKEN);
         return this.#request(frame, cost, () => list(this.#hub, frame));
       }
     }
