@@ -19,7 +19,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 const tables = [
   {
     title: 'Records, messages and ratchet',
-    about: '`LIMITS` of `@agentmesh/crypto`; every agent holds to them.',
+    about: '`LIMITS` of `@agentmesh/crypto`. Every agent keeps to them.',
     values: LIMITS,
     source: 'packages/crypto/src/limits.ts',
   },
@@ -32,13 +32,14 @@ const tables = [
   },
   {
     title: 'Inside an agent',
-    about: 'What `@agentmesh/agent` keeps, waits for and accepts.',
+    about: 'What `@agentmesh/agent` keeps, waits for and accepts. They cannot be changed.',
     values: AGENT_LIMITS,
     source: 'packages/agent/src/ground/limits.ts',
   },
   {
     title: 'Inside a hub',
-    about: '`CORE_LIMITS` of `@agentmesh/hub-local`, as far as they are not those above.',
+    about:
+      '`CORE_LIMITS` of `@agentmesh/hub-local`, without those above. An operator can lower them.',
     values: Object.fromEntries(
       Object.entries(CORE_LIMITS).filter(([name]) => !(name in PROTOCOL_LIMITS)),
     ),
@@ -70,8 +71,9 @@ function tableOf({ title, about, values, source }) {
 /** The whole document. */
 function limitsDocument() {
   const head =
-    '# Limits\n\nWritten by `node scripts/limits.mjs`; a test compares it with the code. ' +
-    'Names that end in `Ms` are milliseconds, in `Seconds` seconds, in `Bytes` bytes.\n';
+    '# Limits\n\nEvery limit with its value and the reason for it. `node scripts/limits.mjs` writes this ' +
+    'page from the code, and a test compares the two. Names that end in `Ms` are in milliseconds, ' +
+    'in `Seconds` in seconds, in `Bytes` in bytes.\n';
   return [head, ...tables.map(tableOf)].join('\n');
 }
 
