@@ -1,0 +1,33 @@
+/**
+ * The way of one message stays as short as it is: what `pnpm way` counts has a bound. Whoever makes
+ * it shorter lowers the bound; whoever makes it longer says why in `docs/decisions/`.
+ */
+import { spawnSync } from 'node:child_process';
+import { join } from 'node:path';
+import process from 'node:process';
+
+import { expect, test } from '@jest/globals';
+
+import { root } from './workspace.js';
+
+/** Files and named functions that ran, over all packages. */
+const BOUND = { files: 114, functions: 565 };
+
+interface Way {
+  readonly files: number;
+  readonly functions: number;
+}
+
+test('one message in an established session runs through no more than the bound', () => {
+  const script = join(root, 'scripts', 'way.mjs');
+  const { status, stdout, stderr } = spawnSync(process.execPath, [script, '--json'], {
+    encoding: 'utf8',
+  });
+  expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
+  const { files, functions } = JSON.parse(stdout) as Way;
+  const what = 'pnpm way --list names what ran: shorten it, or raise the bound here with a reason';
+  const isShort = files <= BOUND.files && functions <= BOUND.functions;
+  expect(isShort ? '' : `${files} files, ${functions} functions: ${what}`).toBe('');
+  // It did run through both agents and the hub.
+  expect(files).toBeGreaterThan(40);
+});
