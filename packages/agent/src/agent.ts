@@ -75,7 +75,7 @@ export class Agent {
       options: { ...checked, policy },
       reply,
     });
-    // Later than whatever the caller does at once with what we return: he may want to listen.
+    // Later than whatever the caller does at once with what we return, such as listening.
     checked.runtime.schedule(0, () => engine.context.events.release());
     return new Agent(name, engine);
   }
@@ -128,7 +128,7 @@ export class Agent {
     return this.#engine.context.events.on(event, listener);
   }
 
-  /** Looks a peer up, pins his identity and begins a session, without sending anything. */
+  /** Looks a peer up, pins its identity and begins a session, without sending anything. */
   async connect(peer: string): Promise<PeerInfo> {
     const reference = parseReference(peer);
     const { introductions, context, hub, sender } = this.#engine;
@@ -149,7 +149,7 @@ export class Agent {
     return encodeBundle(await publisher.handOver(bundles.hubId));
   }
 
-  /** Introduces the agent whose `publicBundle` this is; a fingerprint makes him verified. */
+  /** Introduces the agent whose `publicBundle` this is; a fingerprint makes it verified. */
   async connectWithBundle(
     bundle: BundleJson,
     options: { readonly fingerprint?: string | undefined } = {},
@@ -177,7 +177,7 @@ export class Agent {
 
   /**
    * Opens what a peer sealed: its message, for the caller and not for the handlers. Rejects with
-   * UNKNOWN_SENDER (introduce him first, then open it again), DUPLICATE or another refusal.
+   * UNKNOWN_SENDER (introduce the sender first, then open it again), DUPLICATE or another refusal.
    */
   async open(envelope: SealedEnvelope): Promise<Message> {
     const { from, to, blob } = decodeEnvelope(envelope);
@@ -205,7 +205,7 @@ export class Agent {
     return names;
   }
 
-  /** Peers pinned here, each with what is known of him. */
+  /** Peers pinned here, each with what is known of it. */
   async peers(): Promise<PeerInfo[]> {
     this.#engine.context.assertRunning();
     return knownPeers(this.#engine.context);

@@ -55,7 +55,7 @@ export interface RevokingParts {
 /**
  * Honours a revocation here for ever and hands it to the hub. Of our own identity: peers with whom
  * we speak are told first, and the agent ends. Throws BAD_RECORD when its owner did not sign it,
- * UNKNOWN_PEER when neither we nor the hub know him. Whatever else the hub says, or does not, it is
+ * UNKNOWN_PEER when neither we nor the hub know it. Whatever else the hub says, or does not, it is
  * honoured here.
  */
 export async function revoke(parts: RevokingParts, revocation: Revocation): Promise<void> {

@@ -50,8 +50,8 @@ export class Rotation {
   readonly #transmitter: Transmitter;
   readonly #keeper: IdentityKeeper;
   readonly #onSwitch: () => void;
-  /** The present keys are not in their place yet. */
-  #isUnplaced = false;
+  /** The present keys are not in their file yet. */
+  #areKeysToMove = false;
   #isBusy = false;
 
   constructor(parts: {
@@ -74,13 +74,13 @@ export class Rotation {
   }
 
   /**
-   * Changes to the next identity; {@link place} its keys then. ROTATION_BUSY: nothing was changed,
+   * Changes to the next identity; {@link moveKeys} then. ROTATION_BUSY: nothing was changed,
    * nothing kept. False when the identity is that one already, as after a change whose caller was
    * not told that it was made.
    */
   async begin(given: AgentKeyPair | undefined, options: RotationOptions): Promise<boolean> {
     if (!this.#link.isUp) throw new ProtocolError('CONNECTION_LOST');
-    if (this.#isUnplaced) await this.place();
+    if (this.#areKeysToMove) await this.moveKeys();
     if (given !== undefined && owns(given, this.#context.self.aid)) return false;
     const { giveUpUnsent } = options;
     // Before nobody may speak: giving up needs the peers' locks.
@@ -118,10 +118,10 @@ export class Rotation {
     await this.#switchTo(next, await this.#recordBegun(next));
   }
 
-  /** The keys of the present identity take the place of those before. */
-  async place(): Promise<void> {
+  /** The keys of the present identity replace those before in their file. */
+  async moveKeys(): Promise<void> {
     await this.#keeper.promote();
-    this.#isUnplaced = false;
+    this.#areKeysToMove = false;
   }
 
   /**
@@ -246,7 +246,7 @@ export class Rotation {
       tx.delete(ROW.rotation);
       await tx.commit();
       context.self.become(next, renewed, former);
-      this.#isUnplaced = true;
+      this.#areKeysToMove = true;
       this.#onSwitch();
       return issued;
     });

@@ -17,7 +17,7 @@ export interface Draft {
   readonly body: Uint8Array;
 }
 
-/** A peer and the session that sends to him. */
+/** A peer and the session that sends to it. */
 export interface Conversation {
   readonly peer: Peer;
   readonly session: CryptoSession;
@@ -100,7 +100,7 @@ export function goOn(
 /**
  * Seals a kept content again (§2.10): same number, same msgId, same body. Only `peerAck` is what it
  * would be now: the kept one may count the messages of a store that the peer has lost since, and
- * his new store would take it for its own.
+ * its new store would take it for its own.
  */
 export function composeAgain(
   author: Author,

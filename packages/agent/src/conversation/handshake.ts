@@ -33,7 +33,7 @@ import type { PeerReference } from './trust.js';
 
 /** The peer whose name or aid is asked for, with what must hold of the answer. */
 export interface BundleQuestion {
-  /** Null when the peer was named by his address, or the bundle was handed over. */
+  /** Null when the peer was named by its address, or the bundle was handed over. */
   readonly name: string | null;
   readonly aid: Uint8Array | null;
   readonly fingerprint: string | null;
@@ -41,13 +41,13 @@ export interface BundleQuestion {
   readonly hubId: Uint8Array | null;
 }
 
-/** The question that asks a hub for a peer as the caller named him. */
+/** The question that asks a hub for a peer as the caller named it. */
 export function questionOf(reference: PeerReference, hubId: Uint8Array): BundleQuestion {
   const { name, aid, fingerprint } = reference;
   return { name, aid, fingerprint, hubId };
 }
 
-/** How a known peer is asked for: by his pinned name, so that a change of its owner is seen. */
+/** How a known peer is asked for: by its pinned name, so that a change of its owner is seen. */
 export function questionFor(peer: Peer, hubId: Uint8Array | null): BundleQuestion {
   return { name: peer.name, aid: null, fingerprint: null, hubId };
 }
@@ -126,7 +126,7 @@ function expectationOf(
 
 /**
  * Throws IDENTITY_CHANGED when a pinned peer's name was answered with another identity, ROLLED_BACK
- * when it is one that he has followed himself.
+ * when it is one that it has followed itself.
  */
 export function assertSameIdentity(peer: Peer, bundle: Bundle): void {
   const shown = claimedAid(bundle);
@@ -138,7 +138,7 @@ export function assertSameIdentity(peer: Peer, bundle: Bundle): void {
 
 /**
  * Generation of our next session. A hostile peer may have named the last one there is: then the sid
- * alone decides between sessions (§2.9), and he can still be written to.
+ * alone decides between sessions (§2.9), and it can still be written to.
  */
 export function nextGeneration(highest: number): number {
   return Math.min(highest + 1, 0xffff_ffff);

@@ -114,7 +114,7 @@ export async function judge(context: JudgeContext, incoming: Incoming): Promise<
 interface Sender {
   /** The session the message belongs to; null for the first message of a new one. */
   readonly session: CryptoSession | null;
-  /** The peer, if he is one already. */
+  /** The peer, if it is one already. */
   readonly known: Peer | null;
 }
 
@@ -142,7 +142,7 @@ async function findSender(
   return { session, known };
 }
 
-/** Not once another one has followed him; a crash may have come before that was marked. */
+/** Not once another one has followed it; a crash may have come before that was marked. */
 async function mayBegin(
   tx: StoreTransaction,
   { name, identity, succeededBy }: Peer,

@@ -49,13 +49,13 @@ export interface Peer {
   readonly sessions: readonly SessionEntry[];
   /** Highest generation ever seen with this peer. */
   readonly generation: number;
-  /** His current store; null until he was heard. */
+  /** Its current store; null until it was heard. */
   readonly instance: Uint8Array | null;
-  /** With strict trust: a new store of his that waits to be approved. */
+  /** With strict trust: a new store of its that waits to be approved. */
   readonly heldInstance: Uint8Array | null;
   readonly windows: readonly SequenceWindow[];
   readonly outgoing: Outgoing;
-  /** The mark we last told him, and messages received since that want an acknowledgement. */
+  /** The mark we last told it, and messages received since that want an acknowledgement. */
   readonly ackSent: number;
   readonly owed: number;
   readonly reset: { readonly atMs: number; readonly count: number };
@@ -88,7 +88,7 @@ function freshOutgoing(epoch: number): Outgoing {
   return { epoch, ...numbers, run: 0, instance: null };
 }
 
-/** A peer at the moment he is pinned. */
+/** A peer at the moment it is pinned. */
 export function newPeer(record: IdentityRecord, trust: Trust, epoch: number): Peer {
   return {
     identity: record.identity,
@@ -163,7 +163,7 @@ export function replaceWindow(peer: Peer, window: SequenceWindow): Peer {
   return { ...peer, windows: [...others, window].slice(-AGENT_LIMITS.instances) };
 }
 
-/** The window of the peer's current instance; null until he was heard. */
+/** The window of the peer's current instance; null until it was heard. */
 export function currentWindow({ instance, ...peer }: Peer, since: number): SequenceWindow | null {
   return instance === null ? null : windowOf({ instance, ...peer }, { since, instance });
 }
@@ -173,7 +173,7 @@ export function ackOf(peer: Peer, since: number): number {
   return currentWindow(peer, since)?.low ?? 0;
 }
 
-/** Numbers of his current instance that are missing before others that came. */
+/** Numbers of its current instance that are missing before others that came. */
 export function holesOf(peer: Peer, since: number): SequenceRange[] {
   const window = currentWindow(peer, since);
   return window === null ? [] : missing(window, LIMITS.retryRanges);

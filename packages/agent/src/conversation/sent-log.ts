@@ -38,9 +38,9 @@ export function decodeSentRow(bytes: Uint8Array): SentRow {
 export async function loadSent(
   tx: StoreTransaction,
   aid: Uint8Array,
-  place: { readonly epoch: number; readonly number: number },
+  position: { readonly epoch: number; readonly number: number },
 ): Promise<SentRow | null> {
-  const row = await tx.get(ROW.sent(aid, place.epoch, place.number));
+  const row = await tx.get(ROW.sent(aid, position.epoch, position.number));
   return row === null ? null : decodeSentRow(row);
 }
 
@@ -91,7 +91,7 @@ export function forgetSent(tx: StoreTransaction, { identity, outgoing }: Peer): 
 }
 
 /**
- * What is kept in place of a content that the hub refused for good: a nudge with its number, so
+ * What is kept in position of a content that the hub refused for good: a nudge with its number, so
  * that the peer's window has no hole and nothing is delivered that the caller was told is not.
  */
 export function fillerFor(content: Uint8Array, random: RandomSource): Uint8Array {

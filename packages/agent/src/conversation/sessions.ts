@@ -20,13 +20,13 @@ export interface SessionEntry {
   readonly usedMs: number;
   /** Messages sent in it. */
   readonly sent: number;
-  /** The peer's instance at its other end; null until a message of his has come. */
+  /** The peer's instance at its other end; null until a message of its has come. */
   readonly instance: Uint8Array | null;
   /**
-   * Whether he has seen a message of ours in it: only then his acknowledgements are meant for us.
+   * Whether it has seen a message of ours in it: only then its acknowledgements are meant for us.
    */
   readonly heard: boolean;
-  /** Begun by us and perhaps never readable to him: does not send until a message of his comes. */
+  /** Begun by us and perhaps never readable to the peer: does not send until the peer's first message in it. */
   readonly doubtful: boolean;
   readonly oneTimePrekey: boolean;
   /** Keys of messages that have not come, kept in it. */
@@ -45,7 +45,7 @@ export interface Standing {
   readonly instance: Uint8Array | null;
 }
 
-/** A session of ours or his, at its beginning. */
+/** A session of ours or of the peer's, at its beginning. */
 export function entryOf(session: CryptoSession, nowMs: number, epoch: number): SessionEntry {
   return {
     sid: session.sid,
@@ -134,7 +134,7 @@ export function withSession(
   return [...entries.filter((entry) => !equalBytes(entry.sid, changed.sid)), changed];
 }
 
-/** All sessions of ours that the peer has not answered stop sending until he does. */
+/** All sessions of ours that the peer has not answered stop sending until it does. */
 export function doubtUnanswered(entries: readonly SessionEntry[]): readonly SessionEntry[] {
   return entries.map((entry) => (entry.instance === null ? { ...entry, doubtful: true } : entry));
 }

@@ -1,6 +1,6 @@
 /**
  * What an opened message changes (protocol.md §2.8 steps 9 to 11): the peer's instance, the
- * session, the window of his numbers, what he acknowledges. Owns these transitions and their
+ * session, the window of its numbers, what it acknowledges. Owns these transitions and their
  * writes; opening is `receive`'s, delivering and answering is `receiver`'s.
  */
 import { CryptoError, decodeSession, encodeSession, equalBytes, LIMITS } from '@agentmesh/crypto';
@@ -66,11 +66,11 @@ export interface Settled {
   readonly wentBack: WentBack | null;
   /** Highest number of that store up to which nothing is missing. */
   readonly mark: number;
-  /** Numbers of his that will never come. */
+  /** Numbers of its that will never come. */
   readonly lost: readonly SequenceRange[];
-  /** He says that he has everything of ours up to here; of the epoch of his session. */
+  /** It says that it has everything of ours up to here; of the epoch of its session. */
   readonly acknowledged: number;
-  /** Messages of the application, sent in an earlier run, that he has now acknowledged. */
+  /** Messages of the application, sent in an earlier run, that it has now acknowledged. */
   readonly acknowledgedEarlier: readonly EarlierMessage[];
   /** Message keys that fell to their bounds: those messages are lost. */
   readonly droppedKeys: number;
@@ -158,7 +158,7 @@ function entryAfter({ peer, me, before, opened }: OpenedMessage): SessionEntry {
   const { session, content } = opened;
   const epoch = me.meta.epoch - (isOfLostTime(opened, me.meta) ? 1 : 0);
   const entry = findSession(peer.sessions, session.sid) ?? entryOf(session, me.nowMs, epoch);
-  // He turns his ratchet only in answer to a message of ours.
+  // The peer turns its ratchet only in answer to a message of ours.
   const turned =
     before?.phase === 'established' &&
     !equalBytes(before.receiving.ratchetKey, session.receiving.ratchetKey);
@@ -273,7 +273,7 @@ function withFloor(observed: Observed, body: Body, number: number): Observed {
 
 /**
  * The peer has everything up to `peerAck`: those contents are no longer kept. Only in a session in
- * which he has seen a message of this very store of ours, else he means another store's numbers.
+ * which it has seen a message of this very store of ours, else it means another store's numbers.
  */
 async function withAcknowledgement(message: OpenedMessage, peer: Peer): Promise<Acknowledged> {
   const { tx, me, opened } = message;

@@ -16,7 +16,7 @@ import { parsePeer } from '@agentmesh/protocol';
 import { AgentError, IdentityChangedError } from '../ground/errors.js';
 import type { Peer, Trust } from './peer.js';
 
-/** A peer as a caller names him: `bob`, `bob#ec18:…` or `am2…`. */
+/** A peer as a caller names it: `bob`, `bob#ec18:…` or `am2…`. */
 export interface PeerReference {
   /** How the hub is asked. */
   readonly text: string;
@@ -71,7 +71,7 @@ export interface TrustPolicy {
   readonly acceptFrom: AcceptFrom;
 }
 
-/** Whether the operator's list, or the caller himself, vouches for this name and identity. */
+/** Whether the operator's list, or the caller, vouches for this name and identity. */
 function isVouchedFor(
   policy: TrustPolicy,
   contact: { readonly name: string; readonly aid: Uint8Array },
@@ -87,7 +87,7 @@ export interface Contact {
   readonly record: IdentityRecord;
   /** The peer pinned to the record's name, if any. */
   readonly pinned: Peer | null;
-  /** How the caller named him; absent for a sender who came by himself. */
+  /** How the caller named it; absent for a sender that wrote first. */
   readonly reference?: PeerReference | undefined;
 }
 
@@ -118,7 +118,7 @@ function isAccepted(acceptFrom: AcceptFrom, name: string, aid: Uint8Array): bool
 }
 
 /**
- * Whether an unknown identity can be refused before anything of his message is opened: his name is
+ * Whether an unknown identity can be refused before anything of its message is opened: its name is
  * not known yet, so only what holds for every name counts.
  */
 export function isStrangerRefused(policy: TrustPolicy, aid: Uint8Array): boolean {

@@ -159,11 +159,11 @@ export class HubSide {
     this.link.replace(this.#newConnection());
   }
 
-  /** The new identity connects, whatever becomes of the place of its keys. */
+  /** The new identity connects, even where its keys could not be moved. */
   async #connectSuccessor(): Promise<void> {
     const { connection } = this.link;
     try {
-      await this.#rotation.place();
+      await this.#rotation.moveKeys();
     } finally {
       await this.#connector
         .insist(connection, this.#parts.context.self.keyPair)

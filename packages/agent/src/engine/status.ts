@@ -18,7 +18,7 @@ export interface PeerInfo {
   readonly address: string;
   readonly fingerprint: string;
   readonly trust: Trust;
-  /** Whether somebody has to decide about his identity with `trust`. */
+  /** Whether somebody has to decide about its identity with `trust`. */
   readonly contested: boolean;
   /** `none`; else whether the session in use was begun with a one-time prekey. */
   readonly session: 'none' | 'one-time' | 'no-one-time';

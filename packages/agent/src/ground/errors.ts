@@ -4,6 +4,7 @@
  * and refusals of a hub are `ProtocolError`s: those pass through unchanged.
  */
 import { addressOf, AgentMeshError, fingerprintOf } from '@agentmesh/crypto';
+import { AGENT_LIMITS } from './limits.js';
 
 interface ErrorRule {
   readonly retryable: boolean;
@@ -13,19 +14,20 @@ interface ErrorRule {
 const AGENT_ERRORS = {
   /** An option has an unknown name or a wrong value. Write what the text says. */
   BAD_OPTION: { retryable: false, message: 'Option refused' },
-  /** Write the name, the name with the full fingerprint, or the address of the peer. */
   BAD_PEER: {
     retryable: false,
-    message: 'A peer is named as bob, bob#<fingerprint> or am2…',
+    message: 'Not a peer: write its name (bob), name and fingerprint (bob#<fingerprint>) or am2…',
   },
-  /** Pass the object that `seal` returned, unchanged. */
-  BAD_ENVELOPE: { retryable: false, message: 'Not an envelope that seal() made' },
+  BAD_ENVELOPE: {
+    retryable: false,
+    message: 'Not an envelope that seal() made: pass it unchanged',
+  },
   NO_HUB: {
     retryable: false,
     message: 'No hub configured: pass { hub } to Agent.create, or use seal() and open()',
   },
   /** Create the agent again; messages that it had stored are sent then. */
-  CLOSED: { retryable: false, message: 'This agent is closed' },
+  CLOSED: { retryable: false, message: 'This agent is closed: create it again' },
   BACKPRESSURE: {
     retryable: true,
     message: 'Outbox is full: wait for earlier messages to be accepted',
@@ -38,10 +40,9 @@ const AGENT_ERRORS = {
     retryable: false,
     message: 'Peer shows another identity than before',
   },
-  /** Send to the name of the peer: it leads to the new identity. */
   SUCCEEDED: {
     retryable: false,
-    message: 'Another identity has followed this one: it begins no more sessions',
+    message: 'Another identity has followed this one: send to the name of the peer',
   },
   ROTATION_BUSY: {
     retryable: true,
@@ -49,8 +50,10 @@ const AGENT_ERRORS = {
       'Messages still wait for the hub: the identity is the same as before; try again, ' +
       'or give them up with giveUpUnsent',
   },
-  /** Address the peer by the name that belongs to this identity. */
-  NAME_CONFLICT: { retryable: false, message: 'Name and identity do not belong together' },
+  NAME_CONFLICT: {
+    retryable: false,
+    message: 'The hub names another identity for this name: address the peer by its own name',
+  },
   UNTRUSTED_PEER: {
     retryable: false,
     message:
@@ -66,16 +69,24 @@ const AGENT_ERRORS = {
       'The loop over messages() was left before it asked for the next message: this one comes ' +
       'again; call msg.done() before you leave the loop if it is handled',
   },
-  /** Take an id from `deadLetters()`. */
-  NO_DEAD_LETTER: { retryable: false, message: 'No dead letter has this id' },
-  /** Send to the peer or call `connect(peer)` first. */
-  UNKNOWN_PEER: { retryable: false, message: 'Nothing is known of this peer' },
-  /** If you want messages from this sender, add it to `acceptFrom`. */
-  NOT_ACCEPTED: { retryable: false, message: 'Messages from this sender are not accepted' },
+  NO_DEAD_LETTER: {
+    retryable: false,
+    message: 'No dead letter has this id: take one from deadLetters()',
+  },
+  UNKNOWN_PEER: {
+    retryable: false,
+    message: 'Nothing is known of this peer: send to it or call connect() first',
+  },
+  NOT_ACCEPTED: {
+    retryable: false,
+    message: 'Messages from this sender are not accepted: add it to acceptFrom if you want them',
+  },
   /** Try again when the peer has connected to its hub, or leave out `requireOneTimePrekey`. */
   NO_ONE_TIME_PREKEY: {
     retryable: true,
-    message: 'Peer has no one-time prekey left and requireOneTimePrekey is set',
+    message:
+      'Peer has no one-time prekey left and requireOneTimePrekey is set: try again once the peer ' +
+      'has been online',
   },
   NO_PREKEYS: {
     retryable: true,
@@ -96,7 +107,12 @@ const AGENT_ERRORS = {
     retryable: true,
     message: 'Peer has a new store: approve it with trust(name, fingerprint)',
   },
-  HANDSHAKE_BUDGET: { retryable: true, message: 'Too many new sessions: try again later' },
+  HANDSHAKE_BUDGET: {
+    retryable: true,
+    message:
+      `More new sessions than ${AGENT_LIMITS.handshakesPerMinute} a minute from one identity, or ` +
+      `${AGENT_LIMITS.handshakesPerSecond} a second in all: try again later`,
+  },
   /** Add a handler with `onMessage`, or speed up the present one. */
   INBOX_FULL: { retryable: true, message: 'Too many messages of this sender wait for a handler' },
   /** Raise `timeLimit`, or end the handler's work when `message.signal` is aborted. */

@@ -1,10 +1,10 @@
 /**
  * One task at a time per key, in the order of the calls; tasks of different keys run side by side.
- * Owns the waiting lines only. Keys are peers, so that load→commit of one peer never interleaves
+ * Owns the queues only. Keys are peers, so that load→commit of one peer never interleaves
  * (protocol.md §2.8 step 3), and one-time prekeys, which two peers may both claim.
  */
 export class KeyedMutex {
-  /** By key: the last task, and the end of the line. */
+  /** By key: the last task, and the end of its queue. */
   readonly #last = new Map<string, Promise<unknown>>();
   readonly #tails = new Map<string, Promise<void>>();
 
@@ -33,7 +33,7 @@ export class KeyedMutex {
     while (this.#tails.size > 0) await Promise.all(this.#tails.values());
   }
 
-  /** Ends when the task ends; its failure belongs to the caller, the line goes on. */
+  /** Ends when the task ends; its failure belongs to the caller, the queue goes on. */
   async #passOn(key: string, result: Promise<unknown>): Promise<void> {
     await Promise.allSettled([result]);
     // Nobody waits any more when this is still the last one.

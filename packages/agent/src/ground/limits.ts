@@ -23,7 +23,7 @@ export const AGENT_LIMITS = {
   resendMs: 500,
   resendMaxMs: 60_000,
 
-  /** Sent contents kept for one peer until he acknowledges them (§2.10). */
+  /** Sent contents kept for one peer until it acknowledges them (§2.10). */
   keptMessages: 10_000,
   keptBytes: 64 * MIB,
   keptMs: 7 * DAY_MS,

@@ -35,7 +35,7 @@ export interface KeyFileOptions {
 export interface IdentityKeeper {
   /** Keeps the next keys beside the present ones, durably: those given, prepared before, or new. */
   prepare(keyPair: AgentKeyPair | undefined): Promise<AgentKeyPair>;
-  /** The next keys take the place of the present ones. */
+  /** The next keys replace the present ones. */
   promote(): Promise<void>;
   /** The hub has refused the next identity for good: its keys are forgotten. */
   discard(): Promise<void>;
@@ -59,7 +59,7 @@ export function keptInMemory(store: AgentStore, random: RandomSource): KeptIdent
   return { keyPair, prepared: null, keeper, store, keepsKeys: false, keepsStore: false };
 }
 
-/** Keys that the caller keeps: he has to have the next ones safe before they are used. */
+/** Keys that the caller keeps, which has to have the next ones safe before they are used. */
 export function keptByCaller(keyPair: AgentKeyPair, own: AgentStore | null): KeptIdentity {
   const [store, keepsStore] = [own ?? new MemoryStore(), own !== null];
   const keeper = {

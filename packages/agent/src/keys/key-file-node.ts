@@ -1,6 +1,6 @@
 /**
  * Where an agent's keys and rows are: on the disk, in Node. Chosen by the condition `node` of
- * `package.json`; owns the choice of protection and of the store's place. Browsers get
+ * `package.json`; owns the choice of protection and of where the store is. Browsers get
  * `key-file-browser`.
  */
 import type { AgentKeyPair } from '@agentmesh/crypto';

@@ -14,14 +14,14 @@ export interface SendResult {
   /** 32 hex digits, the same as the recipient's `msg.id`. */
   readonly id: string;
   /**
-   * Fulfilled by the recipient's own authenticated acknowledgement: the message is in his store.
+   * Fulfilled by the recipient's own authenticated acknowledgement: the message is in its store.
    * Rejects when the message is given up. Need not be awaited.
    */
   readonly delivered: Promise<void>;
   /**
    * Fulfilled when the recipient says, authenticated like every message, that its handlers are
-   * done. Rejects with REFUSED and his reason, with FAILED when every attempt failed, or like
-   * `delivered`. Waits as long as he has no handler. Need not be awaited.
+   * done. Rejects with REFUSED and its reason, with FAILED when every attempt failed, or like
+   * `delivered`. Waits as long as it has no handler. Need not be awaited.
    */
   readonly handled: Promise<void>;
 }
@@ -107,7 +107,7 @@ export class Message {
     return this.#isDone;
   }
 
-  /** Answers the sender, whatever his name leads to by now. Like `send`, with `replyTo` set. */
+  /** Answers the sender, whatever its name leads to by now. Like `send`, with `replyTo` set. */
   reply(payload: string | object): Promise<SendResult> {
     return this.#reply(payload, this.id);
   }

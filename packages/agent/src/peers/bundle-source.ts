@@ -14,7 +14,7 @@ export interface BundleRequest {
   readonly oneTime: boolean;
 }
 
-/** The one place where bundles come in from the hub. */
+/** All bundles come in here from the hub. */
 export class BundleSource {
   readonly #link: () => HubLink | null;
   readonly #revocations: Revocations;

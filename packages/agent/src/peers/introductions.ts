@@ -58,7 +58,7 @@ export class Introductions {
   readonly #revocations: Revocations;
   readonly #successions: Successions;
   /** By the text of the reference: calls for one peer go on in the order in which they came. */
-  readonly #lines = new KeyedMutex();
+  readonly #turns = new KeyedMutex();
   /** Names being pinned right now, with the aid in hex: two identities never share one. */
   readonly #claims = new Map<string, string>();
 
@@ -76,7 +76,7 @@ export class Introductions {
 
   /** The aid of a peer. Whoever is not one yet is asked for at the hub, judged, pinned. */
   resolve(reference: PeerReference): Promise<Uint8Array> {
-    return this.#lines.run(reference.text, async () => {
+    return this.#turns.run(reference.text, async () => {
       const peer = await this.find(reference);
       if (peer === null) return this.#watch(() => this.#meet(reference));
       await this.#verifyBy(peer, reference);
@@ -84,7 +84,7 @@ export class Introductions {
     });
   }
 
-  /** The peer that a reference names, if he is one; BAD_FINGERPRINT if it proves another. */
+  /** The peer that a reference names, if there is one; BAD_FINGERPRINT if it proves another. */
   async find(reference: PeerReference): Promise<Peer | null> {
     const tx = this.#context.transaction();
     const { name, aid } = reference;
@@ -94,7 +94,7 @@ export class Introductions {
     return found;
   }
 
-  /** A bundle that was handed over: kept until the first message to this peer. Gives his aid. */
+  /** A bundle that was handed over: kept until the first message to this peer. Gives its aid. */
   async accept(bundle: Bundle, fingerprint: string | null): Promise<Uint8Array> {
     const { name } = parseIdentityRecord(bundle.record);
     await this.#revocations.noticeIn(bundle);
@@ -113,7 +113,7 @@ export class Introductions {
       this.#withoutRecord(name, aid, error),
     );
     if (equalBytes(record.identity.aid, aid)) return this.#pin(tx, record);
-    // He may have changed his identity while this was on its way.
+    // It may have changed its identity while the message was on its way.
     const own = await this.#successions.recordOf(aid);
     const isFollowed =
       own?.name === name && (await this.#successions.mayFollow(record, own.identity));
@@ -173,7 +173,7 @@ export class Introductions {
     }
   }
 
-  /** The peer with this record, pinned now if he is not yet. His lock is held. */
+  /** The peer with this record, pinned now if it is not yet. Its lock is held. */
   async #pinSuccessor(record: IdentityRecord): Promise<Peer> {
     const tx = this.#context.transaction();
     const { aid } = record.identity;
@@ -211,7 +211,7 @@ export class Introductions {
   async trust(name: string, fingerprint: string): Promise<void> {
     const peer = await pinnedPeer(this.#context.transaction(), name);
     if (peer === null) {
-      throw new AgentError('UNKNOWN_PEER', `name him '${name}#<fingerprint>' when you write first`);
+      throw new AgentError('UNKNOWN_PEER', `write to '${name}#<fingerprint>' first`);
     }
     if (fingerprintsEqual(fingerprint, fingerprintOfPeer(peer))) {
       return this.#confirm(peer.identity.aid);
@@ -239,7 +239,7 @@ export class Introductions {
     return this.#take({ bundle, question, reference, replaced });
   }
 
-  /** Checks a bundle, pins its owner if he is new, and begins or prepares a session. */
+  /** Checks a bundle, pins its owner if it is new, and begins or prepares a session. */
   async #take(contact: {
     readonly bundle: Bundle;
     readonly question: BundleQuestion;
@@ -277,7 +277,7 @@ export class Introductions {
     });
   }
 
-  /** A new peer was committed: tells of it, and ends what was said to the one he follows. */
+  /** A new peer was committed: tells of it, and ends what was said to the one it follows. */
   met(peer: Peer): void {
     if (peer.formerly.length > 0) {
       this.#successions.complete(peer).catch((error: unknown) => {

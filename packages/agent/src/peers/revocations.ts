@@ -81,7 +81,7 @@ export class Revocations {
     });
   }
 
-  /** All that was begun with this peer ends; nothing is sent to him or taken from him any more. */
+  /** All that was begun with this peer ends; nothing is sent to it or taken from it any more. */
   async #end(aid: Uint8Array, { reason, timeMs }: Revocation): Promise<void> {
     const context = this.#context;
     await context.peers.run(toHex(aid), async () => {

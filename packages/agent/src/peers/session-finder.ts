@@ -1,5 +1,5 @@
 /**
- * A peer and the session that sends to him: the active one, or a new one from a bundle that was
+ * A peer and the session that sends to it: the active one, or a new one from a bundle that was
  * handed over or that the hub serves (protocol.md §2.9). Owns when a session is begun or replaced.
  * The network is asked outside of the peer's lock.
  */
@@ -173,8 +173,8 @@ export class SessionFinder {
   }
 
   /**
-   * Whether the newest record of a peer has run out: nobody speaks to him before there is a new
-   * one, since that bounds how long a hub can hide that he was revoked (§2.1).
+   * Whether the newest record of a peer has run out: nothing is said to it before there is a new
+   * one, since that bounds how long a hub can hide that it was revoked (§2.1).
    */
   #isOutdated({ record }: Peer): boolean {
     return parseIdentityRecord(record.bytes).validUntilMs <= this.#context.runtime.now();

@@ -1,5 +1,5 @@
 /**
- * Deliveries on their way to the receiver: what comes from one sender while his earlier messages
+ * Deliveries on their way to the receiver: what comes from one sender while its earlier messages
  * are being taken waits together and is taken together. Owns these groups and their order; does not
  * judge anything.
  */

@@ -66,14 +66,14 @@ export class Consequences {
     dispatcher.advance(aid, lineOf(received), received.mark);
     if (body.kind === 'revocation') this.#revoked(body.revocation, peer);
     if (!dispatcher.isPuttingOff(aid)) owed.after(peer);
-    // Numbers of a former identity are not said again: he asks for what the present one said.
+    // Numbers of a former identity are not said again: it asks for what the present one said.
     const isPresent = epoch === context.self.meta.numbersSince;
     if (body.kind === 'retry' && !received.repeated && isPresent) {
       owed.answerRetry(aid, body.ranges);
     }
   }
 
-  /** A peer shows a revocation: his own, ours, or that of an identity that is known here. */
+  /** A peer shows a revocation: its own, ours, or that of an identity that is known here. */
   #revoked(revocation: Revocation, { identity }: Peer): void {
     const { context, revocations } = this.#parts;
     const own = [identity, context.self.keyPair.identity].find(({ aid }) =>

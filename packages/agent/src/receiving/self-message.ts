@@ -46,12 +46,12 @@ export async function deliverToSelf(
   tx.put(key, encodeInboxRow(row));
   await tx.commit();
   const { aid } = self;
-  const place = { aid, epoch: 0, number: orderOf(key) };
+  const position = { aid, epoch: 0, number: orderOf(key) };
   const id = toHex(msgId);
-  const sent = { ...place, peer: name, id };
+  const sent = { ...position, peer: name, id };
   const promises = deliveries.expect(sent, null);
   deliveries.queued(sent);
-  deliveries.acknowledged(aid, place.epoch, place.number);
+  deliveries.acknowledged(aid, position.epoch, position.number);
   dispatcher.addOwn(key, row);
   return { id, ...promises };
 }

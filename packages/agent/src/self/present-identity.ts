@@ -29,7 +29,7 @@ export function presentIdentity(found: {
     const detail = `a change of identity was begun: start with the key pair of ${addressOf(next)}`;
     throw new StorageError('STORE_MISMATCH', detail);
   }
-  // The commit was made, and the keys were not moved to their place any more.
+  // The commit was made, and the keys were not moved to their file any more.
   if (prepared !== null && meta !== null && owns(prepared, meta.aid)) {
     return { keyPair: prepared, next: null };
   }

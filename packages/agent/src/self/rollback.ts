@@ -24,7 +24,7 @@ export interface HubAnswer {
 /**
  * The hub has taken the opening of `before`. If the one that it saw before is of another course of
  * time, the store went back: it gets a new instance, committed before anything is sent under it, and
- * loses its outbox, in which places of chains may be used a second time. A hub that is not the
+ * loses its outbox, in which positions of chains may be used a second time. A hub that is not the
  * pinned one knows nothing of that. Returns the store's row from here on: `before` itself, unless
  * the store went back.
  */

@@ -42,7 +42,7 @@ interface Waiter {
 }
 
 /** What is awaited of one peer. */
-interface Line {
+interface Awaited {
   /** By epoch and number, ascending: until the peer has it, or it is given up. */
   readonly numbers: Map<string, Waiter>;
   /** By message id: until its outcome is known. In the order in which they were sent. */
@@ -57,7 +57,7 @@ export class Deliveries {
   readonly #now: () => number;
   readonly #keepAlive: KeepAlive;
   /** By aid in hex. */
-  readonly #lines = new Map<string, Line>();
+  readonly #awaited = new Map<string, Awaited>();
   /** By envelope id in hex: as long as in `numbers`. */
   readonly #envelopes = new Map<string, Waiter>();
 
@@ -82,11 +82,11 @@ export class Deliveries {
       delivered: awaitable(() => this.#keepAlive.hold()),
       handled: awaitable(() => this.#keepAlive.hold()),
     };
-    const line = this.#lineOf(sent.aid);
-    line.numbers.set(placeOf(sent), waiter);
-    line.ids.set(sent.id, waiter);
+    const awaited = this.#awaitedOf(sent.aid);
+    awaited.numbers.set(positionOf(sent), waiter);
+    awaited.ids.set(sent.id, waiter);
     if (envelope !== null) this.#envelopes.set(envelope, waiter);
-    this.#bound(line);
+    this.#bound(awaited);
     return { delivered: waiter.delivered.promise, handled: waiter.handled.promise };
   }
 
@@ -108,7 +108,7 @@ export class Deliveries {
 
   /** Peers whose receipts are awaited by this run. */
   awaited(): Uint8Array[] {
-    return [...this.#lines.values()].flatMap(({ numbers }) => {
+    return [...this.#awaited.values()].flatMap(({ numbers }) => {
       const [first] = numbers.values();
       return first === undefined ? [] : [first.sent.aid];
     });
@@ -116,7 +116,7 @@ export class Deliveries {
 
   /** Whether a receipt for this number is awaited by this run. */
   isAwaited(aid: Uint8Array, epoch: number, number: number): boolean {
-    return this.#lines.get(toHex(aid))?.numbers.has(placeOf({ epoch, number })) ?? false;
+    return this.#awaited.get(toHex(aid))?.numbers.has(positionOf({ epoch, number })) ?? false;
   }
 
   /** The peer has a message of an earlier run of ours. */
@@ -125,20 +125,20 @@ export class Deliveries {
   }
 
   /**
-   * The peer says what became of a message; `peer` is his pinned name, `aids` his identity and
+   * The peer says what became of a message; `peer` is its pinned name, `aids` its identity and
    * those that it has followed, to one of which the message went.
    */
   ended(aids: readonly Uint8Array[], peer: string, { msgId, state, reason }: Outcome): void {
     const id = toHex(msgId);
-    const aid = aids.find((each) => this.#lines.get(toHex(each))?.ids.has(id)) ?? aids[0];
+    const aid = aids.find((each) => this.#awaited.get(toHex(each))?.ids.has(id)) ?? aids[0];
     if (aid === undefined) return;
-    const line = this.#lineOf(aid);
-    const waiter = line.ids.get(id);
+    const awaited = this.#awaitedOf(aid);
+    const waiter = awaited.ids.get(id);
     if (waiter !== undefined) {
       // Whoever tells of it has it, though earlier ones may still be missing there.
-      if (line.numbers.has(placeOf(waiter.sent))) this.#deliver(waiter);
+      if (awaited.numbers.has(positionOf(waiter.sent))) this.#deliver(waiter);
       // Held, it waits there for a person: its end is still to come.
-      if (state !== 'held') line.ids.delete(id);
+      if (state !== 'held') awaited.ids.delete(id);
       if (state === 'handled') waiter.handled.resolve();
       else if (state !== 'held') waiter.handled.reject(outcomeError(state, reason));
     }
@@ -148,20 +148,20 @@ export class Deliveries {
 
   /** One message was given up: refused by the hub, expired, or never taken by the peer. */
   failed(sent: Sent, state: 'expired' | 'rejected', error: AgentMeshError): void {
-    const line = this.#lineOf(sent.aid);
-    const waiter = line.numbers.get(placeOf(sent));
+    const awaited = this.#awaitedOf(sent.aid);
+    const waiter = awaited.numbers.get(positionOf(sent));
     if (waiter === undefined) return;
     waiter.delivered.reject(error);
     waiter.handled.reject(error);
     this.#received(waiter);
-    line.ids.delete(sent.id);
+    awaited.ids.delete(sent.id);
     this.#tell(sent, state, error.code);
     this.#forgetIfIdle(sent.aid);
   }
 
   /** Contents of this epoch below this number are not kept any more. */
-  dropped(place: Pick<Sent, 'aid' | 'epoch'>, below: number, error: AgentMeshError): void {
-    this.#upTo(place, below - 1, ({ sent }) => this.failed(sent, 'expired', error));
+  dropped(position: Pick<Sent, 'aid' | 'epoch'>, below: number, error: AgentMeshError): void {
+    this.#upTo(position, below - 1, ({ sent }) => this.failed(sent, 'expired', error));
   }
 
   /** A message of an earlier run of ours was given up: nobody waits, but somebody may listen. */
@@ -175,7 +175,7 @@ export class Deliveries {
    */
   expire(epoch: number, ageMs: number, error: AgentMeshError): void {
     const beforeMs = this.#now() - ageMs;
-    const waiting = [...this.#lines.values()].flatMap(({ numbers }) => [...numbers.values()]);
+    const waiting = [...this.#awaited.values()].flatMap(({ numbers }) => [...numbers.values()]);
     for (const { sent, sentMs } of waiting) {
       if (sent.epoch !== epoch && sentMs < beforeMs) this.failed(sent, 'expired', error);
     }
@@ -183,10 +183,10 @@ export class Deliveries {
 
   /** Nothing is awaited of this peer any more. */
   abandon(aid: Uint8Array, error: AgentMeshError): void {
-    const line = this.#lines.get(toHex(aid));
-    for (const { sent } of line?.numbers.values() ?? []) this.failed(sent, 'rejected', error);
-    for (const { handled } of line?.ids.values() ?? []) handled.reject(error);
-    this.#lines.delete(toHex(aid));
+    const awaited = this.#awaited.get(toHex(aid));
+    for (const { sent } of awaited?.numbers.values() ?? []) this.failed(sent, 'rejected', error);
+    for (const { handled } of awaited?.ids.values() ?? []) handled.reject(error);
+    this.#awaited.delete(toHex(aid));
   }
 
   /** The message in an envelope of this run that nothing has been heard of; else undefined. */
@@ -194,18 +194,18 @@ export class Deliveries {
     return this.#envelopes.get(toHex(envelopeId))?.sent;
   }
 
-  /** The message of this run at a place in the conversation. */
-  byPlace(aid: Uint8Array, epoch: number, number: number): Sent | undefined {
-    return this.#lines.get(toHex(aid))?.numbers.get(placeOf({ epoch, number }))?.sent;
+  /** The message of this run at a position in the conversation. */
+  byPosition(aid: Uint8Array, epoch: number, number: number): Sent | undefined {
+    return this.#awaited.get(toHex(aid))?.numbers.get(positionOf({ epoch, number }))?.sent;
   }
 
   /** The agent ends: nothing is awaited any more. */
   close(error: AgentMeshError): void {
-    for (const { numbers, ids } of this.#lines.values()) {
+    for (const { numbers, ids } of this.#awaited.values()) {
       for (const { delivered } of numbers.values()) delivered.reject(error);
       for (const { handled } of ids.values()) handled.reject(error);
     }
-    this.#lines.clear();
+    this.#awaited.clear();
     this.#envelopes.clear();
   }
 
@@ -217,11 +217,11 @@ export class Deliveries {
     this.#events.emit('outgoing', { id, peer, address: addressOf(aid), state, reason });
   }
 
-  #lineOf(aid: Uint8Array): Line {
+  #awaitedOf(aid: Uint8Array): Awaited {
     const key = toHex(aid);
-    const line = this.#lines.get(key) ?? { numbers: new Map(), ids: new Map() };
-    this.#lines.set(key, line);
-    return line;
+    const awaited = this.#awaited.get(key) ?? { numbers: new Map(), ids: new Map() };
+    this.#awaited.set(key, awaited);
+    return awaited;
   }
 
   /** Calls with every waiting message of an epoch up to a number; the call takes it out. */
@@ -230,7 +230,7 @@ export class Deliveries {
     last: number,
     end: (waiter: Waiter) => void,
   ): void {
-    for (const waiter of this.#lines.get(toHex(aid))?.numbers.values() ?? []) {
+    for (const waiter of this.#awaited.get(toHex(aid))?.numbers.values() ?? []) {
       if (waiter.sent.epoch !== epoch) continue;
       if (waiter.sent.number > last) return;
       end(waiter);
@@ -245,27 +245,27 @@ export class Deliveries {
 
   /** Nothing is awaited of it any more but, perhaps, its outcome. */
   #received({ sent, envelope }: Waiter): void {
-    this.#lineOf(sent.aid).numbers.delete(placeOf(sent));
+    this.#awaitedOf(sent.aid).numbers.delete(positionOf(sent));
     if (envelope !== null) this.#envelopes.delete(envelope);
   }
 
   /** A peer whose handlers never end a message does not fill our memory. */
-  #bound(line: Line): void {
-    if (line.ids.size <= AGENT_LIMITS.outcomesAwaited) return;
-    const [oldest] = line.ids;
+  #bound(awaited: Awaited): void {
+    if (awaited.ids.size <= AGENT_LIMITS.outcomesAwaited) return;
+    const [oldest] = awaited.ids;
     if (oldest === undefined) return;
-    line.ids.delete(oldest[0]);
+    awaited.ids.delete(oldest[0]);
     oldest[1].handled.reject(new AgentError('UNDELIVERED', 'too many others wait to be handled'));
   }
 
   #forgetIfIdle(aid: Uint8Array): void {
-    const line = this.#lines.get(toHex(aid));
-    if (line === undefined || line.numbers.size > 0) return;
-    if (line.ids.size === 0) this.#lines.delete(toHex(aid));
+    const awaited = this.#awaited.get(toHex(aid));
+    if (awaited === undefined || awaited.numbers.size > 0) return;
+    if (awaited.ids.size === 0) this.#awaited.delete(toHex(aid));
   }
 }
 
-function placeOf({ epoch, number }: Pick<Sent, 'epoch' | 'number'>): string {
+function positionOf({ epoch, number }: Pick<Sent, 'epoch' | 'number'>): string {
   return `${epoch}/${number}`;
 }
 

@@ -74,7 +74,7 @@ export class Retention {
       const id = applicationId(sent);
       return id === null || peer === null ? null : { aid, peer: peer.name, epoch, number, id };
     });
-    const said = this.#deliveries.byPlace(aid, epoch, number);
+    const said = this.#deliveries.byPosition(aid, epoch, number);
     if (said !== undefined) this.#deliveries.failed(said, 'rejected', error);
     else if (earlier !== null) this.#deliveries.failedEarlier(earlier, 'rejected', error);
   }

@@ -19,7 +19,7 @@
  *   revoked/<aid>             a revocation, for ever
  *   outbox/<n>  inbox/<n>  dead/<n>  security/<n>          in order of arrival
  *   receipt/<aid>             a receipt is owed           outcome/<aid>/<n>  an outcome is owed
- *   gap/<aid>                 numbers of his are missing   unacked/<aid>  some of ours are, there
+ *   gap/<aid>                 numbers of its are missing   unacked/<aid>  some of ours are, there
  */
 import { fromHex, toHex } from '@agentmesh/crypto';
 
