@@ -37,6 +37,8 @@ export interface HubCoreOptions {
 
 const SWEEP_MS = 1_000;
 const FORGET_MS = 60_000;
+/** In shorter queues a sender's part of what is free would be less than an envelope. */
+const SHORTEST_SHARED = 64;
 /** A store that takes longer for a sweep counts as away. */
 const ANSWER_MS = 3_000;
 
@@ -204,7 +206,12 @@ export class HubCore {
     const { store, host, limits, observer } = this.#hub;
     const { sweepSize: max, keepNoticesMs } = limits;
     try {
-      const { notified, more } = await store.expire({ nowMs: host.clock(), max, keepNoticesMs });
+      const { notified, more } = await store.expire({
+        nowMs: host.clock(),
+        max,
+        keepNoticesMs,
+        isConnected: (aid) => this.#hub.roster.of(aid) !== undefined,
+      });
       this.#sweepFailed = false;
       if (!more) this.#sweptMs = startedMs;
       this.#wake(notified);
@@ -232,6 +239,7 @@ function quotaOf(limits: CoreLimits): QueueQuota {
     bytes: queueBytes,
     senderMessages: Math.max(1, Math.floor(queueMessages * share)),
     senderBytes: Math.floor(queueBytes * share),
+    isShared: queueMessages >= SHORTEST_SHARED,
     retiredMs,
   };
 }

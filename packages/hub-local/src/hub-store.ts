@@ -291,12 +291,17 @@ export interface NewEnvelope {
   readonly blob: Uint8Array;
 }
 
-/** Bounds of one recipient's queue. A sender may fill `senderMessages` and `senderBytes` of it. */
+/**
+ * Bounds of one recipient's queue. A sender alone may fill `senderMessages` and `senderBytes` of it;
+ * how several share it, and what strangers get, is `hasQueueRoom`.
+ */
 export interface QueueQuota {
   readonly messages: number;
   readonly bytes: number;
   readonly senderMessages: number;
   readonly senderBytes: number;
+  /** Whether senders share what is free; by default only the fixed bounds hold. */
+  readonly isShared?: boolean | undefined;
   readonly retiredMs: number;
 }
 
@@ -357,6 +362,11 @@ export interface ExpireRequest {
   readonly max: number;
   /** How long a notice is kept for a sender who does not come. */
   readonly keepNoticesMs: number;
+  /**
+   * Whether an agent is connected now. A store that is given this may forget identities that never
+   * sent or received anything and have not been seen for days, and prekeys that have run out.
+   */
+  readonly isConnected?: ((aid: Uint8Array) => boolean) | undefined;
 }
 
 export interface ExpireResult {

@@ -20,6 +20,8 @@ export type { HubHost } from './hub-host.js';
 export { systemHost } from './hub-host.js';
 export type { Registration } from './registration.js';
 export { CORE_LIMITS, coreLimits } from './core-limits.js';
+export { hasQueueRoom } from './queue-share.js';
+export type { QueueLoad, RoomRequest } from './queue-share.js';
 export type { CoreLimits } from './core-limits.js';
 export { HubError } from './errors.js';
 export type { HubErrorCode } from './errors.js';

@@ -7,6 +7,7 @@ import { sha256 } from '@agentmesh/protocol';
 import { byteKey } from './byte-key.js';
 import { ExpiryAgenda } from './expiry-agenda.js';
 import type { RecipientRefusal } from './memory-directory.js';
+import { hasQueueRoom } from './queue-share.js';
 import type {
   AppendOutcome,
   CommitResult,
@@ -18,7 +19,6 @@ import type {
   QueueEntry,
   QueuePage,
   QueueQuery,
-  QueueQuota,
   QueueReschedule,
   StoredNotice,
 } from './hub-store.js';
@@ -74,6 +74,8 @@ export class MemoryQueues {
   /** First the envelope's own end, then the end of remembering its id: one entry per id. */
   readonly #agenda = new ExpiryAgenda();
   readonly #total: Share = { messages: 0, bytes: 0 };
+  /** To whom each agent has written: those are no strangers to it. */
+  readonly #wrote = new Map<string, Set<string>>();
   #deadLettered = 0;
 
   constructor(options: { readonly refusalOf: RecipientJudge; readonly maxSettled: number }) {
@@ -166,13 +168,17 @@ export class MemoryQueues {
     const queue = this.#queueOf(toKey);
     const share = queue.shares.get(fromKey) ?? { messages: 0, bytes: 0 };
     const bytes = envelope.blob.length;
-    if (!fits({ queue, share, quota, bytes })) return { status: 'queue_full' };
+    const isStranger = (): boolean => this.#wrote.get(toKey)?.has(fromKey) !== true;
+    if (!hasQueueRoom({ total: queue.total, share, quota, bytes, isStranger })) {
+      return { status: 'queue_full' };
+    }
     const follows = queue.lastSeq;
     const seq = follows + 1;
     queue.lastSeq = seq;
     queue.shares.set(fromKey, share);
     queue.waiting.set(seq, { ...envelope, key, fromKey, seq, attempt: 1, notBeforeMs: 0 });
     for (const sum of [share, queue.total, this.#total]) add(sum, 1, bytes);
+    this.#wrote.set(fromKey, (this.#wrote.get(fromKey) ?? new Set()).add(toKey));
     const { expiresMs, rememberUntilMs } = envelope;
     this.#remembered.set(key, { to: toKey, seq, digest, rememberUntilMs });
     this.#settled.delete(key);
@@ -253,16 +259,6 @@ function entryOf(envelope: Waiting, nowMs: number): QueueEntry {
   const { seq, attempt, id, from, tsMs, blob, notBeforeMs } = envelope;
   if (notBeforeMs > nowMs) return { due: false, seq, notBeforeMs };
   return { due: true, seq, attempt, id, from, tsMs, blob };
-}
-
-function fits(request: { queue: Queue; share: Share; quota: QueueQuota; bytes: number }): boolean {
-  const { queue, share, quota, bytes } = request;
-  return (
-    queue.total.messages < quota.messages &&
-    queue.total.bytes + bytes <= quota.bytes &&
-    share.messages < quota.senderMessages &&
-    share.bytes + bytes <= quota.senderBytes
-  );
 }
 
 function add(share: Share, messages: number, bytes: number): void {

@@ -54,6 +54,8 @@ async function filledVersion1(folder: string): Promise<void> {
   await commit(store, { append: Array.from({ length: 40 }, (_, n) => envelope(n)) });
   await store.close();
   const database = new DatabaseSync(join(folder, 'hub.db'));
+  database.exec('DROP TABLE usage; DROP TABLE contact;');
+  database.exec('DROP INDEX one_time_prekey_expires;');
   database.exec('ALTER TABLE agent DROP COLUMN revocation; PRAGMA user_version = 1;');
   const plain = new DatabaseSync(':memory:');
   plain.exec(MIGRATIONS[0] ?? '');

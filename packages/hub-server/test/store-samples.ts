@@ -13,7 +13,7 @@ import type {
   QueueQuota,
 } from '@agentmesh/hub-local';
 
-const NOW = 1_700_000_000_000;
+export const NOW = 1_700_000_000_000;
 const HOUR = 3_600_000;
 
 /** Runs a test in an empty folder. */
@@ -34,7 +34,7 @@ export function aid(n: number): Uint8Array {
 }
 
 /** Envelope id number n. */
-function envelopeId(n: number): Uint8Array {
+export function envelopeId(n: number): Uint8Array {
   const bytes = new Uint8Array(16);
   new DataView(bytes.buffer).setUint32(12, n);
   return bytes;

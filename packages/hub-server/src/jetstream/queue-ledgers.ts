@@ -5,6 +5,7 @@
  * agent comes from there, and nothing is called full before a fresh look says so.
  */
 import { toBase64Url } from '@agentmesh/protocol';
+import { hasQueueRoom } from '@agentmesh/hub-local';
 import type { NewEnvelope, QueueQuota } from '@agentmesh/hub-local';
 import { decodeNote, idKeyOf } from './envelope-note.js';
 import type { Layout } from './layout.js';
@@ -70,11 +71,9 @@ export class QueueLedger {
   reserve({ from, blob }: NewEnvelope, quota: QueueQuota): boolean {
     const share = this.#shareOf(toBase64Url(from));
     const { length } = blob;
-    const fits =
-      this.#total.messages < quota.messages &&
-      this.#total.bytes + length <= quota.bytes &&
-      share.messages < quota.senderMessages &&
-      share.bytes + length <= quota.senderBytes;
+    // Who has written to whom is not recorded here: nobody counts as a stranger.
+    const isStranger = (): boolean => false;
+    const fits = hasQueueRoom({ total: this.#total, share, quota, bytes: length, isStranger });
     if (fits) this.#count({ from: toBase64Url(from), bytes: length }, 1);
     return fits;
   }

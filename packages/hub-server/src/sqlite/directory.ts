@@ -15,6 +15,7 @@ import type {
 import { equalBytes } from '@agentmesh/protocol';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Parties } from './parties.js';
+import type { Usage } from './usage.js';
 
 interface AgentRow {
   readonly no: number;
@@ -33,17 +34,24 @@ export type Published = Pick<StoredBundle, 'record' | 'revocation' | 'retired'>;
 /** See `HubDirectoryStore`. */
 export class Directory {
   readonly #parties: Parties;
+  readonly #usage: Usage;
   readonly #statements: ReturnType<typeof prepare>;
   /** No connection outlives this process, so neither need their numbers. */
   #connections = 0;
 
-  constructor(database: DatabaseSync, parties: Parties) {
+  constructor(database: DatabaseSync, parties: Parties, usage: Usage) {
     this.#parties = parties;
+    this.#usage = usage;
     this.#statements = prepare(database);
   }
 
   get agents(): number {
     return Number(this.#statements.count.get()?.['count']);
+  }
+
+  /** Whether an identity has, or had, a name here. */
+  knows(aid: Uint8Array): boolean {
+    return this.#parties.find(aid)?.member === true;
   }
 
   claim(claim: NameClaim): ClaimResult {
@@ -60,6 +68,7 @@ export class Directory {
     }
     const no = known?.no ?? this.#bind(name, aid);
     if (opening !== null) this.#statements.open.run(opening.instance, opening.boot, no);
+    this.#usage.seen(no, nowMs, known === null);
     this.#connections += 1;
     return {
       status: 'ok',

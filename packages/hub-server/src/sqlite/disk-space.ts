@@ -26,6 +26,8 @@ export interface DiskReading {
   readonly free: number;
   /** Pages of the database that hold something. */
   readonly used: number;
+  /** Pages of the database that hold nothing any more: what is new goes there first. */
+  readonly unused?: number;
 }
 
 /** What the rule needs. */
@@ -66,6 +68,14 @@ export class DiskSpace {
     return this.#room < SMALL_ENVELOPE;
   }
 
+  /** Bytes that the database may grow to before sending stops. */
+  capacity(): number {
+    const { read, quotaBytes } = this.#options;
+    const { total, free, used } = read();
+    const onDisk = used + free - Math.min(LARGEST_RESERVE, total * RESERVE_SHARE);
+    return quotaBytes === null ? onDisk : Math.min(onDisk, quotaBytes * QUOTA_SHARE);
+  }
+
   /** The database reported that the disk is full, whatever the file system says. */
   doubt(): void {
     this.#doubtUntilMs = this.#options.monotonic() + DOUBT_MS;
@@ -81,8 +91,10 @@ export class DiskSpace {
 
   #measure(): number {
     const { read, quotaBytes } = this.#options;
-    const { total, free, used } = read();
-    const room = free - Math.min(LARGEST_RESERVE, total * RESERVE_SHARE);
+    const { total, free, used, unused = 0 } = read();
+    const reserve = Math.min(LARGEST_RESERVE, total * RESERVE_SHARE);
+    // The log still needs room of its own for what then goes into unused pages.
+    const room = free - reserve + Math.min(unused, reserve / 2);
     return quotaBytes === null ? room : Math.min(room, quotaBytes * QUOTA_SHARE - used);
   }
 }

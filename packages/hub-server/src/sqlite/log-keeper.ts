@@ -86,7 +86,8 @@ export class LogKeeper {
     const { bsize, blocks, bavail } = statfsSync(dirname(this.#path));
     const pages = numberOf(this.#database, 'page_count');
     const unused = numberOf(this.#database, 'freelist_count');
-    return { total: bsize * blocks, free: bsize * bavail, used: (pages - unused) * PAGE };
+    const used = (pages - unused) * PAGE;
+    return { total: bsize * blocks, free: bsize * bavail, used, unused: unused * PAGE };
   }
 }
 

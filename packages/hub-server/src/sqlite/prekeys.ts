@@ -72,6 +72,14 @@ export class Prekeys {
     return row.bytes;
   }
 
+  /**
+   * Removes up to `max` one-time prekeys that have run out, 66 KiB for an agent that never comes
+   * back; whether there may be more. Signed ones stay: with them its record is served.
+   */
+  expire(nowMs: number, max: number): boolean {
+    return Number(this.#statements.expireOneTime.run(nowMs, max).changes) === max;
+  }
+
   #memberNo(aid: Uint8Array): number | null {
     const party = this.#parties.find(aid);
     return party?.member === true ? party.no : null;
@@ -99,6 +107,8 @@ function prepare(database: DatabaseSync) {
     oneTimeIds: sql('SELECT id FROM one_time_prekey WHERE no = ?'),
     insertOneTime: sql('INSERT INTO one_time_prekey VALUES (?, ?, ?, ?)'),
     dropExpired: sql('DELETE FROM one_time_prekey WHERE no = ? AND expires_ms <= ?'),
+    expireOneTime: sql(`DELETE FROM one_time_prekey WHERE rowid IN
+      (SELECT rowid FROM one_time_prekey WHERE expires_ms <= ? LIMIT ?)`),
     lowestOneTime: sql('SELECT id, bytes FROM one_time_prekey WHERE no = ? ORDER BY id LIMIT 1'),
     dropOneTime: sql('DELETE FROM one_time_prekey WHERE no = ? AND id = ?'),
     signed: sql('SELECT id, bytes FROM signed_prekey WHERE no = ?'),

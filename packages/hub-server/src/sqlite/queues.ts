@@ -18,6 +18,7 @@ import type {
   QueueQuota,
   StoredNotice,
 } from '@agentmesh/hub-local';
+import { hasQueueRoom } from '@agentmesh/hub-local';
 import { equalBytes } from '@agentmesh/protocol';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Failpoint } from './failpoint.js';
@@ -26,6 +27,7 @@ import type { Parties, Party } from './parties.js';
 import type { RememberedEntry } from './remembered-entry.js';
 import type { DueChunk, RememberedIds } from './remembered-ids.js';
 import { MAX_SEQ, SEQ_BITS } from './schema.js';
+import type { Usage } from './usage.js';
 
 const DIGEST_BYTES = 16;
 const DEAD_LETTERED = 'dead_lettered';
@@ -36,6 +38,7 @@ export interface QueuesOptions {
   readonly parties: Parties;
   readonly remembered: RememberedIds;
   readonly notices: Notices;
+  readonly usage: Usage;
   /** Whether so many more bytes may be written; else appends are answered `storage`. */
   readonly hasRoom: (bytes: number) => boolean;
   readonly failpoint: Failpoint;
@@ -153,6 +156,7 @@ export class Queues {
   #acknowledge({ recipient, seqs }: QueueAcknowledgement): void {
     const party = this.#options.parties.find(recipient);
     if (party === null) return;
+    this.#options.usage.received(party);
     for (const [first, last] of runsOf(seqs)) {
       const rows = this.#statements.leaving.all(party.no, first, last) as unknown as LeavingRow[];
       if (rows.length === 0) continue;
@@ -164,7 +168,7 @@ export class Queues {
   }
 
   #append(envelope: NewEnvelope, { nowMs, quota }: QueueChanges): AppendOutcome {
-    const { parties, remembered, hasRoom } = this.#options;
+    const { parties, remembered, hasRoom, usage } = this.#options;
     const sender = parties.intern(envelope.from);
     const key = remembered.hash(sender.no, envelope.id);
     const digest = digestOf(envelope);
@@ -177,7 +181,10 @@ export class Queues {
     }
     const bytes = envelope.blob.length;
     const share = parties.share(recipient, sender.no);
-    if (!fits({ total: recipient.total, share, quota, bytes })) return { status: 'queue_full' };
+    const isStranger = (): boolean => !usage.hasWritten(recipient, sender);
+    if (!hasQueueRoom({ total: recipient.total, share, quota, bytes, isStranger })) {
+      return { status: 'queue_full' };
+    }
     if (!hasRoom(bytes)) return { status: 'storage' };
     const follows = recipient.lastSeq;
     const seq = follows + 1;
@@ -185,6 +192,7 @@ export class Queues {
     this.#statements.insert.run(recipient.no, seq, sender.no, id, tsMs, expiresMs, blob);
     recipient.lastSeq = seq;
     parties.account(recipient, sender.no, { messages: 1, bytes });
+    usage.wrote(sender, recipient);
     const times = { expiresMs, untilMs };
     remembered.add(key, { sender: sender.no, id, digest, recipient: recipient.no, seq, ...times });
     return { status: 'stored', seq, follows };
@@ -257,21 +265,6 @@ function repeated({ digest, seq }: RememberedEntry, shown: Uint8Array): AppendOu
 
 function receives({ member, retiredMs }: Party, nowMs: number, quota: QueueQuota): boolean {
   return member && (retiredMs === null || nowMs - retiredMs < quota.retiredMs);
-}
-
-function fits(request: {
-  readonly total: { readonly messages: number; readonly bytes: number };
-  readonly share: { readonly messages: number; readonly bytes: number };
-  readonly quota: QueueQuota;
-  readonly bytes: number;
-}): boolean {
-  const { total, share, quota, bytes } = request;
-  return (
-    total.messages < quota.messages &&
-    total.bytes + bytes <= quota.bytes &&
-    share.messages < quota.senderMessages &&
-    share.bytes + bytes <= quota.senderBytes
-  );
 }
 
 /** Ascending, each number once. */

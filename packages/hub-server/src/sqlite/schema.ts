@@ -98,8 +98,21 @@ CREATE INDEX notice_written ON notice (written_ms);
 /** Since version 2: the revocation of an identity, kept for ever (protocol.md §2.13). */
 const REVOCATIONS = 'ALTER TABLE agent ADD COLUMN revocation BLOB;';
 
+/** Since version 3: to whom each agent has written, and which identities were never used. */
+const USAGE = `
+CREATE TABLE contact (no INTEGER NOT NULL, peer INTEGER NOT NULL, PRIMARY KEY (no, peer))
+  STRICT, WITHOUT ROWID;
+CREATE TABLE usage (
+  no INTEGER PRIMARY KEY REFERENCES agent,
+  used INTEGER NOT NULL,
+  seen_ms INTEGER NOT NULL
+) STRICT;
+CREATE INDEX usage_unused ON usage (seen_ms) WHERE used = 0;
+CREATE INDEX one_time_prekey_expires ON one_time_prekey (expires_ms);
+`;
+
 /** Step n leads from schema version n to n + 1. Steps are never changed, only added. */
-export const MIGRATIONS: readonly string[] = [INITIAL, REVOCATIONS];
+export const MIGRATIONS: readonly string[] = [INITIAL, REVOCATIONS, USAGE];
 
 /** Tables whose damage would take names or keys: always checked, whatever the size of the file. */
 export const DIRECTORY_TABLES = [

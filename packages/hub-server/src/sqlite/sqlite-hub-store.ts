@@ -31,6 +31,7 @@ import type { RandomSource } from '@agentmesh/protocol';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { Directory } from './directory.js';
+import { AGENT_BYTES, DirectoryShare, PREKEY_BYTES } from './directory-share.js';
 import { DiskReserve } from './disk-reserve.js';
 import { DiskSpace } from './disk-space.js';
 import { noFailpoint } from './failpoint.js';
@@ -46,12 +47,17 @@ import { Parties } from './parties.js';
 import { Prekeys } from './prekeys.js';
 import { Queues } from './queues.js';
 import { RememberedIds } from './remembered-ids.js';
+import { Usage } from './usage.js';
+import type { IsConnected } from './usage.js';
 import { HubStoreError, storeErrorOf } from './store-error.js';
 
 const DEFAULT_MEMORY_IDS = 2_000_000;
 /** What a change of the directory adds to the log: a few pages. */
 const DIRECTORY_BYTES = 16_384;
 const ROW_BYTES = 400;
+/** Between two looks for what nobody will ask for any more. */
+const SWEEP_MS = 60_000;
+const FORGOTTEN_AT_ONCE = 100;
 const RESERVE_FILE = 'hub.reserve';
 const LARGEST_RESERVE = 1024 * 1024;
 const RESERVE_SHARE = 1 / 64;
@@ -95,6 +101,11 @@ export class SqliteHubStore implements HubStore {
   readonly #notices: Notices;
   readonly #queues: Queues;
   readonly #parties: Parties;
+  readonly #usage: Usage;
+  readonly #share: DirectoryShare;
+  #sweptMs = Number.NEGATIVE_INFINITY;
+  /** As the hub said last; nobody may be forgotten before it has. */
+  #present: { readonly nowMs: number; readonly isConnected: IsConnected } | null = null;
   #closing: Promise<void> | null = null;
 
   private constructor(
@@ -128,7 +139,14 @@ export class SqliteHubStore implements HubStore {
       monotonic,
       onCommitTime: options.onCommitTime ?? (() => undefined),
     });
-    this.#directory = new Directory(database, parties);
+    this.#usage = new Usage(database, parties);
+    this.#share = new DirectoryShare({
+      database,
+      monotonic,
+      capacity: () => this.#space.capacity(),
+      makeRoom: () => this.#forgetInNeed(),
+    });
+    this.#directory = new Directory(database, parties, this.#usage);
     this.#prekeys = new Prekeys(database, parties);
     this.#notices = new Notices(database, parties);
     this.#queues = new Queues({
@@ -136,6 +154,7 @@ export class SqliteHubStore implements HubStore {
       parties,
       remembered,
       notices: this.#notices,
+      usage: this.#usage,
       hasRoom: (bytes) => this.#hasRoom(bytes),
       failpoint,
     });
@@ -188,7 +207,11 @@ export class SqliteHubStore implements HubStore {
   }
 
   claim(claim: NameClaim): Promise<ClaimResult> {
-    return this.#write(() => this.#directory.claim(claim));
+    return this.#write(() => {
+      const isNew = !this.#directory.knows(claim.aid);
+      if (isNew && claim.mayRegister) this.#keep(AGENT_BYTES);
+      return this.#directory.claim(claim);
+    });
   }
 
   aidOfName(name: string): Promise<Uint8Array | null> {
@@ -204,7 +227,10 @@ export class SqliteHubStore implements HubStore {
   }
 
   putPrekeys(update: PrekeyUpdate): Promise<PutPrekeysResult> {
-    return this.#write(() => this.#prekeys.put(update));
+    return this.#write(() => {
+      this.#keep((update.oneTime.length + update.signed.length) * PREKEY_BYTES);
+      return this.#prekeys.put(update);
+    });
   }
 
   keys(aid: Uint8Array): Promise<KeyInventory> {
@@ -252,7 +278,10 @@ export class SqliteHubStore implements HubStore {
   }
 
   expire(request: ExpireRequest): Promise<ExpireResult> {
-    return this.#write(() => this.#queues.expire(request));
+    return this.#write(() => {
+      const expired = this.#queues.expire(request);
+      return { ...expired, more: this.#sweep(request) || expired.more };
+    });
   }
 
   notices(query: NoticeQuery): Promise<readonly StoredNotice[]> {
@@ -261,6 +290,28 @@ export class SqliteHubStore implements HubStore {
 
   dropNotices({ sender, upTo }: { sender: Uint8Array; upTo: number }): Promise<void> {
     return this.#write(() => this.#notices.drop(sender, upTo));
+  }
+
+  #forgetInNeed(): number {
+    if (this.#present === null) return 0;
+    return this.#usage.forgetUnused({ ...this.#present, max: FORGOTTEN_AT_ONCE, inNeed: true });
+  }
+
+  /** Throws STORE_FULL where names and keys have used up their part of the disk. */
+  #keep(bytes: number): void {
+    if (this.#share.take(bytes)) return;
+    throw new HubStoreError('STORE_FULL', { detail: 'names and keys fill half of it' });
+  }
+
+  /** Prekeys that ran out, and identities that were never used; whether there may be more. */
+  #sweep({ nowMs, max, isConnected }: ExpireRequest): boolean {
+    if (isConnected === undefined) return false;
+    this.#present = { nowMs, isConnected };
+    if (nowMs - this.#sweptMs < SWEEP_MS) return false;
+    const forgotten = this.#usage.forgetUnused({ nowMs, max, isConnected });
+    const more = this.#prekeys.expire(nowMs, max) || forgotten === max;
+    if (!more) this.#sweptMs = nowMs;
+    return more;
   }
 
   async #close(): Promise<void> {
