@@ -64,7 +64,8 @@ async function addPeers(store: AgentStore, keyPair: AgentKeyPair, nowMs: number)
     const aid = new Uint8Array(32);
     new DataView(aid.buffer).setUint32(0, n * 400_009);
     const name = `peer-${n}`;
-    const peer = newPeer({ ...record, name }, 'pinned', 1);
+    const standing = { trust: 'pinned', pinnedMs: 0, verifiedBy: null } as const;
+    const peer = newPeer({ ...record, name }, standing, 1);
     await store.commit([
       { put: ROW.peer(aid), value: encodePeer(peer) },
       { put: ROW.name(name), value: aid },

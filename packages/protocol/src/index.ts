@@ -97,6 +97,7 @@ export type {
 
 // Payloads, bundles, names, binary text.
 export { decodePayload, encodePayload, FORBIDDEN_KEYS } from './payload.js';
+export { escaped, visible } from './visible-text.js';
 export type { JsonObject, JsonValue } from './json-text.js';
 export { decodeBundle, encodeBundle } from './bundle.js';
 export type { BundleJson } from './bundle.js';

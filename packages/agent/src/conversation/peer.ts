@@ -18,6 +18,27 @@ import type { SessionEntry } from './sessions.js';
  */
 export type Trust = 'first-contact' | 'pinned' | 'verified';
 
+/** How an identity became `verified`: by what a caller or operator wrote, an invite, a person. */
+export type VerifiedBy = 'fingerprint' | 'address' | 'invite' | 'person';
+
+const WAYS: readonly VerifiedBy[] = ['fingerprint', 'address', 'invite', 'person'];
+
+/** Where an identity stands, since when, and how it was verified; null and 0: not known. */
+export interface Standing {
+  readonly trust: Trust;
+  readonly pinnedMs: number;
+  readonly verifiedBy: VerifiedBy | null;
+}
+
+export function writeWay(row: RowWriter, way: VerifiedBy | null): void {
+  row.u8(way === null ? 0 : WAYS.indexOf(way) + 1);
+}
+
+export function readWay(row: RowReader): VerifiedBy | null {
+  const way = row.u8();
+  return way === 0 ? null : (WAYS[way - 1] ?? row.fail());
+}
+
 const TRUSTS: readonly Trust[] = ['first-contact', 'pinned', 'verified'];
 
 export function writeTrust(row: RowWriter, trust: Trust): void {
@@ -34,6 +55,9 @@ export interface Peer {
   /** The name pinned to this identity. */
   readonly name: string;
   readonly trust: Trust;
+  /** When this identity was pinned to its name (0: before version 6), and how it was verified. */
+  readonly pinnedMs: number;
+  readonly verifiedBy: VerifiedBy | null;
   /** Identities that this one has followed, oldest first (§2.13). */
   readonly formerly: readonly Uint8Array[];
   /** The identity that has followed this one: it only receives, and gets nothing any more. */
@@ -89,11 +113,13 @@ function freshOutgoing(epoch: number): Outgoing {
 }
 
 /** A peer at the moment it is pinned. */
-export function newPeer(record: IdentityRecord, trust: Trust, epoch: number): Peer {
+export function newPeer(record: IdentityRecord, standing: Standing, epoch: number): Peer {
   return {
     identity: record.identity,
     name: record.name,
-    trust,
+    trust: standing.trust,
+    pinnedMs: standing.pinnedMs,
+    verifiedBy: standing.verifiedBy,
     formerly: [],
     succeededBy: null,
     isRevoked: false,
@@ -113,10 +139,15 @@ export function newPeer(record: IdentityRecord, trust: Trust, epoch: number): Pe
 }
 
 /** A peer who rightly follows another one: known as well, and compared by nobody yet. */
-export function successorOf(peer: Peer, record: IdentityRecord, epoch: number): Peer {
+export function successorOf(
+  peer: Peer,
+  record: IdentityRecord,
+  { epoch, nowMs }: { readonly epoch: number; readonly nowMs: number },
+): Peer {
   const trust = peer.trust === 'verified' ? 'pinned' : peer.trust;
   const formerly = [...peer.formerly, peer.identity.aid].slice(-AGENT_LIMITS.successionLinks);
-  return { ...newPeer(record, trust, epoch), formerly };
+  const standing = { trust, pinnedMs: nowMs, verifiedBy: null };
+  return { ...newPeer(record, standing, epoch), formerly };
 }
 
 export function fingerprintOfPeer(peer: Peer): string {
@@ -181,9 +212,10 @@ export function holesOf(peer: Peer, since: number): SequenceRange[] {
 
 /**
  * Version 1 knew of no successions and revocations, version 2 of no numbers given up, version 3 of
- * none that want an acknowledgement, version 4 of no runs.
+ * none that want an acknowledgement, version 4 of no runs, version 5 of no
+ * date of the pin.
  */
-const VERSION = 5;
+const VERSION = 6;
 
 /** Storage form of a peer. */
 export function encodePeer(peer: Peer): Uint8Array {
@@ -191,6 +223,7 @@ export function encodePeer(peer: Peer): Uint8Array {
   row.text(peer.name).list(peer.formerly, (aid) => row.fixed(aid));
   row.optional(peer.succeededBy).flag(peer.isRevoked).optional(peer.contestedBy);
   writeTrust(row, peer.trust);
+  writeWay(row.u64(peer.pinnedMs), peer.verifiedBy);
   row.u32(peer.record.revision).bytes(peer.record.bytes).u64(peer.newestSignedMs);
   row.list(peer.sessions, (entry) => writeEntry(row, entry)).u32(peer.generation);
   row.optional(peer.instance).optional(peer.heldInstance);
@@ -219,6 +252,8 @@ export function decodePeer(bytes: Uint8Array): Peer {
     isRevoked: version === 1 ? false : row.flag(),
     contestedBy: row.optional(32),
     trust: readTrust(row),
+    pinnedMs: version < 6 ? 0 : row.u64(),
+    verifiedBy: version < 6 ? null : readWay(row),
     record: { revision: row.u32(), bytes: row.bytes() },
     newestSignedMs: row.u64(),
     sessions: row.list(() => readEntry(row, version)),

@@ -14,7 +14,7 @@ import {
 import type { IdentityRecord } from '@agentmesh/crypto';
 import { parsePeer } from '@agentmesh/protocol';
 import { AgentError, IdentityChangedError } from '../ground/errors.js';
-import type { Peer, Trust } from './peer.js';
+import type { Peer, Standing, VerifiedBy } from './peer.js';
 
 /** A peer as a caller names it: `bob`, `bob#ec18:…` or `am2…`. */
 export interface PeerReference {
@@ -71,15 +71,22 @@ export interface TrustPolicy {
   readonly acceptFrom: AcceptFrom;
 }
 
-/** Whether the operator's list, or the caller, vouches for this name and identity. */
-function isVouchedFor(
+/** How the operator's list, or the caller, vouches for this name and identity; null if neither. */
+function vouchedBy(
   policy: TrustPolicy,
   contact: { readonly name: string; readonly aid: Uint8Array },
   reference?: PeerReference,
-): boolean {
+): VerifiedBy | null {
   const fits = (entry: PeerReference) =>
     (entry.name === null || entry.name === contact.name) && isProvenBy(entry, contact.aid);
-  return policy.allowed.some(fits) || (reference !== undefined && fits(reference));
+  const given = reference === undefined ? policy.allowed : [...policy.allowed, reference];
+  const entry = given.find(fits);
+  return entry === undefined ? null : wayOf(entry);
+}
+
+/** What a reference proves an identity by. */
+export function wayOf(reference: PeerReference): VerifiedBy {
+  return reference.aid === null ? 'fingerprint' : 'address';
 }
 
 /** A first contact, with what is pinned already. */
@@ -89,22 +96,24 @@ export interface Contact {
   readonly pinned: Peer | null;
   /** How the caller named it; absent for a sender that wrote first. */
   readonly reference?: PeerReference | undefined;
+  readonly nowMs: number;
 }
 
 /**
- * Judges an identity that is no peer yet: the trust it begins with. Throws IDENTITY_CHANGED (its
+ * Judges an identity that is no peer yet: where it stands from now on. Throws IDENTITY_CHANGED (its
  * name is pinned to another identity), UNTRUSTED_PEER or NOT_ACCEPTED.
  */
-export function judgeContact(policy: TrustPolicy, contact: Contact): Trust {
-  const { record, pinned, reference } = contact;
+export function judgeContact(policy: TrustPolicy, contact: Contact): Standing {
+  const { record, pinned, reference, nowMs } = contact;
   const { aid } = record.identity;
   if (pinned !== null) throw identityChanged(pinned, aid);
-  const vouched = isVouchedFor(policy, { name: record.name, aid }, reference);
+  const verifiedBy = vouchedBy(policy, { name: record.name, aid }, reference);
+  const vouched = verifiedBy !== null;
   if (policy.mode === 'strict' && !vouched) throw new AgentError('UNTRUSTED_PEER');
   if (reference === undefined && !vouched && !isAccepted(policy.acceptFrom, record.name, aid)) {
     throw new AgentError('NOT_ACCEPTED');
   }
-  return vouched ? 'verified' : 'first-contact';
+  return { trust: vouched ? 'verified' : 'first-contact', pinnedMs: nowMs, verifiedBy };
 }
 
 function isAccepted(acceptFrom: AcceptFrom, name: string, aid: Uint8Array): boolean {

@@ -2,11 +2,13 @@
  * What a handler sees: a verified message with its sender's trust. Owns the reading of an inbox
  * row; everything in it was authenticated, which does not make its text safe to obey.
  */
-import { addressOf, decodeContent, fingerprintOf, toHex } from '@agentmesh/crypto';
+import { addressOf, decodeContent, fingerprintOf, systemRandom, toHex } from '@agentmesh/crypto';
 import type { JsonObject } from '@agentmesh/protocol';
 import { decodePayload } from '@agentmesh/protocol';
 import type { InboxRow } from './inbox.js';
-import { readPayload, textOf, typeOf } from './payload.js';
+import { readClaims, readPayload, textOf, typeOf } from './payload.js';
+import { provenanceOf, toPrompt } from './provenance.js';
+import type { PromptOptions, Provenance } from './provenance.js';
 import type { Trust } from '../conversation/peer.js';
 
 /** What `send` and `reply` resolve with, once the hub has the message durably. */
@@ -67,6 +69,8 @@ export class Message {
    * sender has cancelled it, or the agent ends. What the handler still does then counts no more.
    */
   readonly signal: AbortSignal;
+  /** What is known of the message and its sender, as data. */
+  readonly provenance: Provenance;
   readonly #reply: Reply;
   #isDone = false;
 
@@ -77,7 +81,8 @@ export class Message {
     signal: AbortSignal = new AbortController().signal,
   ) {
     const content = decodeContent(row.content);
-    const { payload, replyTo } = readPayload(decodePayload(content.body));
+    const decoded = decodePayload(content.body);
+    const { payload, replyTo } = readPayload(decoded);
     this.id = toHex(content.msgId);
     this.sender = content.fromName;
     this.recipient = content.toName;
@@ -91,7 +96,16 @@ export class Message {
     this.redelivered = redelivered;
     this.replyTo = replyTo;
     this.signal = signal;
+    this.provenance = provenanceOf(this, row, readClaims(decoded));
     this.#reply = reply;
+  }
+
+  /**
+   * The message for a model: what is known of its sender, then its text between two marks that no
+   * text can close. Put {@link PROVENANCE_NOTE} into the system prompt.
+   */
+  toPrompt(options?: PromptOptions): string {
+    return toPrompt(this, systemRandom, options);
   }
 
   /**

@@ -9,6 +9,7 @@ import type { JsonObject, JsonValue } from '@agentmesh/protocol';
 
 const RESERVED = '$';
 const REPLY_TO = '$replyTo';
+const ASK = '$ask';
 const MESSAGE_ID = /^[0-9a-f]{32}$/;
 const DEFAULT_TYPE = 'message';
 
@@ -75,6 +76,24 @@ export function readPayload(received: JsonObject): ReadPayload {
   const replyTo = received[REPLY_TO];
   const isId = typeof replyTo === 'string' && MESSAGE_ID.test(replyTo);
   return { payload: Object.fromEntries(entries), replyTo: isId ? replyTo : null };
+}
+
+/** What a sender claims of the way that a message has come. */
+export interface Claims {
+  readonly hops: number | null;
+  readonly origin: string | null;
+}
+
+/** Reads the claims out of the reserved keys; what has another form claims nothing. */
+export function readClaims({ [ASK]: ask }: JsonObject): Claims {
+  if (typeof ask !== 'object' || ask === null || Array.isArray(ask)) {
+    return { hops: null, origin: null };
+  }
+  const { hops, origin } = ask as JsonObject;
+  return {
+    hops: typeof hops === 'number' && Number.isSafeInteger(hops) && hops >= 0 ? hops : null,
+    origin: typeof origin === 'string' ? origin : null,
+  };
 }
 
 /** The text of a payload; empty if it has none. */

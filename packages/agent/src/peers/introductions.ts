@@ -42,13 +42,13 @@ import {
   newPeer,
   successorOf,
 } from '../conversation/peer.js';
-import type { Peer } from '../conversation/peer.js';
+import type { Peer, VerifiedBy } from '../conversation/peer.js';
 import type { Revocations } from './revocations.js';
 import { ROW } from '../store/row-keys.js';
 import { forgetSent } from '../conversation/sent-log.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import { Successions } from './successions.js';
-import { assertReferenceFits, isProvenBy, judgeContact } from '../conversation/trust.js';
+import { assertReferenceFits, isProvenBy, judgeContact, wayOf } from '../conversation/trust.js';
 import type { PeerReference } from '../conversation/trust.js';
 
 /** Everyone who is or becomes a peer of one agent. */
@@ -122,7 +122,8 @@ export class Introductions {
     if (pinned === null || !equalBytes(pinned.identity.aid, record.identity.aid)) {
       return this.#pin(tx, own);
     }
-    const former = newPeer(own, 'first-contact', this.#context.self.meta.numbersSince);
+    const standing = { trust: 'first-contact', pinnedMs: this.#nowMs, verifiedBy: null } as const;
+    const former = newPeer(own, standing, this.#context.self.meta.numbersSince);
     return { ...former, succeededBy: record.identity.aid };
   }
 
@@ -214,7 +215,7 @@ export class Introductions {
       throw new AgentError('UNKNOWN_PEER', `write to '${name}#<fingerprint>' first`);
     }
     if (fingerprintsEqual(fingerprint, fingerprintOfPeer(peer))) {
-      return this.#confirm(peer.identity.aid);
+      return this.#confirm(peer.identity.aid, 'person');
     }
     const { contestedBy } = peer;
     if (contestedBy === null || !fingerprintsEqual(fingerprint, fingerprintOf(contestedBy))) {
@@ -310,11 +311,11 @@ export class Introductions {
     const mayFollow = pinned !== null && pinned.contestedBy === null;
     if (mayFollow && (await this.#successions.mayFollow(record, pinned.identity))) {
       tx.put(ROW.name(name), aid);
-      return successorOf(pinned, record, self.meta.numbersSince);
+      return successorOf(pinned, record, { epoch: self.meta.numbersSince, nowMs: this.#nowMs });
     }
-    const trust = judgeContact(policy, { record, pinned, reference });
+    const standing = judgeContact(policy, { record, pinned, reference, nowMs: this.#nowMs });
     tx.put(ROW.name(name), aid);
-    return newPeer(record, trust, self.meta.numbersSince);
+    return newPeer(record, standing, self.meta.numbersSince);
   }
 
   /**
@@ -345,18 +346,22 @@ export class Introductions {
 
   async #verifyBy(peer: Peer, reference: PeerReference): Promise<void> {
     if (peer.trust !== 'verified' && isProvenBy(reference, peer.identity.aid)) {
-      await this.#confirm(peer.identity.aid, false);
+      await this.#confirm(peer.identity.aid, wayOf(reference), false);
     }
   }
 
+  get #nowMs(): number {
+    return this.#context.runtime.now();
+  }
+
   /** Marks the pinned identity as compared; `decided` also lifts what waited for a decision. */
-  async #confirm(aid: Uint8Array, decided = true): Promise<void> {
+  async #confirm(aid: Uint8Array, verifiedBy: VerifiedBy, decided = true): Promise<void> {
     const context = this.#context;
     await context.peers.run(toHex(aid), async () => {
       const tx = context.transaction();
       const peer = await loadPeer(tx, aid);
       if (peer === null) return;
-      const verified: Peer = { ...peer, trust: 'verified' };
+      const verified: Peer = { ...peer, trust: 'verified', verifiedBy };
       const instance = peer.heldInstance ?? peer.instance;
       const lifted = decided
         ? { ...verified, contestedBy: null, heldInstance: null, instance }

@@ -68,8 +68,10 @@ export class Arrivals {
 }
 
 /** What of a received message waits for the handlers. */
-export function inboxRowOf({ peer, trust, contentBytes }: Received): InboxRow {
-  return { from: peer.identity.aid, trust, attempts: 0, content: contentBytes };
+export function inboxRowOf({ peer, trust, contentBytes }: Received, receivedMs: number): InboxRow {
+  const { identity, pinnedMs, verifiedBy } = peer;
+  const standing = { trust, pinnedMs, verifiedBy };
+  return { from: identity.aid, ...standing, receivedMs, attempts: 0, content: contentBytes };
 }
 
 /** Messages of one store of one peer are handled in the order of their numbers. */

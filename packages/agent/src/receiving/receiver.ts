@@ -78,7 +78,7 @@ export class Receiver {
         this.#follow(received);
         if (received.repeated) throw new CryptoError('DUPLICATE');
         if (received.body.kind !== 'application') throw new AgentError('NO_PAYLOAD');
-        return inboxRowOf(received);
+        return inboxRowOf(received, context.runtime.now());
       });
     } catch (error) {
       await this.#parts.refusals.block(error);
@@ -128,7 +128,7 @@ export class Receiver {
     return this.#alone(incoming, async () => {
       const part = tx.nested();
       const received = await this.#judge(part, incoming);
-      const row = inboxRowOf(received);
+      const row = inboxRowOf(received, this.#parts.context.runtime.now());
       const key = dispatcher.stage(part, received, row);
       await part.commit();
       return { arrival, received, row, key };

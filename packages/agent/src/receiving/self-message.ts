@@ -40,7 +40,9 @@ export async function deliverToSelf(
     toName: name,
     body,
   });
-  const row: InboxRow = { from: context.self.aid, trust: 'verified', attempts: 0, content };
+  const receivedMs = runtime.now();
+  const standing = { trust: 'verified', pinnedMs: 0, verifiedBy: 'address' } as const;
+  const row: InboxRow = { from: self.aid, ...standing, receivedMs, attempts: 0, content };
   const tx = context.transaction();
   const key = context.logs.nextKey('inbox');
   tx.put(key, encodeInboxRow(row));
