@@ -7,7 +7,7 @@
  */
 
 // Agents and their messages.
-export { Agent } from '@agentmesh/agent';
+export { Agent, PROVENANCE_NOTE } from '@agentmesh/agent';
 export type {
   AgentEvents,
   AgentOptions,
@@ -16,10 +16,14 @@ export type {
   LogLevel,
   Message,
   PeerInfo,
+  PromptOptions,
+  Provenance,
   RotationOptions,
   SealedEnvelope,
   SendOptions,
   SendResult,
+  Trust,
+  VerifiedBy,
 } from '@agentmesh/agent';
 export type { BundleJson, JsonObject, JsonValue } from '@agentmesh/protocol';
 

@@ -2,7 +2,7 @@
  * Why a hub server cannot start or serve. Owns codes and texts; failures of the database are
  * `store-error`, refusals that travel in frames are protocol's.
  */
-import { AgentMeshError } from '@agentmesh/protocol';
+import { AgentMeshError, visible } from '@agentmesh/protocol';
 
 const MESSAGES = {
   /** An option, flag or variable has an unknown name or a wrong value. Write what the text says. */
@@ -45,21 +45,6 @@ export function listenErrorOf(thrown: unknown, address: string): ServerError {
 /** One line about whatever was thrown. */
 export function lineOf(thrown: unknown): string {
   return visible((textOf(thrown, 'message') ?? String(thrown)).replace(/\s+/g, ' '));
-}
-
-/** Controls, and characters that hide or turn around what stands beside them. */
-const UNSEEN = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
-
-/**
- * The same text with characters that a terminal or a log obeys instead of showing them written as
- * `\u001b`, so that what others chose cannot clear, colour, forge or turn around a line.
- */
-export function visible(text: string): string {
-  return text.replace(UNSEEN, (character) => {
-    const point = character.codePointAt(0) ?? 0;
-    const hex = point.toString(16);
-    return point > 0xffff ? `\\u{${hex}}` : `\\u${hex.padStart(4, '0')}`;
-  });
 }
 
 /** A field of something that was thrown, if it is text. */

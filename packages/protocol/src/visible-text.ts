@@ -10,10 +10,10 @@
  * variation selectors, among which whole texts can hide.
  */
 const UNSEEN =
-  /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Noncharacter_Code_Point}\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u3164\ufe00-\ufe0f\uffa0\u{e0100}-\u{e01ef}]/gu;
+  /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}\p{Default_Ignorable_Code_Point}\p{Noncharacter_Code_Point}]/gu;
 
 /**
- * The same text with every such character written as `\u{1b}`, so that what a peer or a hub chose
+ * The same text with every such character written as `\u001b`, so that what a peer or a hub chose
  * cannot clear, colour, forge, hide or turn around anything. `keep` names characters that stay,
  * such as line ends where the text may have several lines.
  */
@@ -23,7 +23,9 @@ export function visible(text: string, keep = ''): string {
   );
 }
 
-/** A character by its code point, as `\u{202e}`. */
+/** A character by its code point: `\u202e`, or `\u{e0041}` above four digits. */
 export function escaped(character: string): string {
-  return `\\u{${(character.codePointAt(0) ?? 0).toString(16)}}`;
+  const point = character.codePointAt(0) ?? 0;
+  const hex = point.toString(16);
+  return point > 0xffff ? `\\u{${hex}}` : `\\u${hex.padStart(4, '0')}`;
 }

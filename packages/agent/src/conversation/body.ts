@@ -17,7 +17,7 @@ import {
 } from '@agentmesh/crypto';
 import type { CallFrame, Content, Revocation, SequenceRange } from '@agentmesh/crypto';
 import { AgentMeshError } from '@agentmesh/crypto';
-import { decodePayload } from '@agentmesh/protocol';
+import { decodePayload, visible } from '@agentmesh/protocol';
 import type { JsonObject } from '@agentmesh/protocol';
 import { decodeOutcomes } from './outcome.js';
 import type { Outcome } from './outcome.js';
@@ -40,7 +40,7 @@ export type Body =
   | { readonly kind: 'unsupported' };
 
 /** Reads a body; throws BAD_CONTENT. */
-export function readBody({ kind, body }: Content): Body {
+export function readBody({ kind, body }: Pick<Content, 'kind' | 'body'>): Body {
   switch (kind) {
     case CONTENT_KIND.application:
       return { kind: 'application', payload: payloadOf(body) };
@@ -52,7 +52,7 @@ export function readBody({ kind, body }: Content): Body {
       if (body.length > 0) throw new CryptoError('BAD_CONTENT');
       return { kind: 'nudge' };
     case CONTENT_KIND.outcome:
-      return { kind: 'outcome', outcomes: decodeOutcomes(body) };
+      return { kind: 'outcome', outcomes: outcomesOf(body) };
     case CONTENT_KIND.revocation:
       return { kind: 'revocation', revocation: revocationOf(body) };
     case CONTENT_KIND.run:
@@ -62,6 +62,11 @@ export function readBody({ kind, body }: Content): Body {
     default:
       return { kind: mustBeUnderstood(kind) ? 'unsupported' : 'skipped' };
   }
+}
+
+/** Reasons reach errors, events and logs: what those would obey is made visible here. */
+function outcomesOf(body: Uint8Array): readonly Outcome[] {
+  return decodeOutcomes(body).map((each) => ({ ...each, reason: visible(each.reason) }));
 }
 
 function revocationOf(body: Uint8Array): Revocation {

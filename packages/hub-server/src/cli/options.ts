@@ -4,11 +4,12 @@
  */
 import { CORE_LIMITS, coreLimits } from '@agentmesh/hub-local';
 import type { CoreLimits } from '@agentmesh/hub-local';
+import { visible } from '@agentmesh/protocol';
 import { parseArgs } from 'node:util';
 import * as z from 'zod';
 import { isLoopback } from '../net/address.js';
 import { expandHome } from '../private-files.js';
-import { lineOf, ServerError, visible } from '../server-error.js';
+import { lineOf, ServerError } from '../server-error.js';
 import { OPTIONS, variableOf } from './option-table.js';
 import type { OptionName, OptionRule } from './option-table.js';
 import { storeOf } from './store-options.js';
