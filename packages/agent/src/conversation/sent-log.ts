@@ -47,7 +47,9 @@ export async function loadSent(
 /** What is kept, and what is no more. */
 export interface Trimmed {
   readonly outgoing: Outgoing;
-  /** Messages of the application that were dropped: number, and msgId in hex. */
+  /** All below this number are given up because of their age; 0 for none. */
+  readonly agedBelow: number;
+  /** Messages of the application among them that were kept: number, and msgId in hex. */
   readonly dropped: readonly { readonly number: number; readonly id: string }[];
 }
 
@@ -59,23 +61,25 @@ export async function trimSent(
   nowMs: number,
 ): Promise<Trimmed> {
   let { keptFrom, before } = outgoing;
+  let agedBelow = 0;
   const { epoch, next, total, trimmedMs } = outgoing;
   const isOver = () =>
     next - keptFrom > AGENT_LIMITS.keptMessages || total - before > AGENT_LIMITS.keptBytes;
   const isTime = Math.abs(nowMs - trimmedMs) >= HOUR_MS;
   const dropped: Trimmed['dropped'][number][] = [];
-  if (!isTime && !isOver()) return { outgoing, dropped };
+  if (!isTime && !isOver()) return { outgoing, dropped, agedBelow };
   while (keptFrom < next) {
     const row = await loadSent(tx, aid, { epoch, number: keptFrom });
     before = row?.before ?? before;
-    const isOld = row === null || nowMs - row.sentMs > AGENT_LIMITS.keptMs;
-    if (!isOld && !isOver()) break;
+    const isOld = row !== null && nowMs - row.sentMs > AGENT_LIMITS.keptMs;
+    if (row !== null && !isOld && !isOver()) break;
     tx.delete(ROW.sent(aid, epoch, keptFrom));
     const id = row === null ? null : applicationId(row);
-    if (id !== null) dropped.push({ number: keptFrom, id });
     keptFrom += 1;
+    if (isOld) agedBelow = keptFrom;
+    if (isOld && id !== null) dropped.push({ number: keptFrom - 1, id });
   }
-  return { outgoing: { ...outgoing, keptFrom, before, trimmedMs: nowMs }, dropped };
+  return { outgoing: { ...outgoing, keptFrom, before, trimmedMs: nowMs }, dropped, agedBelow };
 }
 
 /** msgId in hex of a message of the application; null for what agents say on their own. */

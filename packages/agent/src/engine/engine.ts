@@ -105,7 +105,16 @@ export class Engine {
     const { receiver } = this;
     const { hub, token } = options;
     const { keeper } = kept;
-    const served = { context, bundles, publisher, retention, transmitter, deliveries, receiver };
+    const served = {
+      context,
+      bundles,
+      publisher,
+      retention,
+      transmitter,
+      deliveries,
+      owed,
+      receiver,
+    };
     this.hub = hub === null ? null : new HubSide({ ...served, hub, token, keeper });
   }
 
@@ -181,7 +190,7 @@ export class Engine {
     this.#halt(new AgentError('CLOSED'));
     await this.hub?.disconnect();
     await context.peers.idle();
-    await this.#sweeper.idle();
+    await this.#sweeper.settled();
     context.close();
     await context.release();
   }

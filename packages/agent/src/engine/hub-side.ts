@@ -19,6 +19,7 @@ import { HubLink } from '../hub/hub-link.js';
 import type { IdentityConnection } from '../hub/identity-connection.js';
 import type { IdentityKeeper } from '../keys/kept-identity.js';
 import type { Publisher } from '../keys/publisher.js';
+import type { Owed } from '../owed/owed.js';
 import type { BundleSource } from '../peers/bundle-source.js';
 import type { Receiver } from '../receiving/receiver.js';
 import type { Deliveries } from '../sending/deliveries.js';
@@ -40,6 +41,7 @@ export interface HubSideParts {
   readonly retention: Retention;
   readonly transmitter: Transmitter;
   readonly deliveries: Deliveries;
+  readonly owed: Owed;
   readonly receiver: Receiver;
 }
 
@@ -233,14 +235,16 @@ export class HubSide {
     context.events.emit('connection', { state: 'online', error: null });
   }
 
+  /**
+   * The hub has given up an envelope. Whether its message is there only the peer can say, which may
+   * have it already or gets it when it asks again: this ends nothing.
+   */
   #notice({ id, what }: DeliveryNotice): void {
-    const { context, deliveries } = this.#parts;
+    const { context, deliveries, owed } = this.#parts;
     const sent = deliveries.byEnvelope(id);
-    if (sent !== undefined) {
-      const state = what === 'expired' ? 'expired' : 'rejected';
-      deliveries.failed(sent, state, new AgentError('UNDELIVERED', what));
-    }
-    context.events.emit('undelivered', { id: sent?.id ?? null, reason: what });
+    if (sent === undefined) return context.log.debug('hub gave up an envelope', { what });
+    owed.givenUp(sent.aid);
+    context.events.emit('undelivered', { id: sent.id, peer: sent.peer, reason: what });
   }
 
   #ended(error: AgentMeshError | null): void {

@@ -143,7 +143,16 @@ const AGENT_ERRORS = {
    * Send it again if it still matters. The recipient may have received it, so let it recognise
    * repeats.
    */
-  UNDELIVERED: { retryable: false, message: 'The hub could not deliver this message' },
+  UNDELIVERED: {
+    retryable: false,
+    message: 'This message was given up; the recipient has not said that it has it',
+  },
+  OUTCOME_UNKNOWN: {
+    retryable: false,
+    message:
+      'Too many messages to this recipient wait to be handled: listen to outgoing, which still ' +
+      'tells what becomes of this one',
+  },
 } as const satisfies Readonly<Record<string, ErrorRule>>;
 
 /** Stable codes of {@link AgentError}. */

@@ -58,8 +58,15 @@ export interface AgentEvents {
   };
   /** Keys of missing messages were dropped at their limit: those messages must be sent again. */
   keysDropped: { readonly peer: string; readonly count: number };
-  /** The hub could not deliver a message; `id` is null for one of an earlier run. */
-  undelivered: { readonly id: string | null; readonly reason: 'expired' | 'dead_lettered' };
+  /**
+   * The hub has given up a message of this run. That is not its end: the peer may have it already,
+   * and is asked; what it misses is sent again. `outgoing` tells the end.
+   */
+  undelivered: {
+    readonly id: string;
+    readonly peer: string;
+    readonly reason: 'expired' | 'dead_lettered';
+  };
   /** This agent's own store went back in time: every session begins again. */
   storeRollback: { readonly boot: number };
   /** Another process connected with this identity: this agent stays offline. */

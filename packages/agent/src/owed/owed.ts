@@ -56,6 +56,8 @@ export class Owed {
   readonly #receipts: Debt;
   readonly #gaps: Debt;
   readonly #nudges: Debt;
+  /** Nudges that do not wait for their time: the hub says that it has given up. */
+  readonly #hints: Debt;
   readonly #outcomes: Debt;
   /** By aid in hex: times of retry requests answered in the last minute. */
   readonly #answered = new Map<string, number[]>();
@@ -70,6 +72,10 @@ export class Owed {
     this.#receipts = debt(receiptMs, 1, (aid) => this.#sendReceipt(aid));
     this.#gaps = debt(gapMs, gapAttempts, (aid) => this.#askFor(aid));
     this.#nudges = debt(nudgeMs, nudgeAttempts, (aid) => this.#nudge(aid));
+    this.#hints = debt(gapMs, 1, async (aid) => {
+      await this.#nudge(aid);
+      return 'done';
+    });
     this.#outcomes = debt(outcomeMs, 1, (aid) => this.#tellOutcomes(aid));
   }
 
@@ -102,6 +108,11 @@ export class Owed {
   /** Something was said to this peer that it has to acknowledge. */
   awaits(aid: Uint8Array): void {
     this.#nudges.dueAnew(aid);
+  }
+
+  /** The hub has given up a message to this peer: whether it is there only the peer can say. */
+  givenUp(aid: Uint8Array): void {
+    this.#hints.due(aid);
   }
 
   /** A peer asks for messages again; more often than allowed it is not heard. */
@@ -147,7 +158,7 @@ export class Owed {
   }
 
   #all(): readonly Debt[] {
-    return [this.#receipts, this.#gaps, this.#nudges, this.#outcomes];
+    return [this.#receipts, this.#gaps, this.#nudges, this.#hints, this.#outcomes];
   }
 
   /** An empty receipt acknowledges by its content, and turns the ratchet. */
@@ -203,7 +214,7 @@ export class Owed {
   async #tellOutcomes(aid: Uint8Array): Promise<Next> {
     const { sweeper } = this.#parts;
     try {
-      await sweeper.idle();
+      await sweeper.settled();
       const rows = await this.#context.store.range({ ...outcomesOf(aid), limit: OUTCOMES });
       const telling = rows.length > 0 ? await this.#sayOutcomes(aid, rows) : 'owed';
       if (telling === 'void') for (const row of rows) sweeper.delete(row.key);

@@ -4,7 +4,7 @@
  * Owns the waiting, in memory; acknowledgements themselves are rows of the peer.
  */
 import { addressOf, toHex } from '@agentmesh/crypto';
-import type { AgentMeshError } from '@agentmesh/crypto';
+import type { AgentMeshError, SequenceRange } from '@agentmesh/crypto';
 import { awaitable } from '../ground/awaited-promise.js';
 import type { Awaitable } from '../ground/awaited-promise.js';
 import { AgentError } from '../ground/errors.js';
@@ -159,9 +159,22 @@ export class Deliveries {
     this.#forgetIfIdle(sent.aid);
   }
 
-  /** Contents of this epoch below this number are not kept any more. */
+  /** Contents of this epoch below this number are too old to be kept. */
   dropped(position: Pick<Sent, 'aid' | 'epoch'>, below: number, error: AgentMeshError): void {
     this.#upTo(position, below - 1, ({ sent }) => this.failed(sent, 'expired', error));
+  }
+
+  /** The peer misses these numbers of this epoch, and they cannot be sent again. */
+  lost(
+    { aid, epoch }: Pick<Sent, 'aid' | 'epoch'>,
+    ranges: readonly SequenceRange[],
+    error: AgentMeshError,
+  ): void {
+    const waiting = [...(this.#awaited.get(toHex(aid))?.numbers.values() ?? [])];
+    for (const { sent } of waiting) {
+      const isMissing = ranges.some(({ from, to }) => sent.number >= from && sent.number <= to);
+      if (sent.epoch === epoch && isMissing) this.failed(sent, 'expired', error);
+    }
   }
 
   /** A message of an earlier run of ours was given up: nobody waits, but somebody may listen. */
@@ -170,14 +183,14 @@ export class Deliveries {
   }
 
   /**
-   * What was sent longer ago than this, in another epoch than ours: it ended with a store that
-   * went back or with a former identity, so no content is kept whose age would tell.
+   * What was sent longer ago than this, and no content is kept whose age would tell: it was one of
+   * too many, or it ended with a store that went back or with a former identity.
    */
-  expire(epoch: number, ageMs: number, error: AgentMeshError): void {
+  expire(ageMs: number, error: AgentMeshError): void {
     const beforeMs = this.#now() - ageMs;
     const waiting = [...this.#awaited.values()].flatMap(({ numbers }) => [...numbers.values()]);
     for (const { sent, sentMs } of waiting) {
-      if (sent.epoch !== epoch && sentMs < beforeMs) this.failed(sent, 'expired', error);
+      if (sentMs < beforeMs) this.failed(sent, 'expired', error);
     }
   }
 
@@ -255,7 +268,7 @@ export class Deliveries {
     const [oldest] = awaited.ids;
     if (oldest === undefined) return;
     awaited.ids.delete(oldest[0]);
-    oldest[1].handled.reject(new AgentError('UNDELIVERED', 'too many others wait to be handled'));
+    oldest[1].handled.reject(new AgentError('OUTCOME_UNKNOWN'));
   }
 
   #forgetIfIdle(aid: Uint8Array): void {

@@ -3,7 +3,7 @@
  * that are too old, too many, or refused by the hub, and who is told of it. Owns these ends; the
  * rows and their bounds are `sent-log`'s.
  */
-import type { AgentMeshError } from '@agentmesh/crypto';
+import type { AgentMeshError, SequenceRange } from '@agentmesh/crypto';
 import { toHex } from '@agentmesh/crypto';
 import type { AgentContext } from '../agent-context.js';
 import { loadPeer } from '../conversation/handshake.js';
@@ -44,8 +44,8 @@ export class Retention {
     for (const [key, aid] of waiting) {
       await this.#context.peers.run(key, () => this.#giveUpOldOf(aid));
     }
-    const { numbersSince } = this.#context.self.meta;
-    this.#deliveries.expire(numbersSince, AGENT_LIMITS.keptMs, givenUp());
+    // Later than contents of the same age, which are looked at once an hour.
+    this.#deliveries.expire(AGENT_LIMITS.keptMs + 2 * AGENT_LIMITS.upkeepMs, givenUp());
   }
 
   async #giveUpOldOf(aid: Uint8Array): Promise<void> {
@@ -79,13 +79,25 @@ export class Retention {
     else if (earlier !== null) this.#deliveries.failedEarlier(earlier, 'rejected', error);
   }
 
-  /** Whoever waits in this run, and for messages of earlier runs whoever listens. */
-  tellDropped({ identity, name }: Peer, { outgoing, dropped }: Trimmed): void {
+  /** The peer asks for numbers below those that are kept: it will never have them. */
+  tellLost({ identity, outgoing }: Peer, asked: readonly SequenceRange[]): void {
+    const below = asked.map(({ from, to }) => ({ from, to: Math.min(to, outgoing.keptFrom - 1) }));
+    const error = new AgentError('UNDELIVERED', 'the recipient misses it, and it is not kept here');
     const { aid } = identity;
-    const { epoch, keptFrom } = outgoing;
+    this.#deliveries.lost({ aid, epoch: outgoing.epoch }, below, error);
+  }
+
+  /**
+   * Those given up because of their age: to whoever waits in this run, and for messages of earlier
+   * runs to whoever listens. What is not kept any more because of its number or size may still
+   * arrive.
+   */
+  tellDropped({ identity, name }: Peer, { outgoing, dropped, agedBelow }: Trimmed): void {
+    const { aid } = identity;
+    const { epoch } = outgoing;
     const error = givenUp();
     const earlier = dropped.filter(({ number }) => !this.#deliveries.isAwaited(aid, epoch, number));
-    this.#deliveries.dropped({ aid, epoch }, keptFrom, error);
+    this.#deliveries.dropped({ aid, epoch }, agedBelow, error);
     for (const message of earlier) {
       this.#deliveries.failedEarlier({ aid, peer: name, epoch, ...message }, 'expired', error);
     }
@@ -93,5 +105,5 @@ export class Retention {
 }
 
 function givenUp(): AgentError {
-  return new AgentError('UNDELIVERED', 'given up after 7 days or too many others');
+  return new AgentError('UNDELIVERED', 'given up after 7 days');
 }

@@ -109,6 +109,9 @@ export class Sender {
       speech.say({ kind: CONTENT_KIND.nudge, body: new Uint8Array() });
     }
     await speech.commit();
+    if (talk.peer.outgoing.epoch === talk.author.meta.numbersSince) {
+      this.#parts.retention.tellLost(talk.peer, ranges);
+    }
   }
 
   /** Says something after all that was to be said to this peer before. */

@@ -8,7 +8,11 @@ import type { AgentStore, StoreOperation } from './store.js';
 export class RowSweeper {
   readonly #store: AgentStore;
   #operations: StoreOperation[] = [];
-  #sweeping: Promise<void> | null = null;
+  /** Ends with the commit that takes what is collected now. */
+  #next: PromiseWithResolvers<void> | null = null;
+  /** The one before it. */
+  #running: PromiseWithResolvers<void> | null = null;
+  #isSweeping = false;
 
   constructor(store: AgentStore) {
     this.#store = store;
@@ -17,27 +21,35 @@ export class RowSweeper {
   /** Deletes a row; `instead` is written in the same commit. */
   delete(key: string, instead: readonly StoreOperation[] = []): void {
     this.#operations.push({ delete: key }, ...instead);
-    this.#sweeping ??= this.#sweep();
+    this.#next ??= Promise.withResolvers();
+    if (!this.#isSweeping) void this.#sweep();
   }
 
-  /** Resolves when nothing is left to delete. */
-  async idle(): Promise<void> {
-    await this.#sweeping;
+  /** Resolves when all that was given up to now is done, whatever comes meanwhile. */
+  async settled(): Promise<void> {
+    await (this.#next ?? this.#running)?.promise;
   }
 
   async #sweep(): Promise<void> {
+    this.#isSweeping = true;
     // One turn later, so that what ends together is deleted together.
     await Promise.resolve();
     while (this.#operations.length > 0) {
       const operations = this.#operations;
+      this.#running = this.#next;
       this.#operations = [];
+      this.#next = null;
       try {
         await this.#store.commit(operations);
       } catch {
         // The store has stopped the agent and says why; these rows will be met again.
-        break;
+        this.#operations = [];
       }
+      this.#running?.resolve();
     }
-    this.#sweeping = null;
+    this.#next?.resolve();
+    this.#next = null;
+    this.#running = null;
+    this.#isSweeping = false;
   }
 }

@@ -195,7 +195,6 @@ export class Oracle {
         this.fail(`the hub confirms to ${agent} what it has not stored`);
       }
     }
-    if (frame.type === 'notice') this.#noticed(toHex(fromBase64Url(frame.id)), frame.what);
   }
 
   fail(what: string): void {
@@ -218,13 +217,6 @@ export class Oracle {
     const { received, refused } = this.holdingsOf(agent);
     if (typeof text !== 'string' || received.has(text) || refused.has(envelopeId)) return;
     this.fail(`${agent} acknowledges '${text}', which is not durable in its store`);
-  }
-
-  /** The sender is told by its hub; a sender that was restarted meanwhile cannot say of what. */
-  #noticed(envelopeId: string, what: string): void {
-    const text = this.#envelopes.get(envelopeId);
-    const saying = typeof text === 'string' ? this.sayings.get(text) : undefined;
-    if (saying !== undefined) saying.told ??= what;
   }
 
   /** What was accepted and neither arrived nor was given up in the sender's sight. */

@@ -1,0 +1,125 @@
+/**
+ * A message is given up by time and by its recipient's word, never on the word of a hub nor because
+ * of a bound: whoever is told so may send it again, and would double it.
+ */
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { AGENT_LIMITS } from '../src/ground/limits.js';
+import { World } from './world.js';
+import type { Resident } from './world.js';
+
+const usual = { ...AGENT_LIMITS };
+
+afterEach(() => void Object.assign(AGENT_LIMITS, usual));
+
+function statesOf(resident: Resident, id: string): string[] {
+  return resident.events.outgoing.filter((step) => step.id === id).map(({ state }) => state);
+}
+
+describe('what the hub says of a message', () => {
+  test('that is handled all the same ends nothing', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agentWithoutHandler('bob');
+    const { id, delivered, handled } = await world.finish(alice.agent.send('bob', 'slow'));
+    await world.rest();
+    const envelope = world.hub.passed.sent.at(-1)?.envelope.id ?? new Uint8Array();
+    world.hub.injectNotice('alice', { id: envelope, what: 'dead_lettered' });
+    await world.rest();
+    expect(alice.events.undelivered).toEqual([{ id, peer: 'bob', reason: 'dead_lettered' }]);
+    bob.agent.onMessage(({ text }) => void bob.texts.push(text));
+    await world.advance(60_000);
+    await Promise.all([delivered, handled]);
+    expect(bob.texts).toEqual(['slow']);
+    expect(statesOf(alice, id)).toEqual(['queued', 'accepted', 'delivered', 'handled']);
+  });
+
+  test('that it has lost has the peer asked at once: it gets the message within a minute', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    await world.finish(alice.agent.send('bob', 'before'));
+    world.hub.deviations = { send: () => [] };
+    const { id, delivered } = await world.finish(alice.agent.send('bob', 'lost by the hub'));
+    await world.rest();
+    world.hub.deviations = {};
+    const envelope = world.hub.passed.sent.at(-1)?.envelope.id ?? new Uint8Array();
+    world.hub.injectNotice('alice', { id: envelope, what: 'expired' });
+    await world.advance(60_000);
+    await delivered;
+    expect(bob.texts).toEqual(['before', 'lost by the hub']);
+    expect(statesOf(alice, id)).toEqual(['queued', 'accepted', 'delivered', 'handled']);
+  });
+
+  test('of an envelope that nobody waits for is told to nobody', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    world.hub.injectNotice('alice', { id: new Uint8Array(16), what: 'expired' });
+    await world.rest();
+    expect(alice.events.undelivered).toEqual([]);
+  });
+});
+
+describe('a bound', () => {
+  test('of what is kept gives nothing up: all of it arrives when the peer is there', async () => {
+    Object.assign(AGENT_LIMITS, { keptMessages: 3 });
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    await world.finish(alice.agent.send('bob', '0'));
+    await world.rest();
+    await world.close(bob);
+    const texts = Array.from({ length: 12 }, (_, at) => `${at + 1}`);
+    const sent = [];
+    for (const text of texts) sent.push(await world.finish(alice.agent.send('bob', text)));
+    await world.advance(60_000);
+    const again = await world.agent('bob', {}, bob);
+    await world.advance(60_000);
+    await Promise.all(sent.flatMap(({ delivered, handled }) => [delivered, handled]));
+    expect(again.texts).toEqual(texts);
+    const states = alice.events.outgoing.map(({ state }) => state);
+    expect(states).not.toContain('expired');
+  });
+
+  test('is told for what the peer says it misses, and for nothing else', async () => {
+    Object.assign(AGENT_LIMITS, { keptMessages: 3 });
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    await world.finish(alice.agent.send('bob', '0'));
+    await world.rest();
+    const sent = [];
+    for (const text of ['1', 'lost', '3', '4', '5', '6', '7']) {
+      world.hub.deviations = text === 'lost' ? { send: () => [] } : {};
+      sent.push(await world.finish(alice.agent.send('bob', text)));
+      await world.rest();
+    }
+    const outcomes = sent.map(({ delivered }) =>
+      delivered.then(
+        () => 'delivered',
+        ({ code }: { code: string }) => code,
+      ),
+    );
+    await world.advance(120_000);
+    expect(await Promise.all(outcomes)).toEqual([
+      ...['delivered', 'UNDELIVERED', 'delivered', 'delivered'],
+      ...['delivered', 'delivered', 'delivered'],
+    ]);
+    expect(bob.texts.toSorted()).toEqual(['0', '1', '3', '4', '5', '6', '7']);
+    expect(bob.events.gap.map(({ state }) => state)).toContain('lost');
+  });
+
+  test('of outcomes that are awaited says that the outcome is unknown, not that it is lost', async () => {
+    Object.assign(AGENT_LIMITS, { outcomesAwaited: 2 });
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agentWithoutHandler('bob');
+    const sent = [];
+    for (const text of ['1', '2', '3'])
+      sent.push(await world.finish(alice.agent.send('bob', text)));
+    await expect(sent[0]?.handled).rejects.toMatchObject({ code: 'OUTCOME_UNKNOWN' });
+    bob.agent.onMessage(() => {});
+    await world.advance(60_000);
+    await Promise.all(sent.map(({ delivered }) => delivered));
+    expect(statesOf(alice, sent[0]?.id ?? '').at(-1)).toBe('handled');
+  });
+});
