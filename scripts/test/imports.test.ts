@@ -67,6 +67,7 @@ const verifyOnly = [
   'secret',
   'signature',
   'sodium',
+  'supported-runtime',
   'verify',
 ];
 
@@ -101,7 +102,8 @@ function judgeImport(pkg: Package, file: string, specifier: string): string[] {
   }
   if (isBuiltin(specifier)) return [];
   const name = packageOf(specifier);
-  if (pkg.manifest.dependencies?.[name] === undefined) return [`${where}: not a dependency`];
+  const { dependencies = {}, peerDependencies = {} } = pkg.manifest;
+  if (!(name in dependencies) && !(name in peerDependencies)) return [`${where}: not a dependency`];
   if (!isWorkspaceName(name)) return [];
   if (!allowed[pkg.name]?.includes(name)) return [`${where}: not in the table`];
   const door = `.${specifier.slice(name.length)}`;

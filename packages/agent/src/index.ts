@@ -3,6 +3,9 @@
  * rows. It knows no particular hub. Left inside: sessions, windows, outbox and inbox.
  */
 
+// Of `await using`: programs whose own `lib` does not have it read these types all the same.
+/// <reference lib="esnext.disposable" preserve="true" />
+
 export { Agent } from './agent.js';
 export type { AgentOptions, LogLevel } from './engine/options.js';
 export type { Handler, HandlerOptions } from './receiving/handlers.js';

@@ -25,6 +25,8 @@ const UNDECRYPTABLE = 'Authentication tag mismatch';
 
 const MESSAGES = {
   NOT_READY: 'The cryptographic library is not loaded: await ready() first',
+  /** Upgrade Node, or use another runtime; docs/platforms.md says what works where. */
+  UNSUPPORTED_RUNTIME: 'This runtime cannot run AgentMesh',
   /** A mistake in the calling code. Pass what the text names. */
   INVALID_ARGUMENT: 'Invalid argument',
   /** The bytes are no message of this protocol version. Upgrade the older side. */

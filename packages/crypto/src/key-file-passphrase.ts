@@ -17,13 +17,18 @@ export function assertPassphrase(passphrase: string): void {
 }
 
 /** 32 bytes. The text is normalised (NFC): one passphrase, however the keyboard composes it. */
-export function passphraseKey(passphrase: string, cost: ScryptParameters): Promise<Uint8Array> {
+export function passphraseKey(
+  passphrase: string,
+  cost: ScryptParameters,
+  derive: typeof scrypt = scrypt,
+): Promise<Uint8Array> {
   const { N, r, p, salt } = cost;
   const text = textBytes(passphrase.normalize('NFC'));
   const memory = 128 * r * (N + p);
   return new Promise((resolve, reject) => {
-    scrypt(text, salt, 32, { N, r, p, maxmem: memory + MEBIBYTE }, (error, key) => {
-      if (error === null) return resolve(new Uint8Array(key));
+    derive(text, salt, 32, { N, r, p, maxmem: memory + MEBIBYTE }, (error, key) => {
+      // Node passes null where nothing went wrong, Bun undefined.
+      if (error == null) return resolve(new Uint8Array(key));
       const need = `scrypt needs ${Math.ceil(memory / MEBIBYTE)} MiB of memory`;
       reject(new CryptoError('KEY_FILE_IO', need, error));
     });

@@ -5,9 +5,13 @@
  * own any protocol rule; `signature`, `x25519`, `ml-kem` and `public-key` do.
  */
 import { findAccelerator, warn } from '#accelerator';
-import libsodium from 'libsodium-wrappers';
+import type libsodium from 'libsodium-wrappers';
 import type { Accelerator } from './accelerator/types.js';
 import { CryptoError } from './errors.js';
+import { assertSupportedRuntime } from './supported-runtime.js';
+
+// Here, since every entry loads this module.
+assertSupportedRuntime();
 
 const USED = [
   'crypto_sign_seed_keypair',
@@ -21,6 +25,10 @@ const USED = [
   'crypto_kem_mlkem768_dec',
 ] as const;
 
+const CANNOT_COMPILE =
+  'libsodium cannot compile WebAssembly. A web page needs wasm-unsafe-eval in its ' +
+  'content security policy; Cloudflare Workers do not allow it at all (docs/platforms.md)';
+
 type Kem = Extract<(typeof USED)[number], `crypto_kem_${string}`>;
 type Sodium = Omit<Accelerator, 'name'> & Pick<typeof libsodium, Kem>;
 
@@ -29,15 +37,26 @@ let native: Accelerator | null = null;
 let loading: Promise<void> | null = null;
 
 async function load(): Promise<void> {
-  await libsodium.ready;
-  const missing = USED.filter((name) => typeof libsodium[name] !== 'function');
+  const library = await compiled();
+  const missing = USED.filter((name) => typeof library[name] !== 'function');
   if (missing.length > 0) {
     throw new CryptoError('NOT_READY', `libsodium lacks ${missing.join(', ')}`);
   }
   const found = await findAccelerator();
   if (found.problem !== null) warn(found.problem);
   native = found.accelerator;
-  loaded = native === null ? libsodium : withNative(libsodium, native);
+  loaded = native === null ? library : withNative(library, native);
+}
+
+/** Loaded here and not above: importing costs a fifth of what it would, and works everywhere. */
+async function compiled(): Promise<typeof libsodium> {
+  try {
+    const { default: library } = await import('libsodium-wrappers');
+    await library.ready;
+    return library;
+  } catch (error) {
+    throw new CryptoError('UNSUPPORTED_RUNTIME', CANNOT_COMPILE, error);
+  }
 }
 
 /** ML-KEM stays with libsodium's own build: the native package does not have it. */
@@ -62,8 +81,8 @@ export function cryptoBackend(): 'sodium-native' | 'libsodium-wrappers' {
 }
 
 /**
- * Loads the cryptographic library (WebAssembly, and `sodium-native` where it is installed). Await
- * it once; later calls are free.
+ * Loads the cryptographic library: WebAssembly, and `sodium-native` where it is installed. Await it
+ * once; later calls are free. UNSUPPORTED_RUNTIME where WebAssembly cannot be compiled.
  */
 export function ready(): Promise<void> {
   loading ??= load();

@@ -7,6 +7,8 @@ import { AgentMeshError } from '@agentmesh/protocol';
 const MESSAGES = {
   /** An option has an unknown name or a wrong value. Write what the text says. */
   BAD_OPTION: 'NetworkHub option refused',
+  /** Use Node, or a `wss://` address and a TLS proxy; docs/platforms.md lists what works where. */
+  UNSUPPORTED_RUNTIME: 'This runtime cannot connect that way',
   HUB_CLOSED: 'This NetworkHub is closed: create a new one',
 } as const;
 

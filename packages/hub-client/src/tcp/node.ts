@@ -3,12 +3,12 @@
  * hub's proof covers the TLS exporter (RFC 9266), so a machine in the middle with a certificate of
  * its own is refused there. Owns sockets; frames come from `line-splitter`.
  */
-import { connect as connectTcp } from 'node:net';
 import type { Socket } from 'node:net';
-import { connect as connectTls } from 'node:tls';
-import { NO_CHANNEL_BINDING, ProtocolError } from '@agentmesh/protocol';
+import type { TLSSocket } from 'node:tls';
+import { AgentMeshError, NO_CHANNEL_BINDING } from '@agentmesh/protocol';
 import type { ChannelBinding } from '@agentmesh/protocol';
 import { noAnswer, unreachable } from '../connection-errors.js';
+import { NetworkHubError } from '../errors.js';
 import { LineSplitter } from '../line-splitter.js';
 import { CLOSING_MS } from '../transport.js';
 import type {
@@ -33,24 +33,33 @@ interface Opened {
   readonly channelBinding: ChannelBinding;
 }
 
-function openPlain(address: HubAddress, limits: TransportLimits): Promise<Opened> {
+// Node's modules are loaded with the first connection: most of what imports this has none.
+async function openPlain(address: HubAddress, limits: TransportLimits): Promise<Opened> {
   const { host, port } = address;
-  const socket = connectTcp({ host, port });
+  const { connect } = await import('node:net');
+  const socket = connect({ host, port });
   const event = 'connect';
   return settled({ socket, event, address, limits }, () => NO_CHANNEL_BINDING);
 }
 
-function openSecure(address: HubAddress, limits: TransportLimits): Promise<Opened> {
+async function openSecure(address: HubAddress, limits: TransportLimits): Promise<Opened> {
   const { host, port, behindProxy } = address;
-  const socket = connectTls({ host, port, minVersion: 'TLSv1.3', rejectUnauthorized: false });
+  const { connect } = await import('node:tls');
+  const socket = connect({ host, port, minVersion: 'TLSv1.3', rejectUnauthorized: false });
   const event = 'secureConnect';
   return settled({ socket, event, address, limits }, () =>
-    behindProxy
-      ? { type: 2, value: new Uint8Array(32) }
-      : {
-          type: 1,
-          value: new Uint8Array(socket.exportKeyingMaterial(32, EXPORTER_LABEL, Buffer.alloc(0))),
-        },
+    behindProxy ? { type: 2, value: new Uint8Array(32) } : exporterOf(socket),
+  );
+}
+
+/** The value that both ends of this TLS connection share; Deno has no function for it. */
+function exporterOf(socket: Partial<TLSSocket>): ChannelBinding {
+  const value = socket.exportKeyingMaterial?.(32, EXPORTER_LABEL, Buffer.alloc(0));
+  if (value !== undefined) return { type: 1, value: new Uint8Array(value) };
+  throw new NetworkHubError(
+    'UNSUPPORTED_RUNTIME',
+    'TLS here has no exportKeyingMaterial, without which a machine in the middle could not be ' +
+      'noticed. Use Node, or reach the hub over wss:// and a TLS proxy (behindProxy: true)',
   );
 }
 
@@ -73,7 +82,7 @@ function settled(
       clearTimeout(tooSlow);
       limits.signal.removeEventListener('abort', calledOff);
       socket.destroy();
-      reject(cause instanceof ProtocolError ? cause : unreachable(address, { cause }));
+      reject(cause instanceof AgentMeshError ? cause : unreachable(address, { cause }));
     };
     const calledOff = (): void => fail(unreachable(address, { what: 'closed by us' }));
     const tooSlow = setTimeout(
@@ -83,12 +92,18 @@ function settled(
     limits.signal.addEventListener('abort', calledOff);
     socket.once('error', fail);
     socket.once('close', fail);
+    // Called off while Node's modules were loading.
+    if (limits.signal.aborted) calledOff();
     socket.once(event, () => {
       clearTimeout(tooSlow);
       limits.signal.removeEventListener('abort', calledOff);
       socket.off('error', fail);
       socket.off('close', fail);
-      resolve({ socket, channelBinding: bind() });
+      try {
+        resolve({ socket, channelBinding: bind() });
+      } catch (error) {
+        fail(error);
+      }
     });
   });
 }

@@ -14,7 +14,7 @@ import {
   statSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import { closeToOthers, createPrivateFile, fileFault, prepareFolder } from '../private-files.js';
 import type { Failpoint } from './failpoint.js';
 import { APPLICATION_ID, DIRECTORY_TABLES, MIGRATIONS } from './schema.js';
@@ -48,7 +48,7 @@ export function openDatabase({ folder, failpoint, acceptLostLog }: OpenOptions):
   } catch (error) {
     throw storeErrorOf(error, path);
   }
-  const database = new DatabaseSync(path, { enableForeignKeyConstraints: false });
+  const database = openFile(path, { enableForeignKeyConstraints: false });
   try {
     configure(database);
     failpoint('recovering');
@@ -113,7 +113,7 @@ function syncFolder(folder: string): void {
 function inspect(path: string, acceptLostLog: boolean): void {
   if (isEmpty(path)) return;
   if (sizeOf(path) === 0) refuseLogAlone(path);
-  const database = new DatabaseSync(path, { readOnly: true });
+  const database = openFile(path, { readOnly: true });
   try {
     if (numberOf(database, 'application_id') !== APPLICATION_ID && hasTables(database)) {
       throw new HubStoreError('STORE_FOREIGN', { detail: path });
@@ -220,4 +220,13 @@ function migrate(database: DatabaseSync, failpoint: Failpoint): void {
 
 function numberOf(database: DatabaseSync, pragma: 'application_id' | 'user_version'): number {
   return Number(database.prepare(`PRAGMA ${pragma}`).get()?.[pragma]);
+}
+
+/** Looked up, not imported: where it is missing, an import fails before anything can say so. */
+function openFile(...how: ConstructorParameters<typeof DatabaseSync>): DatabaseSync {
+  const sqlite = process.getBuiltinModule?.('node:sqlite');
+  if (sqlite !== undefined) return new sqlite.DatabaseSync(...how);
+  throw new HubStoreError('STORE_FAILED', {
+    detail: 'this runtime has no node:sqlite; Node 22.13 has it',
+  });
 }

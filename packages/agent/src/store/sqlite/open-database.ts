@@ -16,7 +16,7 @@ import {
   statSync,
 } from 'node:fs';
 import { dirname } from 'node:path';
-import { DatabaseSync } from 'node:sqlite';
+import type { DatabaseSync } from 'node:sqlite';
 import type { RandomSource } from '@agentmesh/crypto';
 import { StorageError } from '../../ground/errors.js';
 import { Journal, newCycle } from './journal.js';
@@ -68,7 +68,7 @@ function createFile(path: string): void {
 function inspect(path: string, sealer: RowSealer, random: RandomSource): void {
   if (isEmpty(path)) return;
   if (statSync(path).size < SMALLEST_PAGE) throw new StorageError('STORE_CORRUPT', path);
-  const database = new DatabaseSync(path, { readOnly: true });
+  const database = openFile(path, { readOnly: true });
   try {
     refuseForeign(database, path);
     if (numberOf(database, 'user_version') > 0) confirmKey(database, sealer, path);
@@ -122,7 +122,7 @@ function refuseDamaged(database: DatabaseSync, path: string): void {
 }
 
 function openChecked(path: string, sealer: RowSealer, random: RandomSource): DatabaseSync {
-  const database = new DatabaseSync(path, { enableForeignKeyConstraints: false });
+  const database = openFile(path, { enableForeignKeyConstraints: false });
   try {
     configure(database);
     // The inspection's index of the log: under the lock nobody uses it any more.
@@ -171,4 +171,11 @@ function migrate(database: DatabaseSync, sealer: RowSealer, random: RandomSource
 
 function numberOf(database: DatabaseSync, pragma: 'application_id' | 'user_version'): number {
   return Number(database.prepare(`PRAGMA ${pragma}`).get()?.[pragma]);
+}
+
+/** Looked up, not imported: where it is missing, an import fails before anything can say so. */
+function openFile(...how: ConstructorParameters<typeof DatabaseSync>): DatabaseSync {
+  const sqlite = process.getBuiltinModule?.('node:sqlite');
+  if (sqlite !== undefined) return new sqlite.DatabaseSync(...how);
+  throw new StorageError('STORE_FAILED', 'this runtime has no node:sqlite; Node 22.13 has it');
 }

@@ -1,0 +1,31 @@
+import type { scrypt } from 'node:crypto';
+import { describe, expect, test } from '@jest/globals';
+import { passphraseKey } from './key-file-passphrase.js';
+
+const cost = { N: 2 ** 14, r: 8, p: 1, salt: new Uint8Array(32).fill(5) };
+const key = Buffer.alloc(32, 7);
+
+/** A scrypt that calls back with this. */
+function answering(error: Error | null | undefined): typeof scrypt {
+  return ((...args: unknown[]) => {
+    (args.at(-1) as (error: Error | null | undefined, key: Buffer) => void)(error, key);
+  }) as typeof scrypt;
+}
+
+describe('a passphrase', () => {
+  test.each([null, undefined])(
+    'is no failure where the runtime calls back with %s',
+    async (none) => {
+      expect(await passphraseKey('secret', cost, answering(none))).toEqual(new Uint8Array(key));
+    },
+  );
+
+  test('for which there is no memory says how much is needed, and keeps the cause', async () => {
+    const cause = new Error('memory limit exceeded');
+    await expect(passphraseKey('secret', cost, answering(cause))).rejects.toMatchObject({
+      code: 'KEY_FILE_IO',
+      message: expect.stringContaining('scrypt needs 17 MiB of memory'),
+      cause,
+    });
+  });
+});
