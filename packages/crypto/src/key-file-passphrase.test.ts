@@ -7,9 +7,11 @@ const key = Buffer.alloc(32, 7);
 
 /** A scrypt that calls back with this. */
 function answering(error: Error | null | undefined): typeof scrypt {
-  return ((...args: unknown[]) => {
-    (args.at(-1) as (error: Error | null | undefined, key: Buffer) => void)(error, key);
-  }) as typeof scrypt;
+  const answer = (...given: unknown[]): void => {
+    const callback = given.at(-1) as (failure: typeof error, derived: Buffer) => void;
+    callback(error, key);
+  };
+  return answer as typeof scrypt;
 }
 
 describe('a passphrase', () => {
