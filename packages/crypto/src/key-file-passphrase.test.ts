@@ -7,11 +7,10 @@ const key = Buffer.alloc(32, 7);
 
 /** A scrypt that calls back with this. */
 function answering(error: Error | null | undefined): typeof scrypt {
-  const answer = (...given: unknown[]): void => {
+  return (...given: unknown[]): void => {
     const callback = given.at(-1) as (failure: typeof error, derived: Buffer) => void;
     callback(error, key);
   };
-  return answer as typeof scrypt;
 }
 
 describe('a passphrase', () => {

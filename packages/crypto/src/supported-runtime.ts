@@ -12,7 +12,7 @@ interface Host {
 }
 
 /** Throws UNSUPPORTED_RUNTIME in a Node that is too old. */
-export function assertSupportedRuntime(host: Host = globalThis as Host): void {
+export function assertSupportedRuntime(host: Host = globalThis): void {
   const version = host.process?.versions?.node ?? '';
   if (!/^\d+\.\d+/.test(version) || !isOlder(version, OLDEST_NODE)) return;
   const what = `it needs Node ${OLDEST_NODE} or later, and this is Node ${version}`;

@@ -12,9 +12,10 @@ import { systemHost } from '@agentmesh/hub-local';
 import { loadOrCreateCertificate } from '../src/certificate.js';
 import { inFolder } from './store-samples.js';
 
-const original = TLSSocket.prototype.exportKeyingMaterial;
+const NAME = 'exportKeyingMaterial';
+const original = Object.getOwnPropertyDescriptor(TLSSocket.prototype, NAME) ?? {};
 afterEach(() => {
-  TLSSocket.prototype.exportKeyingMaterial = original;
+  Object.defineProperty(TLSSocket.prototype, NAME, original);
 });
 
 test('without exportKeyingMaterial a TLS connection is UNSUPPORTED_RUNTIME, which names what works', () =>
@@ -26,7 +27,7 @@ test('without exportKeyingMaterial a TLS connection is UNSUPPORTED_RUNTIME, whic
     server.on('tlsClientError', () => undefined);
     await once(server, 'listening');
     const { port } = server.address() as AddressInfo;
-    Object.assign(TLSSocket.prototype, { exportKeyingMaterial: undefined });
+    Object.defineProperty(TLSSocket.prototype, NAME, { ...original, value: undefined });
     const hub = new NetworkHub({ host: '127.0.0.1', port, tls: true });
     const attempt = Agent.create('alice', { hub, logLevel: 'silent' });
     const error = await attempt.catch((thrown: unknown) => thrown);
