@@ -7,6 +7,7 @@ import type { AgentKeyPair, AgentMeshError } from '@agentmesh/crypto';
 import type { Clock } from '@agentmesh/protocol';
 import type { TrustPolicy } from './conversation/trust.js';
 import { AgentError } from './ground/errors.js';
+import { HubClock } from './ground/hub-clock.js';
 import { KeepAlive } from './ground/keep-alive.js';
 import { KeyedMutex } from './ground/keyed-mutex.js';
 import type { Logger, Runtime } from './ground/runtime.js';
@@ -52,6 +53,7 @@ export class AgentContext {
   readonly logs: LogOrder;
   readonly events: EventEmitter;
   readonly keepAlive: KeepAlive;
+  readonly hubClock = new HubClock();
   /** By aid in hex: load→commit of one peer never interleaves. */
   readonly peers = new KeyedMutex();
   /** Shared by whoever speaks or begins sessions; a change of identity has it for itself. */

@@ -3,12 +3,14 @@
  * machinery is `engine`'s. Printing or serialising an agent shows public values only.
  */
 import { AgentKeyPair, ready, REVOCATION_REASON, safetyNumber } from '@agentmesh/crypto';
+import { CallingAgent } from './calling-agent.js';
 import { decodeBundle, encodeBundle } from '@agentmesh/protocol';
 import type { BundleJson } from '@agentmesh/protocol';
 import { deadLettersIn, drop, revive } from './receiving/dead-letters.js';
 import type { DeadLetter } from './receiving/dead-letters.js';
 import type { Handler, HandlerOptions } from './receiving/handlers.js';
 import { Engine } from './engine/engine.js';
+import { reply, send } from './engine/posting.js';
 import { AgentError } from './ground/errors.js';
 import type { AgentEvents } from './message/events.js';
 import { keptOf, policyOf } from './engine/foundation.js';
@@ -30,13 +32,14 @@ import { namesSelf, parseReference } from './conversation/trust.js';
 import type { PeerReference } from './conversation/trust.js';
 
 /** One identity that sends and receives end-to-end encrypted messages. */
-export class Agent {
+export class Agent extends CallingAgent {
   /** Name on the hub. */
   readonly id: string;
   readonly #engine: Engine;
   readonly #streams = new Set<MessageStream>();
 
   private constructor(name: string, engine: Engine) {
+    super(engine);
     this.id = name;
     this.#engine = engine;
   }
@@ -67,13 +70,13 @@ export class Agent {
     await ready();
     const policy = await policyOf(checked);
     const kept = await keptOf(checked);
-    const reply = (to: Uint8Array, payload: string | object, replyTo: string) =>
-      send(engine, to, messageBody(payload, replyTo));
+    const answer = (to: Uint8Array, payload: string | object, replyTo: string) =>
+      reply(engine, to, messageBody(payload, replyTo));
     const engine: Engine = await Engine.start({
       name,
       kept,
       options: { ...checked, policy },
-      reply,
+      reply: answer,
     });
     // Later than whatever the caller does at once with what we return, such as listening.
     checked.runtime.schedule(0, () => engine.context.events.release());
@@ -185,7 +188,7 @@ export class Agent {
     context.assertRunning();
     const row = await receiver.open({ from, to, blob });
     return new Message(row, false, (payload, replyTo) =>
-      send(this.#engine, from, messageBody(payload, replyTo)),
+      reply(this.#engine, from, messageBody(payload, replyTo)),
     );
   }
 
@@ -321,7 +324,7 @@ export class Agent {
     return { id: this.id, address: this.address, fingerprint: this.fingerprint };
   }
 
-  toString(): string {
+  override toString(): string {
     return `Agent(${this.id}, ${this.address})`;
   }
 
@@ -333,28 +336,20 @@ export class Agent {
     const { context, deliveries, introductions, hub, dispatcher } = this.#engine;
     context.assertRunning();
     const reference = parseReference(peer);
-    const { waitForPeer = 0 } = checkSendOptions(options);
+    const checked = checkSendOptions(options);
+    const { waitForPeer = 0 } = checked;
     const body = bodyOf();
     if (this.#isSelf(reference)) {
       return deliverToSelf({ context, deliveries, dispatcher }, body);
     }
     if (hub === null) throw new AgentError('NO_HUB');
     const find = (): Promise<Uint8Array> => introductions.resolve(reference);
-    return send(this.#engine, await whenThere(context, waitForPeer, find), body);
+    const to = await whenThere(context, waitForPeer, find);
+    return send(this.#engine, to, body, checked);
   }
 
   #isSelf(reference: PeerReference): boolean {
     const { name, self } = this.#engine.context;
     return namesSelf(reference, name, self.aid);
   }
-}
-
-/** Sends a body to a peer who is one already; resolves when the hub has it durably. */
-async function send(engine: Engine, to: Uint8Array, body: Uint8Array): Promise<SendResult> {
-  const { context, hub, sender, transmitter } = engine;
-  context.assertRunning();
-  if (hub === null) throw new AgentError('NO_HUB');
-  if (hub.link.ended !== null) throw hub.link.ended;
-  if (transmitter.isFull) throw new AgentError('BACKPRESSURE');
-  return sender.send(to, body);
 }

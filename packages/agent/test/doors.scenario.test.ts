@@ -143,19 +143,25 @@ describe('send', () => {
   test('a full outbox is BACKPRESSURE, which passes', async () => {
     await using world = await World.create();
     const alice = await world.agent('alice');
-    await world.agent('bob');
-    await world.finish(alice.agent.send('bob', 'first'));
-    world.network.goDown();
-    for (let n = 0; n < AGENT_LIMITS.outboxMessages; n++) {
-      void alice.agent.send('bob', 'x').catch(() => undefined);
-      if (n % 500 === 0) await world.rest();
+    const peers = ['bob', 'carol', 'dave', 'erin'];
+    for (const peer of [...peers, 'frank']) {
+      await world.agent(peer);
+      await world.finish(alice.agent.send(peer, 'first'));
     }
-    await world.rest();
-    expect((await alice.agent.status()).outbox).toBe(AGENT_LIMITS.outboxMessages);
-    await expect(alice.agent.send('bob', 'one more')).rejects.toMatchObject({
-      code: 'BACKPRESSURE',
-      retryable: true,
-    });
+    world.network.goDown();
+    const full = { code: 'BACKPRESSURE', retryable: true };
+    for (const [at, peer] of peers.entries()) {
+      // A quarter for each peer, whatever has been said to the others.
+      for (let n = 0; n < AGENT_LIMITS.outboxMessages / 4; n++) {
+        void alice.agent.send(peer, 'x').catch(() => undefined);
+        if (n % 100 === 99) await world.rest();
+      }
+      expect((await alice.agent.status()).outbox).toBe(
+        ((at + 1) * AGENT_LIMITS.outboxMessages) / 4,
+      );
+      await expect(alice.agent.send(peer, 'one more')).rejects.toMatchObject(full);
+    }
+    await expect(alice.agent.send('frank', 'one more')).rejects.toMatchObject(full);
   }, 60_000);
 });
 

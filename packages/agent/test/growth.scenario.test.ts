@@ -30,7 +30,7 @@ test('unknown kinds from 9 to 127 are taken and skipped, and what follows is rec
   await using world = await World.create();
   const alice = await world.agent('alice');
   const { say } = await laterVersion(world, alice);
-  for (const kind of [10, 64, 127]) say(kind, Uint8Array.of(1, 2, 3));
+  for (const kind of [11, 64, 127]) say(kind, Uint8Array.of(1, 2, 3));
   say(CONTENT_KIND.application, new TextEncoder().encode('{"text":"after"}'));
   await world.advance(10_000);
   expect(alice.texts).toEqual(['hello', 'after']);

@@ -44,6 +44,7 @@ const EVENTS: readonly (keyof AgentEvents)[] = [
   'connection',
   'handlerError',
   'handlerSlow',
+  'orphanReply',
   'stopped',
 ];
 

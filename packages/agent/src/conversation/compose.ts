@@ -15,6 +15,8 @@ import { findSession } from './sessions.js';
 export interface Draft {
   readonly kind: ContentKind;
   readonly body: Uint8Array;
+  /** 16 random bytes, where they have to be known before; drawn here by default. */
+  readonly msgId?: Uint8Array | undefined;
 }
 
 /** A peer and the session that sends to it. */
@@ -40,7 +42,7 @@ export function compose(author: Author, conversation: Conversation, draft: Draft
   const { peer } = conversation;
   const outgoing = outgoingOf(peer, meta.numbersSince);
   const ack = ackOf(peer, meta.since);
-  const msgId = random(16);
+  const msgId = draft.msgId ?? random(16);
   const content = encodeContent({
     kind: draft.kind,
     msgId,

@@ -21,16 +21,20 @@ import { SessionFinder } from '../peers/session-finder.js';
 import { Consequences } from '../receiving/consequences.js';
 import { Dispatcher } from '../receiving/dispatcher.js';
 import type { ReadMessage } from '../receiving/dispatcher.js';
+import { Intake } from '../receiving/intake.js';
 import { Receiver } from '../receiving/receiver.js';
 import { Refusals } from '../receiving/refusals.js';
 import { Deliveries } from '../sending/deliveries.js';
+import type { Post, Posted } from '../sending/post.js';
 import { Retention } from '../sending/retention.js';
 import { Sender } from '../sending/sender.js';
 import { Transmitter } from '../sending/transmitter.js';
 import { RowSweeper } from '../store/row-sweeper.js';
+import { CallSide } from './call-side.js';
 import { closingOf } from './closing.js';
 import type { Closing } from './closing.js';
 import { HubSide } from './hub-side.js';
+import { post as postFrom } from './posting.js';
 import type { CheckedOptions } from './options.js';
 
 /** What an engine is built from. */
@@ -55,6 +59,7 @@ export class Engine {
   readonly dispatcher: Dispatcher;
   readonly publisher: Publisher;
   readonly receiver: Receiver;
+  readonly calls: CallSide;
   readonly transmitter: Transmitter;
   readonly #owed: Owed;
   readonly #sweeper: RowSweeper;
@@ -68,12 +73,21 @@ export class Engine {
     const retention = new Retention(context, this.deliveries);
     const sweeper = new RowSweeper(context.store);
     this.#sweeper = sweeper;
-    this.transmitter = new Transmitter(context, sweeper, async (row, refusal) => {
-      const told = await refusalFor(this, row.to, refusal);
-      await retention.replaceRefused(row, told);
-      return told;
+    const { deliveries } = this;
+    this.transmitter = new Transmitter({
+      context,
+      sweeper,
+      onRefused: async (row, refusal) => {
+        const told = await refusalFor(this, row.to, refusal);
+        await retention.replaceRefused(row, told);
+        return told;
+      },
+      onWaiting(envelopeId, reason) {
+        const sent = deliveries.byEnvelope(envelopeId);
+        if (sent !== undefined) deliveries.waiting(sent, reason);
+      },
     });
-    const { transmitter, deliveries } = this;
+    const { transmitter } = this;
     this.revocations = new Revocations(context, (aid, error) => {
       transmitter.abandon(aid, error);
       deliveries.abandon(aid, error);
@@ -92,13 +106,17 @@ export class Engine {
     this.#owed = owed;
     const read: ReadMessage = (row, redelivered, signal) =>
       new Message(row, redelivered, (...args) => reply(row.from, ...args), signal);
-    this.dispatcher = new Dispatcher({ context, sweeper, owed, read });
+    const post = (to: Uint8Array, message: Post): Promise<Posted> => postFrom(this, to, message);
+    this.calls = new CallSide({ context, sweeper, deliveries, sender, transmitter, post });
+    const { server, outgoing: calls } = this.calls;
+    this.dispatcher = new Dispatcher({ context, sweeper, owed, server, read });
     this.publisher = new Publisher(context, () => void this.hub?.upkeep.refill());
     const repairs = new Repairs({ context, bundles, introductions, sender, budget });
     const { dispatcher, publisher } = this;
+    const intake = new Intake({ context, dispatcher, owed, calls, server });
     const storeAges = new StoreAges(context, sender);
     const refusals = new Refusals({ context, introductions, repairs, storeAges, budget });
-    const told = { context, introductions, deliveries, dispatcher };
+    const told = { context, introductions, deliveries, dispatcher, intake };
     const telling = { publisher, revocations, owed, storeAges };
     const consequences = new Consequences({ ...told, ...telling });
     this.receiver = new Receiver({ ...told, budget, refusals, consequences });
@@ -114,6 +132,7 @@ export class Engine {
       deliveries,
       owed,
       receiver,
+      calls: this.calls,
     };
     this.hub = hub === null ? null : new HubSide({ ...served, hub, token, keeper });
   }
@@ -174,6 +193,7 @@ export class Engine {
     if (this.hub === null) return;
     await this.transmitter.load();
     await this.#owed.load();
+    await this.calls.load();
   }
 
   /** What is owed to peers and what was said is given to the hub, if it is there. */
@@ -201,6 +221,7 @@ export class Engine {
     this.receiver.stop();
     this.dispatcher.stop();
     this.#owed.stop();
+    this.calls.stop(new AgentError('CLOSED', undefined, reason));
     this.transmitter.stop(reason);
     this.deliveries.close(reason);
   }

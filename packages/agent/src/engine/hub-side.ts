@@ -27,6 +27,7 @@ import type { Retention } from '../sending/retention.js';
 import type { Transmitter } from '../sending/transmitter.js';
 import { assertNoDuel, countDisplacement } from '../hub/displacements.js';
 import { ConnectionLog } from './connection-log.js';
+import type { CallSide } from './call-side.js';
 import { Upkeep } from './upkeep.js';
 
 /** The hub, and the parts that it serves. */
@@ -40,6 +41,7 @@ export interface HubSideParts {
   readonly publisher: Publisher;
   readonly retention: Retention;
   readonly transmitter: Transmitter;
+  readonly calls: CallSide;
   readonly deliveries: Deliveries;
   readonly owed: Owed;
   readonly receiver: Receiver;
@@ -60,6 +62,7 @@ export class HubSide {
 
   constructor(parts: HubSideParts) {
     const { context, hub, token, keeper, bundles, publisher, retention, transmitter } = parts;
+    const { calls } = parts;
     this.#parts = parts;
     this.#log = new ConnectionLog(context.log);
     this.#connector = new Connector(context, hub, token);
@@ -76,7 +79,16 @@ export class HubSide {
       onSwitch,
     });
     this.#formers = new FormerConnections(context, (keys) => this.#connectAs(keys));
-    this.upkeep = new Upkeep({ context, link, publisher, retention, formers: this.#formers });
+    const formers = this.#formers;
+    this.upkeep = new Upkeep({
+      context,
+      link,
+      publisher,
+      retention,
+      transmitter,
+      calls,
+      formers,
+    });
   }
 
   /**

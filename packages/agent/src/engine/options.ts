@@ -5,6 +5,7 @@
 import { AgentKeyPair, isAgentName } from '@agentmesh/crypto';
 import { isRegistrableName } from '@agentmesh/protocol';
 import type { Hub } from '@agentmesh/protocol';
+import { durationMs } from '../ground/duration.js';
 import { AgentError } from '../ground/errors.js';
 import { systemLogger, systemRuntime } from '../ground/runtime.js';
 import type { Logger, Runtime } from '../ground/runtime.js';
@@ -132,19 +133,23 @@ export function checkOptions(options: AgentOptions): CheckedOptions {
   };
 }
 
+const SEND_OPTIONS: readonly string[] = ['waitForPeer', 'ttl', 'signal', 'timeout'];
+
 /** Checks how a message is to be sent; throws BAD_OPTION. */
 export function checkSendOptions(options: SendOptions = {}): SendOptions {
   if (typeof options !== 'object' || options === null) {
     throw new AgentError('BAD_OPTION', 'options: an object, such as { waitForPeer: 60_000 }');
   }
-  const unknown = Object.keys(options).find((name) => name !== 'waitForPeer');
+  const unknown = Object.keys(options).find((name) => !SEND_OPTIONS.includes(name));
   if (unknown !== undefined) {
-    throw new AgentError('BAD_OPTION', `${unknown} is not an option of send; there is waitForPeer`);
+    const known = SEND_OPTIONS.join(', ');
+    throw new AgentError('BAD_OPTION', `${unknown} is not an option of send; there are ${known}`);
   }
   const { waitForPeer = 0 } = options;
   if (typeof waitForPeer !== 'number' || !(waitForPeer >= 0)) {
     throw new AgentError('BAD_OPTION', 'waitForPeer: milliseconds, 0 or more');
   }
+  if (options.timeout !== undefined) durationMs(options.timeout, 'timeout');
   return options;
 }
 

@@ -7,9 +7,11 @@ import { nameOf } from '../agent-context.js';
 import type { AgentContext } from '../agent-context.js';
 import type { FormerConnections } from '../changes/former-connections.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
+import type { CallSide } from './call-side.js';
 import type { HubLink } from '../hub/hub-link.js';
 import type { Publisher } from '../keys/publisher.js';
 import type { Retention } from '../sending/retention.js';
+import type { Transmitter } from '../sending/transmitter.js';
 
 /** What is looked after. */
 interface UpkeepParts {
@@ -18,6 +20,8 @@ interface UpkeepParts {
   readonly publisher: Publisher;
   readonly formers: FormerConnections;
   readonly retention: Retention;
+  readonly transmitter: Transmitter;
+  readonly calls: CallSide;
 }
 
 /** The upkeep of one agent. */
@@ -62,6 +66,8 @@ export class Upkeep {
   async #giveUpOld(): Promise<void> {
     try {
       await this.#parts.retention.giveUpOld();
+      await this.#parts.transmitter.expire();
+      await this.#parts.calls.sweep();
     } catch (error) {
       // The store has stopped the agent, or it is being closed.
       this.#parts.context.log.warn('old messages not given up', { error: nameOf(error) });

@@ -132,6 +132,21 @@ const AGENT_ERRORS = {
     retryable: false,
     message: 'The recipient could not handle this message: it is a dead letter there',
   },
+  /** Send it again if it still matters; give it a longer `ttl` if the hub is often away. */
+  EXPIRED_UNSENT: {
+    retryable: true,
+    message: 'Its time was over before the hub had accepted it',
+  },
+  /** Ask again later, or allow more time. It may still arrive if it was on its way. */
+  TIMEOUT: { retryable: true, message: 'Not accepted by the hub in time' },
+  /** Allow more time, or find out why the callee is slow or away. */
+  DEADLINE: { retryable: true, message: 'No answer in time' },
+  /** Have the callee answer with `onRequest`, or with `msg.reply` before its handler ends. */
+  NO_REPLY: { retryable: false, message: 'The callee has handled the request without an answer' },
+  /** Correct the id: an answer that was read, or is older than 7 days, is forgotten. */
+  UNKNOWN_CALL: { retryable: false, message: 'No call has this id' },
+  /** Break the circle: a request may lead to 8 others in a row. */
+  LOOP: { retryable: false, message: 'Too many requests led to this one' },
   /** Nothing: the sender no longer wants the result. */
   CANCELLED: { retryable: false, message: 'Cancelled by its sender' },
   /** Upgrade the recipient. */
@@ -157,6 +172,11 @@ const AGENT_ERRORS = {
 
 /** Stable codes of {@link AgentError}. */
 export type AgentErrorCode = keyof typeof AGENT_ERRORS;
+
+/** Whether a text is one of these codes. */
+export function isAgentErrorCode(code: string | null): code is AgentErrorCode {
+  return code !== null && Object.hasOwn(AGENT_ERRORS, code);
+}
 
 /** Refusal or misuse at the level of agents. */
 export class AgentError extends AgentMeshError {

@@ -11,7 +11,10 @@ const MIB = 1024 * 1024;
 
 /** Bytes, milliseconds and counts, as the names say. */
 export const AGENT_LIMITS = {
-  /** Messages that wait to be accepted by the hub; then `send` is refused with BACKPRESSURE. */
+  /**
+   * Messages that wait to be accepted by the hub; then `send` is refused with BACKPRESSURE. Those to
+   * one peer may be a quarter of this and of the bytes.
+   */
   outboxMessages: 10_000,
   /** The same in bytes of sealed messages. */
   outboxBytes: 256 * MIB,
@@ -118,6 +121,14 @@ export const AGENT_LIMITS = {
   peerWaitMs: 250,
   peerWaitMaxMs: 5_000,
 
+  /** Requests that have not ended; then `call` is refused with BACKPRESSURE. */
+  openCalls: 10_000,
+  /** How long an answer is kept that nobody reads. */
+  answerKeptMs: 7 * DAY_MS,
+  /** How long requests with the same key get the same answer. */
+  keyKeptMs: DAY_MS,
+  /** Requests that may lead to one another. */
+  hops: 8,
   /**
    * Messages that wait for a handler. One sender may fill a quarter of this and of the bytes; beyond
    * it only its own messages are put off.

@@ -53,7 +53,8 @@ export interface AgentEvents {
     readonly id: string;
     readonly peer: string;
     readonly address: string;
-    readonly state: 'queued' | 'accepted' | 'delivered' | OutcomeState | 'expired' | 'rejected';
+    readonly state:
+      'queued' | 'waiting' | 'accepted' | 'delivered' | OutcomeState | 'expired' | 'rejected';
     readonly reason: string | null;
   };
   /** Keys of missing messages were dropped at their limit: those messages must be sent again. */
@@ -86,6 +87,8 @@ export interface AgentEvents {
     readonly attempt: number;
     readonly deadLettered: boolean;
   };
+  /** An answer to a request that this store does not know: it was lost, or read long ago. */
+  orphanReply: { readonly id: string; readonly peer: string; readonly replyTo: string };
   /** A handler has had a message for `elapsedMs`; told once for each run, which goes on. */
   handlerSlow: {
     readonly message: Message;

@@ -5,6 +5,7 @@
 import { addressOf, decodeContent, fingerprintOf, systemRandom, toHex } from '@agentmesh/crypto';
 import type { JsonObject } from '@agentmesh/protocol';
 import { decodePayload } from '@agentmesh/protocol';
+import type { Duration } from '../ground/duration.js';
 import type { InboxRow } from './inbox.js';
 import { readClaims, readPayload, textOf, typeOf } from './payload.js';
 import { provenanceOf, toPrompt } from './provenance.js';
@@ -35,6 +36,15 @@ export interface SendOptions {
    * Default: 0.
    */
   readonly waitForPeer?: number | undefined;
+  /**
+   * How long the message is wanted: after it, outbox and hub drop the message and say so. Default
+   * 7 days, at most 30.
+   */
+  readonly ttl?: Duration | undefined;
+  /** Withdraws the message while it waits in the outbox, and stops the waiting in any case. */
+  readonly signal?: AbortSignal | undefined;
+  /** How long to wait for the hub; then the same happens as with `signal`. Default: no limit. */
+  readonly timeout?: Duration | undefined;
 }
 
 /** Sends an answer to this message's sender. */
@@ -121,7 +131,10 @@ export class Message {
     return this.#isDone;
   }
 
-  /** Answers the sender, whatever its name leads to by now. Like `send`, with `replyTo` set. */
+  /**
+   * Answers the sender, whatever its name leads to by now, with `replyTo` set. Resolves when the
+   * answer is committed here, however long the hub takes. Rejects like `send`.
+   */
   reply(payload: string | object): Promise<SendResult> {
     return this.#reply(payload, this.id);
   }

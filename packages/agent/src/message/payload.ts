@@ -6,6 +6,7 @@
 import { concatBytes } from '@agentmesh/crypto';
 import { encodePayload, ProtocolError } from '@agentmesh/protocol';
 import type { JsonObject, JsonValue } from '@agentmesh/protocol';
+import { VALUE } from './ask.js';
 
 const RESERVED = '$';
 const REPLY_TO = '$replyTo';
@@ -14,10 +15,7 @@ const MESSAGE_ID = /^[0-9a-f]{32}$/;
 const DEFAULT_TYPE = 'message';
 
 /** What is added to a payload besides what the application wrote. */
-interface Extras {
-  type?: string;
-  [REPLY_TO]?: string;
-}
+type Extras = Record<string, JsonValue>;
 
 /**
  * Body of `send`: a text, or an object whose `type` is "message" unless it says else. `replyTo` is
@@ -27,7 +25,7 @@ export function messageBody(content: unknown, replyTo: string | null = null): Ui
   const isText = typeof content === 'string';
   const value = isText ? { text: content } : content;
   const extras: Extras = {};
-  if (isText || !hasOwn(value, 'type')) extras.type = DEFAULT_TYPE;
+  if (isText || !hasOwn(value, 'type')) extras['type'] = DEFAULT_TYPE;
   return payloadBody(value, replyTo, extras);
 }
 
@@ -42,6 +40,44 @@ export function payloadBody(
   assertUnreserved(value as object);
   if (replyTo !== null) extras[REPLY_TO] = replyTo;
   return withMembers(bytes, extras);
+}
+
+/**
+ * Body of a request or an answer: an object as it is, a text as `text`, nothing as an empty object,
+ * any other value as itself. Throws BAD_PAYLOAD or TOO_LARGE.
+ */
+export function valueBody(value: unknown, members: JsonObject): Uint8Array {
+  const extras: Extras = { ...members };
+  if (value === undefined) return payloadBody({}, null, extras);
+  if (typeof value === 'string') return payloadBody({ text: value }, null, extras);
+  const isPlain = typeof value === 'object' && value !== null && !Array.isArray(value);
+  if (isPlain) return payloadBody(value, null, extras);
+  return encodePayload({ ...extras, [VALUE]: value });
+}
+
+/** The same for a value that the other side gets as exactly what it is. */
+export function exactBody(value: unknown, members: JsonObject): Uint8Array {
+  const isPlain = typeof value === 'object' && value !== null && !Array.isArray(value);
+  const isOurs = isPlain && Object.keys(value).some((key) => key.startsWith(RESERVED));
+  if (isPlain && !isOurs) return payloadBody(value, null, { ...members });
+  return encodePayload({ ...members, [VALUE]: value });
+}
+
+/** What a request or an answer carries: the inverse of {@link exactBody}. */
+export function valueOf(received: JsonObject): JsonValue {
+  const value = received[VALUE];
+  return value === undefined ? readPayload(received).payload : value;
+}
+
+/** The id of the message that a payload answers; null if it answers none. */
+export function replyToOf(received: JsonObject): string | null {
+  const replyTo = received[REPLY_TO];
+  return typeof replyTo === 'string' && MESSAGE_ID.test(replyTo) ? replyTo : null;
+}
+
+/** The member that says which message is answered. */
+export function replyToMember(id: string): JsonObject {
+  return { [REPLY_TO]: id };
 }
 
 function hasOwn(value: unknown, key: string): boolean {
@@ -73,9 +109,7 @@ export interface ReadPayload {
 /** Takes the reserved keys out; unknown ones of later versions go too. */
 export function readPayload(received: JsonObject): ReadPayload {
   const entries = Object.entries(received).filter(([key]) => !key.startsWith(RESERVED));
-  const replyTo = received[REPLY_TO];
-  const isId = typeof replyTo === 'string' && MESSAGE_ID.test(replyTo);
-  return { payload: Object.fromEntries(entries), replyTo: isId ? replyTo : null };
+  return { payload: Object.fromEntries(entries), replyTo: replyToOf(received) };
 }
 
 /** What a sender claims of the way that a message has come. */

@@ -18,6 +18,7 @@ import type { Revocations } from '../peers/revocations.js';
 import type { Deliveries } from '../sending/deliveries.js';
 import { lineOf } from './arrivals.js';
 import type { Dispatcher } from './dispatcher.js';
+import type { Intake } from './intake.js';
 
 /** Who hears of a message. */
 interface ConsequenceParts {
@@ -25,6 +26,7 @@ interface ConsequenceParts {
   readonly introductions: Introductions;
   readonly deliveries: Deliveries;
   readonly dispatcher: Dispatcher;
+  readonly intake: Intake;
   readonly publisher: Publisher;
   readonly revocations: Revocations;
   readonly owed: Owed;
@@ -41,7 +43,7 @@ export class Consequences {
 
   /** What an authentic, committed message brings about. */
   of(received: Received): void {
-    const { context, deliveries, dispatcher, owed, introductions, publisher } = this.#parts;
+    const { context, deliveries, dispatcher, intake, owed, introductions, publisher } = this.#parts;
     const { peer, body, lost, droppedKeys, epoch } = received;
     const { aid } = peer.identity;
     deliveries.acknowledged(aid, epoch, received.acknowledged);
@@ -62,7 +64,7 @@ export class Consequences {
       context.events.emit('keysDropped', { peer: peer.name, count: droppedKeys });
     }
     if (received.prekeys !== null) publisher.used(received.prekeys);
-    dispatcher.answerUnsupported(received);
+    intake.follow(received);
     dispatcher.advance(aid, lineOf(received), received.mark);
     if (body.kind === 'revocation') this.#revoked(body.revocation, peer);
     if (!dispatcher.isPuttingOff(aid)) owed.after(peer);

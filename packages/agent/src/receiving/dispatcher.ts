@@ -5,25 +5,30 @@
  * content with it.
  */
 import type { AgentContext } from '../agent-context.js';
-import type { Received } from '../conversation/judge.js';
 import { reasonOf } from '../conversation/outcome.js';
 import { AgentError } from '../ground/errors.js';
 import { isInside, runInside } from '../ground/inside.js';
 import type { Holder } from '../ground/keep-alive.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
-import type { AgentEvents } from '../message/events.js';
-import { decodeInboxRow, encodeInboxRow } from '../message/inbox.js';
+import { decodeInboxRow } from '../message/inbox.js';
 import type { InboxRow } from '../message/inbox.js';
 import type { Message } from '../message/message.js';
 import type { Ending, Owed } from '../owed/owed.js';
-import { orderOf, ROW } from '../store/row-keys.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { RowSweeper } from '../store/row-sweeper.js';
-import type { StoreTransaction } from '../store/store-transaction.js';
-import { enterHandler, leaveHandler, registered, runWithin } from './handlers.js';
+import type { RequestServer, ServedHandler } from '../calls/request-server.js';
+import {
+  enterHandler,
+  isRefusal,
+  leaveHandler,
+  registered,
+  runWithin,
+  tellOfFailure,
+} from './handlers.js';
 import type { Handler, HandlerOptions, Registered, Run } from './handlers.js';
-import { WaitingMessages } from './waiting-messages.js';
-import type { InboxEntry, Waiting } from './waiting-messages.js';
+import { InboxRows } from './inbox-rows.js';
+import { entryOf, WaitingMessages } from './waiting-messages.js';
+import type { Choice, InboxEntry, Waiting } from './waiting-messages.js';
 
 /** Makes the message of a row; the signal tells its handlers to stop. */
 export type ReadMessage = (row: InboxRow, redelivered: boolean, signal: AbortSignal) => Message;
@@ -31,13 +36,15 @@ export type ReadMessage = (row: InboxRow, redelivered: boolean, signal: AbortSig
 /** The inbox of one agent in motion. */
 export class Dispatcher {
   readonly #context: AgentContext;
-  readonly #sweeper: RowSweeper;
-  readonly #owed: Owed;
+  readonly #rows: InboxRows;
+  readonly #server: RequestServer;
   readonly #read: ReadMessage;
   readonly #handlers = new Set<Registered>();
   readonly #waiting = new WaitingMessages();
   /** One for each message that handlers have. */
   readonly #runs = new Set<Promise<void>>();
+  /** Those of requests among them. */
+  #requestRuns = 0;
   /** Runs in which a loop of the program has the message, or is to have it. */
   #inLoops = 0;
   /** While messages wait that a handler is to see, at once or again. */
@@ -52,12 +59,13 @@ export class Dispatcher {
     readonly context: AgentContext;
     readonly sweeper: RowSweeper;
     readonly owed: Owed;
+    readonly server: RequestServer;
     readonly read: ReadMessage;
   }) {
     this.#context = parts.context;
     this.#holder = parts.context.keepAlive.holder();
-    this.#sweeper = parts.sweeper;
-    this.#owed = parts.owed;
+    this.#rows = new InboxRows(parts);
+    this.#server = parts.server;
     this.#read = parts.read;
   }
 
@@ -77,24 +85,8 @@ export class Dispatcher {
     }
   }
 
-  /**
-   * Writes what a message leaves here when it is received; returns the key of its inbox row, null
-   * if the application does not see it. Throws INBOX_FULL where its sender has filled its share.
-   */
-  stage(tx: StoreTransaction, { body, repeated }: Received, row: InboxRow): string | null {
-    const leavesRow = body.kind === 'application' || body.kind === 'unsupported';
-    if (repeated || !leavesRow) return null;
-    if (body.kind === 'application') this.#reserve(row);
-    const key = this.#context.logs.nextKey('inbox');
-    if (body.kind === 'unsupported') {
-      for (const owed of this.#owed.rowsOf(key, row, UNSUPPORTED)) tx.write(owed);
-      return null;
-    }
-    tx.put(key, encodeInboxRow(row));
-    return key;
-  }
-
-  #reserve({ from, content }: InboxRow): void {
+  /** A message takes its room before its commit. Throws INBOX_FULL where there is none. */
+  reserve({ from, content }: InboxRow): void {
     if (!this.#waiting.hasRoomFor(from, content.length)) {
       // They come again after this wait, or twice as long the second time.
       const untilMs = this.#context.waits() + 3 * AGENT_LIMITS.busyNackMs;
@@ -109,15 +101,12 @@ export class Dispatcher {
     return this.#waiting.putOffUntilMs(from) > this.#context.waits();
   }
 
-  /** Tells the sender of a kind that has to be understood that it is not. */
-  answerUnsupported({ body, repeated, peer }: Received): void {
-    if (body.kind === 'unsupported' && !repeated) this.#owed.outcomesDue(peer.identity.aid);
-  }
-
   /** A staged row was committed; it runs when nothing before it is missing, or after a wait. */
   add(entry: InboxEntry): void {
     const inOrderMs = this.#context.waits() + AGENT_LIMITS.inOrderMs;
-    const dueMs = Math.max(inOrderMs, this.#waiting.putOffUntilMs(entry.row.from));
+    const inTurnMs = Math.max(inOrderMs, this.#waiting.putOffUntilMs(entry.row.from));
+    // A request waits for nothing before it: its caller may have asked for others beside it.
+    const dueMs = entry.request === null ? inTurnMs : 0;
     this.#waiting.add(entry, dueMs, true);
     this.#updateHold();
   }
@@ -161,6 +150,28 @@ export class Dispatcher {
     };
   }
 
+  /** Adds a handler of requests; see `RequestServer.add`. */
+  addServed(op: string, handler: ServedHandler): () => void {
+    const remove = this.#server.add(op, handler);
+    this.#kick();
+    return () => {
+      remove();
+      this.#updateHold();
+    };
+  }
+
+  /** A request that waits or runs. */
+  findRequest(from: Uint8Array, id: string): Waiting | null {
+    return this.#waiting.find(from, ({ request }) => request?.id === id);
+  }
+
+  /** Its row is gone: it does not run, and if it does, it is told to stop. */
+  cancel(item: Waiting, reason: AgentError): void {
+    item.controller?.abort(reason);
+    this.#waiting.remove(item);
+    this.#updateHold();
+  }
+
   /** Whether the caller is one of the handlers, or was called by one. */
   get isInHandler(): boolean {
     return isInside(this);
@@ -198,9 +209,14 @@ export class Dispatcher {
 
   /** A message that a handler is to see keeps the process running, also while it waits. */
   #updateHold(): void {
-    const isWork = this.#handlers.size > 0 && this.#waiting.size > 0;
+    const isWork = this.#isReady && this.#waiting.size > 0;
     const isLoops = this.#inLoops > 0 && this.#inLoops === this.#runs.size;
     this.#holder(isWork && !this.#isOver && !isLoops);
+  }
+
+  /** There is a handler of some kind. */
+  get #isReady(): boolean {
+    return this.#handlers.size > 0 || this.#server.isServing;
   }
 
   /** Nothing begins any more. */
@@ -210,7 +226,7 @@ export class Dispatcher {
 
   #kick(): void {
     this.#updateHold();
-    if (this.#isOver || this.#handlers.size === 0) return;
+    if (this.#isOver || !this.#isReady) return;
     this.#filling ??= this.#fill();
   }
 
@@ -226,8 +242,12 @@ export class Dispatcher {
   }
 
   #begin(item: Waiting): void {
-    this.#waiting.begin(item);
-    const run = this.#run(item).finally(() => {
+    const { isOrdered } = this.#choice();
+    const isRequest = this.#isServed(item);
+    this.#waiting.begin(item, isOrdered(item));
+    if (isRequest) this.#requestRuns += 1;
+    const run = this.#run(item, isRequest).finally(() => {
+      if (isRequest) this.#requestRuns -= 1;
       this.#waiting.end(item);
       this.#runs.delete(run);
       this.#kick();
@@ -235,56 +255,66 @@ export class Dispatcher {
     this.#runs.add(run);
   }
 
-  async #run(item: Waiting): Promise<void> {
+  async #run(item: Waiting, isRequest: boolean): Promise<void> {
     try {
-      await this.#handle(item);
+      await this.#handle(item, isRequest);
     } catch (error) {
       this.#context.store.fail(error);
     }
   }
 
   #next(): Waiting | null {
-    const { concurrency, isOrdered } = this.#bounds();
-    if (this.#isOver || this.#runs.size >= concurrency) return null;
+    if (this.#isOver) return null;
     const nowMs = this.#context.waits();
-    return this.#waiting.next(
-      isOrdered,
-      ({ dueMs, attempts }) => dueMs <= nowMs || (this.#draining && attempts === 0),
-    );
+    const { isOrdered, mayRun } = this.#choice();
+    const isDue = ({ dueMs, attempts }: Waiting): boolean =>
+      dueMs <= nowMs || (this.#draining && attempts === 0);
+    return this.#waiting.next({ isOrdered, mayRun: (item) => isDue(item) && mayRun(item) });
   }
 
-  /** What all handlers together allow. */
-  #bounds(): { readonly concurrency: number; readonly isOrdered: boolean } {
+  /** What all handlers together allow now. */
+  #choice(): Choice {
     let concurrency = 0;
     let isOrdered = false;
     for (const handler of this.#handlers) {
       concurrency = Math.max(concurrency, handler.concurrency);
       isOrdered ||= handler.isOrdered;
     }
-    return { concurrency, isOrdered };
+    const isRoom = this.#runs.size - this.#requestRuns < concurrency;
+    const isRoomForRequest = this.#requestRuns < this.#server.concurrency;
+    return {
+      isOrdered: (item) =>
+        this.#isServed(item) ? this.#server.isOrdered(item.entry.request.ask) : isOrdered,
+      mayRun: (item) => (this.#isServed(item) ? isRoomForRequest : isRoom),
+    };
+  }
+
+  /** Whether an item goes to the handlers of requests. */
+  #isServed(item: Waiting): item is RequestItem {
+    return item.entry.request !== null && this.#server.isServing;
   }
 
   #wakeLater(): void {
     this.#cancelWake?.();
     this.#cancelWake = null;
-    const { concurrency, isOrdered } = this.#bounds();
-    // A run that ends looks for the next one itself.
-    if (this.#isOver || this.#runs.size >= concurrency) return;
-    const atMs = this.#waiting.nextDueMs(isOrdered, () => true);
+    if (this.#isOver) return;
+    // Where there is no room, a run that ends looks for the next one itself.
+    const atMs = this.#waiting.nextDueMs(this.#choice());
     if (atMs === Infinity) return;
     const delayMs = Math.max(0, atMs - this.#context.waits());
     this.#cancelWake = this.#context.runtime.schedule(delayMs, () => this.#kick());
   }
 
-  async #handle(item: Waiting): Promise<void> {
+  async #handle(item: Waiting, isRequest: boolean): Promise<void> {
     const { entry, controller } = item;
     if (controller === null) return;
     item.attempts += 1;
     const attempt = item.attempts;
     // A run that kills the process must count: its row has come back from an earlier one.
-    if (entry.redelivered) await this.#store(item);
+    if (entry.redelivered) await this.#rows.count(item);
     if (attempt > AGENT_LIMITS.handlerAttempts) return this.#setAside(item);
     const message = this.#read(entry.row, entry.redelivered || attempt > 1, controller.signal);
+    if (isRequest) return this.#serve(item, message);
     const errors = await this.#runHandlers(item, { message, attempt, controller });
     // Too late to be kept: the message comes again.
     if (this.#stopped) return;
@@ -294,16 +324,18 @@ export class Dispatcher {
     if (errors.length === 0) this.#done(item, HANDLED);
     else if (deadLettered) await this.#setAside(item);
     else await this.#later(item);
-    for (const error of errors) this.#tellOf({ error, message, attempt, deadLettered });
+    for (const error of errors) {
+      tellOfFailure(this.#context, { error, message, attempt, deadLettered });
+    }
   }
 
-  /** An error that nobody listens to is written down, so that it is seen somewhere. */
-  #tellOf(failure: AgentEvents['handlerError']): void {
-    const { events, log } = this.#context;
-    if (events.isHeard('handlerError')) return events.emit('handlerError', failure);
-    const { error, message, attempt, deadLettered } = failure;
-    const { id, sender } = message;
-    log.error('handler failed', { id, sender, attempt, deadLettered, error: stackOf(error) });
+  /** The server commits the answer with the end of the row; what it cannot answer now stays. */
+  async #serve(item: Waiting, message: Message): Promise<void> {
+    const isGone = await this.#server.serve(item, message, (task) => runInside(this, task));
+    if (this.#stopped) return;
+    if (isGone) return this.#waiting.remove(item);
+    item.attempts -= 1;
+    item.dueMs = this.#context.waits() + AGENT_LIMITS.handlerRetryMs;
   }
 
   /** Every handler that was not content with it before, one after the other. */
@@ -329,7 +361,9 @@ export class Dispatcher {
     this.#updateHold();
     await enterHandler(handler);
     try {
-      await runInside(this, () => runWithin(this.#context, handler, run));
+      await runInside(this, () =>
+        runWithin(this.#context, handler, run, () => handler.run(run.message)),
+      );
     } finally {
       leaveHandler(handler);
       if (handler.isLoop) this.#inLoops -= 1;
@@ -338,60 +372,28 @@ export class Dispatcher {
   }
 
   #done(item: Waiting, ending: Ending): void {
-    const { key, row } = item.entry;
-    this.#sweeper.delete(key, this.#owed.rowsOf(key, row, ending));
-    this.#owed.ended(row, ending);
-    this.#remove(item);
-  }
-
-  #remove(item: Waiting): void {
+    this.#rows.end(item.entry, ending);
     this.#waiting.remove(item);
-    this.#updateHold();
   }
 
   async #later(item: Waiting): Promise<void> {
-    if (!item.entry.redelivered) await this.#store(item);
+    if (!item.entry.redelivered) await this.#rows.count(item);
     const waitMs = AGENT_LIMITS.handlerRetryMs * 2 ** (item.attempts - 1);
     item.dueMs = this.#context.waits() + waitMs;
   }
 
-  /** Counts the run in the row. */
-  async #store({ entry: { key, row }, attempts }: Waiting): Promise<void> {
-    await this.#context.store.commit([{ put: key, value: encodeInboxRow({ ...row, attempts }) }]);
-  }
-
-  /** A dead letter: out of the inbox, kept for whoever looks into it. */
   async #setAside(item: Waiting): Promise<void> {
-    const { key, row } = item.entry;
-    const tx = this.#context.transaction();
-    const dead = this.#context.logs.nextKey('dead');
-    tx.delete(key);
-    tx.put(dead, encodeInboxRow({ ...row, attempts: item.attempts }));
-    const beyond = orderOf(dead) - AGENT_LIMITS.deadLetters;
-    if (beyond > 0) tx.delete(ROW.log('dead', beyond));
-    for (const owed of this.#owed.rowsOf(key, row, FAILED)) tx.write(owed);
-    await tx.commit();
-    this.#owed.ended(row, FAILED);
-    this.#remove(item);
+    await this.#rows.setAside(item);
+    this.#waiting.remove(item);
   }
 }
 
-function entryOf(key: string, row: InboxRow): InboxEntry {
-  return { key, row, place: { line: key, number: 0 }, redelivered: true };
-}
-
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
-}
+/** An item that is a request. */
+type RequestItem = Waiting & {
+  readonly entry: { readonly request: NonNullable<InboxEntry['request']> };
+};
 
 const HANDLED: Ending = { state: 'handled', reason: '' };
-const UNSUPPORTED: Ending = { state: 'unsupported', reason: '' };
-const FAILED: Ending = { state: 'failed', reason: '' };
-
-/** A handler that throws REFUSED has decided: no other handler and no other attempt follows. */
-function isRefusal(error: unknown): error is AgentError {
-  return error instanceof AgentError && error.code === 'REFUSED';
-}
 
 function refusedBy({ detail }: AgentError): Ending {
   return { state: 'refused', reason: reasonOf(detail ?? '') };

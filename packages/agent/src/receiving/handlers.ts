@@ -7,6 +7,7 @@ import { durationMs } from '../ground/duration.js';
 import type { Duration } from '../ground/duration.js';
 import { AgentError } from '../ground/errors.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
+import type { AgentEvents } from '../message/events.js';
 import type { Message } from '../message/message.js';
 
 /**
@@ -82,12 +83,13 @@ export interface Run {
   readonly controller: AbortController;
 }
 
-/** Runs a handler within its limit; rejects with what it throws, or HANDLER_TIMEOUT. */
-export async function runWithin(
+/** Runs a task of a handler within its limit; rejects with what it throws, or HANDLER_TIMEOUT. */
+export async function runWithin<T>(
   { runtime, events, log }: AgentContext,
-  { run, limitMs, isLoop }: Pick<Registered, 'run' | 'limitMs' | 'isLoop'>,
+  { limitMs, isLoop }: Pick<Registered, 'limitMs' | 'isLoop'>,
   { message, attempt, controller }: Run,
-): Promise<void> {
+  task: () => T | Promise<T>,
+): Promise<T> {
   const { promise: late, reject } = Promise.withResolvers<never>();
   const cancels: (() => void)[] = [];
   if (limitMs !== null) {
@@ -106,8 +108,28 @@ export async function runWithin(
   // A loop has a message as long as its program likes.
   if (!isLoop) cancels.push(runtime.schedule(elapsedMs, warn));
   try {
-    await Promise.race([run(message), late]);
+    return await Promise.race([task(), late]);
   } finally {
     for (const cancel of cancels) cancel();
   }
+}
+
+/** An error that nobody listens to is written down, so that it is seen somewhere. */
+export function tellOfFailure(
+  { events, log }: AgentContext,
+  failure: AgentEvents['handlerError'],
+): void {
+  if (events.isHeard('handlerError')) return events.emit('handlerError', failure);
+  const { error, message, attempt, deadLettered } = failure;
+  const { id, sender } = message;
+  log.error('handler failed', { id, sender, attempt, deadLettered, error: stackOf(error) });
+}
+
+function stackOf(error: unknown): string {
+  return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** A handler that throws REFUSED has decided: no other handler and no other attempt follows. */
+export function isRefusal(error: unknown): error is AgentError {
+  return error instanceof AgentError && error.code === 'REFUSED';
 }

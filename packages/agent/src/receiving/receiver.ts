@@ -23,6 +23,8 @@ import { Arrivals, Batch, inboxRowOf, lineOf } from './arrivals.js';
 import type { Accepted, Arrival } from './arrivals.js';
 import type { Consequences } from './consequences.js';
 import type { Dispatcher } from './dispatcher.js';
+import { requestIn } from './intake.js';
+import type { Intake } from './intake.js';
 import type { Refusals } from './refusals.js';
 
 /** What the receiver works with. */
@@ -31,6 +33,7 @@ interface ReceiverParts {
   readonly introductions: Introductions;
   readonly deliveries: Deliveries;
   readonly dispatcher: Dispatcher;
+  readonly intake: Intake;
   readonly budget: HandshakeBudget;
   readonly refusals: Refusals;
   readonly consequences: Consequences;
@@ -123,13 +126,13 @@ export class Receiver {
 
   /** Steps 1 to 11 for one delivery: its part of the batch, or a refusal that leaves nothing. */
   async #accept({ tx }: Batch, arrival: Arrival): Promise<Accepted> {
-    const { dispatcher } = this.#parts;
+    const { intake } = this.#parts;
     const incoming: Incoming = arrival.delivery.envelope;
     return this.#alone(incoming, async () => {
       const part = tx.nested();
       const received = await this.#judge(part, incoming);
       const row = inboxRowOf(received, this.#parts.context.runtime.now());
-      const key = dispatcher.stage(part, received, row);
+      const key = intake.stage(part, received, row);
       await part.commit();
       return { arrival, received, row, key };
     });
@@ -154,7 +157,8 @@ export class Receiver {
     connection.giveBack(delivery.envelope.blob.length);
     if (key !== null) {
       const place = { line: lineOf(received), number: received.content.convSeq };
-      this.#parts.dispatcher.add({ key, row, place, redelivered: false });
+      const request = requestIn(received);
+      this.#parts.dispatcher.add({ key, row, place, request, redelivered: false });
     }
     this.#follow(received);
   }

@@ -2,8 +2,11 @@
  * Messages that wait for a handler, by their senders: who may go next, and how much of the inbox
  * each sender takes. Owns order and shares; runs nothing.
  */
-import { toHex } from '@agentmesh/crypto';
+import { decodeContent, toHex } from '@agentmesh/crypto';
+import { decodePayload } from '@agentmesh/protocol';
 import { AGENT_LIMITS } from '../ground/limits.js';
+import { readAsk } from '../message/ask.js';
+import type { Ask } from '../message/ask.js';
 import type { InboxRow } from '../message/inbox.js';
 
 /** A committed inbox row. */
@@ -14,6 +17,8 @@ export interface InboxEntry {
   readonly place: { readonly line: string; readonly number: number };
   /** Whether a handler may have seen it in an earlier run. */
   readonly redelivered: boolean;
+  /** What it asks, if it is a request. */
+  readonly request: { readonly id: string; readonly ask: Ask } | null;
 }
 
 /** A message that waits, or that handlers have now. */
@@ -27,6 +32,23 @@ export interface Waiting {
   dueMs: number;
   /** While handlers have it: what tells them to stop. */
   controller: AbortController | null;
+  /** While handlers have it: the next one of its sender waits for it. */
+  isInTurn: boolean;
+}
+
+/** What of the waiting messages may run. */
+export interface Choice {
+  /** Whether the next one of its sender waits for it. */
+  readonly isOrdered: (item: Waiting) => boolean;
+  readonly mayRun: (item: Waiting) => boolean;
+}
+
+/** A row that an earlier run left, or that is in the inbox again. */
+export function entryOf(key: string, row: InboxRow): InboxEntry {
+  const { msgId, body } = decodeContent(row.content);
+  const ask = readAsk(decodePayload(body));
+  const request = ask === null ? null : { id: toHex(msgId), ask };
+  return { key, row, place: { line: key, number: 0 }, redelivered: true, request };
 }
 
 interface Sender {
@@ -95,7 +117,14 @@ export class WaitingMessages {
     sender.stagedBytes -= content.length;
     sender.bytes += content.length;
     const { attempts } = entry.row;
-    sender.items.add({ entry, attempts, content: new Set(), dueMs, controller: null });
+    sender.items.add({
+      entry,
+      attempts,
+      content: new Set(),
+      dueMs,
+      controller: null,
+      isInTurn: false,
+    });
   }
 
   /** It is done with. */
@@ -128,14 +157,17 @@ export class WaitingMessages {
   }
 
   /** Handlers have it now. */
-  begin(item: Waiting): void {
+  begin(item: Waiting, isOrdered: boolean): void {
     item.controller = new AbortController();
-    this.#of(toHex(item.entry.row.from)).running += 1;
+    item.isInTurn = isOrdered;
+    if (isOrdered) this.#of(toHex(item.entry.row.from)).running += 1;
   }
 
   /** They have it no more. */
   end(item: Waiting): void {
     item.controller = null;
+    if (!item.isInTurn) return;
+    item.isInTurn = false;
     const key = toHex(item.entry.row.from);
     const sender = this.#of(key);
     sender.running -= 1;
@@ -153,12 +185,11 @@ export class WaitingMessages {
 
   /**
    * Whose turn it is: of the sender that has waited longest the first message that may run, or the
-   * earliest of its line. `isOrdered`: no sender has two at once.
+   * earliest of its line. Of what is ordered no sender has two at once.
    */
-  next(isOrdered: boolean, mayRun: (item: Waiting) => boolean): Waiting | null {
+  next(choice: Choice): Waiting | null {
     for (const [key, sender] of this.#senders) {
-      if (isOrdered && sender.running > 0) continue;
-      const item = earliest(sender, mayRun);
+      const item = earliest(sender, choice);
       if (item === null) continue;
       this.#senders.delete(key);
       this.#senders.set(key, sender);
@@ -168,12 +199,12 @@ export class WaitingMessages {
   }
 
   /** When the next one is due of those that wait and are no sender's second; Infinity if none is. */
-  nextDueMs(isOrdered: boolean, isWanted: (item: Waiting) => boolean): number {
+  nextDueMs({ isOrdered, mayRun }: Choice): number {
     let atMs = Infinity;
     for (const { items, running } of this.#senders.values()) {
-      if (isOrdered && running > 0) continue;
       for (const item of items) {
-        if (item.controller === null && isWanted(item)) atMs = Math.min(atMs, item.dueMs);
+        if (item.controller !== null || !mayRun(item)) continue;
+        if (running === 0 || !isOrdered(item)) atMs = Math.min(atMs, item.dueMs);
       }
     }
     return atMs;
@@ -189,10 +220,11 @@ export class WaitingMessages {
   }
 }
 
-function earliest({ items }: Sender, mayRun: (item: Waiting) => boolean): Waiting | null {
+function earliest({ items, running }: Sender, { isOrdered, mayRun }: Choice): Waiting | null {
   let found: Waiting | null = null;
   for (const item of items) {
     if (item.controller !== null || !mayRun(item)) continue;
+    if (running > 0 && isOrdered(item)) continue;
     const { line, number } = item.entry.place;
     if (found === null) found = item;
     else if (line === found.entry.place.line && number < found.entry.place.number) found = item;

@@ -100,6 +100,11 @@ export class Deliveries {
     this.#tell(sent, 'accepted');
   }
 
+  /** The hub does not take it now, and says why; it is tried again. */
+  waiting(sent: Sent, reason: string): void {
+    this.#tell(sent, 'waiting', reason);
+  }
+
   /** The peer has everything of this epoch up to this number. */
   acknowledged(aid: Uint8Array, epoch: number, upTo: number): void {
     this.#upTo({ aid, epoch }, upTo, (waiter) => this.#deliver(waiter));
@@ -147,7 +152,7 @@ export class Deliveries {
   }
 
   /** One message was given up: refused by the hub, expired, or never taken by the peer. */
-  failed(sent: Sent, state: 'expired' | 'rejected', error: AgentMeshError): void {
+  failed(sent: Sent, state: 'expired' | 'rejected' | 'cancelled', error: AgentMeshError): void {
     const awaited = this.#awaitedOf(sent.aid);
     const waiter = awaited.numbers.get(positionOf(sent));
     if (waiter === undefined) return;
@@ -178,7 +183,11 @@ export class Deliveries {
   }
 
   /** A message of an earlier run of ours was given up: nobody waits, but somebody may listen. */
-  failedEarlier(sent: Sent, state: 'expired' | 'rejected', error: AgentMeshError): void {
+  failedEarlier(
+    sent: Sent,
+    state: 'expired' | 'rejected' | 'cancelled',
+    error: AgentMeshError,
+  ): void {
     this.#tell(sent, state, error.code);
   }
 

@@ -24,6 +24,12 @@ import { rowsUnder } from '../store/row-pages.js';
 import type { Deliveries } from './deliveries.js';
 import type { OutboxRow } from './outbox.js';
 
+/** What it means that a message is not sent, where it was no refusal. */
+const STATES: Readonly<Record<string, 'expired' | 'cancelled'>> = {
+  EXPIRED_UNSENT: 'expired',
+  CANCELLED: 'cancelled',
+};
+
 /** The contents that one agent keeps. */
 export class Retention {
   readonly #context: AgentContext;
@@ -61,7 +67,7 @@ export class Retention {
     this.tellDropped(peer, trimmed);
   }
 
-  /** The hub refused a message for good: its number stays taken, but by nothing. */
+  /** A message is not sent, refused by the hub for good or by us: its number stays taken, but by nothing. */
   async replaceRefused(row: OutboxRow, error: AgentMeshError): Promise<void> {
     const { to: aid, epoch, number } = row;
     const earlier = await this.#context.peers.run(toHex(aid), async () => {
@@ -75,8 +81,9 @@ export class Retention {
       return id === null || peer === null ? null : { aid, peer: peer.name, epoch, number, id };
     });
     const said = this.#deliveries.byPosition(aid, epoch, number);
-    if (said !== undefined) this.#deliveries.failed(said, 'rejected', error);
-    else if (earlier !== null) this.#deliveries.failedEarlier(earlier, 'rejected', error);
+    const state = STATES[error.code] ?? 'rejected';
+    if (said !== undefined) this.#deliveries.failed(said, state, error);
+    else if (earlier !== null) this.#deliveries.failedEarlier(earlier, state, error);
   }
 
   /** The peer asks for numbers below those that are kept: it will never have them. */

@@ -12,16 +12,16 @@ import { outgoingOf } from '../conversation/peer.js';
 import type { Peer } from '../conversation/peer.js';
 import { IdentityChangedError, SucceededError } from '../ground/errors.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
-import type { SendResult } from '../message/message.js';
 import type { Introductions } from '../peers/introductions.js';
 import type { SessionFinder } from '../peers/session-finder.js';
+import type { Post, Posted } from './post.js';
 import { Speech } from './speech.js';
 import type { SpeechParts, Turn } from './speech.js';
 
 /** Something that waits to be said. */
 interface Request {
   /** Says it; what is returned tells the caller once it is committed. */
-  readonly say: (speech: Speech) => () => void;
+  readonly say: (speech: Speech) => Promise<() => void>;
   /** Nothing was committed. */
   readonly fail: (error: unknown) => void;
 }
@@ -42,19 +42,19 @@ export class Sender {
     this.#parts = parts;
   }
 
-  /** Sends a message of the application; resolves when the hub has it durably. */
-  send(aid: Uint8Array, body: Uint8Array): Promise<SendResult> {
-    return this.#turn(aid, (speech) => speech.post(body));
+  /** Says a message of the application; resolves when it is committed. */
+  post(aid: Uint8Array, post: Post): Promise<Posted> {
+    return this.turn(aid, (speech) => speech.post(post));
   }
 
   /** A message of the application for another channel, once it is committed. */
   seal(aid: Uint8Array, body: Uint8Array): Promise<Composed> {
-    return this.#turn(aid, (speech) => speech.seal(body));
+    return this.turn(aid, (speech) => speech.seal(body));
   }
 
   /** Finds or begins a session with a peer, or with the one who has followed it. */
   reach(aid: Uint8Array): Promise<void> {
-    return this.#turn(aid, () => {});
+    return this.turn(aid, () => {});
   }
 
   /**
@@ -63,7 +63,7 @@ export class Sender {
    */
   async tell(aid: Uint8Array, draftFor: (peer: Peer) => Draft | null): Promise<void> {
     try {
-      await this.#turn(aid, (speech) => {
+      await this.turn(aid, (speech) => {
         const draft = draftFor(speech.peer);
         if (draft !== null) speech.say(draft);
       });
@@ -75,12 +75,13 @@ export class Sender {
 
   /** The same with rows that are done with then; resolves when the hub has it durably. */
   deliver(aid: Uint8Array, draft: Draft, spends: readonly string[]): Promise<void> {
-    return this.#turn(aid, (speech) => {
+    return this.turn(aid, (speech) => {
       const { promise, resolve, reject } = Promise.withResolvers<void>();
       speech.say(draft, (refusal) => (refusal === null ? resolve() : reject(refusal)));
-      speech.spend(spends);
-      return promise;
-    });
+      speech.write(spends.map((key) => ({ delete: key })));
+      // Awaited by the caller, not by what else is said with the same commit.
+      return { promise };
+    }).then(({ promise }) => promise);
   }
 
   /** Says one thing in a transaction begun elsewhere, and commits it. The peer's lock is held. */
@@ -114,12 +115,16 @@ export class Sender {
     }
   }
 
-  /** Says something after all that was to be said to this peer before. */
-  #turn<T>(aid: Uint8Array, task: (speech: Speech) => T | Promise<T>): Promise<T> {
+  /**
+   * Says something after all that was to be said to this peer before; resolves with the task's
+   * result once it is committed. What the task throws is of no consequence to others, if it has
+   * said nothing yet.
+   */
+  turn<T>(aid: Uint8Array, task: (speech: Speech) => T | Promise<T>): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
-    const say = (speech: Speech): (() => void) => {
+    const say = async (speech: Speech): Promise<() => void> => {
       try {
-        const result = task(speech);
+        const result = await task(speech);
         return () => resolve(result);
       } catch (error) {
         // This one cannot be said, such as one that is too large; the others can.
@@ -158,7 +163,8 @@ export class Sender {
   async #speak(aid: Uint8Array, requests: readonly Request[]): Promise<void> {
     using talk = await this.#parts.sessions.take(aid);
     const speech = new Speech(this.#parts, talk);
-    const said = requests.map((request) => request.say(speech));
+    const said: (() => void)[] = [];
+    for (const request of requests) said.push(await request.say(speech));
     await speech.commit();
     for (const tell of said) tell();
   }

@@ -4,6 +4,7 @@
  * byte leaves; what a message is, `compose` says.
  */
 import { CONTENT_KIND, encodeSession, toHex } from '@agentmesh/crypto';
+import { PROTOCOL_LIMITS } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
 import { compose, composeAgain, goOn } from '../conversation/compose.js';
 import type { Composed, Conversation, Draft } from '../conversation/compose.js';
@@ -11,12 +12,13 @@ import { encodePeer, isAwaiting, outgoingOf } from '../conversation/peer.js';
 import type { Peer } from '../conversation/peer.js';
 import { encodeSentRow, forgetSent, loadSent, trimSent } from '../conversation/sent-log.js';
 import { UnconfirmedError } from '../ground/errors.js';
-import type { SendResult } from '../message/message.js';
 import type { Author } from '../self/author.js';
 import { ROW } from '../store/row-keys.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
+import type { StoreOperation } from '../store/store.js';
 import type { Deliveries } from './deliveries.js';
 import { encodeOutboxRow } from './outbox.js';
+import type { Post, Posted } from './post.js';
 import type { Retention } from './retention.js';
 import type { OutboxEntry, Transmitter } from './transmitter.js';
 
@@ -39,6 +41,15 @@ export interface Turn extends Conversation {
 /** What becomes of a message on its way to the hub: accepted (null), or refused for good. */
 type Settle = NonNullable<OutboxEntry['settle']>;
 
+/** How a message goes on its way. */
+interface Enqueued {
+  readonly settle?: Settle | null | undefined;
+  readonly ttlMs?: number | undefined;
+  readonly envelopeId?: Uint8Array | undefined;
+}
+
+const DEFAULT_TTL_MS = PROTOCOL_LIMITS.defaultTtlSeconds * 1000;
+
 /** Messages to one peer that share a commit. Used once. */
 export class Speech {
   readonly #parts: SpeechParts;
@@ -60,30 +71,36 @@ export class Speech {
     return this.#conversation.peer;
   }
 
-  /** A message of the application; resolves once the hub has it. Throws what `seal` throws. */
-  post(body: Uint8Array): Promise<SendResult> {
-    const { context, deliveries, onAwaiting } = this.#parts;
-    const { promise, resolve, reject } = Promise.withResolvers<SendResult>();
-    const composed = this.#stage({ kind: CONTENT_KIND.application, body });
+  /** Whether a row is still there. */
+  async holds(key: string): Promise<boolean> {
+    return (await this.#tx.get(key)) !== null;
+  }
+
+  /** A message of the application, and what is written with it. Throws what `seal` throws. */
+  post({ body, msgId, envelopeId: given, ttlMs, writes }: Post): Posted {
+    const { context, deliveries } = this.#parts;
+    const { promise: accepted, resolve, reject } = Promise.withResolvers<void>();
+    // Whoever waits for it hears of it.
+    accepted.catch(() => undefined);
+    const composed = this.#stage({ kind: CONTENT_KIND.application, body, msgId });
+    if (writes !== undefined) this.write(writes(composed.peer));
     const { number, peer } = composed;
     const { aid } = peer.identity;
     const id = toHex(composed.msgId);
     const sent = { aid, peer: peer.name, epoch: peer.outgoing.epoch, number, id };
-    const envelopeId = this.#enqueue(composed, number, (refusal, stays) => {
+    const settle: Settle = (refusal, stays) => {
       if (refusal !== null && stays !== undefined) {
         return reject(new UnconfirmedError({ id, kept: context.keepsStore, reason: refusal }));
       }
       if (refusal !== null) return reject(refusal);
       deliveries.accepted(sent);
-      resolve({ id, ...promises });
-    });
+      resolve();
+    };
+    const envelopeId = this.#enqueue(composed, number, { settle, ttlMs, envelopeId: given });
     const promises = deliveries.expect(sent, envelopeId);
-    this.#told.push(() => {
-      deliveries.queued(sent);
-      onAwaiting(aid);
-    });
+    this.#told.push(() => deliveries.queued(sent));
     this.#await(composed);
-    return promise;
+    return { result: { id, ...promises }, envelopeId, accepted };
   }
 
   /** A message of the application whose bytes go to the caller instead of the hub. */
@@ -91,10 +108,17 @@ export class Speech {
     return this.#stage({ kind: CONTENT_KIND.application, body });
   }
 
-  /** What an agent says on its own. */
-  say(draft: Draft, settle: Settle | null = null): void {
+  /** What an agent says on its own; what belongs to an application it has to acknowledge. */
+  say(draft: Draft, settle: Settle | null = null, ttlMs?: number): void {
     const composed = this.#stage(draft);
-    this.#enqueue(composed, composed.number, settle);
+    this.#enqueue(composed, composed.number, { settle, ttlMs });
+    const { application, callFrames } = CONTENT_KIND;
+    if (draft.kind === application || draft.kind === callFrames) this.#await(composed);
+  }
+
+  /** Written and deleted by the same commit. */
+  write(operations: readonly StoreOperation[]): void {
+    for (const operation of operations) this.#tx.write(operation);
   }
 
   /** Rows that are done with once this is committed. */
@@ -111,7 +135,7 @@ export class Speech {
     if (sent === null) return;
     const sealed = composeAgain(this.#author, this.#conversation, sent.content);
     this.#conversation = sealed;
-    this.#enqueue(sealed, number, null);
+    this.#enqueue(sealed, number);
   }
 
   /** One commit for session, peer, kept contents and outbox; only then anything is sent. */
@@ -143,7 +167,7 @@ export class Speech {
     this.#conversation = conversation;
     if (word === null) return;
     const composed = this.#put(word);
-    this.#enqueue(composed, composed.number, null);
+    this.#enqueue(composed, composed.number);
   }
 
   #put(draft: Draft): Composed {
@@ -163,7 +187,9 @@ export class Speech {
   /** The peer has to acknowledge the last message; that it has to is known to the next run too. */
   #await({ peer, session }: Conversation): void {
     const { outgoing } = peer;
-    if (!isAwaiting(outgoing)) this.#tx.put(ROW.unacked(peer.identity.aid), new Uint8Array());
+    const { aid } = peer.identity;
+    if (!isAwaiting(outgoing)) this.#tx.put(ROW.unacked(aid), new Uint8Array());
+    this.#told.push(() => this.#parts.onAwaiting(aid));
     const wanted = { ...outgoing, wanted: outgoing.next - 1 };
     this.#conversation = { peer: { ...peer, outgoing: wanted }, session };
   }
@@ -172,14 +198,17 @@ export class Speech {
   #enqueue(
     { peer, wire }: Conversation & { readonly wire: Uint8Array },
     number: number,
-    settle: Settle | null,
+    options: Enqueued = {},
   ): Uint8Array {
+    const { settle = null, ttlMs = DEFAULT_TTL_MS } = options;
     const to = peer.identity.aid;
-    const envelopeId = this.#author.random(16);
+    const envelopeId = options.envelopeId ?? this.#author.random(16);
+    const expiresMs = this.#author.nowMs + ttlMs;
     const key = this.#parts.context.logs.nextKey('outbox');
     const { numbersSince: epoch } = this.#author.meta;
-    this.#tx.put(key, encodeOutboxRow({ to, envelopeId, epoch, number, blob: wire }));
-    this.#entries.push({ key, to, envelopeId, bytes: wire.length, settle });
+    const row = { to, envelopeId, epoch, number, expiresMs, blob: wire };
+    this.#tx.put(key, encodeOutboxRow(row));
+    this.#entries.push({ key, to, envelopeId, bytes: wire.length, expiresMs, settle });
     return envelopeId;
   }
 }

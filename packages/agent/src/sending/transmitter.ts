@@ -3,10 +3,11 @@
  * them durably (protocol.md §2.11 P1). Owns pace, order and retries. It reads every byte it sends
  * from the store, so nothing can leave that was not committed.
  */
-import { AgentMeshError, toHex } from '@agentmesh/crypto';
+import { AgentMeshError, equalBytes, toHex } from '@agentmesh/crypto';
 import { PROTOCOL_LIMITS, ProtocolError } from '@agentmesh/protocol';
 import type { HubConnection } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
+import { AgentError } from '../ground/errors.js';
 import type { Holder } from '../ground/keep-alive.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { decodeOutboxRow } from './outbox.js';
@@ -20,6 +21,8 @@ export interface OutboxEntry {
   readonly to: Uint8Array;
   readonly envelopeId: Uint8Array;
   readonly bytes: number;
+  /** When nobody needs it any more, by our clock; 0: never. */
+  readonly expiresMs: number;
   /**
    * Called once: accepted by the hub (null), refused for good, or, with `stays`, not sent by this run
    * any more although its row stays. Not for rows of an earlier run.
@@ -34,16 +37,27 @@ export type OnRefused = (row: OutboxRow, error: AgentMeshError) => Promise<Agent
 interface Lane {
   /** Ascending by key. */
   readonly queue: OutboxEntry[];
+  /** Those in flight included. */
+  messages: number;
+  bytes: number;
   inFlight: number;
   failures: number;
   resumeMs: number;
+  /** What the hub said last, where it was no passing matter of the connection. */
+  reason: string | null;
 }
+
+/** The share of the outbox that messages to one peer may fill. */
+const SHARE = 0.25;
+/** They say something of the connection, and nothing of the message. */
+const PASSING: ReadonlySet<string> = new Set(['CONNECTION_LOST', 'RATE_LIMITED', 'SHUTTING_DOWN']);
 
 /** The outbox of one agent in motion. */
 export class Transmitter {
   readonly #context: AgentContext;
   readonly #sweeper: RowSweeper;
   readonly #onRefused: OnRefused;
+  readonly #onWaiting: (envelopeId: Uint8Array, reason: string) => void;
   readonly #lanes = new Map<string, Lane>();
   readonly #pace: Pace;
   /** While something is on its way. */
@@ -59,10 +73,18 @@ export class Transmitter {
   #stopped: AgentMeshError | null = null;
   #givenUp: { readonly upTo: string; readonly reason: AgentMeshError } | null = null;
 
-  constructor(context: AgentContext, sweeper: RowSweeper, onRefused: OnRefused) {
+  constructor(parts: {
+    readonly context: AgentContext;
+    readonly sweeper: RowSweeper;
+    readonly onRefused: OnRefused;
+    /** The hub does not take an envelope now. */
+    readonly onWaiting: (envelopeId: Uint8Array, reason: string) => void;
+  }) {
+    const { context } = parts;
     this.#context = context;
-    this.#sweeper = sweeper;
-    this.#onRefused = onRefused;
+    this.#sweeper = parts.sweeper;
+    this.#onRefused = parts.onRefused;
+    this.#onWaiting = parts.onWaiting;
     this.#pace = new Pace(context.waits());
     this.#holder = context.keepAlive.holder();
   }
@@ -72,16 +94,20 @@ export class Transmitter {
     return this.#messages;
   }
 
-  get isFull(): boolean {
+  /** Whether nothing more can wait for this peer. */
+  isFullFor(aid: Uint8Array): boolean {
     const { outboxMessages, outboxBytes } = AGENT_LIMITS;
-    return this.#messages >= outboxMessages || this.#bytes >= outboxBytes;
+    if (this.#messages >= outboxMessages || this.#bytes >= outboxBytes) return true;
+    const lane = this.#lanes.get(toHex(aid));
+    if (lane === undefined) return false;
+    return lane.messages >= outboxMessages * SHARE || lane.bytes >= outboxBytes * SHARE;
   }
 
   /** Takes up what an earlier run left. */
   async load(): Promise<void> {
     for await (const { key, value } of rowsUnder(this.#context.store, 'outbox')) {
-      const { to, envelopeId, blob } = decodeOutboxRow(value);
-      this.add([{ key, to, envelopeId, bytes: blob.length, settle: null }]);
+      const { to, envelopeId, expiresMs, blob } = decodeOutboxRow(value);
+      this.add([{ key, to, envelopeId, bytes: blob.length, expiresMs, settle: null }]);
     }
   }
 
@@ -92,7 +118,10 @@ export class Transmitter {
         entry.settle?.(this.#stopped, 'stays');
         continue;
       }
-      this.#laneOf(entry.to).queue.push(entry);
+      const lane = this.#laneOf(entry.to);
+      lane.queue.push(entry);
+      lane.messages += 1;
+      lane.bytes += entry.bytes;
       this.#lastKey = entry.key;
       this.#messages += 1;
       this.#bytes += entry.bytes;
@@ -115,6 +144,35 @@ export class Transmitter {
   abandon(to: Uint8Array, refusal: AgentMeshError): void {
     const lane = this.#lanes.get(toHex(to));
     for (const entry of lane?.queue.splice(0) ?? []) this.#settle(entry, refusal);
+  }
+
+  /**
+   * Takes back a message that waits; false if it is on its way, or gone. Resolves when that is
+   * durable.
+   */
+  async withdraw(envelopeId: Uint8Array, reason: AgentMeshError): Promise<boolean> {
+    for (const { queue } of this.#lanes.values()) {
+      const at = queue.findIndex((entry) => equalBytes(entry.envelopeId, envelopeId));
+      const [entry] = at < 0 ? [] : queue.splice(at, 1);
+      if (entry === undefined) continue;
+      await this.#refuse(entry, reason);
+      return true;
+    }
+    return false;
+  }
+
+  /** What nobody needs any more is not sent. Resolves when that is durable. */
+  async expire(): Promise<void> {
+    const nowMs = this.#context.runtime.now();
+    for (const { queue } of this.#lanes.values()) {
+      const expired = queue.filter((entry) => isExpired(entry, nowMs));
+      for (const entry of expired) {
+        const at = queue.indexOf(entry);
+        if (at < 0) continue;
+        queue.splice(at, 1);
+        await this.#refuse(entry, new AgentError('EXPIRED_UNSENT'));
+      }
+    }
   }
 
   /** Nothing of what waits is sent; its rows are gone already. */
@@ -159,7 +217,10 @@ export class Transmitter {
 
   #laneOf(to: Uint8Array): Lane {
     const key = toHex(to);
-    const lane = this.#lanes.get(key) ?? { queue: [], inFlight: 0, failures: 0, resumeMs: 0 };
+    const known = this.#lanes.get(key);
+    if (known !== undefined) return known;
+    const counts = { messages: 0, bytes: 0, inFlight: 0, failures: 0 };
+    const lane: Lane = { queue: [], ...counts, resumeMs: 0, reason: null };
     this.#lanes.set(key, lane);
     return lane;
   }
@@ -185,9 +246,14 @@ export class Transmitter {
       const waitMs = this.#pace.take(nowMs);
       if (waitMs > 0) return nowMs + waitMs;
       const entry = lane.queue.shift();
-      if (entry !== undefined) void this.#send(lane, entry);
+      if (entry === undefined) continue;
+      if (isExpired(entry, this.#context.runtime.now())) {
+        void this.#refuse(entry, new AgentError('EXPIRED_UNSENT'));
+      } else {
+        void this.#send(lane, entry);
+      }
     }
-    if (lane.queue.length === 0 && lane.inFlight === 0) this.#lanes.delete(key);
+    if (lane.messages === 0) this.#lanes.delete(key);
     return Infinity;
   }
 
@@ -210,6 +276,7 @@ export class Transmitter {
     const final = refusal?.retryable === true ? this.#givenUpFor(entry) : refusal;
     if (refusal === null) {
       lane.failures = 0;
+      lane.reason = null;
       this.#settle(entry, null);
     } else if (final !== null) {
       await this.#refuse(entry, final);
@@ -231,8 +298,9 @@ export class Transmitter {
       const connection = this.#connection;
       if (row === null) return null;
       if (connection === null) return new ProtocolError('CONNECTION_LOST');
-      const { to, envelopeId: id, blob } = decodeOutboxRow(row);
-      await connection.send({ id, to, ttlSeconds: PROTOCOL_LIMITS.defaultTtlSeconds, blob });
+      const { to, envelopeId: id, expiresMs, blob } = decodeOutboxRow(row);
+      const ttlSeconds = ttlOf(expiresMs, this.#context.runtime.now());
+      await connection.send({ id, to, ttlSeconds, blob });
       return null;
     } catch (error) {
       if (error instanceof AgentMeshError) return error;
@@ -243,6 +311,9 @@ export class Transmitter {
   #settle(entry: OutboxEntry, refusal: AgentMeshError | null): void {
     this.#messages -= 1;
     this.#bytes -= entry.bytes;
+    const lane = this.#laneOf(entry.to);
+    lane.messages -= 1;
+    lane.bytes -= entry.bytes;
     this.#updateHold();
     if (this.#context.store.failure === null) this.#sweeper.delete(entry.key);
     entry.settle?.(refusal);
@@ -278,9 +349,24 @@ export class Transmitter {
     const askedMs = error instanceof ProtocolError ? error.retryAfterMs : undefined;
     const resumeMs = nowMs + (askedMs ?? backoffMs);
     lane.failures += 1;
+    if (!PASSING.has(error.code) && lane.reason !== error.code) {
+      lane.reason = error.code;
+      this.#onWaiting(entry.envelopeId, error.code);
+    }
     lane.resumeMs = Math.max(lane.resumeMs, resumeMs);
     if (error.code === 'RATE_LIMITED') this.#resumeMs = Math.max(this.#resumeMs, resumeMs);
   }
+}
+
+function isExpired({ expiresMs }: OutboxEntry, nowMs: number): boolean {
+  return expiresMs !== 0 && expiresMs <= nowMs;
+}
+
+/** What is left of a message's time, as the hub wants it. */
+function ttlOf(expiresMs: number, nowMs: number): number {
+  const { defaultTtlSeconds, maxTtlSeconds } = PROTOCOL_LIMITS;
+  if (expiresMs === 0) return defaultTtlSeconds;
+  return Math.min(maxTtlSeconds, Math.max(1, Math.ceil((expiresMs - nowMs) / 1000)));
 }
 
 /**

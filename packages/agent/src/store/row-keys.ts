@@ -20,10 +20,14 @@
  *   outbox/<n>  inbox/<n>  dead/<n>  security/<n>          in order of arrival
  *   receipt/<aid>             a receipt is owed           outcome/<aid>/<n>  an outcome is owed
  *   gap/<aid>                 numbers of its are missing   unacked/<aid>  some of ours are, there
+ *   call/<msgId>              a request of ours and its answer, until it was read
+ *   key/<aid>/<key>           an answer by the key of its request, for a day
+ *   step/<msgId>/<key>        results of a request's steps, until it is answered
  */
 import { fromHex, toHex } from '@agentmesh/crypto';
 
 const DIGITS = 14;
+const utf8 = new TextEncoder();
 
 /** A number so that texts sort as numbers do: 14 hex digits hold 2^53. */
 function sortable(number: number): string {
@@ -62,6 +66,9 @@ export const ROW = {
   outcome: (aid: Uint8Array, order: number) => `outcome/${toHex(aid)}/${sortable(order)}`,
   gap: (aid: Uint8Array) => `gap/${toHex(aid)}`,
   unacked: (aid: Uint8Array) => `unacked/${toHex(aid)}`,
+  call: (id: string) => `call/${id}`,
+  key: (aid: Uint8Array, key: string) => `key/${toHex(aid)}/${toHex(utf8.encode(key))}`,
+  step: (id: string, key: string) => `step/${id}/${toHex(utf8.encode(key))}`,
   log: (log: Log, order: number) => `${log}/${sortable(order)}`,
 } as const;
 
@@ -79,6 +86,11 @@ export function usedBefore(nowMs: number): { readonly from: string; readonly to:
 /** Bounds of the outcomes owed to one peer. */
 export function outcomesOf(aid: Uint8Array): { readonly from: string; readonly to: string } {
   return under(`outcome/${toHex(aid)}`);
+}
+
+/** Bounds of the results of one request's steps. */
+export function stepsOf(id: string): { readonly from: string; readonly to: string } {
+  return under(`step/${id}`);
 }
 
 /** Order of the inbox row that an outcome's row stands for. */

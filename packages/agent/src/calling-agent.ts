@@ -1,0 +1,146 @@
+/**
+ * The calls of an agent that ask another agent and answer others: `request`, `call`, `onRequest` and
+ * what belongs to them. Owns their checks; `agent.ts` adds the rest of the face.
+ */
+import { addressOf } from '@agentmesh/crypto';
+import type { JsonObject, JsonValue } from '@agentmesh/protocol';
+import type { Call } from './calls/call.js';
+import { currentCall } from './calls/call-context.js';
+import type { RequestHandler } from './calls/request-server.js';
+import { namesSelf, parseReference } from './conversation/trust.js';
+import type { Engine } from './engine/engine.js';
+import { assertMaySend } from './engine/posting.js';
+import { durationMs } from './ground/duration.js';
+import type { Duration } from './ground/duration.js';
+import { AgentError } from './ground/errors.js';
+import { AGENT_LIMITS } from './ground/limits.js';
+import { askMember, KEY_LENGTH } from './message/ask.js';
+import { valueBody } from './message/payload.js';
+import { registered } from './receiving/handlers.js';
+import type { HandlerOptions } from './receiving/handlers.js';
+
+/** Options of `request` and `call`. */
+export interface CallOptions {
+  /**
+   * How long the answer is wanted. Default: 5 minutes for `request`, 7 days for `call`; at most 29
+   * days. Inside a handler of a request no longer than its own caller waits.
+   */
+  readonly timeout?: Duration | undefined;
+  /** Cancels the call: the callee is told, and its handler stopped. */
+  readonly signal?: AbortSignal | undefined;
+  /** Requests with the same key to one callee within a day are run once, and get one answer. */
+  readonly key?: string | undefined;
+  /** What the callee says of how far it is. */
+  readonly onProgress?: ((value: JsonValue) => void) | undefined;
+}
+
+const LONGEST_MS = 29 * 86_400_000;
+
+/** What is asked, beside its options. */
+interface Asked {
+  readonly payload: unknown;
+  readonly defaultTimeout: Duration;
+}
+
+/** An agent that asks and answers. */
+export abstract class CallingAgent {
+  readonly #engine: Engine;
+
+  /** `engine` is the machinery, of which no type leaves the package. */
+  protected constructor(engine: object) {
+    this.#engine = engine as Engine;
+  }
+
+  /**
+   * Asks another agent and gives its answer, whatever happens to either in the meantime. Rejects
+   * like {@link Call.answer}, and like `send`.
+   */
+  async request(
+    peer: string,
+    payload: string | object,
+    options: CallOptions = {},
+  ): Promise<JsonObject> {
+    const call = await this.#ask(peer, { payload, defaultTimeout: '5m' }, options);
+    return call.answer();
+  }
+
+  /**
+   * Asks another agent; resolves when the request is committed here, with a handle that outlives a
+   * restart. Rejects like `send`; with 10,000 open calls BACKPRESSURE.
+   */
+  call(peer: string, payload: string | object, options: CallOptions = {}): Promise<Call> {
+    return this.#ask(peer, { payload, defaultTimeout: '7d' }, options);
+  }
+
+  /** Calls that have not ended, and those whose answers were not read, the oldest first. */
+  async calls(): Promise<Call[]> {
+    this.#engine.context.assertRunning();
+    return this.#engine.calls.outgoing.list();
+  }
+
+  /** A call of this or an earlier run. Rejects with UNKNOWN_CALL. */
+  async callById(id: string): Promise<Call> {
+    this.#engine.context.assertRunning();
+    return this.#engine.calls.outgoing.byId(id);
+  }
+
+  /**
+   * Answers requests: what the handler returns is the answer, what it throws reaches the caller as
+   * `RemoteError` with code and message. Returns what removes the handler. Throws BAD_OPTION, also
+   * where there is one already.
+   */
+  onRequest(handler: RequestHandler, options: HandlerOptions = {}): () => void {
+    if (typeof handler !== 'function') throw new AgentError('BAD_OPTION', 'handler: a function');
+    const { order = 'none' } = options;
+    const { concurrency, isOrdered, limitMs } = registered(() => {}, { ...options, order }, false);
+    const served = { run: handler, concurrency, isOrdered, limitMs, isExact: false };
+    return this.#engine.dispatcher.addServed('', served);
+  }
+
+  async #ask(peer: string, asked: Asked, options: CallOptions): Promise<Call> {
+    const { context, introductions, calls } = this.#engine;
+    context.assertRunning();
+    const { signal, key = null, onProgress = null } = options;
+    if (key !== null && (key === '' || key.length > KEY_LENGTH)) {
+      throw new AgentError('BAD_OPTION', `key: 1 to ${KEY_LENGTH} characters`);
+    }
+    const reference = parseReference(peer);
+    if (namesSelf(reference, context.name, context.self.aid)) {
+      throw new AgentError('BAD_PEER', 'a request goes to another agent');
+    }
+    const timeoutMs = durationMs(options.timeout ?? asked.defaultTimeout, 'timeout');
+    if (timeoutMs > LONGEST_MS) throw new AgentError('BAD_OPTION', 'timeout: at most 29 days');
+    if (signal?.aborted === true) throw new AgentError('CANCELLED', undefined, signal.reason);
+    const around = currentCall();
+    const hops = around === undefined ? 0 : around.hops + 1;
+    if (hops > AGENT_LIMITS.hops) throw new AgentError('LOOP', `${hops} requests in a row`);
+    const to = await introductions.resolve(reference);
+    assertMaySend(this.#engine, to);
+    const byMs = Math.min(context.runtime.now() + timeoutMs, around?.byMs ?? Infinity);
+    const origin = around?.origin ?? addressOf(context.self.aid);
+    const common = { op: null, isStream: false, credit: 0, key, hops, origin, trace: null };
+    const call = await calls.outgoing.begin(to, {
+      byMs,
+      isStream: false,
+      onProgress,
+      body: () => {
+        const ask = { ...common, byMs: byMs + context.hubClock.aheadMs };
+        return valueBody(asked.payload, askMember(ask));
+      },
+    });
+    cancelWith(call, signal);
+    return call;
+  }
+}
+
+function cancelWith(call: Call, signal: AbortSignal | undefined): void {
+  if (signal === undefined) return;
+  const cancel = (): void => void call.cancel(reasonText(signal.reason));
+  if (signal.aborted) cancel();
+  else signal.addEventListener('abort', cancel, { once: true });
+}
+
+function reasonText(reason: unknown): string {
+  if (typeof reason === 'string') return reason;
+  return reason instanceof Error ? reason.message : '';
+}

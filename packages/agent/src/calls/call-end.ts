@@ -1,0 +1,43 @@
+/**
+ * How a request of ours ended, as whoever waits for it is told. Owns the reading of a stored end.
+ */
+import { CALL_FRAME, CONTENT_KIND, encodeCallFrames, fromHex } from '@agentmesh/crypto';
+import { decodePayload } from '@agentmesh/protocol';
+import type { JsonObject } from '@agentmesh/protocol';
+import type { Draft } from '../conversation/compose.js';
+import { reasonOf } from '../conversation/outcome.js';
+import { AgentError, isAgentErrorCode } from '../ground/errors.js';
+import { readEnd } from '../message/ask.js';
+import { valueOf } from '../message/payload.js';
+import type { CallEnd } from './call-row.js';
+import { RemoteError } from './remote-error.js';
+
+/** The error for an outcome that is no answer. */
+export const OUTCOME_CODES = {
+  refused: 'REFUSED',
+  failed: 'FAILED',
+  cancelled: 'CANCELLED',
+  unsupported: 'UNSUPPORTED',
+} as const;
+
+/** What whoever waits is told of a stored end. */
+export function outcomeOf(peer: string, { body, code, message }: CallEnd): Told {
+  if (body === null) {
+    const known = isAgentErrorCode(code) ? code : 'FAILED';
+    return { error: new AgentError(known, message === '' ? undefined : message) };
+  }
+  const payload = decodePayload(body);
+  const end = readEnd(payload);
+  if (end !== null && 'error' in end) return { error: new RemoteError(peer, end.error) };
+  return { value: valueOf(payload) as JsonObject };
+}
+
+/** What whoever waits is told. */
+type Told = { readonly error: Error } | { readonly value: JsonObject };
+
+/** Tells the callee that nobody waits any more. */
+export function cancelDraft(id: string, reason: string): Draft {
+  const data = new TextEncoder().encode(reasonOf(reason));
+  const frame = { callId: fromHex(id), what: CALL_FRAME.cancel, run: 0, at: 0, data };
+  return { kind: CONTENT_KIND.callFrames, body: encodeCallFrames([frame]) };
+}

@@ -1,0 +1,372 @@
+/**
+ * Requests of ours and their ends: each is a row from the commit that seals the request until its
+ * answer was read (protocol.md §2.19). Owns these rows, deadlines and who waits; how a request
+ * travels is `sending`'s.
+ */
+import { CALL_FRAME, equalBytes, fromHex, toHex } from '@agentmesh/crypto';
+import type { CallFrame } from '@agentmesh/crypto';
+import { decodePayload } from '@agentmesh/protocol';
+import type { JsonObject, JsonValue } from '@agentmesh/protocol';
+import type { AgentContext } from '../agent-context.js';
+import type { Received } from '../conversation/judge.js';
+import type { Outcome } from '../conversation/outcome.js';
+import type { Draft } from '../conversation/compose.js';
+import type { Peer } from '../conversation/peer.js';
+import { AgentError, isAgentErrorCode } from '../ground/errors.js';
+import type { AgentErrorCode } from '../ground/errors.js';
+import { AGENT_LIMITS } from '../ground/limits.js';
+import { readEnd } from '../message/ask.js';
+import type { AgentEvents } from '../message/events.js';
+import { replyToOf } from '../message/payload.js';
+import type { Deliveries } from '../sending/deliveries.js';
+import type { Post, Posted } from '../sending/post.js';
+import { ROW } from '../store/row-keys.js';
+import { rowsUnder } from '../store/row-pages.js';
+import type { RowSweeper } from '../store/row-sweeper.js';
+import type { StoreTransaction } from '../store/store-transaction.js';
+import { cancelDraft, OUTCOME_CODES, outcomeOf } from './call-end.js';
+import { Call } from './call.js';
+import { decodeCallRow, encodeCallRow } from './call-row.js';
+import type { CallEnd, CallRow } from './call-row.js';
+
+/** What calls work with. */
+export interface OutgoingParts {
+  readonly context: AgentContext;
+  readonly sweeper: RowSweeper;
+  readonly deliveries: Deliveries;
+  readonly post: (to: Uint8Array, message: Post) => Promise<Posted>;
+  readonly tell: (to: Uint8Array, draft: Draft) => Promise<void>;
+  readonly withdraw: (envelopeId: Uint8Array, reason: AgentError) => Promise<boolean>;
+}
+
+/** A request to be made. */
+export interface Request {
+  /** Made with the deadline by our clock. */
+  readonly body: (byMs: number) => Uint8Array;
+  readonly byMs: number;
+  readonly isStream: boolean;
+  readonly onProgress: ((value: JsonValue) => void) | null;
+}
+
+/** One that has not been read to its end. */
+export interface OpenCall {
+  readonly id: string;
+  row: CallRow;
+  readonly answer: PromiseWithResolvers<JsonObject>;
+  readonly delivered: PromiseWithResolvers<void>;
+  /** Counted among the open ones. */
+  isOpen: boolean;
+  isAwaited: boolean;
+  release: (() => void) | null;
+  cancelTimer: (() => void) | null;
+  readonly onProgress: ((value: JsonValue) => void) | null;
+}
+
+/** How long after the request's time is over its envelope may still be somewhere. */
+const TTL_GRACE_MS = 60_000;
+/** A callee that knows no calls may answer a little after it has handled the request. */
+const REPLY_GRACE_MS = 2_000;
+
+/** All requests of one agent. Keys are message ids in hex. */
+export class OutgoingCalls {
+  readonly #parts: OutgoingParts;
+  readonly #calls = new Map<string, OpenCall>();
+  /** Ends that are being committed with what brought them. */
+  readonly #staged = new Map<string, CallRow>();
+  #open = 0;
+  #stopped = false;
+
+  constructor(parts: OutgoingParts) {
+    this.#parts = parts;
+    parts.context.events.on('outgoing', (step) => this.#onStep(step));
+  }
+
+  /** Takes up what an earlier run asked. */
+  async load(): Promise<void> {
+    const { store } = this.#parts.context;
+    for await (const { key, value } of rowsUnder(store, 'call')) {
+      const call = this.#add(key.slice(key.indexOf('/') + 1), decodeCallRow(value), null);
+      if (call.row.end === null) this.#startTimer(call);
+      else this.#settle(call);
+    }
+  }
+
+  /** Asks; resolves when the request is committed here. Rejects like `send`, or BACKPRESSURE. */
+  async begin(to: Uint8Array, request: Request): Promise<Call> {
+    const { context, post } = this.#parts;
+    if (this.#open >= AGENT_LIMITS.openCalls) {
+      throw new AgentError('BACKPRESSURE', `${AGENT_LIMITS.openCalls} calls are open`);
+    }
+    const nowMs = context.runtime.now();
+    const { byMs, isStream, onProgress } = request;
+    const [msgId, envelopeId] = [context.runtime.random(16), context.runtime.random(16)];
+    const id = toHex(msgId);
+    const common = { byMs, sentMs: nowMs, envelopeId, isStream, end: null };
+    const body = request.body(byMs);
+    let call: OpenCall | null = null;
+    const writes = ({ identity, name }: Peer) => {
+      const row = { ...common, to: identity.aid, peer: name };
+      call ??= this.#add(id, row, onProgress);
+      call.row = row;
+      return [{ put: ROW.call(id), value: encodeCallRow(row) }];
+    };
+    try {
+      const ttlMs = byMs - nowMs + TTL_GRACE_MS;
+      const posted = await post(to, { body, msgId, envelopeId, ttlMs, writes });
+      return this.#begun(this.#calls.get(id), posted);
+    } catch (error) {
+      if (this.#calls.delete(id)) this.#open -= 1;
+      throw error;
+    }
+  }
+
+  #begun(call: OpenCall | undefined, { result }: Posted): Call {
+    if (call === undefined) throw new AgentError('CLOSED');
+    result.delivered.then(call.delivered.resolve, call.delivered.reject);
+    this.#startTimer(call);
+    return this.#faceOf(call);
+  }
+
+  /** Those that have not ended, and those whose answers were not read, the oldest first. */
+  list(): Call[] {
+    const calls = [...this.#calls.values()].filter(({ row }) => !row.isStream);
+    return calls.toSorted((a, b) => a.row.sentMs - b.row.sentMs).map((call) => this.#faceOf(call));
+  }
+
+  /** One of them; throws UNKNOWN_CALL. */
+  byId(id: string): Call {
+    const call = this.#calls.get(id);
+    if (call === undefined || call.row.isStream) throw new AgentError('UNKNOWN_CALL');
+    return this.#faceOf(call);
+  }
+
+  /**
+   * Writes what a message means for our requests; returns whether it was an answer, which no handler
+   * sees.
+   */
+  stage(tx: StoreTransaction, { body, content, peer, repeated }: Received): boolean {
+    if (repeated) return false;
+    if (body.kind === 'outcome') {
+      for (const outcome of body.outcomes) this.#stageOutcome(tx, outcome, peer);
+      return false;
+    }
+    const id = body.kind === 'application' ? replyToOf(body.payload) : null;
+    if (id === null || body.kind !== 'application') return false;
+    const call = this.#find(id, peer);
+    if (call === null) return readEnd(body.payload) !== null;
+    const atMs = this.#parts.context.runtime.now();
+    this.#stageEnd(tx, call, { atMs, body: content.body, code: '', message: '' });
+    return true;
+  }
+
+  #stageOutcome(tx: StoreTransaction, { msgId, state, reason }: Outcome, peer: Peer): void {
+    const call = this.#find(toHex(msgId), peer);
+    if (call === null || state === 'handled' || state === 'held') return;
+    const atMs = this.#parts.context.runtime.now();
+    const code: AgentErrorCode = OUTCOME_CODES[state];
+    this.#stageEnd(tx, call, { atMs, body: null, code, message: reason });
+  }
+
+  /** A second end of one call counts as little as one that comes too late. */
+  #stageEnd(tx: StoreTransaction, call: OpenCall, end: CallEnd): void {
+    if (call.row.end !== null || this.#staged.has(call.id)) return;
+    const row = { ...call.row, end };
+    tx.put(ROW.call(call.id), encodeCallRow(row));
+    this.#staged.set(call.id, row);
+  }
+
+  /** What was staged is committed. */
+  follow(received: Received): void {
+    const { body, peer, repeated } = received;
+    if (repeated) return;
+    if (body.kind === 'outcome') {
+      for (const { msgId } of body.outcomes) this.#applyStaged(toHex(msgId));
+    } else if (body.kind === 'application') {
+      this.#followReply(received, body.payload);
+    } else if (body.kind === 'callFrames') {
+      for (const frame of body.frames) this.#onFrame(frame, peer);
+    }
+  }
+
+  #followReply({ content, peer }: Received, payload: JsonObject): void {
+    const id = replyToOf(payload);
+    if (id === null) return;
+    const { context, deliveries } = this.#parts;
+    const end = readEnd(payload);
+    if (this.#find(id, peer) === null) {
+      const orphan = { id: toHex(content.msgId), peer: peer.name, replyTo: id };
+      if (end !== null) context.events.emit('orphanReply', orphan);
+      return;
+    }
+    this.#applyStaged(id);
+    if (end === null) return;
+    // A callee that knows calls says with its answer that it has handled the request.
+    const msgId = fromHex(id);
+    const told = [peer.identity.aid, ...peer.formerly];
+    deliveries.ended(told, peer.name, { msgId, state: 'handled', reason: '' });
+  }
+
+  #applyStaged(id: string): void {
+    const row = this.#staged.get(id);
+    const call = this.#calls.get(id);
+    this.#staged.delete(id);
+    if (row === undefined || call === undefined) return;
+    call.row = row;
+    this.#settle(call);
+  }
+
+  #onFrame({ callId, what, data }: CallFrame, peer: Peer): void {
+    const call = this.#find(toHex(callId), peer);
+    if (call === null || call.row.end !== null || what !== CALL_FRAME.progress) return;
+    try {
+      const told = decodePayload(data);
+      call.onProgress?.(told['value'] ?? null);
+    } catch (error) {
+      // A callee that says nonsense, or a listener that fails: the answer still comes.
+      this.#parts.context.log.warn('progress not told', { peer: peer.name, error: String(error) });
+    }
+  }
+
+  /** What became of the request itself on its way. */
+  #onStep({ id, state, reason }: AgentEvents['outgoing']): void {
+    const call = this.#calls.get(id);
+    if (call === undefined) return;
+    if (state === 'delivered') call.delivered.resolve();
+    if (call.row.end !== null) return;
+    if (state === 'handled') this.#expectReply(call);
+    if (state !== 'expired' && state !== 'rejected') return;
+    const isLate = this.#parts.context.runtime.now() >= call.row.byMs;
+    const code = isAgentErrorCode(reason) ? reason : 'UNDELIVERED';
+    void this.#end(call, isLate ? 'DEADLINE' : code, isLate ? '' : (reason ?? ''));
+  }
+
+  /** Handled, and perhaps without an answer. */
+  #expectReply(call: OpenCall): void {
+    this.#parts.context.runtime.schedule(REPLY_GRACE_MS, () => {
+      if (!this.#stopped) void this.#end(call, 'NO_REPLY', '');
+    });
+  }
+
+  /** What has ended long ago and was never read is forgotten. */
+  sweep(): void {
+    const beforeMs = this.#parts.context.runtime.now() - AGENT_LIMITS.answerKeptMs;
+    for (const [id, { row }] of this.#calls) {
+      if (row.end === null || row.end.atMs > beforeMs) continue;
+      this.#calls.delete(id);
+      this.#parts.sweeper.delete(ROW.call(id));
+    }
+  }
+
+  /** Nobody is told of anything any more; the rows stay. */
+  stop(reason: AgentError): void {
+    if (this.#stopped) return;
+    this.#stopped = true;
+    for (const call of this.#calls.values()) {
+      call.cancelTimer?.();
+      call.release?.();
+      call.answer.reject(reason);
+      call.delivered.reject(reason);
+    }
+  }
+
+  #add(id: string, row: CallRow, onProgress: OpenCall['onProgress']): OpenCall {
+    const call: OpenCall = {
+      id,
+      row,
+      answer: Promise.withResolvers(),
+      delivered: Promise.withResolvers(),
+      isOpen: row.end === null,
+      isAwaited: false,
+      release: null,
+      cancelTimer: null,
+      onProgress,
+    };
+    for (const { promise } of [call.answer, call.delivered]) promise.catch(() => undefined);
+    this.#calls.set(id, call);
+    if (row.end === null) this.#open += 1;
+    return call;
+  }
+
+  #startTimer(call: OpenCall): void {
+    const { runtime } = this.#parts.context;
+    const delayMs = Math.max(0, call.row.byMs - runtime.now());
+    call.cancelTimer = runtime.schedule(delayMs, () => void this.#expire(call));
+  }
+
+  async #expire(call: OpenCall): Promise<void> {
+    if (!(await this.#end(call, 'DEADLINE', ''))) return;
+    await this.#parts.withdraw(call.row.envelopeId, new AgentError('CANCELLED'));
+  }
+
+  async #cancel(call: OpenCall, reason: string): Promise<void> {
+    if (!(await this.#end(call, 'CANCELLED', reason))) return;
+    const { envelopeId, to } = call.row;
+    if (await this.#parts.withdraw(envelopeId, new AgentError('CANCELLED'))) return;
+    await this.#parts.tell(to, cancelDraft(call.id, reason));
+  }
+
+  /** Ends a call by our own decision; false if something else has ended it before. */
+  async #end(call: OpenCall, code: AgentErrorCode, message: string): Promise<boolean> {
+    const { context } = this.#parts;
+    if (this.#stopped || context.store.failure !== null) return false;
+    return context.peers.run(toHex(call.row.to), async () => {
+      if (call.row.end !== null || this.#stopped) return false;
+      const end = { atMs: context.runtime.now(), body: null, code, message };
+      const row = { ...call.row, end };
+      const tx = context.transaction();
+      tx.put(ROW.call(call.id), encodeCallRow(row));
+      await tx.commit();
+      call.row = row;
+      this.#settle(call);
+      return true;
+    });
+  }
+
+  /** Its end is durable: whoever waits is told. */
+  #settle(call: OpenCall): void {
+    const { end, peer } = call.row;
+    if (end === null) return;
+    if (call.isOpen) this.#open -= 1;
+    call.isOpen = false;
+    call.cancelTimer?.();
+    call.release?.();
+    call.cancelTimer = null;
+    call.release = null;
+    // A callee that answers has the request, whatever was heard of that.
+    if (end.body !== null) call.delivered.resolve();
+    const outcome = outcomeOf(peer, end);
+    if ('error' in outcome) call.answer.reject(outcome.error);
+    else call.answer.resolve(outcome.value);
+    if (call.isAwaited) this.#read(call);
+  }
+
+  #read({ id }: OpenCall): void {
+    if (this.#stopped || !this.#calls.delete(id)) return;
+    this.#parts.sweeper.delete(ROW.call(id));
+  }
+
+  #find(id: string, { identity, formerly }: Peer): OpenCall | null {
+    const call = this.#calls.get(id);
+    if (call === undefined) return null;
+    const theirs = [identity.aid, ...formerly];
+    return theirs.some((aid) => equalBytes(aid, call.row.to)) ? call : null;
+  }
+
+  #faceOf(call: OpenCall): Call {
+    const { context } = this.#parts;
+    return new Call({
+      id: call.id,
+      peer: call.row.peer,
+      deadline: new Date(call.row.byMs),
+      delivered: call.delivered.promise,
+      answer: call.answer.promise,
+      isOpen: () => call.row.end === null,
+      awaited: () => {
+        call.isAwaited = true;
+        if (call.row.end !== null) this.#read(call);
+        else if (!this.#stopped) call.release ??= context.keepAlive.hold();
+      },
+      cancel: (reason) => this.#cancel(call, reason),
+    });
+  }
+}

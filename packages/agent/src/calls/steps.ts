@@ -1,0 +1,49 @@
+/**
+ * Steps of a request whose results outlive a crash. Owns their rows; they go when the request is
+ * answered.
+ */
+import { decodePayload, encodePayload } from '@agentmesh/protocol';
+import type { JsonValue } from '@agentmesh/protocol';
+import { AgentError } from '../ground/errors.js';
+import { KEY_LENGTH } from '../message/ask.js';
+import { ROW } from '../store/row-keys.js';
+import type { AgentStore } from '../store/store.js';
+
+/** Steps of one request. */
+export class Steps {
+  readonly #store: AgentStore;
+  readonly #id: string;
+  /** Steps under way: two of one key are one. */
+  readonly #running = new Map<string, Promise<unknown>>();
+
+  constructor(store: AgentStore, id: string) {
+    this.#store = store;
+    this.#id = id;
+  }
+
+  /** The step's result: stored, if it has run before. Throws BAD_OPTION or BAD_PAYLOAD. */
+  async once<T>(key: string, step: () => T | Promise<T>): Promise<T> {
+    if (typeof key !== 'string' || key === '' || key.length > KEY_LENGTH) {
+      throw new AgentError('BAD_OPTION', `key of a step: 1 to ${KEY_LENGTH} characters`);
+    }
+    const running = this.#running.get(key);
+    if (running !== undefined) return running as Promise<T>;
+    const run = this.#run(key, step);
+    this.#running.set(key, run);
+    try {
+      return await run;
+    } finally {
+      this.#running.delete(key);
+    }
+  }
+
+  async #run<T>(key: string, step: () => T | Promise<T>): Promise<T> {
+    const row = ROW.step(this.#id, key);
+    const stored = await this.#store.get(row);
+    if (stored !== null) return decodePayload(stored)['value'] as T;
+    const value = await step();
+    const json = value === undefined ? {} : { value: value as JsonValue };
+    await this.#store.commit([{ put: row, value: encodePayload(json) }]);
+    return value;
+  }
+}

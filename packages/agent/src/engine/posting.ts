@@ -1,0 +1,47 @@
+/**
+ * The way of a message of the application into the outbox: whether anything can be said now, and
+ * what its sender waits for. Owns these checks; the commit is `sending`'s.
+ */
+import { AgentError } from '../ground/errors.js';
+import type { SendOptions, SendResult } from '../message/message.js';
+import { ttlMsOf, whenAccepted } from '../sending/post.js';
+import type { Post, Posted } from '../sending/post.js';
+import type { Engine } from './engine.js';
+
+/** Throws where nothing can be said to this peer: NO_HUB, CLOSED, BACKPRESSURE or an end. */
+export function assertMaySend({ context, hub, transmitter }: Engine, to: Uint8Array): void {
+  context.assertRunning();
+  if (hub === null) throw new AgentError('NO_HUB');
+  if (hub.link.ended !== null) throw hub.link.ended;
+  if (transmitter.isFullFor(to)) throw new AgentError('BACKPRESSURE');
+}
+
+/** Commits a message to a peer who is one already. */
+export async function post(engine: Engine, to: Uint8Array, message: Post): Promise<Posted> {
+  assertMaySend(engine, to);
+  return engine.sender.post(to, message);
+}
+
+/** Sends a body; resolves when the hub has it durably, or as its options say. */
+export async function send(
+  engine: Engine,
+  to: Uint8Array,
+  body: Uint8Array,
+  options: SendOptions,
+): Promise<SendResult> {
+  if (options.signal?.aborted === true) {
+    throw new AgentError('CANCELLED', undefined, options.signal.reason);
+  }
+  const posted = await post(engine, to, { body, ttlMs: ttlMsOf(options) });
+  const { context, transmitter } = engine;
+  return whenAccepted(posted, options, {
+    runtime: context.runtime,
+    withdraw: (envelopeId, reason) => transmitter.withdraw(envelopeId, reason),
+  });
+}
+
+/** Answers a message; resolves when the answer is committed, however long the hub takes. */
+export async function reply(engine: Engine, to: Uint8Array, body: Uint8Array): Promise<SendResult> {
+  const { result } = await post(engine, to, { body });
+  return result;
+}

@@ -1,0 +1,129 @@
+/**
+ * What a received message leaves here with its commit: a row for the handlers, the end of a request
+ * of ours, a word to its sender, or nothing. Owns this choice; handlers are `dispatcher`'s, requests
+ * of ours `calls`'.
+ */
+import { CALL_FRAME, toHex } from '@agentmesh/crypto';
+import type { OutgoingCalls } from '../calls/outgoing-calls.js';
+import type { RequestServer } from '../calls/request-server.js';
+import type { AgentContext } from '../agent-context.js';
+import type { Received } from '../conversation/judge.js';
+import { AgentError } from '../ground/errors.js';
+import { readAsk } from '../message/ask.js';
+import { encodeInboxRow } from '../message/inbox.js';
+import type { InboxRow } from '../message/inbox.js';
+import type { Ending, Owed } from '../owed/owed.js';
+import type { StoreTransaction } from '../store/store-transaction.js';
+import type { Dispatcher } from './dispatcher.js';
+import type { InboxEntry, Waiting } from './waiting-messages.js';
+
+const UNSUPPORTED: Ending = { state: 'unsupported', reason: '' };
+const CANCELLED: Ending = { state: 'cancelled', reason: '' };
+/** Requests that were cancelled before they came: a retry may turn the order. */
+const EARLY = 1_024;
+
+/** The door behind the receiver. */
+export class Intake {
+  readonly #context: AgentContext;
+  readonly #dispatcher: Dispatcher;
+  readonly #owed: Owed;
+  readonly #calls: OutgoingCalls;
+  readonly #server: RequestServer;
+  /** Requests that are being cancelled with what told it. */
+  readonly #cancelled = new Set<Waiting>();
+  /** By sender and id. */
+  readonly #early = new Set<string>();
+
+  constructor(parts: {
+    readonly context: AgentContext;
+    readonly dispatcher: Dispatcher;
+    readonly owed: Owed;
+    readonly calls: OutgoingCalls;
+    readonly server: RequestServer;
+  }) {
+    this.#context = parts.context;
+    this.#dispatcher = parts.dispatcher;
+    this.#owed = parts.owed;
+    this.#calls = parts.calls;
+    this.#server = parts.server;
+  }
+
+  /**
+   * Writes what a message leaves; returns the key of its inbox row, null if no handler sees it.
+   * Throws INBOX_FULL where its sender has filled its share.
+   */
+  stage(tx: StoreTransaction, received: Received, row: InboxRow): string | null {
+    const { body, repeated } = received;
+    if (repeated || this.#calls.stage(tx, received)) return null;
+    if (body.kind === 'callFrames') this.#stageCancels(tx, received);
+    if (body.kind === 'unsupported') this.#stageEnding(tx, row, UNSUPPORTED);
+    if (body.kind !== 'application') return null;
+    if (this.#early.delete(earlyKey(row.from, received.content.msgId))) {
+      this.#stageEnding(tx, row, CANCELLED);
+      return null;
+    }
+    this.#dispatcher.reserve(row);
+    const key = this.#context.logs.nextKey('inbox');
+    tx.put(key, encodeInboxRow(row));
+    return key;
+  }
+
+  /** What was staged is committed. */
+  follow(received: Received): void {
+    const { body, repeated, peer } = received;
+    if (repeated) return;
+    this.#calls.follow(received);
+    if (body.kind === 'unsupported' || body.kind === 'callFrames') {
+      this.#owed.outcomesDue(peer.identity.aid);
+    }
+    const cancelled = [...this.#cancelled];
+    this.#cancelled.clear();
+    for (const item of cancelled) this.#forget(item);
+  }
+
+  #forget(item: Waiting): void {
+    const { request } = item.entry;
+    this.#dispatcher.cancel(item, new AgentError('CANCELLED'));
+    if (request !== null) void this.#server.dropSteps(request.id);
+  }
+
+  #stageEnding(tx: StoreTransaction, row: InboxRow, ending: Ending): void {
+    const key = this.#context.logs.nextKey('inbox');
+    for (const owed of this.#owed.rowsOf(key, row, ending)) tx.write(owed);
+  }
+
+  /** Its row goes with the commit that tells it, so a crash does not bring it back. */
+  #stageCancels(tx: StoreTransaction, { body, peer }: Received): void {
+    if (body.kind !== 'callFrames') return;
+    const { aid } = peer.identity;
+    for (const { what, callId } of body.frames) {
+      if (what !== CALL_FRAME.cancel) continue;
+      const item = this.#dispatcher.findRequest(aid, toHex(callId));
+      if (item === null) this.#remember(earlyKey(aid, callId));
+      else if (!this.#cancelled.has(item)) this.#stageCancel(tx, item);
+    }
+  }
+
+  #stageCancel(tx: StoreTransaction, item: Waiting): void {
+    const { key, row } = item.entry;
+    this.#cancelled.add(item);
+    tx.delete(key);
+    for (const owed of this.#owed.rowsOf(key, row, CANCELLED)) tx.write(owed);
+  }
+
+  #remember(key: string): void {
+    this.#early.add(key);
+    const [oldest] = this.#early;
+    if (this.#early.size > EARLY && oldest !== undefined) this.#early.delete(oldest);
+  }
+}
+
+/** What a message asks, if it is a request. */
+export function requestIn({ body, content }: Received): InboxEntry['request'] {
+  const ask = body.kind === 'application' ? readAsk(body.payload) : null;
+  return ask === null ? null : { id: toHex(content.msgId), ask };
+}
+
+function earlyKey(from: Uint8Array, msgId: Uint8Array): string {
+  return `${toHex(from)}/${toHex(msgId)}`;
+}
