@@ -7,6 +7,7 @@ import { join } from 'node:path';
 
 import { describe, expect, test } from '@jest/globals';
 
+import { floorPlans } from './floors.js';
 import { root } from './workspace.js';
 
 const map = readFileSync(join(root, 'docs', 'architecture.md'), 'utf8');
@@ -32,6 +33,16 @@ describe('docs/architecture.md', () => {
     const paths = foldersIn('packages', 'agent', 'src').map((name) => `packages/agent/src/${name}`);
     expect(missingIn(map, paths)).toEqual([]);
     expect(paths.length).toBeGreaterThan(10);
+  });
+
+  test('shows the floors of the agent in the order that scripts/test/floors.ts pins', () => {
+    const table = map.slice(map.indexOf('| Floor'), map.indexOf('## The path of a message'));
+    const shown = [...table.matchAll(/^\| `packages\/agent\/src\/([\w-]+)/gm)].map(
+      ([, name]) => name,
+    );
+    const pinned = (floorPlans['@agentmesh/agent'] ?? []).flatMap(({ holds }) => holds);
+    const inner = pinned.filter((name) => !['index', 'node', 'stopped-agent'].includes(name));
+    expect(shown).toEqual(inner);
   });
 
   test('this check can fail: a folder that the map lacks is seen', () => {

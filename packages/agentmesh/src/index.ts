@@ -1,5 +1,5 @@
 /**
- * The public door of `agentmesh`, the umbrella package: what a newcomer imports.
+ * The public entry of `agentmesh`, the umbrella package: what a newcomer imports.
  * It owns nothing: each name comes from the layer that defines it.
  *
  * Left out: hub storage, frames, and the functions that agents are made of. They are in

@@ -1,5 +1,5 @@
 /**
- * The public door of `@agentmesh/contract`: contracts between agents, their types and their checks.
+ * The public entry of `@agentmesh/contract`: contracts between agents, their types and their checks.
  * Pure values: both sides can share one without installing an agent.
  */
 

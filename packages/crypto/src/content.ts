@@ -1,5 +1,5 @@
 /**
- * What is inside the encryption (protocol.md §2.6): identity of the message, its place in the
+ * What is inside the encryption (protocol.md §2.6): identity of the message, its number in the
  * conversation, names and body. Owns the binary layout of the content and of the bodies of
  * receipts and retry requests; the JSON of application bodies is `@agentmesh/protocol`'s.
  */

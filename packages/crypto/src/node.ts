@@ -1,5 +1,5 @@
 /**
- * The door `@agentmesh/crypto/node`: what needs a disk. Owns the list of names and nothing else.
+ * The entry `@agentmesh/crypto/node`: what needs a disk. Owns the list of names and nothing else.
  * Not exported on purpose: the file's format, and reading or writing of arbitrary private files.
  */
 export { createKeyFile, loadKeyFile, loadOrCreateKeyFile } from './keys-at-rest.js';

@@ -1,5 +1,5 @@
 /**
- * Door `@agentmesh/crypto/verify`: what can be done with public keys alone, and all that a hub may
+ * Entry `@agentmesh/crypto/verify`: what can be done with public keys alone, and all that a hub may
  * use of this package. From here no module is reachable that could decrypt a message.
  */
 export { ready } from './sodium.js';

@@ -1,6 +1,6 @@
 /**
- * `@agentmesh/hub-client`: an agent's way to a hub on the network. Not exported on purpose: lines,
- * transports and back-off, which are how it keeps the connection.
+ * `@agentmesh/hub-client`: connects agents to a hub on the network. Not exported on purpose:
+ * connections, transports and back-off, which are how it stays connected.
  */
 export { NetworkHub } from './network-hub.js';
 export type { NetworkHubOptions } from './options.js';

@@ -1,10 +1,10 @@
 /**
  * Envelopes that were stored a moment ago and wait in memory for room on their connection, so that
- * they need not be read again. Owns one connection's line of them and the bound over all of a hub;
- * who does not fit into it is read from the store when its turn comes.
+ * they need not be read again. Owns the envelopes of one connection and the limit over all of a
+ * hub; an envelope that exceeds it is read from the store when its turn comes.
  */
 
-/** What an envelope takes beside its blob, roughly: many small ones are bounded too. */
+/** What an envelope takes in addition to its blob, roughly: many small ones are limited too. */
 const ENVELOPE_BYTES = 512;
 
 /** Bytes that all connections of a hub may hold, and one of them. */
@@ -29,10 +29,10 @@ export class HeldBytes {
   }
 }
 
-/** One connection's line, in the order of the queue. */
+/** The held envelopes of one connection, in the order of the queue. */
 export class HeldEnvelopes<T extends { readonly seq: number; readonly blob: Uint8Array }> {
   readonly #shared: HeldBytes;
-  #line: T[] = [];
+  #waiting: T[] = [];
   #bytes = 0;
 
   constructor(shared: HeldBytes) {
@@ -40,24 +40,24 @@ export class HeldEnvelopes<T extends { readonly seq: number; readonly blob: Uint
   }
 
   get first(): T | undefined {
-    return this.#line[0];
+    return this.#waiting[0];
   }
 
   get lastSeq(): number | undefined {
-    return this.#line.at(-1)?.seq;
+    return this.#waiting.at(-1)?.seq;
   }
 
-  /** False if there is no place: then it is not held. */
+  /** False if there is no room: then it is not held. */
   add(envelope: T): boolean {
     const bytes = sizeOf(envelope);
     if (!this.#shared.take(bytes, this.#bytes)) return false;
-    this.#line.push(envelope);
+    this.#waiting.push(envelope);
     this.#bytes += bytes;
     return true;
   }
 
   dropFirst(): void {
-    const first = this.#line.shift();
+    const first = this.#waiting.shift();
     if (first === undefined) return;
     this.#bytes -= sizeOf(first);
     this.#shared.give(sizeOf(first));
@@ -65,7 +65,7 @@ export class HeldEnvelopes<T extends { readonly seq: number; readonly blob: Uint
 
   clear(): void {
     this.#shared.give(this.#bytes);
-    this.#line = [];
+    this.#waiting = [];
     this.#bytes = 0;
   }
 }

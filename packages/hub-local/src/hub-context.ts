@@ -21,7 +21,7 @@ export interface HubTraffic {
   readonly fromName: string;
   /** Name of the recipient if it is connected, else its address. */
   readonly toName: string;
-  /** Place in the recipient's queue. */
+  /** Position in the recipient's queue. */
   readonly seq: number;
   readonly tsMs: number;
   /** As opaque to the hub as to anyone without the keys. */

@@ -1,5 +1,5 @@
 /**
- * The public door of `@agentmesh/hub-local`: the hub for one process, the router that every hub is
+ * The public entry of `@agentmesh/hub-local`: the hub for one process, the router that every hub is
  * made of, and the contract of its storage. It cannot decrypt: nothing of the secret side of
  * `@agentmesh/crypto` is reachable from here.
  */

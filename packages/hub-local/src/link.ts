@@ -1,5 +1,5 @@
 /**
- * What a transport is to the hub: a place to put frames. Owns the interface only; sockets and the
+ * What a transport is to the hub: where frames go. Owns the interface only; sockets and the
  * in-process connection implement it.
  */
 import type { ChannelBinding, HubFrame } from '@agentmesh/protocol';

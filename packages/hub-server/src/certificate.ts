@@ -27,7 +27,7 @@ export function createCertificate(nowMs: number): Promise<TlsIdentity> {
 }
 
 /**
- * The certificate kept in a folder; made at the first start, and anew when it has run out.
+ * The certificate kept in a folder; created at the first start, and again when it has expired.
  * BAD_CERTIFICATE for a file that TLS cannot use, UNSAFE_FILE for one that others could change.
  */
 export async function loadOrCreateCertificate(folder: string, nowMs: number): Promise<TlsIdentity> {

@@ -1,5 +1,5 @@
 /**
- * The public door of `@agentmesh/hub-server`: the hub as a network server and its durable store.
+ * The public entry of `@agentmesh/hub-server`: the hub as a network server and its durable store.
  * It cannot decrypt: nothing of the secret side of `@agentmesh/crypto` is reachable from here.
  */
 

@@ -1,6 +1,6 @@
 /**
- * The door `@agentmesh/hub-server/jetstream`: a store that many hubs share, in NATS JetStream.
- * A door of its own, so that a hub with SQLite loads nothing of NATS.
+ * The entry `@agentmesh/hub-server/jetstream`: a store that many hubs share, in NATS JetStream.
+ * A separate entry, so that a hub with SQLite loads nothing of NATS.
  */
 export { JetStreamHubStore } from './jetstream/jetstream-hub-store.js';
 export type { JetStreamHubStoreOptions } from './jetstream/jetstream-hub-store.js';

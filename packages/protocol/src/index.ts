@@ -1,5 +1,5 @@
 /**
- * The public door of `@agentmesh/protocol`: the Hub interface, hub frames, their codecs, error
+ * The public entry of `@agentmesh/protocol`: the Hub interface, hub frames, their codecs, error
  * codes and limits, and what a hub verifies. It does not know sockets, storage or agents.
  *
  * Left inside: the zod schemas of single fields and frames, and the JSON scanner.

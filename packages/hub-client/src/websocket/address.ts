@@ -1,5 +1,5 @@
 /**
- * What both kinds of WebSocket client share (hub.md §2, §3): where a hub's door is, and that the TLS
+ * What both kinds of WebSocket client share (hub.md §2, §3): where a hub is, and that the TLS
  * inside `wss:` is out of sight, so that its channel binding is type 2 and both sides must have
  * agreed to that. No socket here.
  */
@@ -7,7 +7,7 @@ import { NO_CHANNEL_BINDING } from '@agentmesh/protocol';
 import type { ChannelBinding } from '@agentmesh/protocol';
 import type { HubAddress } from '../transport.js';
 
-/** The URL of a hub's WebSocket door. */
+/** The URL at which a hub accepts WebSockets. */
 export function webSocketUrl({ host, port, secure }: HubAddress): string {
   const bracketed = host.includes(':') ? `[${host}]` : host;
   return `${secure ? 'wss' : 'ws'}://${bracketed}:${port}/ws`;

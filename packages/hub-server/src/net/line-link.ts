@@ -1,5 +1,5 @@
 /**
- * Frames over a stream socket, one per line: the rim between `HubCore` and TCP or TLS.
+ * Frames over a stream socket, one per line: between `HubCore` and TCP or TLS.
  * Owns batching (one write per turn of the loop), back-pressure both ways and the ending; framing
  * is `line-splitter`, the meaning of frames is the core's.
  */

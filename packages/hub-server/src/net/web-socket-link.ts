@@ -1,5 +1,5 @@
 /**
- * Frames over a WebSocket, one per text message: the rim between `HubCore` and browsers.
+ * Frames over a WebSocket, one per text message: between `HubCore` and browsers.
  * Owns batching, back-pressure and the bounds that `ws` does not have; the WebSocket protocol
  * itself is `ws`.
  */
@@ -15,7 +15,7 @@ import type { Holder } from './memory-budget.js';
 
 const PAUSE_BYTES = 512 * 1024;
 const LINGER_MS = 5_000;
-/** Pings of the WebSocket protocol in a quarter of a second, which `ws` answers by itself: clients need one in a while. */
+/** Pings of the WebSocket protocol in a quarter of a second. `ws` answers them; clients need few. */
 const PINGS_PER_TICK = 10;
 /** One reading of the socket may hold several whole messages beside an unfinished one. */
 const READING_BYTES = 64 * 1024;

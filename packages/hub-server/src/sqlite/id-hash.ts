@@ -1,8 +1,8 @@
 /**
  * A keyed hash of (sender, envelope id) for tables in memory and on disk.
  * Owns a multilinear hash over the 32-bit prime field: for any two different inputs both halves
- * collide with a probability of about 2^-64 over the choice of the key, so a sender who picks ids
- * cannot aim at one place of a table. No security rests on it beyond that.
+ * collide with a probability of about 2^-64 over the choice of the key, so a sender that picks ids
+ * cannot aim at one slot of a table. No security rests on it beyond that.
  */
 
 const PRIME = 4294967291;

@@ -19,7 +19,7 @@ export interface RememberedEntry {
   readonly seq: number;
   /** When the envelope's own time is over. */
   readonly expiresMs: number;
-  /** When the id may be used anew. */
+  /** When the id may be used again. */
   readonly untilMs: number;
 }
 

@@ -7,7 +7,7 @@ import { AgentMeshError } from '@agentmesh/protocol';
 interface StoreErrorRule {
   readonly retryable: boolean;
   readonly message: string;
-  /** Nothing can be trusted any more until the file is opened anew. */
+  /** Nothing can be trusted any more until the file is opened again. */
   readonly fatal: boolean;
 }
 
