@@ -6,7 +6,7 @@
  *
  *   connecting -> up <-> down -> closed
  */
-import { isFinal, ProtocolError, SteadyClock } from '@agentmesh/protocol';
+import { isFinal, Pace, ProtocolError, SteadyClock } from '@agentmesh/protocol';
 import type {
   AgentMeshError,
   AgentPage,
@@ -65,6 +65,8 @@ const REPEATED_AFTER: ReadonlySet<string> = new Set([
   'SHUTTING_DOWN',
 ]);
 
+/** Requests that may wait for a connection: as many as an agent keeps unsent. */
+const MOST_WAITING = 10_000;
 /** What keeps a line down that is more than an address out of reach. */
 const TOLD: ReadonlySet<string> = new Set(['HUB_UNPROVEN']);
 
@@ -80,6 +82,8 @@ export class HubLine implements HubConnection {
   #end: { readonly error: AgentMeshError | null } | null = null;
   #stopTicking: (() => void) | null = null;
   #stopWaiting: (() => void) | null = null;
+  /** The hub counts over all connections of an agent, and so do we. */
+  readonly #pace = new Pace();
   /** Calls off the attempt that is under way. */
   readonly #calledOff = new AbortController();
   #attempt = 0;
@@ -156,6 +160,7 @@ export class HubLine implements HubConnection {
       settings,
       host,
       credentials: { ...shown, sign: (bytes) => credentials.sign(bytes) },
+      pace: this.#pace,
       signal: this.#calledOff.signal,
       events: {
         deliver: (delivery) => this.#tell(() => events.deliver(delivery)),
@@ -285,6 +290,7 @@ export class HubLine implements HubConnection {
         throw this.#end.error ?? new ProtocolError('CONNECTION_LOST', { detail: 'closed by us' });
       }
       const left = deadline - this.#steady.now();
+      if (this.#waiting.size >= MOST_WAITING) throw tooManyWait();
       if (left <= 0) throw new ProtocolError('TIMEOUT', { detail: 'no connection to the hub' });
       await new Promise<void>((resolve) => {
         const cancel = this.#options.host.after(left, resolve);
@@ -357,4 +363,11 @@ export class HubLine implements HubConnection {
     this.#finish(null);
     await channel?.close();
   }
+}
+
+function tooManyWait(): ProtocolError {
+  return new ProtocolError('RATE_LIMITED', {
+    message: `Too many requests wait for the hub (${MOST_WAITING}): wait for some of them`,
+    retryAfterMs: 1_000,
+  });
 }

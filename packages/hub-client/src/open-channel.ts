@@ -4,7 +4,7 @@
  * decision.
  */
 import { AgentMeshError, HubChannel, PROTOCOL_LIMITS } from '@agentmesh/protocol';
-import type { HubChannelOptions, HubCredentials } from '@agentmesh/protocol';
+import type { HubChannelOptions, HubCredentials, Pace } from '@agentmesh/protocol';
 import { connectionLost, noAnswer, unreachable } from './connection-errors.js';
 import type { ClientHost } from './host.js';
 import type { NetworkHubSettings } from './options.js';
@@ -17,6 +17,8 @@ export interface ChannelRequest {
   readonly host: ClientHost;
   readonly credentials: HubCredentials;
   readonly events: HubChannelOptions['events'];
+  /** What the agent has spent of the hub's rates. */
+  readonly pace: Pace;
   /** Calls the attempt off. */
   readonly signal: AbortSignal;
 }
@@ -52,7 +54,7 @@ export async function openChannel(request: ChannelRequest): Promise<ChannelResul
 function channelOver(
   transport: Transport,
   inbound: Inbound,
-  { address, settings, host, credentials, events, signal }: ChannelRequest,
+  { address, settings, host, credentials, events, pace, signal }: ChannelRequest,
 ): Promise<HubChannel> {
   const channel = new HubChannel({
     credentials,
@@ -62,6 +64,8 @@ function channelOver(
     random: host.random,
     transport,
     requestTimeoutMs: settings.requestTimeoutMs,
+    pace,
+    after: (delayMs, task) => host.after(delayMs, task),
   });
   inbound.join(channel);
   const { authenticationMs: waitMs } = settings.patience;

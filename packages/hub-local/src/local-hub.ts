@@ -107,6 +107,7 @@ export class LocalHub implements Hub {
       clock,
       random,
       transport,
+      after: (delayMs: number, task: () => void) => this.#after(delayMs, task),
     };
     const channel = new HubChannel(options);
     this.#join(core, loopback, channel);
@@ -220,6 +221,14 @@ export class LocalHub implements Hub {
       },
     });
     return this.#core;
+  }
+
+  #after(delayMs: number, task: () => void): () => void {
+    const stop = this.#host.every(Math.max(1, delayMs), () => {
+      stop();
+      task();
+    });
+    return stop;
   }
 
   #loopback(): Loopback {

@@ -24,7 +24,11 @@ import type {
   PrekeyUpload,
 } from './hub.js';
 import { PROTOCOL_LIMITS } from './limits.js';
+import { Pace } from './pace.js';
 import { PendingReplies } from './pending-replies.js';
+import { costOf, waitOf } from './request-cost.js';
+import type { Numbered } from './request-cost.js';
+import { RequestQueue } from './request-queue.js';
 import { SteadyClock } from './steady-clock.js';
 
 /** What a channel needs. */
@@ -37,8 +41,12 @@ export interface HubChannelOptions {
   readonly clock: Clock;
   readonly random: RandomSource;
   readonly transport: ChannelTransport;
-  /** How long a request waits for its reply. */
+  /** How long a request may wait to leave, and then for its reply. */
   readonly requestTimeoutMs?: number | undefined;
+  /** What the agent has spent of the hub's rates on earlier connections. */
+  readonly pace?: Pace | undefined;
+  /** Runs a task once; the returned function calls it off. By default requests wait for `tick`. */
+  readonly after?: ((delayMs: number, task: () => void) => () => void) | undefined;
 }
 
 /** What carries the frames. Neither method may throw or call back at once. */
@@ -53,12 +61,6 @@ const REQUEST_TIMEOUT_MS = 30_000;
 /** News that may wait for {@link HubChannel.start}: more than a hub has to say in that moment. */
 const HELD_NEWS = 10_000;
 
-/** A request, all but its number. */
-type Numbered = RequestFrame extends infer F
-  ? F extends { id: number }
-    ? Omit<F, 'id'>
-    : never
-  : never;
 type ReplyOf<T extends ReplyFrame['type']> = Extract<ReplyFrame, { type: T }>;
 type Push = Extract<HubFrame, { type: 'deliver' | 'notice' }>;
 
@@ -70,6 +72,8 @@ export class HubChannel implements HubConnection {
   readonly #steady: SteadyClock;
   readonly #pending: PendingReplies;
   readonly #handshake: ClientHandshake;
+  readonly #queue: RequestQueue;
+  readonly #timeoutMs: number;
   readonly #opening = Promise.withResolvers<HubSession>();
   readonly #gone = Promise.withResolvers<void>();
   /** What the hub may still push. */
@@ -91,7 +95,10 @@ export class HubChannel implements HubConnection {
   constructor(options: HubChannelOptions) {
     this.#options = options;
     this.#steady = new SteadyClock(options.clock);
-    this.#pending = new PendingReplies(options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS);
+    this.#timeoutMs = options.requestTimeoutMs ?? REQUEST_TIMEOUT_MS;
+    this.#pending = new PendingReplies(this.#timeoutMs);
+    const { pace = new Pace(), after } = options;
+    this.#queue = new RequestQueue({ pace, after, now: () => this.#steady.now() });
     this.#handshake = new ClientHandshake(options);
     this.#heardMs = this.#steady.now();
     this.opened = this.#opening.promise;
@@ -135,6 +142,7 @@ export class HubChannel implements HubConnection {
     if (this.#closed) return;
     const nowMs = this.#steady.now();
     this.#pending.expire(nowMs);
+    this.#queue.run();
     const limit = this.#session === null ? 'authenticationMs' : 'silenceMs';
     if (nowMs - this.#heardMs > PROTOCOL_LIMITS[limit]) {
       return this.#fail(new ProtocolError(this.#session === null ? 'TIMEOUT' : 'IDLE'));
@@ -285,13 +293,33 @@ export class HubChannel implements HubConnection {
     if (!session.ok) return this.#fail(session.error);
     this.#authId = null;
     this.#session = session.value;
+    this.#queue.open(session.value.limits);
     this.#pingedMs = this.#heardMs;
     this.#opening.resolve(this.#session);
   }
 
-  async #request<T extends ReplyFrame['type']>(frame: Numbered, type: T): Promise<ReplyOf<T>> {
-    if (this.#closed || this.#session === null) throw new ProtocolError('CONNECTION_LOST');
-    return this.#ask({ ...frame, id: this.#pending.nextId() }, type);
+  /** Leaves within the rates of the hub. What it refuses for its rate all the same leaves again. */
+  #request<T extends ReplyFrame['type']>(frame: Numbered, type: T): Promise<ReplyOf<T>> {
+    const { promise, resolve, reject } = Promise.withResolvers<ReplyOf<T>>();
+    if (this.#closed || this.#session === null) {
+      reject(new ProtocolError('CONNECTION_LOST'));
+      return promise;
+    }
+    const cost = costOf(frame);
+    const deadlineMs = this.#steady.now() + this.#timeoutMs;
+    const start = (): void => {
+      const asked = this.#ask({ ...frame, id: this.#pending.nextId() }, type);
+      asked.then(resolve, failed).finally(() => this.#queue.answered(cost));
+    };
+    const request = { cost, deadlineMs, start, fail: reject };
+    const failed = (error: unknown): void => {
+      // A message that was refused keeps its order only if its sender decides what follows.
+      const waitMs = cost.kind === 'request' ? waitOf(error) : null;
+      if (waitMs === null) reject(error);
+      else this.#queue.again(request, waitMs);
+    };
+    this.#queue.enter(request);
+    return promise;
   }
 
   /** Registers before sending, so that no reply can be missed; rejects what cannot be encoded. */
@@ -319,6 +347,7 @@ export class HubChannel implements HubConnection {
     // A caller that closes before the opening need not wait for it.
     this.#opening.promise.catch(() => undefined);
     this.#opening.reject(reason);
+    this.#queue.end(reason);
     this.#pending.refuseAll(reason);
     this.#options.transport.close();
     if (this.#session !== null) this.#tellUs(() => this.#options.events.closed(why));

@@ -25,6 +25,8 @@ export type {
 // The client's end of one connection, without a socket.
 export { HubChannel } from './hub-channel.js';
 export type { ChannelTransport, HubChannelOptions } from './hub-channel.js';
+export { Pace } from './pace.js';
+export type { RequestCost } from './pace.js';
 
 // Errors, limits, versions.
 export {
