@@ -26,7 +26,7 @@ import type { Sender } from '../sending/sender.js';
 import type { Transmitter } from '../sending/transmitter.js';
 import { rowsUnder } from '../store/row-pages.js';
 
-/** Our own revocation, base64url: whoever has it can end this identity, and nothing else. */
+/** Our own revocation, base64url: its holder can end this identity, and nothing else. */
 export function ownRevocation({ self, runtime }: AgentContext, reason: RevocationReason): string {
   return toBase64Url(createRevocation(self.keyPair, { timeMs: runtime.now(), reason }));
 }

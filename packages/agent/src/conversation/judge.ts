@@ -167,7 +167,7 @@ async function open(context: JudgeContext, found: Found): Promise<Opened | Opene
   const result = unseal({ session, wire: incoming.blob, nowMs, random, maxSteps });
   if (result.ok) context.skips.spend(incoming.from, result.skippedOver);
   const repeats = !result.ok && result.error.code === 'DUPLICATE';
-  // Its header is authentic: whoever made it has the state of this session too.
+  // Its header is authentic: its sender has the state of this session too.
   if (repeats && context.isTaken(placeOf(message))) throw new AgentError('CLONE_OR_ROLLBACK');
   return accepted(result);
 }

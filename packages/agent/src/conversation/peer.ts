@@ -90,7 +90,7 @@ export interface Outgoing {
   /** Our epoch that these numbers belong to. */
   readonly epoch: number;
   readonly next: number;
-  /** He has everything up to here. */
+  /** The peer has everything up to here. */
   readonly acked: number;
   /** The last number that wants an acknowledgement: a message of the application. */
   readonly wanted: number;

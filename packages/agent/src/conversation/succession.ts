@@ -1,7 +1,7 @@
 /**
  * Whether an identity rightly follows another one (protocol.md §2.13): every link of the chain of
- * records is signed by the identity before it. Owns the judgement; records are asked for by
- * whoever calls, and what a hub serves is never more than a claim.
+ * records is signed by the identity before it. Owns the judgement; the caller
+ * requests the records, and what a hub serves is never more than a claim.
  */
 import { equalBytes, verifySuccessor } from '@agentmesh/crypto';
 import type { IdentityRecord, PublicIdentity } from '@agentmesh/crypto';

@@ -1,7 +1,7 @@
 /**
- * Many at once, or one alone: whoever speaks for an identity shares it, and the change to another
- * identity has it for itself (protocol.md §2.13). Owns the waiting only. Not to be taken again by
- * whoever shares it already.
+ * A lock that many share or one has alone: code that acts for an identity shares it, and a change
+ * of identity has it alone (protocol.md §2.13). Owns the waiting only. Code that shares it must not
+ * take it again.
  */
 export class SharedLock {
   #sharing = 0;

@@ -1,6 +1,6 @@
 /**
- * The allow list of an agent on the disk (protocol.md §2.12): whoever can write it decides whom the
- * agent trusts. Owns reading it and who may write it; what it says is `trust`'s.
+ * The allow list of an agent on the disk (protocol.md §2.12): a user who can write it decides whom
+ * the agent trusts. Owns reading it and who may write it; what it says is `trust`'s.
  */
 import { open } from 'node:fs/promises';
 import { AgentError } from '../ground/errors.js';

@@ -64,7 +64,7 @@ export class MessageStream implements AsyncIterableIterator<Message> {
     return this.#current !== null && isInside(this);
   }
 
-  /** No more messages; whoever waits for one is told. What the loop has it still may complete. */
+  /** No more messages; a loop that waits for one ends. It may still complete the one it has. */
   finish(): void {
     this.#ended = true;
     for (const { failed } of this.#offered.splice(0)) failed(leftBehind());

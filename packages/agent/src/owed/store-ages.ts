@@ -14,7 +14,7 @@ import type { Sender } from '../sending/sender.js';
 export class StoreAges {
   readonly #context: AgentContext;
   readonly #sender: Sender;
-  /** Our own is told once for each opening, whoever sees it. */
+  /** Our own is reported once for each opening. */
   #isTold = false;
 
   constructor(context: AgentContext, sender: Sender) {

@@ -1,7 +1,7 @@
 /**
  * How many new sessions are computed (protocol.md §2.8 step 4): a few a minute of one identity, and
- * so many a second of all. Owns the counting, and when whoever comes beyond it has its turn: turns
- * are given out in the order of arrival, and those who come again pay more, so that nobody keeps
+ * so many a second of all. Owns the counting, and whose turn comes next beyond it: turns
+ * are given out in the order of arrival, and peers that come again pay more, so that no peer keeps
  * newcomers out.
  */
 import { toHex } from '@agentmesh/crypto';
@@ -11,7 +11,7 @@ const MINUTE_MS = 60_000;
 const SECOND_MS = 1_000;
 /** A turn that is not taken for so long is forgotten. */
 const TURN_MS = MINUTE_MS;
-/** Turns given out at once: whoever comes beyond them waits and asks again. */
+/** Turns given out at once: a peer beyond them waits and asks again. */
 const TURNS = 2_048;
 
 /** Counts handshakes on one clock. */

@@ -74,7 +74,7 @@ export class Introductions {
     this.#successions = new Successions(context, bundles, parts.revocations);
   }
 
-  /** The aid of a peer. Whoever is not one yet is asked for at the hub, judged, pinned. */
+  /** The aid of a peer. One that is new is requested from the hub, judged, pinned. */
   resolve(reference: PeerReference): Promise<Uint8Array> {
     return this.#turns.run(reference.text, async () => {
       const peer = await this.find(reference);
@@ -319,8 +319,8 @@ export class Introductions {
   }
 
   /**
-   * A name that goes over to another identity is nobody's until that one has prekeys. Whoever had
-   * it is asked to wait; anybody else has made it up.
+   * A name that moves to another identity belongs to none until that one has prekeys. Its former
+   * owner is asked to wait; any other agent has made it up.
    */
   async #withoutRecord(name: string, aid: Uint8Array, error: unknown): Promise<never> {
     const isNobodys = error instanceof AgentError && error.code === 'NO_PREKEYS';

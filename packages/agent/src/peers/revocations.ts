@@ -1,7 +1,7 @@
 /**
- * Identities that are void for ever (protocol.md §2.13): learnt from bundles, from peers or from
- * the application, and never forgotten. Owns the rows and what ends with a peer; whoever meets an
- * identity asks here or finds the mark in the peer's row.
+ * Identities that are void for good (protocol.md §2.13): learnt from bundles, from peers or from
+ * the application, and never forgotten. Owns the rows and what ends with a peer; code that handles
+ * an identity asks here, or finds the mark in the peer's row.
  */
 import {
   addressOf,
@@ -53,7 +53,7 @@ export class Revocations {
     try {
       await this.learn(parseRevocation(revocation), parseIdentityRecord(record).identity);
     } catch (error) {
-      // Whoever checks the bundle says what is wrong with it.
+      // The check of the bundle says what is wrong with it.
       if (!(error instanceof CryptoError)) throw error;
     }
   }

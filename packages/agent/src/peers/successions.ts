@@ -30,7 +30,7 @@ export class Successions {
 
   /**
    * Whether this record's owner rightly follows that identity, and nobody has to be asked. A
-   * revoked one vouches for nobody: whoever stole its keys could have signed.
+   * revoked one vouches for no successor: a thief of its keys could have signed.
    */
   async mayFollow(record: IdentityRecord, identity: PublicIdentity): Promise<boolean> {
     if (!this.#bundles.hasHub || this.#context.policy.mode === 'strict') return false;

@@ -1,6 +1,6 @@
 /**
- * The last refusals, for whoever looks into what happened (protocol.md §2.8): when, whose, which
- * code. Owns the row and the bound; holds nothing of what was in a message.
+ * The last refusals, for an operator who looks into what happened (protocol.md §2.8): when, whose,
+ * which code. Owns the row and the bound; holds nothing of what was in a message.
  */
 import { RowWriter } from '../store/row-codec.js';
 import { orderOf, ROW } from '../store/row-keys.js';

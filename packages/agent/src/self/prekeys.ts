@@ -24,7 +24,7 @@ export interface PrekeyState {
   readonly oneTime: readonly OneTimePrekeyEntry[];
 }
 
-/** A one-time prekey that was issued; whoever used it has deleted its private half. */
+/** A one-time prekey that was issued; the private half is deleted once it was used. */
 export interface OneTimePrekeyEntry {
   readonly id: number;
   readonly createdMs: number;

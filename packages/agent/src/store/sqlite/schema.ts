@@ -2,8 +2,8 @@
  * The tables of an agent's store and how older files become current ones.
  * Owns layout and schema version; what the rows hold is the agent's matter and sealed here.
  *
- * Keys of `row` stand twice, in the table and in its index: whoever opens the file compares them,
- * so that a damaged key is found and does not look like a row that never was.
+ * Keys of `row` are stored twice, in the table and in its index: opening the file compares them, so
+ * that a damaged key is found and does not look like a row that never was.
  */
 
 /** `AMAG`, in the header of the file: tells an agent's store from any other database. */
