@@ -91,7 +91,8 @@ export function encodeContent(content: Content): Uint8Array {
   }
   if (content.kind === CONTENT_KIND.nudge) assertLength(content.body, 0, 'body of a nudge');
   if (content.body.length > LIMITS.bodyBytes) {
-    throw new CryptoError('TOO_LARGE', `body is over ${LIMITS.bodyBytes} bytes`);
+    const detail = `body of ${content.body.length} bytes, the limit is ${LIMITS.bodyBytes}`;
+    throw new CryptoError('TOO_LARGE', detail);
   }
   return concatBytes(
     u8(VERSION),

@@ -135,5 +135,13 @@ export function verifySuccessor(record: IdentityRecord, previous: PublicIdentity
 
 /** Throws EXPIRED when the record's time is over, within the tolerated clock difference. */
 export function assertNotExpired(untilMs: number, nowMs: number, toleranceMs: number): void {
-  if (nowMs > untilMs + toleranceMs) throw new CryptoError('EXPIRED');
+  if (nowMs <= untilMs + toleranceMs) return;
+  const detail = `valid until ${timeText(untilMs)}, the clock here says ${timeText(nowMs)}`;
+  throw new CryptoError('EXPIRED', detail);
+}
+
+/** A time as people read it; milliseconds where no calendar reaches. */
+function timeText(ms: number): string {
+  const date = new Date(ms);
+  return Number.isNaN(date.getTime()) ? `${ms} ms` : date.toISOString();
 }

@@ -85,5 +85,7 @@ function assertSealable({ session, keyPair, content }: SealRequest): void {
 
 function assertFits(headerBytes: number, contentBytes: number): void {
   const padded = paddedLength(contentBytes + MESSAGE_SIGNATURE_BYTES);
-  if (headerBytes + padded + TAGS_BYTES > LIMITS.envelopeBytes) throw new CryptoError('TOO_LARGE');
+  const bytes = headerBytes + padded + TAGS_BYTES;
+  if (bytes <= LIMITS.envelopeBytes) return;
+  throw new CryptoError('TOO_LARGE', `${bytes} bytes, the limit is ${LIMITS.envelopeBytes}`);
 }

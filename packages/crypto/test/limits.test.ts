@@ -92,6 +92,9 @@ describe('an envelope', () => {
     const before = encodeSession(session);
     const content = new Uint8Array(largest + 1);
     expect(() => seal({ session, keyPair, content, random })).toThrow(withCode('TOO_LARGE'));
+    expect(() => seal({ session, keyPair, content, random })).toThrow(
+      /\d+ bytes, the limit is 1048576$/,
+    );
     expect(encodeSession(session)).toEqual(before);
     const { wire } = seal({ session, keyPair, content: content.subarray(1), random });
     expect(wire).toHaveLength(76 + 16 + 63 * 16_384 + 16);
