@@ -187,7 +187,7 @@ export class Agent extends CallingAgent {
     const { context, receiver } = this.#engine;
     context.assertRunning();
     const row = await receiver.open({ from, to, blob });
-    return new Message(row, false, (payload, replyTo) =>
+    return new Message(row, { redelivered: false }, (payload, replyTo) =>
       reply(this.#engine, from, messageBody(payload, replyTo)),
     );
   }

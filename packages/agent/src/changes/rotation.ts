@@ -151,7 +151,8 @@ export class Rotation {
     const cancel = this.#context.runtime.schedule(rotationDrainMs, () => resolve('late'));
     const result = await Promise.race([this.#transmitter.idle(), late]);
     cancel();
-    this.#context.assertRunning();
+    const { failure } = this.#context.store;
+    if (failure !== null) throw failure;
     // It also ends when nothing is sent any more.
     return result !== 'late' && this.#transmitter.depth === 0;
   }

@@ -104,8 +104,8 @@ export class Engine {
     const { sender } = this;
     const owed = new Owed({ context, sender, sweeper, deliveries });
     this.#owed = owed;
-    const read: ReadMessage = (row, redelivered, signal) =>
-      new Message(row, redelivered, (...args) => reply(row.from, ...args), signal);
+    const read: ReadMessage = (row, seen, signal) =>
+      new Message(row, seen, (...args) => reply(row.from, ...args), signal);
     const post = (to: Uint8Array, message: Post): Promise<Posted> => postFrom(this, to, message);
     this.calls = new CallSide({ context, sweeper, deliveries, sender, transmitter, post });
     const { server, outgoing: calls } = this.calls;

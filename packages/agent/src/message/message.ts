@@ -50,6 +50,12 @@ export interface SendOptions {
 /** Sends an answer to this message's sender. */
 export type Reply = (payload: string | object, replyTo: string) => Promise<SendResult>;
 
+/** What is known of a message when handlers get it. */
+export interface Seen {
+  readonly redelivered: boolean;
+  readonly late?: boolean | undefined;
+}
+
 /** One received message. Handlers may see it more than once: use `id` to do things once. */
 export class Message {
   /** 32 hex digits, given by the sender; the same in every repetition. */
@@ -72,6 +78,11 @@ export class Message {
   readonly timestamp: number;
   /** Whether a handler may have seen it before: after a failure or a restart. */
   readonly redelivered: boolean;
+  /**
+   * Whether a message that its sender sent later may have been handled before this one: it was
+   * missing for a while, or sent before the sender changed its identity.
+   */
+  readonly late: boolean;
   /** Id of the message that this one answers, or null. */
   readonly replyTo: string | null;
   /**
@@ -86,7 +97,7 @@ export class Message {
 
   constructor(
     row: InboxRow,
-    redelivered: boolean,
+    { redelivered, late = false }: Seen,
     reply: Reply,
     signal: AbortSignal = new AbortController().signal,
   ) {
@@ -104,6 +115,7 @@ export class Message {
     this.text = textOf(payload);
     this.timestamp = content.sentAtMs;
     this.redelivered = redelivered;
+    this.late = late;
     this.replyTo = replyTo;
     this.signal = signal;
     this.provenance = provenanceOf(this, row, readClaims(decoded));

@@ -10,6 +10,9 @@ import type { InboxRow } from '../message/inbox.js';
 import type { KeyedMutex } from '../ground/keyed-mutex.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { storeOf } from '../self/meta.js';
+import { windowOf } from '../conversation/peer.js';
+import { highest } from '../conversation/sequence-window.js';
+import type { Place } from './handling-order.js';
 import type { Received } from '../conversation/judge.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 
@@ -77,4 +80,13 @@ export function inboxRowOf({ peer, trust, contentBytes }: Received, receivedMs: 
 /** Messages of one store of one peer are handled in the order of their numbers. */
 export function lineOf({ peer, content }: Received): string {
   return `${toHex(peer.identity.aid)}/${storeOf(content.instance)}`;
+}
+
+/** Where a message stands among those of its sender. */
+export function placeOf(received: Received, since: number): Place {
+  const { peer, content } = received;
+  const { convSeq: number, instance } = content;
+  const { name: sender, succeededBy } = peer;
+  const top = highest(windowOf(peer, { since, instance }));
+  return { line: lineOf(received), number, sender, highest: top, isFormer: succeededBy !== null };
 }

@@ -69,7 +69,9 @@ async function find(store: AgentStore, id: string): Promise<Found> {
 
 function letterOf(value: Uint8Array): DeadLetter {
   const row = decodeInboxRow(value);
-  const message = new Message(row, true, () => Promise.reject(new AgentError('CLOSED')));
+  const message = new Message(row, { redelivered: true }, () =>
+    Promise.reject(new AgentError('CLOSED')),
+  );
   const { id, sender, recipient, address, fingerprint, trust, payload, type, text } = message;
   const { timestamp, replyTo } = message;
   const known = { id, sender, recipient, address, fingerprint, trust, payload, type, text };

@@ -12,7 +12,7 @@ import type { Holder } from '../ground/keep-alive.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { decodeInboxRow } from '../message/inbox.js';
 import type { InboxRow } from '../message/inbox.js';
-import type { Message } from '../message/message.js';
+import type { Message, Seen } from '../message/message.js';
 import type { Ending, Owed } from '../owed/owed.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { RowSweeper } from '../store/row-sweeper.js';
@@ -27,11 +27,11 @@ import {
 } from './handlers.js';
 import type { Handler, HandlerOptions, Registered, Run } from './handlers.js';
 import { InboxRows } from './inbox-rows.js';
-import { entryOf, WaitingMessages } from './waiting-messages.js';
+import { entryOf, seenOf, WaitingMessages } from './waiting-messages.js';
 import type { Choice, InboxEntry, Waiting } from './waiting-messages.js';
 
 /** Makes the message of a row; the signal tells its handlers to stop. */
-export type ReadMessage = (row: InboxRow, redelivered: boolean, signal: AbortSignal) => Message;
+export type ReadMessage = (row: InboxRow, seen: Seen, signal: AbortSignal) => Message;
 
 /** The inbox of one agent in motion. */
 export class Dispatcher {
@@ -313,7 +313,7 @@ export class Dispatcher {
     // A run that kills the process must count: its row has come back from an earlier one.
     if (entry.redelivered) await this.#rows.count(item);
     if (attempt > AGENT_LIMITS.handlerAttempts) return this.#setAside(item);
-    const message = this.#read(entry.row, entry.redelivered || attempt > 1, controller.signal);
+    const message = this.#read(entry.row, seenOf(item), controller.signal);
     if (isRequest) return this.#serve(item, message);
     const errors = await this.#runHandlers(item, { message, attempt, controller });
     // Too late to be kept: the message comes again.

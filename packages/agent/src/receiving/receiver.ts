@@ -19,7 +19,7 @@ import type { Introductions } from '../peers/introductions.js';
 import { SkipBudget } from '../peers/skip-budget.js';
 import type { Deliveries } from '../sending/deliveries.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
-import { Arrivals, Batch, inboxRowOf, lineOf } from './arrivals.js';
+import { Arrivals, Batch, inboxRowOf, placeOf } from './arrivals.js';
 import type { Accepted, Arrival } from './arrivals.js';
 import type { Consequences } from './consequences.js';
 import type { Dispatcher } from './dispatcher.js';
@@ -156,7 +156,7 @@ export class Receiver {
     // It is durable here: how long handlers take is no concern of the hub's.
     connection.giveBack(delivery.envelope.blob.length);
     if (key !== null) {
-      const place = { line: lineOf(received), number: received.content.convSeq };
+      const place = placeOf(received, this.#parts.context.self.meta.since);
       const request = requestIn(received);
       this.#parts.dispatcher.add({ key, row, place, request, redelivered: false });
     }

@@ -8,13 +8,15 @@ import { AGENT_LIMITS } from '../ground/limits.js';
 import { readAsk } from '../message/ask.js';
 import type { Ask } from '../message/ask.js';
 import type { InboxRow } from '../message/inbox.js';
+import type { Seen } from '../message/message.js';
+import { HandlingOrder } from './handling-order.js';
+import type { Place } from './handling-order.js';
 
 /** A committed inbox row. */
 export interface InboxEntry {
   readonly key: string;
   readonly row: InboxRow;
-  /** Its sender's store, and its number there. */
-  readonly place: { readonly line: string; readonly number: number };
+  readonly place: Place;
   /** Whether a handler may have seen it in an earlier run. */
   readonly redelivered: boolean;
   /** What it asks, if it is a request. */
@@ -28,6 +30,8 @@ export interface Waiting {
   attempts: number;
   /** Handlers that were content with it. */
   readonly content: Set<object>;
+  /** Whether it came late; null before its first run. */
+  late: boolean | null;
   /** When it may run, though earlier numbers are missing or it has failed. */
   dueMs: number;
   /** While handlers have it: what tells them to stop. */
@@ -51,6 +55,11 @@ export function entryOf(key: string, row: InboxRow): InboxEntry {
   return { key, row, place: { line: key, number: 0 }, redelivered: true, request };
 }
 
+/** What is known of a message when handlers get it. */
+export function seenOf({ entry, attempts, late }: Waiting): Seen {
+  return { redelivered: entry.redelivered || attempts > 1, late: late === true };
+}
+
 interface Sender {
   /** In order of arrival; those that run included. */
   readonly items: Set<Waiting>;
@@ -70,6 +79,7 @@ const SHARE = 0.25;
 export class WaitingMessages {
   /** The one that has waited longest for its turn comes first. */
   readonly #senders = new Map<string, Sender>();
+  readonly #order = new HandlingOrder();
   #messages = 0;
   #bytes = 0;
 
@@ -117,10 +127,12 @@ export class WaitingMessages {
     sender.stagedBytes -= content.length;
     sender.bytes += content.length;
     const { attempts } = entry.row;
+    if (isStaged) this.#order.arrived(entry.place);
     sender.items.add({
       entry,
       attempts,
       content: new Set(),
+      late: null,
       dueMs,
       controller: null,
       isInTurn: false,
@@ -159,6 +171,7 @@ export class WaitingMessages {
   /** Handlers have it now. */
   begin(item: Waiting, isOrdered: boolean): void {
     item.controller = new AbortController();
+    item.late ??= this.#order.begins(item.entry.place);
     item.isInTurn = isOrdered;
     if (isOrdered) this.#of(toHex(item.entry.row.from)).running += 1;
   }

@@ -1,0 +1,57 @@
+/**
+ * Whether a message is handled later than one that its sender sent after it (protocol.md §2.10):
+ * what was missing may arrive behind what followed, and so may what was sent to or by an identity
+ * that another one has followed. Owns this memory, which is of one run and bounded; what was handled
+ * before this run is known from the sender's window.
+ */
+
+/** Where a message stands among those of its sender. */
+export interface Place {
+  /** Its sender's store, and its number there; numbers of one line count. */
+  readonly line: string;
+  readonly number: number;
+  /** Its sender's name; null for one of an earlier run. */
+  readonly sender?: string | undefined;
+  /** The highest number of the line that was received up to now. */
+  readonly highest?: number | undefined;
+  /** Its sender's identity was followed by another one. */
+  readonly isFormer?: boolean | undefined;
+}
+
+/** Lines and names remembered. */
+const REMEMBERED = 4_096;
+
+/** One per agent. */
+export class HandlingOrder {
+  /** By line: up to this number another run may have handled what is above a late one. */
+  readonly #before = new Map<string, number>();
+  /** By line: the highest number whose handlers began in this run. */
+  readonly #begun = new Map<string, number>();
+  /** By name of the sender: the line whose message began last. */
+  readonly #latest = new Map<string, string>();
+
+  /** It was received in this run. */
+  arrived({ line, number, highest = number }: Place): void {
+    if (this.#before.has(line)) return;
+    remember(this.#before, line, highest > number ? highest : 0);
+  }
+
+  /** Its handlers begin, for the first time in this run: whether it comes late. */
+  begins({ line, number, sender, isFormer = false }: Place): boolean {
+    if (sender === undefined) return false;
+    const begun = this.#begun.get(line) ?? 0;
+    const isBehind = number < Math.max(begun, this.#before.get(line) ?? 0);
+    const isOvertaken = isFormer && this.#latest.get(sender) !== line;
+    remember(this.#begun, line, Math.max(begun, number));
+    if (!isOvertaken) remember(this.#latest, sender, line);
+    return isBehind || isOvertaken;
+  }
+}
+
+function remember<Value>(map: Map<string, Value>, key: string, value: Value): void {
+  map.delete(key);
+  map.set(key, value);
+  if (map.size <= REMEMBERED) return;
+  const [oldest = ''] = map.keys();
+  map.delete(oldest);
+}

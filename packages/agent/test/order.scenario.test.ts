@@ -1,0 +1,103 @@
+/**
+ * The messages of one sender are handled in the order in which they were sent; what comes late all
+ * the same says so. One story per test.
+ */
+import { describe, expect, test } from '@jest/globals';
+import { World } from './world.js';
+import type { Resident } from './world.js';
+
+const marked = ({ messages }: Resident): string[] =>
+  messages.map(({ text, late }) => (late ? `${text} late` : text));
+
+describe('a message that is handled after a later one', () => {
+  test('is marked: it was missing for longer than the others wait', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    await world.finish(alice.agent.send('bob', '1'));
+    await world.rest();
+    for (const text of ['2', '3', '4']) {
+      world.hub.deviations = text === '2' ? { send: () => [] } : {};
+      await world.finish(alice.agent.send('bob', text));
+    }
+    // What it is asked for again is lost once more: those behind it are not held up for longer.
+    world.hub.deviations = { send: (envelope, by) => (by === 'alice' ? [] : [envelope]) };
+    await world.advance(5_000);
+    world.hub.deviations = {};
+    await world.advance(60_000);
+    expect(marked(bob)).toEqual(['1', '3', '4', '2 late']);
+    await world.finish(alice.agent.send('bob', '5'));
+    await world.rest();
+    expect(marked(bob).at(-1)).toBe('5');
+  });
+
+  test('is marked by a run that has not handled the later one itself', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const first = await world.agent('bob');
+    await world.finish(alice.agent.send('bob', '1'));
+    await world.rest();
+    world.hub.deviations = { send: () => [] };
+    await world.finish(alice.agent.send('bob', '2'));
+    world.hub.deviations = {};
+    await world.finish(alice.agent.send('bob', '3'));
+    // Long enough to be handled without the one before it, too short to have that one again.
+    await world.advance(1_500);
+    await world.close(first);
+    expect(marked(first)).toEqual(['1', '3']);
+    const second = await world.agent('bob', {}, first);
+    await world.advance(120_000);
+    expect(marked(second)).toEqual(['2 late']);
+  });
+
+  test('is not marked where it only waited for those before it', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    await world.finish(alice.agent.send('bob', '1'));
+    await world.rest();
+    const held: Parameters<NonNullable<typeof world.hub.deviations.deliver>>[0][] = [];
+    world.hub.deviations = {
+      deliver: (delivery, to) => {
+        if (to !== 'bob' || held.length > 0) return [delivery];
+        held.push(delivery);
+        return [];
+      },
+    };
+    for (const text of ['2', '3']) await world.finish(alice.agent.send('bob', text));
+    await world.rest();
+    world.hub.deviations = {};
+    const [second] = held;
+    if (second !== undefined) world.hub.inject('bob', second);
+    await world.advance(60_000);
+    expect(marked(bob)).toEqual(['1', '2', '3']);
+  });
+});
+
+describe('across a change of identity', () => {
+  test('what was sent before and comes after is marked', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    await world.finish(alice.agent.send('bob', 'before'));
+    await world.rest();
+    const late: Parameters<NonNullable<typeof world.hub.deviations.deliver>>[0][] = [];
+    world.hub.deviations = {
+      deliver: (delivery, to) => {
+        if (to !== 'bob') return [delivery];
+        late.push(delivery);
+        return [];
+      },
+    };
+    await world.finish(alice.agent.send('bob', 'in transit'));
+    await world.rest();
+    world.hub.deviations = {};
+    await world.finish(alice.agent.rotateIdentity(world.keys()));
+    await world.finish(alice.agent.send('bob', 'after'));
+    await world.rest();
+    expect(marked(bob)).toEqual(['before', 'after']);
+    for (const delivery of late) world.hub.inject('bob', delivery);
+    await world.advance(60_000);
+    expect(marked(bob)).toEqual(['before', 'after', 'in transit late']);
+  });
+});
