@@ -225,12 +225,21 @@ export class HubSide {
     const wentBack = await context.identityLock.exclusive(() =>
       context.self.answered({ hubKey, last }),
     );
-    if (wentBack) {
+    if (wentBack === 'hub') this.#hubWentBack();
+    if (wentBack === 'store') {
       transmitter.abandonAll(new AgentError('UNDELIVERED', 'the store went back in time'));
       context.log.warn('store went back in time', { boot: context.self.meta.boot });
       context.events.emit('storeRollback', { boot: context.self.meta.boot });
     }
     await publisher.publish(connection, { hubId, keyDigest, oneTimePrekeys });
+  }
+
+  /** What it had accepted may be lost: peers are asked soon what they have not received. */
+  #hubWentBack(): void {
+    const { context, owed } = this.#parts;
+    const { boot } = context.self.meta;
+    context.log.warn('the hub went back in time: what it lost is sent again', { boot });
+    void owed.remindAll();
   }
 
   #down(error: AgentMeshError): void {

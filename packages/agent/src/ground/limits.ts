@@ -32,8 +32,11 @@ export const AGENT_LIMITS = {
   keptMs: 7 * DAY_MS,
   /** Contents sealed again for one retry request; the peer asks again for more. */
   retryMessages: 256,
-  /** Retry requests of one peer that are answered in a minute. */
-  retriesPerMinute: 6,
+  /** Bytes of contents sealed again for one peer in a minute: about a thousand small ones a second. */
+  retryBytesPerMinute: 16 * MIB,
+  /** First wait before one content is sealed again once more; doubles up to the longest. */
+  retryAgainMs: 1_000,
+  retryAgainMaxMs: HOUR_MS,
 
   /** Received numbers remembered above the mark without a hole, for one instance. */
   sequenceSparse: 4_096,

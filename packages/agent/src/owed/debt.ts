@@ -72,6 +72,16 @@ export class Debt {
     this.due(aid);
   }
 
+  /** The same, now that there is reason to hope for an answer: soon, and as if never said. */
+  dueSoon(aid: Uint8Array, delayMs: number): void {
+    if (!this.#isRunning) return;
+    this.forgive(aid);
+    const key = toHex(aid);
+    if (this.#entries.has(key)) return this.due(aid);
+    const cancel = this.#runtime.schedule(delayMs, () => void this.pay(aid));
+    this.#entries.set(key, { attempt: 0, cancel, isMore: false });
+  }
+
   /** It is not owed any more. */
   forgive(aid: Uint8Array): void {
     const key = toHex(aid);

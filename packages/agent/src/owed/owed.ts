@@ -16,6 +16,7 @@ import type { SequenceRange } from '@agentmesh/crypto';
 import { nameOf } from '../agent-context.js';
 import type { AgentContext } from '../agent-context.js';
 import { receiptBody } from '../conversation/body.js';
+import type { Body } from '../conversation/body.js';
 import type { Draft } from '../conversation/compose.js';
 import { loadPeer } from '../conversation/handshake.js';
 import { decodeOutcomes, encodeOutcomes, OUTCOMES } from '../conversation/outcome.js';
@@ -33,8 +34,6 @@ import type { RowSweeper } from '../store/row-sweeper.js';
 import type { StoreOperation, StoreRow } from '../store/store.js';
 import { Debt } from './debt.js';
 import type { Next } from './debt.js';
-
-const MINUTE_MS = 60_000;
 
 /** How a message ended here. */
 export type Ending = Omit<Outcome, 'msgId'>;
@@ -59,8 +58,8 @@ export class Owed {
   /** Nudges that do not wait for their time: the hub says that it has given up. */
   readonly #hints: Debt;
   readonly #outcomes: Debt;
-  /** By aid in hex: times of retry requests answered in the last minute. */
-  readonly #answered = new Map<string, number[]>();
+  /** By aid in hex: how many messages were missing when they were asked for last. */
+  readonly #missing = new Map<string, number>();
   #isRunning = false;
 
   constructor(parts: OwedParts) {
@@ -94,14 +93,20 @@ export class Owed {
     }
   }
 
+  /** The hub may have lost what it had accepted: all are asked soon for what they have. */
+  async remindAll(): Promise<void> {
+    for await (const { key } of rowsUnder(this.#context.store, 'unacked')) {
+      this.#nudges.dueSoon(aidOfKey(key), AGENT_LIMITS.gapMs);
+    }
+  }
+
   /** A message of this peer was committed. */
-  after(peer: Peer): void {
+  after(peer: Peer, kind: Body['kind']): void {
     const { aid } = peer.identity;
     const { since, numbersSince } = this.#context.self.meta;
     if (peer.owed >= AGENT_LIMITS.receiptMessages) void this.#receipts.pay(aid);
     else if (peer.owed > 0) this.#receipts.due(aid);
-    if (holesOf(peer, since).length > 0) this.#gaps.due(aid);
-    else this.#gaps.forgive(aid);
+    this.#lookForGaps(aid, holesOf(peer, since), kind);
     if (!isAwaiting(outgoingOf(peer, numbersSince))) this.#nudges.forgive(aid);
   }
 
@@ -115,13 +120,23 @@ export class Owed {
     this.#hints.due(aid);
   }
 
-  /** A peer asks for messages again; more often than allowed it is not heard. */
-  answerRetry(aid: Uint8Array, ranges: readonly SequenceRange[]): void {
+  /** What fills holes gets through: the rest is asked for as soon as a portion is there. */
+  #lookForGaps(aid: Uint8Array, holes: readonly SequenceRange[], kind: Body['kind']): void {
     const key = toHex(aid);
-    const nowMs = this.#context.waits();
-    const recent = (this.#answered.get(key) ?? []).filter((at) => nowMs - at < MINUTE_MS);
-    if (!this.#isRunning || recent.length >= AGENT_LIMITS.retriesPerMinute) return;
-    this.#answered.set(key, [...recent, nowMs]);
+    if (holes.length === 0) {
+      this.#missing.delete(key);
+      return this.#gaps.forgive(aid);
+    }
+    const before = this.#missing.get(key);
+    // A nudge ends a portion.
+    const isProgress = kind === 'nudge' && before !== undefined && countOf(holes) < before;
+    if (isProgress) this.#gaps.dueSoon(aid, 0);
+    else this.#gaps.due(aid);
+  }
+
+  /** A peer asks for messages again. */
+  answerRetry(aid: Uint8Array, ranges: readonly SequenceRange[]): void {
+    if (!this.#isRunning) return;
     this.#parts.sender.answerRetry(aid, ranges).catch((error: unknown) => {
       this.#context.log.warn('retry not answered', { error: nameOf(error) });
     });
@@ -169,15 +184,21 @@ export class Owed {
     return 'done';
   }
 
-  /** Asked again in any case: what ends it is that the holes are filled. */
+  /**
+   * Asked again in any case: what ends it is that the holes are filled. Where some were filled since
+   * it was asked for last, after the first wait again.
+   */
   async #askFor(aid: Uint8Array): Promise<Next> {
+    const before = this.#missing.get(toHex(aid)) ?? 0;
     await this.#parts.sender.tell(aid, (peer) => this.#requestOf(peer));
-    return 'again';
+    const now = this.#missing.get(toHex(aid)) ?? 0;
+    return now < before ? 'more' : 'again';
   }
 
   #requestOf(peer: Peer): Draft | null {
     const ranges = holesOf(peer, this.#context.self.meta.since);
     if (ranges.length === 0) return null;
+    this.#missing.set(toHex(peer.identity.aid), countOf(ranges));
     this.#context.events.emit('gap', { peer: peer.name, state: 'asked', ranges });
     return { kind: CONTENT_KIND.retry, body: encodeRetry(ranges) };
   }
@@ -240,6 +261,10 @@ export class Owed {
       return code === 'REVOKED' || code === 'UNKNOWN_PEER' ? 'void' : 'owed';
     }
   }
+}
+
+function countOf(ranges: readonly SequenceRange[]): number {
+  return ranges.reduce((sum, { from, to }) => sum + to - from + 1, 0);
 }
 
 function outcomeOf({ content }: InboxRow, ending: Ending): Outcome {

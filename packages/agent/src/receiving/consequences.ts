@@ -67,7 +67,7 @@ export class Consequences {
     intake.follow(received);
     dispatcher.advance(aid, lineOf(received), received.mark);
     if (body.kind === 'revocation') this.#revoked(body.revocation, peer);
-    if (!dispatcher.isPuttingOff(aid)) owed.after(peer);
+    if (!dispatcher.isPuttingOff(aid)) owed.after(peer, body.kind);
     // Numbers of a former identity are not said again: it asks for what the present one said.
     const isPresent = epoch === context.self.meta.numbersSince;
     if (body.kind === 'retry' && !received.repeated && isPresent) {

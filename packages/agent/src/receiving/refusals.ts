@@ -120,6 +120,8 @@ export class Refusals {
     switch (error.code) {
       case 'UNKNOWN_SESSION':
       case 'UNKNOWN_PREKEY':
+      // More is missing than a session steps over: a new one, and all of it again.
+      case 'TOO_FAR':
         return { what: 'repair' };
       case 'BAD_HEADER':
         return { what: (await this.#isOutOfStep(incoming)) ? 'repair' : 'drop' };

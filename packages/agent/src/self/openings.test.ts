@@ -5,6 +5,7 @@ import {
   decodeOpenings,
   encodeOpenings,
   isOfAnotherTime,
+  isOfEarlierHub,
   NO_OPENINGS,
   withAnswer,
   withOpening,
@@ -27,7 +28,7 @@ function opened(boot: number, instance = ours): Meta {
 }
 
 test('openings that the hub may have seen, answered or not, are our own', () => {
-  const answered = withAnswer(opened(5), opened(5));
+  const answered = withAnswer(NO_OPENINGS, opened(5), opened(5));
   const openings = withOpening(withOpening(answered, opened(9)), opened(12));
   for (const boot of [5, 9, 12]) {
     expect(isOfAnotherTime(openings, opened(12), { instance: ours, boot })).toBe(false);
@@ -35,28 +36,41 @@ test('openings that the hub may have seen, answered or not, are our own', () => 
 });
 
 test('an opening that is not remembered is of another time, however low its boot', () => {
-  const openings = withOpening(withAnswer(opened(5), opened(5)), opened(12));
+  const openings = withOpening(withAnswer(NO_OPENINGS, opened(5), opened(5)), opened(12));
   for (const boot of [4, 6, 11, 13]) {
     expect(isOfAnotherTime(openings, opened(12), { instance: ours, boot })).toBe(true);
   }
 });
 
 test('another store that was used after this one shows that this one is old', () => {
-  const seen = withAnswer(opened(5), opened(5));
+  const seen = withAnswer(NO_OPENINGS, opened(5), opened(5));
   expect(isOfAnotherTime(seen, opened(5), { instance: other, boot: 1 })).toBe(true);
   const never = withOpening(NO_OPENINGS, opened(1));
   expect(isOfAnotherTime(never, opened(1), { instance: other, boot: 9 })).toBe(false);
 });
 
 test('after a new instance the answered opening of the old one is remembered', () => {
-  const renewed = withAnswer(opened(5), opened(5, other));
+  const renewed = withAnswer(NO_OPENINGS, opened(5), opened(5, other));
   expect(isOfAnotherTime(renewed, opened(5, other), { instance: ours, boot: 5 })).toBe(false);
   expect(isOfAnotherTime(renewed, opened(5, other), { instance: other, boot: 5 })).toBe(false);
   expect(isOfAnotherTime(renewed, opened(5, other), { instance: other, boot: 6 })).toBe(true);
 });
 
+test('a hub that names an opening from before its last one went back itself', () => {
+  const first = withAnswer(NO_OPENINGS, opened(5), opened(5));
+  const later = withAnswer(withOpening(first, opened(9)), opened(9), opened(9));
+  expect(isOfAnotherTime(later, opened(9), { instance: ours, boot: 5 })).toBe(false);
+  expect(isOfEarlierHub(later, { instance: ours, boot: 5 })).toBe(true);
+  expect(isOfEarlierHub(later, null)).toBe(true);
+  expect(isOfEarlierHub(later, { instance: ours, boot: 9 })).toBe(false);
+  expect(isOfEarlierHub(NO_OPENINGS, null)).toBe(false);
+});
+
 test('the row reads back as it was written', () => {
-  for (const openings of [NO_OPENINGS, withOpening(withAnswer(opened(5), opened(5)), opened(7))]) {
+  for (const openings of [
+    NO_OPENINGS,
+    withOpening(withAnswer(NO_OPENINGS, opened(5), opened(5)), opened(7)),
+  ]) {
     expect(decodeOpenings(encodeOpenings(openings), ours)).toEqual(openings);
   }
   expect(decodeOpenings(null, ours)).toEqual(NO_OPENINGS);

@@ -20,24 +20,38 @@ export interface Openings {
   readonly shown: Opening | null;
   /** Those from then on, in whatever run: each may have reached the hub unknown to us. */
   readonly since: readonly Opening[];
+  /** Earlier ones, the latest last: a hub that knows no later one has lost some of its own time. */
+  readonly before: readonly Opening[];
 }
 
-/** Version 1 kept boots only: those of the instance that the store had. */
-const VERSION = 2;
+/** Version 1 kept boots only: those of the instance that the store had. Version 2 kept no `before`. */
+const VERSION = 3;
 /** Openings without an answer of the hub that are remembered: one too few costs new sessions. */
 const UNANSWERED = 64;
+/** Earlier openings that are remembered: with one too few a restored hub costs new sessions. */
+const EARLIER = 256;
 
 /** Before the store was ever opened. */
-export const NO_OPENINGS: Openings = { shown: null, since: [] };
+export const NO_OPENINGS: Openings = { shown: null, since: [], before: [] };
 
 /** One more opening, which the hub has not answered yet. */
-export function withOpening({ shown, since }: Openings, now: Opening): Openings {
-  return { shown, since: [...since, openingOf(now)].slice(-UNANSWERED) };
+export function withOpening({ since, ...openings }: Openings, now: Opening): Openings {
+  return { ...openings, since: [...since, openingOf(now)].slice(-UNANSWERED) };
 }
 
 /** The hub has answered this opening; `now` is what the store is from here on. */
-export function withAnswer(shown: Opening, now: Opening): Openings {
-  return { shown: openingOf(shown), since: [openingOf(now)] };
+export function withAnswer(openings: Openings, shown: Opening, now: Opening): Openings {
+  const known = [
+    ...openings.before,
+    ...(openings.shown === null ? [] : [openings.shown]),
+    ...openings.since,
+  ];
+  const before = known.filter((each) => !isSame(each, shown)).slice(-EARLIER);
+  return { shown: openingOf(shown), since: [openingOf(now)], before };
+}
+
+function isSame(a: Opening, b: Opening): boolean {
+  return a.boot === b.boot && equalBytes(a.instance, b.instance);
 }
 
 function openingOf({ instance, boot }: Opening): Opening {
@@ -49,23 +63,32 @@ function openingOf({ instance, boot }: Opening): Opening {
  * that is not remembered here, or one of a store that came after this one.
  */
 export function isOfAnotherTime(
-  { shown, since }: Openings,
+  { shown, since, before }: Openings,
   meta: Pick<Meta, 'instance'>,
   last: Opening,
 ): boolean {
-  const isLast = ({ instance, boot }: Opening): boolean =>
-    boot === last.boot && equalBytes(instance, last.instance);
-  if (since.some(isLast) || (shown !== null && isLast(shown))) return false;
+  const isLast = (opening: Opening): boolean => isSame(opening, last);
+  if (since.some(isLast) || before.some(isLast) || (shown !== null && isLast(shown))) return false;
   if (isSameStore(last.instance, meta.instance)) return true;
   return shown !== null && !isSameStore(last.instance, shown.instance);
 }
 
-export function encodeOpenings({ shown, since }: Openings): Uint8Array {
+/**
+ * Whether the last opening that the hub saw, null for none, is older than what it had seen: the hub
+ * went back in time, and may have lost what it had accepted since.
+ */
+export function isOfEarlierHub({ shown, before }: Openings, last: Opening | null): boolean {
+  if (last === null) return shown !== null;
+  return before.some((opening) => isSame(opening, last));
+}
+
+export function encodeOpenings({ shown, since, before }: Openings): Uint8Array {
   const row = new RowWriter()
     .u8(VERSION)
     .optional(shown?.instance ?? null)
     .u32(shown?.boot ?? 0);
-  return row.list(since, ({ instance, boot }) => row.fixed(instance).u32(boot)).finish();
+  const write = ({ instance, boot: number }: Opening): RowWriter => row.fixed(instance).u32(number);
+  return row.list(since, write).list(before, write).finish();
 }
 
 /**
@@ -80,7 +103,9 @@ export function decodeOpenings(bytes: Uint8Array | null, ours: Uint8Array): Open
   const instance = row.optional(16);
   const boot = row.u32();
   const readInstance = (): Uint8Array => (version === 1 ? ours : row.fixed(16));
-  const since = row.list(() => ({ instance: readInstance(), boot: row.u32() }));
+  const read = (): Opening => ({ instance: readInstance(), boot: row.u32() });
+  const since = row.list(read);
+  const before = version < 3 ? [] : row.list(read);
   row.end();
-  return { shown: instance === null ? null : { instance, boot }, since };
+  return { shown: instance === null ? null : { instance, boot }, since, before };
 }

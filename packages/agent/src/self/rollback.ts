@@ -10,7 +10,13 @@ import { rowsUnder } from '../store/row-pages.js';
 import type { AgentStore, StoreOperation } from '../store/store.js';
 import { encodeMeta, isSameStore, renewedMeta } from './meta.js';
 import type { Meta } from './meta.js';
-import { decodeOpenings, encodeOpenings, isOfAnotherTime, withAnswer } from './openings.js';
+import {
+  decodeOpenings,
+  encodeOpenings,
+  isOfAnotherTime,
+  isOfEarlierHub,
+  withAnswer,
+} from './openings.js';
 import type { Opening } from './openings.js';
 import { decodePrekeyState } from './prekeys.js';
 
@@ -21,18 +27,21 @@ export interface HubAnswer {
   readonly last: Opening | null;
 }
 
+/** What lost some of its time, as far as an answer shows. */
+export type WentBack = 'store' | 'hub' | null;
+
 /**
  * The hub has taken the opening of `before`. If the one that it saw before is of another course of
  * time, the store went back: it gets a new instance, committed before anything is sent under it, and
  * loses its outbox, in which positions of chains may be used a second time. A hub that is not the
- * pinned one knows nothing of that. Returns the store's row from here on: `before` itself, unless
- * the store went back.
+ * pinned one knows nothing of that. If the hub names an earlier opening than it had seen, it is the
+ * hub that went back, and nothing changes here.
  */
 export async function commitAnswer(
   store: AgentStore,
   { hubKey, last }: HubAnswer,
   { before, random }: { readonly before: Meta; readonly random: RandomSource },
-): Promise<Meta> {
+): Promise<{ readonly meta: Meta; readonly wentBack: WentBack }> {
   const openings = decodeOpenings(await store.get(ROW.openings), before.instance);
   const pinned = await store.get(ROW.hub);
   // Without one this store was at no hub yet, unless in a time that it has lost.
@@ -41,14 +50,15 @@ export async function commitAnswer(
   const wentBack = isOurHub
     ? last !== null && isOfAnotherTime(openings, before, last)
     : isLater && last.boot > before.boot;
+  const isEarlierHub = isOurHub && isOfEarlierHub(openings, last);
   const meta = wentBack ? await renewed(store, before, random) : before;
   await store.commit([
     { put: ROW.meta, value: encodeMeta(meta) },
-    { put: ROW.openings, value: encodeOpenings(withAnswer(before, meta)) },
+    { put: ROW.openings, value: encodeOpenings(withAnswer(openings, before, meta)) },
     { put: ROW.hub, value: hubKey },
     ...(wentBack ? await outboxDeletions(store) : []),
   ]);
-  return meta;
+  return { meta, wentBack: wentBack ? 'store' : isEarlierHub ? 'hub' : null };
 }
 
 async function renewed(store: AgentStore, before: Meta, random: RandomSource): Promise<Meta> {

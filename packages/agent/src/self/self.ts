@@ -17,7 +17,7 @@ import { decodeOpenings, encodeOpenings, withOpening } from './openings.js';
 import { presentIdentity } from './present-identity.js';
 import type { PresentIdentity } from './present-identity.js';
 import { commitAnswer, nextPrekeyIn } from './rollback.js';
-import type { HubAnswer } from './rollback.js';
+import type { HubAnswer, WentBack } from './rollback.js';
 
 /** What is found when an agent starts. */
 export interface SelfParts {
@@ -119,12 +119,13 @@ export class Self {
     return { ...author, keyPair, meta: { ...this.#meta, aid, epoch, numbersSince, since } };
   }
 
-  /** The hub has taken this opening: whether its answer shows that the store went back in time. */
-  async answered(answer: HubAnswer): Promise<boolean> {
+  /** The hub has taken this opening: what its answer shows to have gone back in time. */
+  async answered(answer: HubAnswer): Promise<WentBack> {
     const before = this.#meta;
     const { random } = this.#runtime;
-    this.#meta = await commitAnswer(this.#store, answer, { before, random });
-    return this.#meta !== before;
+    const { meta, wentBack } = await commitAnswer(this.#store, answer, { before, random });
+    this.#meta = meta;
+    return wentBack;
   }
 
   /**

@@ -15,6 +15,7 @@ import { AGENT_LIMITS } from '../ground/limits.js';
 import type { Introductions } from '../peers/introductions.js';
 import type { SessionFinder } from '../peers/session-finder.js';
 import type { Post, Posted } from './post.js';
+import { Repeats } from './repeats.js';
 import { Speech } from './speech.js';
 import type { SpeechParts, Turn } from './speech.js';
 
@@ -37,6 +38,7 @@ export class Sender {
   readonly #parts: SenderParts;
   /** By aid in hex: what waits to be said. */
   readonly #queues = new Map<string, Request[]>();
+  readonly #repeats = new Repeats();
 
   constructor(parts: SenderParts) {
     this.#parts = parts;
@@ -103,10 +105,18 @@ export class Sender {
     if (isUnused(talk) || ranges.some(({ from }) => from < keptFrom)) {
       speech.say({ kind: CONTENT_KIND.receipt, body: receiptBody(keptFrom - 1) });
     }
-    const numbers = numbersIn(ranges, keptFrom, next);
-    for (const number of numbers) await speech.again(number);
+    const nowMs = this.#parts.context.waits();
+    this.#repeats.forgetBelow(aid, keptFrom);
+    const may = (number: number): boolean => this.#repeats.may(aid, number, nowMs);
+    let said = 0;
+    for (const number of numbersIn(ranges, { from: keptFrom, to: next - 1 }, may)) {
+      if (said >= AGENT_LIMITS.retryMessages || !may(number)) break;
+      const bytes = await speech.again(number);
+      this.#repeats.add(aid, number, { bytes, nowMs });
+      said += 1;
+    }
     // Beyond one answer's portion: by a newer number the peer sees what is missing, and asks.
-    if (numbers.length >= AGENT_LIMITS.retryMessages) {
+    if (said >= AGENT_LIMITS.retryMessages) {
       speech.say({ kind: CONTENT_KIND.nudge, body: new Uint8Array() });
     }
     await speech.commit();
@@ -188,15 +198,16 @@ export class Sender {
   }
 }
 
-/** Numbers of the ranges that are kept, lowest first, at most as many as one answer may have. */
-function numbersIn(ranges: readonly SequenceRange[], keptFrom: number, next: number): number[] {
-  const numbers: number[] = [];
+/** Numbers of the ranges that are kept and may be sealed again, lowest first. */
+function* numbersIn(
+  ranges: readonly SequenceRange[],
+  kept: SequenceRange,
+  may: (number: number) => boolean,
+): Iterable<number> {
   for (const { from, to } of ranges) {
-    const last = Math.min(to, next - 1);
-    for (let number = Math.max(from, keptFrom); number <= last; number++) {
-      if (numbers.length >= AGENT_LIMITS.retryMessages) return numbers;
-      numbers.push(number);
+    const last = Math.min(to, kept.to);
+    for (let number = Math.max(from, kept.from); number <= last; number++) {
+      if (may(number)) yield number;
     }
   }
-  return numbers;
 }

@@ -126,16 +126,17 @@ export class Speech {
     for (const key of keys) this.#tx.delete(key);
   }
 
-  /** Seals a kept content again, at a new position in the session. */
-  async again(number: number): Promise<void> {
+  /** Seals a kept content again, at a new position in the session; returns its bytes then. */
+  async again(number: number): Promise<number> {
     this.#goOn();
     const { aid } = this.peer.identity;
     const { numbersSince: epoch } = this.#author.meta;
     const sent = await loadSent(this.#tx, aid, { epoch, number });
-    if (sent === null) return;
+    if (sent === null) return 0;
     const sealed = composeAgain(this.#author, this.#conversation, sent.content);
     this.#conversation = sealed;
     this.#enqueue(sealed, number);
+    return sealed.wire.length;
   }
 
   /** One commit for session, peer, kept contents and outbox; only then anything is sent. */

@@ -1,0 +1,61 @@
+/**
+ * Which kept contents are sealed again now for a peer that asks (protocol.md §2.10): each one after a
+ * wait that doubles, and no more bytes in a minute than a fair answer needs, so that small requests
+ * cannot make an agent send much. Owns this memory, which is of one run.
+ */
+import { toHex } from '@agentmesh/crypto';
+import { AGENT_LIMITS } from '../ground/limits.js';
+
+const MINUTE_MS = 60_000;
+
+interface Repeated {
+  readonly atMs: number;
+  readonly times: number;
+}
+
+interface Line {
+  /** By number. */
+  readonly numbers: Map<number, Repeated>;
+  sinceMs: number;
+  bytes: number;
+}
+
+/** The repetitions of one agent, on a clock that only rises. */
+export class Repeats {
+  readonly #lines = new Map<string, Line>();
+
+  /** Whether a content may be sealed again now. */
+  may(aid: Uint8Array, number: number, nowMs: number): boolean {
+    const line = this.#lineOf(aid, nowMs);
+    if (line.bytes >= AGENT_LIMITS.retryBytesPerMinute) return false;
+    const repeated = line.numbers.get(number);
+    if (repeated === undefined) return true;
+    const waitMs = AGENT_LIMITS.retryAgainMs * 2 ** (repeated.times - 1);
+    return nowMs - repeated.atMs >= Math.min(waitMs, AGENT_LIMITS.retryAgainMaxMs);
+  }
+
+  /** It was sealed again. */
+  add(aid: Uint8Array, number: number, { bytes, nowMs }: { bytes: number; nowMs: number }): void {
+    const line = this.#lineOf(aid, nowMs);
+    const times = (line.numbers.get(number)?.times ?? 0) + 1;
+    line.numbers.set(number, { atMs: nowMs, times });
+    line.bytes += bytes;
+  }
+
+  /** Contents below this number are kept no more. */
+  forgetBelow(aid: Uint8Array, keptFrom: number): void {
+    const key = toHex(aid);
+    const line = this.#lines.get(key);
+    if (line === undefined) return;
+    for (const number of line.numbers.keys()) if (number < keptFrom) line.numbers.delete(number);
+    if (line.numbers.size === 0) this.#lines.delete(key);
+  }
+
+  #lineOf(aid: Uint8Array, nowMs: number): Line {
+    const key = toHex(aid);
+    const line = this.#lines.get(key) ?? { numbers: new Map(), sinceMs: nowMs, bytes: 0 };
+    if (nowMs - line.sinceMs >= MINUTE_MS) Object.assign(line, { sinceMs: nowMs, bytes: 0 });
+    this.#lines.set(key, line);
+    return line;
+  }
+}

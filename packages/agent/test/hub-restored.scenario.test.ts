@@ -1,0 +1,117 @@
+/**
+ * A hub that was restored from its backup: what it had accepted since is gone, and the openings that
+ * it names are old. Nothing is taken for a rollback of the agent, and everything arrives in the end.
+ */
+import { describe, expect, jest, test } from '@jest/globals';
+import { decodeMeta } from '../src/self/meta.js';
+import type { Meta } from '../src/self/meta.js';
+import { ROW } from '../src/store/row-keys.js';
+import type { Resident } from './world.js';
+import { World } from './world.js';
+
+jest.setTimeout(120_000);
+
+const MINUTE = 60_000;
+
+/** Two agents that have written to each other, in both directions. */
+async function pair(seed: number) {
+  const world = await World.create(seed);
+  const alice = await world.agent('alice');
+  const bob = await world.agent('bob');
+  await world.finish(alice.agent.send('bob', 'a'));
+  await world.finish(bob.agent.send('alice', 'b'));
+  await world.advance(MINUTE);
+  return { world, alice, bob };
+}
+
+/** Which opening of its store an agent is. */
+async function metaOf({ store }: Resident): Promise<Meta> {
+  const row = await store.get(ROW.meta);
+  return decodeMeta(row ?? new Uint8Array());
+}
+
+/** What is accepted meanwhile is in no backup. */
+async function lose(world: World, from: Resident, to: string, count: number): Promise<string[]> {
+  world.hub.deviations = { send: () => [] };
+  const texts = Array.from({ length: count }, (_, n) => `lost ${n}`);
+  await world.finish(Promise.all(texts.map((text) => from.agent.send(to, text))));
+  world.hub.deviations = {};
+  return texts;
+}
+
+/** The hub knows of no opening of this agent after the one that it is said to have seen. */
+function restoredTo(world: World, name: string, seen: Uint8Array | null, boot: number): void {
+  let isTold = false;
+  world.hub.deviations = {
+    session(session, by) {
+      if (by !== name || isTold) return session;
+      isTold = true;
+      return { ...session, lastInstance: seen, lastBoot: seen === null ? null : boot };
+    },
+  };
+}
+
+describe('T-S12 accepted messages that a restored hub has lost', () => {
+  test.each([100, 1_500, 2_300])(
+    'all arrive with the next one, and both go on: %i of them',
+    async (count) => {
+      const { world, alice, bob } = await pair(count);
+      await using _ = world;
+      const lost = await lose(world, alice, 'bob', count);
+      const fresh = await world.finish(alice.agent.send('bob', 'fresh'));
+      await world.advance(2 * MINUTE);
+      expect(bob.texts).toContain('fresh');
+      expect(bob.texts.filter((text) => text !== 'fresh')).toEqual(['a', ...lost]);
+      const answer = await world.finish(bob.agent.send('alice', 'answer'));
+      await world.finish(Promise.all([fresh.delivered, answer.delivered]));
+      expect(alice.texts).toEqual(['b', 'answer']);
+    },
+  );
+
+  test('arrive within minutes where nothing else is sent', async () => {
+    const { world, alice, bob } = await pair(6);
+    await using _ = world;
+    const lost = await lose(world, alice, 'bob', 3);
+    await world.advance(6 * MINUTE);
+    expect(bob.texts).toEqual(['a', ...lost]);
+  });
+
+  test('arrive without another one when the sender starts again and finds its hub older', async () => {
+    const { world, alice, bob } = await pair(7);
+    await using _ = world;
+    const meta = await metaOf(alice);
+    const once = await world.restart(alice);
+    const lost = await lose(world, once, 'bob', 3);
+    restoredTo(world, 'alice', meta.instance, meta.boot);
+    const again = await world.restart(once);
+    await world.advance(MINUTE);
+    expect(bob.texts).toEqual(['a', ...lost]);
+    expect(again.events.storeRollback).toEqual([]);
+    expect(again.events.outgoing.filter(({ state }) => state === 'delivered')).toHaveLength(3);
+    expect(bob.events.peerInstanceChanged).toEqual([]);
+  });
+});
+
+describe('T-S13 an agent that starts at a hub which went back in time', () => {
+  test.each([
+    ['to its opening before', true],
+    ['to before it was ever there', false],
+  ])('keeps its outbox and its sessions (%s)', async (_title, isKnown) => {
+    const { world, alice, bob } = await pair(8);
+    await using _ = world;
+    const meta = await metaOf(alice);
+    const once = await world.restart(alice);
+    await world.close(once);
+    world.network.goDown();
+    const offline = await world.agent('alice', {}, once);
+    const waiting = offline.agent.send('bob', 'waiting');
+    await world.rest();
+    restoredTo(world, 'alice', isKnown ? meta.instance : null, meta.boot);
+    await world.network.comeBack();
+    await world.finish(waiting);
+    await world.advance(MINUTE);
+    expect(bob.texts).toEqual(['a', 'waiting']);
+    expect(offline.events.storeRollback).toEqual([]);
+    expect(bob.events.peerInstanceChanged).toEqual([]);
+  });
+});
