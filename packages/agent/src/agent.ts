@@ -10,6 +10,7 @@ import { deadLettersIn, drop, revive } from './receiving/dead-letters.js';
 import type { DeadLetter } from './receiving/dead-letters.js';
 import type { Handler, HandlerOptions } from './receiving/handlers.js';
 import { Engine } from './engine/engine.js';
+import { listedNames } from './hub/listed-names.js';
 import { reply, send } from './engine/posting.js';
 import { AgentError } from './ground/errors.js';
 import type { AgentEvents } from './message/events.js';
@@ -192,20 +193,12 @@ export class Agent extends CallingAgent {
     );
   }
 
-  /** Names of the agents on the hub, this one included. */
+  /** Names of the agents on the hub, this one included, in alphabetical order: at most 100,000. */
   async listPeers(): Promise<string[]> {
     const { hub, context } = this.#engine;
     context.assertRunning();
     if (hub === null) return (await knownPeers(context)).map(({ name }) => name);
-    const names: string[] = [];
-    let cursor: string | null = null;
-    do {
-      const query: { cursor?: string } = cursor === null ? {} : { cursor };
-      const page = await hub.link.request((connection) => connection.list(query));
-      names.push(...page.names);
-      cursor = page.next;
-    } while (cursor !== null);
-    return names;
+    return listedNames(hub.link);
   }
 
   /** Peers pinned here, each with what is known of it. */

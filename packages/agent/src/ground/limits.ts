@@ -44,6 +44,8 @@ export const AGENT_LIMITS = {
   sequenceRecent: 64,
   /** Ranges of numbers at or below the mark that were given up and may still come. */
   givenUpRanges: 64,
+  /** Names that a listing of the hub may have: one that goes on is not believed. */
+  listedNames: 100_000,
   /** Places of received messages remembered, of all peers: what a clone sends shows at them. */
   heardPlaces: 4_096,
   /** Instances of one peer whose windows are kept. */

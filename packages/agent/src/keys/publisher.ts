@@ -36,11 +36,14 @@ import {
 } from '../self/prekeys.js';
 import type { PrekeyState } from '../self/prekeys.js';
 import type { UsedPrekeys } from '../conversation/judge.js';
-import { recordTimes } from '../self/revision.js';
+import { recordTimes, revisionCeiling } from '../self/revision.js';
 import { ROW, usedBefore } from '../store/row-keys.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 
 const SWEEP = 1_000;
+/** A hub that says again within this time that it lacks our prekeys gets few new ones. */
+const REPLACED_LATELY_MS = 600_000;
+const FEW = 5;
 /** In revisions, which are seconds: beyond it another store's clock was ahead by half a day. */
 const LARGEST_STEP = 2 ** 16;
 
@@ -53,6 +56,8 @@ export class Publisher {
   #exhausted = 0;
   readonly #onRefill: () => void;
   #state: PrekeyState | null = null;
+  /** When the hub last held other prekeys than ours. */
+  #replacedMs = Number.NEGATIVE_INFINITY;
 
   /** `onRefill` is called when one-time prekeys run low: have {@link refill} called. */
   constructor(context: AgentContext, onRefill: () => void) {
@@ -67,13 +72,18 @@ export class Publisher {
       const before = await this.#newestRecord();
       const state = await this.#load();
       const agrees = agreesWithHub(state, before, held);
-      // Whatever the hub holds instead may have taken our next numbers.
-      if (!agrees) this.#state = skipIds(state, this.#context.runtime.random);
+      // Whatever the hub holds instead may have taken our next numbers. It may also lie, each time.
+      const isAgain = this.#context.runtime.now() - this.#replacedMs < REPLACED_LATELY_MS;
+      if (!agrees && !isAgain) this.#state = skipIds(state, this.#context.runtime.random);
       // After the store went back, or an end that was not clean, sessions begun with what the hub
       // holds would only receive.
       const isOfBefore = isOfLostTime(state, this.#context.self.meta.prekeysFrom);
       const rotated = await this.#rotate();
-      if (!agrees || isOfBefore) return this.#replaceAll(hub);
+      if (isOfBefore) return this.#replaceAll(hub, AGENT_LIMITS.oneTimePrekeys);
+      if (!agrees) {
+        this.#replacedMs = this.#context.runtime.now();
+        return this.#replaceAll(hub, isAgain ? FEW : AGENT_LIMITS.oneTimePrekeys);
+      }
       const count = this.#missing(held.oneTimePrekeys);
       if (rotated !== null || count > 0) await this.#add(hub, rotated, count);
     });
@@ -172,7 +182,9 @@ export class Publisher {
       await hub.putIdentity(next.bytes);
       return;
     }
+    const ceiling = revisionCeiling(this.#context.runtime.now());
     for (let above = 1; above <= LARGEST_STEP; above *= 2) {
+      if (record.revision + above > ceiling) break;
       const next = await this.#newRecord(hubId, record.revision + above);
       const isTaken = await accepts(() => hub.putIdentity(next.bytes));
       if (isTaken) return;
@@ -182,10 +194,12 @@ export class Publisher {
 
   /** Revision of our record as the hub shows it to others; null while it shows none. */
   async #publishedRevision(hub: HubConnection): Promise<number | null> {
-    const { address } = this.#context.self.keyPair;
+    const { keyPair } = this.#context.self;
     try {
-      const bundle = await hub.getBundle(address, { oneTime: false });
-      return parseIdentityRecord(bundle.record).revision;
+      const bundle = await hub.getBundle(keyPair.address, { oneTime: false });
+      const { identity, revision } = parseIdentityRecord(bundle.record);
+      // Whatever else the hub serves, only what we signed tells how far we are.
+      return equalBytes(identity.aid, keyPair.identity.aid) ? revision : null;
     } catch (error) {
       if (error instanceof ProtocolError && error.code === 'PEER_NOT_FOUND') return null;
       throw error;
@@ -299,8 +313,7 @@ export class Publisher {
     await hub.putPrekeys({ signed, oneTime: pairs.map(({ record }) => record.bytes) });
   }
 
-  async #replaceAll(hub: HubConnection): Promise<void> {
-    const count = AGENT_LIMITS.oneTimePrekeys;
+  async #replaceAll(hub: HubConnection, count: number): Promise<void> {
     const pairs = await this.#issueOneTime(count, { onHub: true, replacing: true });
     const newest = await this.#newestRecord();
     const signed = newest === null ? [] : [newest];

@@ -46,7 +46,7 @@ export function newPrekeyState(random: RandomSource): PrekeyState {
  * other keys, which peers may hold. How many are skipped is chance, for it may happen again.
  */
 export function skipIds(state: PrekeyState, random: RandomSource): PrekeyState {
-  const skipped = new DataView(random(4).slice().buffer).getUint32(0) >>> 12;
+  const skipped = new DataView(random(4).slice().buffer).getUint32(0) >>> 16;
   return { ...state, nextId: state.nextId + 1 + skipped };
 }
 

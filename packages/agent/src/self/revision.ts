@@ -15,6 +15,14 @@ export function recordTimes(createdMs: number, atLeast = 0) {
   return { createdMs, validUntilMs, revision: Math.max(atLeast, revisionAt(createdMs)) };
 }
 
+/**
+ * No record is signed above this because a hub refuses those below: whoever lies so would use the
+ * revisions up. It leaves room for a clock that was ahead by a day and a half.
+ */
+export function revisionCeiling(nowMs: number): number {
+  return Math.min(revisionAt(nowMs) + 2 ** 17, 0xffff_ffff);
+}
+
 function revisionAt(nowMs: number): number {
   return Math.min(Math.max(0, Math.floor(nowMs / 1000)), LAST_OF_CLOCK);
 }

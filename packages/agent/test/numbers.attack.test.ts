@@ -1,0 +1,117 @@
+/**
+ * Numbers that a hub can raise by what it says (protocol.md §2.15): it uses none of them up, and no
+ * question to it goes on for ever.
+ */
+import { describe, expect, test } from '@jest/globals';
+import { AgentKeyPair, createIdentityRecord, parseIdentityRecord } from '@agentmesh/crypto';
+import { ProtocolError } from '@agentmesh/protocol';
+import { AGENT_LIMITS } from '../src/ground/limits.js';
+import { World } from './world.js';
+
+const HIGHEST = 0xffff_ffff;
+
+/** The hub refuses every record as too old, as often as it is shown one. */
+function refuseRecords(world: World): number[] {
+  const shown: number[] = [];
+  world.hub.deviations.putIdentity = (record) => {
+    shown.push(parseIdentityRecord(record).revision);
+    throw new ProtocolError('BAD_RECORD');
+  };
+  return shown;
+}
+
+async function reconnect(world: World): Promise<void> {
+  world.network.goDown();
+  await world.rest();
+  await world.network.comeBack(world.local);
+  await world.advance(2_000);
+}
+
+describe('T-A37 used-up-numbers', () => {
+  test("a stranger's record raises the revision of no other identity", async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const shown = refuseRecords(world);
+    const record = createIdentityRecord({
+      keyPair: AgentKeyPair.generate(),
+      name: 'nobody',
+      createdMs: world.host.clock(),
+      validUntilMs: world.host.clock() + 1e9,
+      revision: HIGHEST - 1,
+    });
+    world.hub.deviations.bundle = (bundle) => ({ ...bundle, record });
+    await reconnect(world);
+    expect(shown.length).toBeGreaterThan(0);
+    expect(Math.max(...shown)).toBeLessThan(HIGHEST / 2);
+    world.hub.deviations = {};
+    await reconnect(world);
+    expect(alice.events.connection.at(-1)).toMatchObject({ state: 'online' });
+  });
+
+  test('however often a hub refuses records, revisions stay near the clock', async () => {
+    await using world = await World.create();
+    await world.agent('alice');
+    const shown = refuseRecords(world);
+    world.hub.deviations.bundle = () => {
+      throw new ProtocolError('PEER_NOT_FOUND');
+    };
+    for (let round = 0; round < 20; round++) {
+      await reconnect(world);
+    }
+    const nowSeconds = world.host.clock() / 1000;
+    expect(shown.length).toBeGreaterThan(20);
+    expect(Math.max(...shown)).toBeLessThan(nowSeconds + 2 ** 17 + 2);
+  });
+
+  test('a hub that lies about prekeys at each connection gets few new ones', async () => {
+    await using world = await World.create();
+    await world.agent('alice');
+    const uploads: { ids: number[] }[] = [];
+    world.hub.deviations.putPrekeys = (keys) => {
+      const ids = keys.oneTime.map((one) =>
+        new DataView(one.buffer, one.byteOffset).getUint32(4 + 1 + 32),
+      );
+      uploads.push({ ids });
+      return keys;
+    };
+    world.hub.deviations.session = (session) => ({ ...session, keyDigest: null });
+    for (let round = 0; round < 30; round++) {
+      await reconnect(world);
+    }
+    const ids = uploads.flatMap((upload) => upload.ids);
+    expect(uploads.length).toBeGreaterThanOrEqual(30);
+    expect(ids.length).toBeLessThan(100 + 40 * 5);
+    const [first = 0] = ids;
+    expect(Math.max(...ids) - first).toBeLessThan(2 ** 16 + 300);
+    expect(new Set(ids).size).toBe(ids.length);
+  });
+});
+
+describe('T-A38 endless-listing', () => {
+  const endless = [
+    ['the same page again', () => ({ names: ['bob'], next: 'bob' })],
+    ['pages without names', () => ({ names: [], next: 'x' })],
+    ['names without order', () => ({ names: ['b', 'a'], next: null })],
+  ] as const;
+
+  test.each(endless)('%s ends with BAD_FRAME', async (_, list) => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    world.hub.deviations.list = () => list();
+    const listing = world.finish(alice.agent.listPeers());
+    await expect(listing).rejects.toMatchObject({ code: 'BAD_FRAME', retryable: false });
+  });
+
+  test('ever new names end at a bound', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    let count = 0;
+    world.hub.deviations.list = () => {
+      const names = Array.from({ length: 1_000 }, () => `n${String(count++).padStart(9, '0')}`);
+      return { names, next: names.at(-1) ?? null };
+    };
+    const listing = world.finish(alice.agent.listPeers());
+    await expect(listing).rejects.toMatchObject({ code: 'BAD_FRAME' });
+    expect(count).toBeLessThanOrEqual(AGENT_LIMITS.listedNames + 1_000);
+  });
+});
