@@ -3,7 +3,7 @@
  * (`api/index.api.md`, …), so that a change of the surface shows in review. `--update` rewrites
  * them. Reads the built declarations: build first.
  */
-import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 import process from 'node:process';
 
@@ -13,6 +13,8 @@ import {
   ExtractorConfig,
   ExtractorLogLevel,
 } from '@microsoft/api-extractor';
+
+import { lineDiff } from './line-diff.mjs';
 
 const update = process.argv.includes('--update');
 const folder = process.cwd();
@@ -71,6 +73,18 @@ function report(config, compilerState) {
   return { changed: apiReportChanged, broken: problems.length > 0 };
 }
 
+/** What changed, and what to do about it. */
+function explain(file) {
+  const committed = join(reportFolder, file);
+  const before = existsSync(committed) ? readFileSync(committed, 'utf8') : '';
+  const after = readFileSync(join(folder, '.cache', 'api', file), 'utf8');
+  const lines = lineDiff(before, after.replaceAll('\r\n', '\n'));
+  console.error(
+    `${manifest.name}: the public API differs from api/${file}:\n\n${lines.join('\n')}\n\n` +
+      'If that is meant, run `pnpm api:update` and `pnpm changeset`, and commit what they write.',
+  );
+}
+
 const declarationOptions = {
   compilerOptions: {
     target: 'ES2023',
@@ -97,15 +111,10 @@ let failed = false;
 for (const [index, config] of configs.entries()) {
   const { changed, broken } = report(config, compilerState);
   if (broken || (changed && !update)) failed = true;
-  if (changed) {
-    const file = `api/${names[index]}.api.md`;
-    console.error(
-      update
-        ? `${manifest.name}: ${file} updated`
-        : `${manifest.name}: the public API differs from ${file}. If that is meant, run ` +
-            '`pnpm api:update`, commit the report and add a changeset.',
-    );
-  }
+  if (!changed) continue;
+  const file = `${names[index]}.api.md`;
+  if (update) console.error(`${manifest.name}: api/${file} updated`);
+  else explain(file);
 }
 for (const file of readdirSync(reportFolder)) {
   if (names.includes(file.replace(/\.api\.md$/, ''))) continue;

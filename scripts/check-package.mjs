@@ -1,7 +1,8 @@
 /**
- * Checks the current package as its users will get it: packs it, lints the tarball (publint,
- * are-the-types-wrong), installs it with its workspace dependencies in an empty folder outside the
- * workspace, and imports every door from an ES module and from CommonJS.
+ * Checks the current package as its users will get it: packs it, judges the tarball (our own rules,
+ * publint, are-the-types-wrong), installs it with its workspace dependencies in an empty folder
+ * outside the workspace, imports every door from an ES module and from CommonJS, and compiles a
+ * program against its types with the oldest TypeScript that is supported, libraries checked too.
  */
 import { spawnSync } from 'node:child_process';
 import {
@@ -15,12 +16,14 @@ import {
 } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
-import { dirname, join } from 'node:path';
+import { dirname, join, relative, sep } from 'node:path';
 import process from 'node:process';
 import { fileURLToPath } from 'node:url';
 
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
+
+import { tarballFaults } from './tarball-rules.mjs';
 
 const packagesFolder = fileURLToPath(new URL('../packages/', import.meta.url));
 const windows = process.platform === 'win32';
@@ -29,6 +32,9 @@ const folder = process.cwd();
 const manifest = readManifest(folder);
 const scratch = mkdtempSync(join(tmpdir(), 'agentmesh-package-'));
 const problems = [];
+const { version: typesOfNode } = readManifest(
+  dirname(createRequire(import.meta.url).resolve('@types/node/package.json')),
+);
 
 /** Runs a program; what it printed becomes a problem when it fails. */
 function check(title, program, args, cwd) {
@@ -71,10 +77,51 @@ async function lintTarball(tarball) {
   check('are the types wrong', process.execPath, [cli, ...args], scratch);
 }
 
+/** The texts of the tarball by path, without its folder `package`. */
+function unpacked(tarball) {
+  const target = join(scratch, 'unpacked');
+  mkdirSync(target);
+  check('tar', 'tar', ['-xzf', tarball, '-C', target], scratch);
+  const inside = join(target, 'package');
+  const entries = readdirSync(inside, { recursive: true, withFileTypes: true });
+  return new Map(
+    entries
+      .filter((entry) => entry.isFile())
+      .map((entry) => join(entry.parentPath, entry.name))
+      .map((path) => [relative(inside, path).split(sep).join('/'), readFileSync(path, 'utf8')]),
+  );
+}
+
+/** With these settings, the types that a program sees are all there is: nothing is skipped. */
+const STRICT = { noEmit: true, strict: true, target: 'es2022', lib: ['es2022', 'dom'] };
+
+/** Compiles imports of all doors as users of each kind of module resolution do. */
+function compileAsUser(user) {
+  const require = createRequire(import.meta.url);
+  const tsc = join(dirname(require.resolve('typescript-oldest/package.json')), 'lib', 'tsc.js');
+  const names = doorNames().map((name, index) => `import * as door${index} from ${name};\n`);
+  const uses = names.map((_, index) => `void door${index};\n`);
+  writeFileSync(join(user, 'types.mts'), `${names.join('')}${uses.join('')}`);
+  // To this TypeScript node16 differs from nodenext only in what CommonJS may require.
+  const resolutions = ['nodenext', 'bundler', ...(manifest.name === 'agentmesh' ? ['node16'] : [])];
+  for (const resolution of resolutions) {
+    const module = resolution === 'bundler' ? 'esnext' : resolution;
+    const compilerOptions = { ...STRICT, module, moduleResolution: resolution, types: ['node'] };
+    const config = join(user, `tsconfig.${resolution}.json`);
+    writeFileSync(config, JSON.stringify({ compilerOptions, files: ['types.mts'] }));
+    check(`types for ${resolution}, TypeScript 5.7`, process.execPath, [tsc, '-p', config], user);
+  }
+}
+
+/** The doors with types, as texts of a program. */
+function doorNames() {
+  const doors = Object.entries(manifest.exports).filter(([, door]) => door.types !== undefined);
+  return doors.map(([door]) => JSON.stringify(manifest.name + door.slice(1)));
+}
+
 /** The imports that a user would write; a `node` door is no different here. */
 function importFiles(user) {
-  const doors = Object.entries(manifest.exports).filter(([, door]) => door.types !== undefined);
-  const ids = doors.map(([door]) => JSON.stringify(manifest.name + door.slice(1)));
+  const ids = doorNames();
   writeFileSync(join(user, 'user.mjs'), ids.map((id) => `await import(${id});\n`).join(''));
   writeFileSync(join(user, 'user.cjs'), ids.map((id) => `require(${id});\n`).join(''));
 }
@@ -84,7 +131,7 @@ function installAsUser(tarballs) {
   mkdirSync(user);
   const file = (name) => `file:${tarballs.get(name)}`;
   const own = { name: 'user', version: '1.0.0', private: true };
-  const dependencies = { [manifest.name]: file(manifest.name) };
+  const dependencies = { [manifest.name]: file(manifest.name), '@types/node': typesOfNode };
   writeFileSync(join(user, 'package.json'), JSON.stringify({ ...own, dependencies }));
   const overrides = Object.fromEntries([...tarballs.keys()].map((name) => [name, file(name)]));
   // No hoisting: a dependency that is used but not declared must not be found by luck.
@@ -95,6 +142,7 @@ function installAsUser(tarballs) {
     return;
   check('import from an ES module', process.execPath, ['user.mjs'], user);
   check('require from CommonJS', process.execPath, ['user.cjs'], user);
+  compileAsUser(user);
 }
 
 const workspace = readdirSync(packagesFolder)
@@ -105,7 +153,9 @@ try {
   const tarballs = new Map();
   for (const [name, source] of closure(manifest.name)) tarballs.set(name, pack(source));
   if (problems.length === 0) {
-    await lintTarball(tarballs.get(manifest.name));
+    const tarball = tarballs.get(manifest.name);
+    problems.push(...tarballFaults({ files: unpacked(tarball), manifest }));
+    await lintTarball(tarball);
     installAsUser(tarballs);
   }
 } finally {

@@ -2,6 +2,7 @@
  * The one jest configuration of the workspace: TypeScript as ES modules through ts-jest, and a
  * reporter that leaves `test-results/jest.json`. Types are not checked here: `typecheck` does it.
  */
+import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 
 const reporter = fileURLToPath(new URL('./jest-reporter.mjs', import.meta.url));
@@ -16,7 +17,8 @@ export function jestConfig({ moduleNameMapper = {}, ...rest } = {}) {
     reporters: ['default', reporter],
     // A guard against hanging, not a measure: machines that build and test are busy.
     testTimeout: 120_000,
-    maxWorkers: '50%',
+    // Two at least: `npm test` runs few packages at a time, and the last one alone.
+    maxWorkers: Math.max(2, Math.ceil(availableParallelism() / 2)),
     passWithNoTests: true,
     ...rest,
   };

@@ -1,16 +1,10 @@
 /**
- * A jest reporter that writes `test-results/jest.json` in the package: counts, and the titles of
- * skipped and failed tests. `scripts/verify.mjs` sums these files; turbo keeps them in its cache.
+ * A jest reporter that writes `test-results/jest.json` in the package: counts, the titles of
+ * skipped and failed tests with their files, and how long each file took. `scripts/verify.mjs` sums
+ * these files; turbo keeps them in its cache.
  */
 import { mkdirSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
-
-const titles = (results, statuses) =>
-  results.testResults.flatMap((suite) =>
-    suite.testResults
-      .filter((test) => statuses.includes(test.status))
-      .map((test) => [...test.ancestorTitles, test.title].join(' › ')),
-  );
+import { join, relative } from 'node:path';
 
 export default class ResultFileReporter {
   constructor(globalConfig) {
@@ -18,17 +12,31 @@ export default class ResultFileReporter {
   }
 
   onRunComplete(_contexts, results) {
+    const file = (suite) => relative(this.rootDir, suite.testFilePath);
+    const tests = (statuses) =>
+      results.testResults.flatMap((suite) =>
+        suite.testResults
+          .filter((test) => statuses.includes(test.status))
+          .map((test) => ({
+            file: file(suite),
+            title: [...test.ancestorTitles, test.title].join(' › '),
+          })),
+      );
     // A file that does not even load has no tests of its own, yet it must count as a failure.
     const broken = results.testResults.filter((suite) => suite.testExecError);
     const summary = {
       passed: results.numPassedTests,
       failed: results.numFailedTests + broken.length,
       skipped: results.numPendingTests + results.numTodoTests,
-      skippedTitles: titles(results, ['pending', 'todo', 'skipped', 'disabled']),
-      failedTitles: [
-        ...titles(results, ['failed']),
-        ...broken.map((suite) => `${suite.testFilePath} does not load`),
+      skippedTests: tests(['pending', 'todo', 'skipped', 'disabled']),
+      failedTests: [
+        ...tests(['failed']),
+        ...broken.map((suite) => ({ file: file(suite), title: 'the file does not load' })),
       ],
+      files: results.testResults.map((suite) => ({
+        file: file(suite),
+        seconds: Math.round(suite.perfStats.runtime / 100) / 10,
+      })),
     };
     const folder = join(this.rootDir, 'test-results');
     mkdirSync(folder, { recursive: true });

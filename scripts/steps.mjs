@@ -28,15 +28,13 @@ export function installArgs() {
  */
 export async function runStep({ name, command, show = false, quiet = false, hint }) {
   const started = performance.now();
-  const live = !show && process.stdout.isTTY;
-  if (!quiet && live) process.stdout.write(`▶ ${name} …`);
-  if (!quiet && show) process.stdout.write(`▶ ${name}\n`);
+  if (!quiet) process.stdout.write(`▶ ${name}\n`);
   const result = interruption === undefined ? await run(command, show) : { output: '' };
   const { code, output } = { ...result, code: interruption ?? result.code };
   const ok = code === 0;
   const seconds = ((performance.now() - started) / 1000).toFixed(1);
   const line = `${ok ? '✓' : '✗'} ${name} (${seconds} s)`;
-  if (!quiet) process.stdout.write(`${live ? '\r' : ''}${line}\n`);
+  if (!quiet) process.stdout.write(`${line}\n`);
   if (!ok && output) process.stdout.write(`${output.trimEnd()}\n`);
   if (!ok && hint) process.stdout.write(`  → ${hint}\n`);
   return { ok, code, interrupted: interruption !== undefined };

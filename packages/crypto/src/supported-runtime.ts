@@ -5,7 +5,7 @@
 import { CryptoError } from './errors.js';
 
 /** The first with `node:sqlite` and `require` of ES modules. A test compares it with `engines`. */
-export const OLDEST_NODE = '22.13';
+const OLDEST_NODE = '22.13';
 
 interface Host {
   readonly process?: { readonly versions?: { readonly node?: string } };
