@@ -71,7 +71,8 @@ function tableOf({ title, about, values, source }) {
 /** The whole document. */
 function limitsDocument() {
   const head =
-    '# Limits\n\nEvery limit with its value and the reason for it. `node scripts/limits.mjs` writes this ' +
+    '# Limits\n\nEvery limit with its value and the reason for it. ' +
+    '`node scripts/limits.mjs` writes this ' +
     'page from the code, and a test compares the two. Names that end in `Ms` are in milliseconds, ' +
     'in `Seconds` in seconds, in `Bytes` in bytes.\n';
   return [head, ...tables.map(tableOf)].join('\n');

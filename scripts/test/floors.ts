@@ -19,8 +19,11 @@ export const floorPlans: Readonly<Record<string, readonly Floor[]>> = {
   '@agentmesh/agent': [
     floor('doors', 'index', 'node'),
     floor('public calls', 'agent', 'stopped-agent'),
+    floor('public calls of requests', 'calling-agent'),
     folder('engine'),
     folder('receiving'),
+    folder('calls'),
+    folder('handling'),
     folder('owed'),
     folder('changes'),
     folder('sending'),
@@ -46,8 +49,8 @@ export const floorPlans: Readonly<Record<string, readonly Floor[]>> = {
     floor('roster', 'roster'),
     floor('store in memory', 'memory-hub-store'),
     floor('queues', 'delivery', 'notice-feed', 'memory-queues'),
-    floor('rows of queues', 'queue-writer', 'memory-directory'),
-    floor('contracts and limits', 'hub-store', 'core-limits', 'sources'),
+    floor('rows of queues', 'queue-writer', 'queue-share', 'memory-directory'),
+    floor('contracts and limits', 'hub-store', 'core-limits', 'signed-link', 'sources'),
     floor(
       'ground',
       'byte-key',

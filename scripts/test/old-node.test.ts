@@ -10,7 +10,9 @@ import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import { publishedSources, relativePath, root, workspacePackages } from './workspace.js';
 
-const OLD = `Object.defineProperty(process, 'versions', { value: { ...process.versions, node: '20.19.4' } });`;
+const OLD =
+  "const value = { ...process.versions, node: '20.19.4' };" +
+  "Object.defineProperty(process, 'versions', { value });";
 const SENTENCE =
   'This runtime cannot run AgentMesh: it needs Node 22.13 or later, and this is Node 20.19.4';
 const PRELOAD = `data:text/javascript,${encodeURIComponent(OLD)}`;

@@ -8,7 +8,7 @@ import { decodeBundle, encodeBundle } from '@agentmesh/protocol';
 import type { BundleJson } from '@agentmesh/protocol';
 import { deadLettersIn, drop, revive } from './receiving/dead-letters.js';
 import type { DeadLetter } from './receiving/dead-letters.js';
-import type { Handler, HandlerOptions } from './receiving/handlers.js';
+import type { Handler, HandlerOptions } from './handling/handlers.js';
 import { Engine } from './engine/engine.js';
 import { listedNames } from './hub/listed-names.js';
 import { reply, send } from './engine/posting.js';
@@ -87,8 +87,9 @@ export class Agent extends CallingAgent {
   /**
    * Sends a text, or an object whose `type` is "message" unless it says else. Resolves when the hub
    * has it durably; while offline it waits in the outbox. Where the agent ends before that, the
-   * rejection is an `UnconfirmedError`, which says whether the message is kept. Rejects with BAD_PEER, BAD_PAYLOAD,
-   * TOO_LARGE, BACKPRESSURE, PEER_NOT_FOUND, IDENTITY_CHANGED and other typed errors.
+   * rejection is an `UnconfirmedError`, which says whether the message is kept. Rejects with
+   * BAD_PEER, BAD_PAYLOAD, TOO_LARGE, BACKPRESSURE, PEER_NOT_FOUND, IDENTITY_CHANGED and other
+   * typed errors.
    */
   async send(peer: string, content: string | object, options?: SendOptions): Promise<SendResult> {
     return this.#send(peer, () => messageBody(content), options);
@@ -100,9 +101,9 @@ export class Agent extends CallingAgent {
   }
 
   /**
-   * Has every message handled, after the handlers that were there before: the messages of one sender
-   * one after the other, senders beside each other. A handler that throws gets the message again, a
-   * few times. Returns what removes it. Throws BAD_OPTION.
+   * Has every message handled, after the handlers that were there before: the messages of one
+   * sender one after the other, senders beside each other. A handler that throws gets the message
+   * again, a few times. Returns what removes it. Throws BAD_OPTION.
    */
   onMessage(handler: Handler, options: HandlerOptions = {}): () => void {
     if (typeof handler !== 'function') throw new AgentError('BAD_OPTION', 'handler: a function');
@@ -110,8 +111,8 @@ export class Agent extends CallingAgent {
   }
 
   /**
-   * Messages for a loop; each counts as handled when the next one is asked for. A loop that is left,
-   * by `break` or by an error, has not handled its last message, which comes again, unless it
+   * Messages for a loop; each counts as handled when the next one is asked for. A loop that is
+   * left, by `break` or by an error, has not handled its last message, which comes again, unless it
    * called `msg.done()` before.
    */
   messages(): AsyncIterableIterator<Message> {

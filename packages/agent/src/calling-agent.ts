@@ -1,6 +1,6 @@
 /**
- * The calls of an agent that ask another agent and answer others: `request`, `call`, `onRequest` and
- * what belongs to them. Owns their checks; `agent.ts` adds the rest of the face.
+ * The calls of an agent that ask another agent and answer others: `request`, `call`, `onRequest`
+ * and what belongs to them. Owns their checks; `agent.ts` adds the rest of the face.
  */
 import { addressOf } from '@agentmesh/crypto';
 import type { JsonObject, JsonValue } from '@agentmesh/protocol';
@@ -16,8 +16,8 @@ import { AgentError } from './ground/errors.js';
 import { AGENT_LIMITS } from './ground/limits.js';
 import { askMember, KEY_LENGTH } from './message/ask.js';
 import { valueBody } from './message/payload.js';
-import { registered } from './receiving/handlers.js';
-import type { HandlerOptions } from './receiving/handlers.js';
+import { registered } from './handling/handlers.js';
+import type { HandlerOptions } from './handling/handlers.js';
 
 /** Options of `request` and `call`. */
 export interface CallOptions {

@@ -8,7 +8,7 @@
 
 export { Agent } from './agent.js';
 export type { AgentOptions, LogLevel } from './engine/options.js';
-export type { Handler, HandlerOptions } from './receiving/handlers.js';
+export type { Handler, HandlerOptions } from './handling/handlers.js';
 export type { Duration } from './ground/duration.js';
 export type { CallOptions } from './calling-agent.js';
 export type { Call } from './calls/call.js';

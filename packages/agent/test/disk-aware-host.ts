@@ -1,6 +1,6 @@
 /**
- * A manual host for agents on real files: it comes to rest only when no store has anything under way
- * on its disk, which takes real time. Owns the counting.
+ * A manual host for agents on real files: it comes to rest only when no store has anything under
+ * way on its disk, which takes real time. Owns the counting.
  */
 import { ManualHost } from '@agentmesh/hub-compliance';
 import type { AgentStore } from '../src/store/store.js';

@@ -1,6 +1,7 @@
 /**
- * A hub that was restored from its backup: what it had accepted since is gone, and the openings that
- * it names are old. Nothing is taken for a rollback of the agent, and everything arrives in the end.
+ * A hub that was restored from its backup: what it had accepted since is gone, and the openings
+ * that it names are old. Nothing is taken for a rollback of the agent, and everything arrives in
+ * the end.
  */
 import { describe, expect, jest, test } from '@jest/globals';
 import { decodeMeta } from '../src/self/meta.js';

@@ -1,8 +1,8 @@
 /**
- * Copies of a store in use (protocol.md §2.11 P6): what a nightly backup or a volume snapshot makes.
- * Restored, they look like what a killed process leaves; nothing of the time since may be trusted,
- * both sides are told, and both directions work at once. A process that was only killed loses
- * nothing.
+ * Copies of a store in use (protocol.md §2.11 P6): what a nightly backup or a volume snapshot
+ * makes. Restored, they look like what a killed process leaves; nothing of the time since may be
+ * trusted, both sides are told, and both directions work at once. A process that was only killed
+ * loses nothing.
  */
 import { describe, expect, test } from '@jest/globals';
 import type { Resident } from './world.js';

@@ -1,5 +1,6 @@
 /**
- * What an agent says of a message, a peer or its hub is so, and says what to do. One story per test.
+ * What an agent says of a message, a peer or its hub is so, and says what to do. One story per
+ * test.
  */
 import { describe, expect, test } from '@jest/globals';
 import { AgentKeyPair } from '@agentmesh/crypto';

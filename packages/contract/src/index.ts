@@ -1,6 +1,6 @@
 /**
- * The public entry of `@agentmesh/contract`: contracts between agents, their types and their checks.
- * Pure values: both sides can share one without installing an agent.
+ * The public entry of `@agentmesh/contract`: contracts between agents, their types and their
+ * checks. Pure values: both sides can share one without installing an agent.
  */
 
 export { defineContract } from './contract.js';

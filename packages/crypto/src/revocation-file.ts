@@ -1,6 +1,6 @@
 /**
- * The revocation of a new identity, written when its keys are created (protocol.md §2.13): one
- * line of text in a private file next to the key file, to be moved to a safer location. Owns its name
+ * The revocation of a new identity, written when its keys are created (protocol.md §2.13): one line
+ * of text in a private file next to the key file, to be moved to a safer location. Owns its name
  * and form.
  */
 import { Buffer } from 'node:buffer';

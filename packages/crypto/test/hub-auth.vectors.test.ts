@@ -42,7 +42,8 @@ function made() {
     instance: seeded(7, 16),
     boot: 258,
   };
-  const begin = `{"type":"begin","versions":[2],"features":[],"clientNonce":"${base64Url(seeded(6))}"}`;
+  const nonce = base64Url(seeded(6));
+  const begin = `{"type":"begin","versions":[2],"features":[],"clientNonce":"${nonce}"}`;
   const hello =
     `{"type":"hello","version":2,"features":[],"hubKey":"${base64Url(hub.publicKey)}",` +
     `"serverNonce":"${base64Url(seeded(5))}","time":1767225600001`;

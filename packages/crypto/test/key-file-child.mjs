@@ -1,5 +1,6 @@
-// A process of its own for key-file-faults.scenario.test.ts. It opens the built door of the package, waits
-// for a line on standard input, then loads or creates the given key files one after the other.
+// A process of its own for key-file-faults.scenario.test.ts. It opens the built door of the
+// package, waits for a line on standard input, then loads or creates the given key files one after
+// the other.
 import { createHash } from 'node:crypto';
 import { createInterface } from 'node:readline';
 import { loadOrCreateKeyFile } from '@agentmesh/crypto/node';

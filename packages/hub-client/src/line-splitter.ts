@@ -24,8 +24,8 @@ export class LineSplitter {
   }
 
   /**
-   * Calls `onLine` for every line that is complete now, without its newline. Null, or why the stream
-   * cannot be followed any further.
+   * Calls `onLine` for every line that is complete now, without its newline. Null, or why the
+   * stream cannot be followed any further.
    */
   feed(bytes: Uint8Array, onLine: (line: string) => void): string | null {
     let rest = bytes;

@@ -1,7 +1,7 @@
 /**
- * The hub's side of mutual authentication (protocol.md §2.15): what `hello` says and proves, whether
- * `auth` is let in, and what `auth_ok` tells. Owns that decision; deadlines and the one attempt per
- * connection are `connection`'s, signatures of what is said later `signed-link`'s.
+ * The hub's side of mutual authentication (protocol.md §2.15): what `hello` says and proves,
+ * whether `auth` is let in, and what `auth_ok` tells. Owns that decision; deadlines and the one
+ * attempt per connection are `connection`'s, signatures of what is said later `signed-link`'s.
  */
 import {
   commonFeatures,
@@ -86,7 +86,8 @@ export function welcome(
 function noCommonVersion(offered: readonly number[]): ProtocolError {
   const [ours, theirs] = [SUPPORTED_VERSIONS.join(', '), offered.join(', ')];
   return new ProtocolError('VERSION', {
-    message: `This hub speaks protocol version ${ours}, the client ${theirs}: upgrade the older side`,
+    message:
+      `This hub speaks protocol version ${ours}, the client ${theirs}: ` + 'upgrade the older side',
   });
 }
 

@@ -1,6 +1,6 @@
 /**
- * One connection's life: silent, greeted, authenticating, ready, closed. Owns its deadlines, its bad
- * frames and who may speak when; what an authenticated agent may do is `session`.
+ * One connection's life: silent, greeted, authenticating, ready, closed. Owns its deadlines, its
+ * bad frames and who may speak when; what an authenticated agent may do is `session`.
  */
 import { CLOSE_CODES, ERROR_CODES, errorFrame, ProtocolError, tooLate } from '@agentmesh/protocol';
 import type {

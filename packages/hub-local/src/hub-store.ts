@@ -292,8 +292,8 @@ export interface NewEnvelope {
 }
 
 /**
- * Bounds of one recipient's queue. A sender alone may fill `senderMessages` and `senderBytes` of it;
- * how several share it, and what strangers get, is `hasQueueRoom`.
+ * Bounds of one recipient's queue. A sender alone may fill `senderMessages` and `senderBytes` of
+ * it; how several share it, and what strangers get, is `hasQueueRoom`.
  */
 export interface QueueQuota {
   readonly messages: number;

@@ -4,8 +4,8 @@
  *
  * Besides fixed bounds, a sender may hold no more than a fraction of what is still free. One alone
  * then fills a quarter, the next one a quarter of the rest, and so the queue is never quite full
- * (dynamic thresholds, as switches divide their buffers). Strangers, to whom the recipient has never
- * written, get a quarter of that fraction, and nothing of the last quarter of a queue.
+ * (dynamic thresholds, as switches divide their buffers). Strangers, to whom the recipient has
+ * never written, get a quarter of that fraction, and nothing of the last quarter of a queue.
  */
 import type { QueueQuota } from './hub-store.js';
 

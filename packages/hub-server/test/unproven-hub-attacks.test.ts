@@ -1,6 +1,6 @@
 /**
- * Whoever answers in place of the hub (protocol.md §2.15): what it learns, and what it can end. Real
- * hubs, real agents and the real client; the machine in the middle has no key of the hub.
+ * Whoever answers in place of the hub (protocol.md §2.15): what it learns, and what it can end.
+ * Real hubs, real agents and the real client; the machine in the middle has no key of the hub.
  */
 import { createServer as createTcpServer, connect as connectTcp } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';

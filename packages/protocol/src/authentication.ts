@@ -226,9 +226,9 @@ export interface AuthenticatedClient {
 }
 
 /**
- * Hub: verifies `auth`; refuses with BAD_AUTH, or TIMEOUT if it came too late. The caller allows one
- * attempt per connection, so that a nonce is used once, and closes after any refused `auth` (4401),
- * whatever the code.
+ * Hub: verifies `auth`; refuses with BAD_AUTH, or TIMEOUT if it came too late. The caller allows
+ * one attempt per connection, so that a nonce is used once, and closes after any refused `auth`
+ * (4401), whatever the code.
  */
 export function verifyClientAuth(check: ClientAuthCheck): Checked<AuthenticatedClient> {
   const { frame, channelBinding } = check;

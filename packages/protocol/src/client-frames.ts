@@ -1,11 +1,11 @@
 /**
- * Frames from client to hub (hub.md §2): shapes only, strict, one schema per frame.
- * Owns their fields; the text around them is `frame-codec`, what a hub does with them is its core.
+ * Frames from client to hub (hub.md §2): shapes only, strict, one schema per frame. Owns their
+ * fields; the text around them is `frame-codec`, what a hub does with them is its core.
  *
- * `begin` is the first frame; `hello` answers it. `auth`, `put_identity`, `put_prekeys`, `put_revocation`, `get_bundle`, `send`, `list` and `ping`
- * are requests: they carry `id`, which the reply repeats as `re`. `ack`, `nack` and `credit` have
- * no reply; a fault in one is an `error` frame without `re`. Units: `ttl` in seconds, `delay` in
- * milliseconds.
+ * `begin` is the first frame; `hello` answers it. `auth`, `put_identity`, `put_prekeys`,
+ * `put_revocation`, `get_bundle`, `send`, `list` and `ping` are requests: they carry `id`, which
+ * the reply repeats as `re`. `ack`, `nack` and `credit` have no reply; a fault in one is an `error`
+ * frame without `re`. Units: `ttl` in seconds, `delay` in milliseconds.
  */
 import {
   agentName,

@@ -152,7 +152,9 @@ const error = z.strictObject({
   code,
   message: line,
   retryAfter: integer(PROTOCOL_LIMITS.retryAfterMs).optional(),
-  /** Over all other fields and this connection (§2.15), where the error is final; the last field. */
+  /**
+   * Over all other fields and this connection (§2.15), where the error is final; the last field.
+   */
   signature: signature.optional(),
 });
 

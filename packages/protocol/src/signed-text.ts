@@ -1,8 +1,8 @@
 /**
- * Signatures in frames (protocol.md §2.15): `hello`, `auth_ok`, `error` and `bye` carry one as their
- * last field, and it covers the text before that field, as it was sent and received. So every field
- * is covered, those of later versions too, and nothing is encoded again to be checked.
- * Owns which part of a text that is; who signs what is `authentication`'s.
+ * Signatures in frames (protocol.md §2.15): `hello`, `auth_ok`, `error` and `bye` carry one as
+ * their last field, and it covers the text before that field, as it was sent and received. So every
+ * field is covered, those of later versions too, and nothing is encoded again to be checked. Owns
+ * which part of a text that is; who signs what is `authentication`'s.
  */
 import { encodeFrame } from './frame-codec.js';
 import type { AuthOkFrame, ByeFrame, ErrorFrame, HelloFrame } from './hub-frames.js';

@@ -1,6 +1,6 @@
 /**
- * What somebody in the hub's place can do to one connection, before and after the hub has proved its
- * key: refuse without a signature, and push more than it was asked for.
+ * What somebody in the hub's place can do to one connection, before and after the hub has proved
+ * its key: refuse without a signature, and push more than it was asked for.
  */
 import { describe, expect, test } from '@jest/globals';
 import type { HubFrame } from '../src/hub-frames.js';

@@ -1,5 +1,6 @@
 /**
- * How a request of ours ended, as whoever waits for it is told. Owns the reading of a stored end.
+ * How a request of ours ended, as whoever waits for it is told. Owns the reading of a stored end;
+ * when it is stored is `outgoing-calls`'.
  */
 import { CALL_FRAME, CONTENT_KIND, encodeCallFrames, fromHex } from '@agentmesh/crypto';
 import { decodePayload } from '@agentmesh/protocol';

@@ -1,6 +1,6 @@
 /**
- * A request on its way, as the application sees it: something to wait for, to cancel, and to find again
- * after a restart. Owns the face; what happens to the request is `outgoing-calls`'.
+ * A request on its way, as the application sees it: something to wait for, to cancel, and to find
+ * again after a restart. Owns the face; what happens to the request is `outgoing-calls`'.
  */
 import type { JsonObject } from '@agentmesh/protocol';
 
@@ -63,8 +63,8 @@ export class Call {
   }
 
   /**
-   * Gives the request up: it ends with CANCELLED here, and the callee is told. Resolves when that is
-   * durable; does nothing to a call that has ended.
+   * Gives the request up: it ends with CANCELLED here, and the callee is told. Resolves when that
+   * is durable; does nothing to a call that has ended.
    */
   cancel(reason = ''): Promise<void> {
     return this.#means.cancel(reason);

@@ -141,8 +141,8 @@ export class OutgoingCalls {
   }
 
   /**
-   * Writes what a message means for our requests; returns whether it was an answer, which no handler
-   * sees.
+   * Writes what a message means for our requests; returns whether it was an answer, which no
+   * handler sees.
    */
   stage(tx: StoreTransaction, { body, content, peer, repeated }: Received): boolean {
     if (repeated) return false;

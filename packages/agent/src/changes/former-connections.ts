@@ -1,7 +1,7 @@
 /**
- * Connections of identities that another one has followed: they bring what was on its way, and end after
- * a while (protocol.md §2.13). Owns connecting, ending and forgetting them; what a message means is
- * the receiver's.
+ * Connections of identities that another one has followed: they bring what was on its way, and end
+ * after a while (protocol.md §2.13). Owns connecting, ending and forgetting them; what a message
+ * means is the receiver's.
  */
 import { AgentMeshError, equalBytes } from '@agentmesh/crypto';
 import type { AgentKeyPair } from '@agentmesh/crypto';

@@ -32,8 +32,8 @@ export function afterReset({ atMs, count }: ResetState, nowMs: number): ResetSta
 }
 
 /**
- * Whether a message that cannot be opened is in another session than the active one: then its sender,
- * or an agent that pretends to be it, may not know of that one.
+ * Whether a message that cannot be opened is in another session than the active one: then its
+ * sender, or an agent that pretends to be it, may not know of that one.
  */
 export function isOutOfStep(peer: Peer, wire: Uint8Array, epoch: number): boolean {
   const active = activeOf(peer, epoch);

@@ -1,4 +1,6 @@
-/** Which numbers of two runs of one store are the same, and which show that it went back in time. */
+/**
+ * Which numbers of two runs of one store are the same, and which show that it went back in time.
+ */
 import { describe, expect, test } from '@jest/globals';
 import type { Peer } from './peer.js';
 import { continued, decodeRunWord, encodeRunWord, isEarlierRun, windowsOf } from './run.js';

@@ -1,7 +1,7 @@
 /**
- * Runs of one store (protocol.md §2.11 P6): after an end that was not clean a store goes on as a new
- * instance, whose numbers continue those of the one before. Owns what is said about that, how the
- * numbers of both are told apart, and how either side learns that the store went back in time.
+ * Runs of one store (protocol.md §2.11 P6): after an end that was not clean a store goes on as a
+ * new instance, whose numbers continue those of the one before. Owns what is said about that, how
+ * the numbers of both are told apart, and how either side learns that the store went back in time.
  */
 import { CryptoError, equalBytes } from '@agentmesh/crypto';
 import { isSameStore } from '../self/meta.js';

@@ -26,7 +26,10 @@ export interface SessionEntry {
    * Whether it has seen a message of ours in it: only then its acknowledgements are meant for us.
    */
   readonly heard: boolean;
-  /** Begun by us and perhaps never readable to the peer: does not send until the peer's first message in it. */
+  /**
+   * Begun by us and perhaps never readable to the peer: does not send until the peer's first
+   * message in it.
+   */
   readonly doubtful: boolean;
   readonly oneTimePrekey: boolean;
   /** Keys of messages that have not come, kept in it. */

@@ -1,7 +1,7 @@
 /**
- * The end of an agent that is closed: what was begun is completed within a few seconds, then hub and
- * store are let go of. Owns the two steps of a close that was called by a handler, which cannot end
- * before it has an answer.
+ * The end of an agent that is closed: what was begun is completed within a few seconds, then hub
+ * and store are let go of. Owns the two steps of a close that was called by a handler, which cannot
+ * end before it has an answer.
  */
 import type { AgentContext } from '../agent-context.js';
 import { AGENT_LIMITS } from '../ground/limits.js';

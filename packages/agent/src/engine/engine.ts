@@ -123,18 +123,9 @@ export class Engine {
     const { receiver } = this;
     const { hub, token } = options;
     const { keeper } = kept;
-    const served = {
-      context,
-      bundles,
-      publisher,
-      retention,
-      transmitter,
-      deliveries,
-      owed,
-      receiver,
-      calls: this.calls,
-    };
-    this.hub = hub === null ? null : new HubSide({ ...served, hub, token, keeper });
+    const served = { bundles, publisher, retention, transmitter, deliveries, owed, receiver };
+    const all = { context, ...served, calls: this.calls };
+    this.hub = hub === null ? null : new HubSide({ ...all, hub, token, keeper });
   }
 
   /**
@@ -175,8 +166,8 @@ export class Engine {
   }
 
   /**
-   * Completes what was begun within a few seconds, then lets go of hub and store. `isInside`: called
-   * by a handler, which cannot end before it has an answer.
+   * Completes what was begun within a few seconds, then lets go of hub and store. `isInside`:
+   * called by a handler, which cannot end before it has an answer.
    */
   close(isInside: boolean): Closing {
     this.hub?.leave();

@@ -6,10 +6,22 @@ import { AgentError } from '../ground/errors.js';
 import type { SendOptions, SendResult } from '../message/message.js';
 import { ttlMsOf, whenAccepted } from '../sending/post.js';
 import type { Post, Posted } from '../sending/post.js';
-import type { Engine } from './engine.js';
+import type { AgentContext } from '../agent-context.js';
+import type { HubLink } from '../hub/hub-link.js';
+import type { Sender } from '../sending/sender.js';
+import type { Transmitter } from '../sending/transmitter.js';
+
+/** What carries a message into the outbox. */
+export interface PostingParts {
+  readonly context: AgentContext;
+  /** Null without a hub. */
+  readonly hub: { readonly link: HubLink } | null;
+  readonly sender: Sender;
+  readonly transmitter: Transmitter;
+}
 
 /** Throws where nothing can be said to this peer: NO_HUB, CLOSED, BACKPRESSURE or an end. */
-export function assertMaySend({ context, hub, transmitter }: Engine, to: Uint8Array): void {
+export function assertMaySend({ context, hub, transmitter }: PostingParts, to: Uint8Array): void {
   context.assertRunning();
   if (hub === null) throw new AgentError('NO_HUB');
   if (hub.link.ended !== null) throw hub.link.ended;
@@ -17,14 +29,14 @@ export function assertMaySend({ context, hub, transmitter }: Engine, to: Uint8Ar
 }
 
 /** Commits a message to a peer who is one already. */
-export async function post(engine: Engine, to: Uint8Array, message: Post): Promise<Posted> {
-  assertMaySend(engine, to);
-  return engine.sender.post(to, message);
+export async function post(parts: PostingParts, to: Uint8Array, message: Post): Promise<Posted> {
+  assertMaySend(parts, to);
+  return parts.sender.post(to, message);
 }
 
 /** Sends a body; resolves when the hub has it durably, or as its options say. */
 export async function send(
-  engine: Engine,
+  parts: PostingParts,
   to: Uint8Array,
   body: Uint8Array,
   options: SendOptions,
@@ -32,8 +44,8 @@ export async function send(
   if (options.signal?.aborted === true) {
     throw new AgentError('CANCELLED', undefined, options.signal.reason);
   }
-  const posted = await post(engine, to, { body, ttlMs: ttlMsOf(options) });
-  const { context, transmitter } = engine;
+  const posted = await post(parts, to, { body, ttlMs: ttlMsOf(options) });
+  const { context, transmitter } = parts;
   return whenAccepted(posted, options, {
     runtime: context.runtime,
     withdraw: (envelopeId, reason) => transmitter.withdraw(envelopeId, reason),
@@ -41,7 +53,11 @@ export async function send(
 }
 
 /** Answers a message; resolves when the answer is committed, however long the hub takes. */
-export async function reply(engine: Engine, to: Uint8Array, body: Uint8Array): Promise<SendResult> {
-  const { result } = await post(engine, to, { body });
+export async function reply(
+  parts: PostingParts,
+  to: Uint8Array,
+  body: Uint8Array,
+): Promise<SendResult> {
+  const { result } = await post(parts, to, { body });
   return result;
 }

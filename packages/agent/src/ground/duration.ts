@@ -1,5 +1,6 @@
 /**
- * Times that a program gives: milliseconds, or a text such as `10m`. Owns the spelling.
+ * Times that a program gives: milliseconds, or a text such as `10m`. Owns the spelling; what a
+ * time means is the matter of the option that holds it.
  */
 import { AgentError } from './errors.js';
 

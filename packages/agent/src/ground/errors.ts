@@ -202,8 +202,8 @@ export class UnconfirmedError extends AgentMeshError {
   readonly id: string;
   /**
    * True: it is in the store and is sent when the agent starts again; do not send it again, the
-   * event `outgoing` tells what becomes of it. False: it goes with the agent, which keeps no keys or
-   * no store; the hub may have it or not.
+   * event `outgoing` tells what becomes of it. False: it goes with the agent, which keeps no keys
+   * or no store; the hub may have it or not.
    */
   readonly kept: boolean;
 

@@ -12,8 +12,8 @@ const MIB = 1024 * 1024;
 /** Bytes, milliseconds and counts, as the names say. */
 export const AGENT_LIMITS = {
   /**
-   * Messages that wait to be accepted by the hub; then `send` is refused with BACKPRESSURE. Those to
-   * one peer may be a quarter of this and of the bytes.
+   * Messages that wait to be accepted by the hub; then `send` is refused with BACKPRESSURE. Those
+   * to one peer may be a quarter of this and of the bytes.
    */
   outboxMessages: 10_000,
   /** The same in bytes of sealed messages. */
@@ -32,7 +32,9 @@ export const AGENT_LIMITS = {
   keptMs: 7 * DAY_MS,
   /** Contents sealed again for one retry request; the peer asks again for more. */
   retryMessages: 256,
-  /** Bytes of contents sealed again for one peer in a minute: about a thousand small ones a second. */
+  /**
+   * Bytes of contents sealed again for one peer in a minute: about a thousand small ones a second.
+   */
   retryBytesPerMinute: 16 * MIB,
   /** First wait before one content is sealed again once more; doubles up to the longest. */
   retryAgainMs: 1_000,
@@ -135,8 +137,8 @@ export const AGENT_LIMITS = {
   /** Requests that may lead to one another. */
   hops: 8,
   /**
-   * Messages that wait for a handler. One sender may fill a quarter of this and of the bytes; beyond
-   * it only its own messages are put off.
+   * Messages that wait for a handler. One sender may fill a quarter of this and of the bytes;
+   * beyond it only its own messages are put off.
    */
   inboxMessages: 4_096,
   /** The same in bytes of contents. */

@@ -1,6 +1,6 @@
 /**
- * Brings up connections to the hub: what an identity shows there, one attempt, or as many as it takes.
- * Owns credentials and patience; what a connection tells afterwards is the engine's.
+ * Brings up connections to the hub: what an identity shows there, one attempt, or as many as it
+ * takes. Owns credentials and patience; what a connection tells afterwards is the engine's.
  */
 import type { AgentKeyPair } from '@agentmesh/crypto';
 import { AgentMeshError } from '@agentmesh/crypto';
@@ -55,8 +55,8 @@ export class Connector {
   }
 
   /**
-   * Tries until it succeeds; rejects with what a proved hub says for good, or once {@link stop}ped. An agent
-   * that waits for its hub is meant to serve: the process goes on meanwhile.
+   * Tries until it succeeds; rejects with what a proved hub says for good, or once {@link stop}ped.
+   * An agent that waits for its hub is meant to serve: the process goes on meanwhile.
    */
   insist(connection: IdentityConnection, keyPair: AgentKeyPair): Promise<void> {
     return this.#context.keepAlive.during(this.#insist(connection, keyPair));

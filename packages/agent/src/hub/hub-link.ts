@@ -1,6 +1,7 @@
 /**
- * The agent's way to its hub over all changes of its identity: the connection of the present one. Owns
- * which connection that is, and that a request outlives the change; a connection's own life is `identity-connection`'s.
+ * The agent's way to its hub over all changes of its identity: the connection of the present one.
+ * Owns which connection that is, and that a request outlives the change; a connection's own life is
+ * `identity-connection`'s.
  */
 import type { AgentMeshError } from '@agentmesh/crypto';
 import type { KeepAlive } from '../ground/keep-alive.js';
@@ -45,12 +46,16 @@ export class HubLink {
     return this.#connection.hubId ?? this.#hubId;
   }
 
-  /** A request that is tried once, now; rejects with CONNECTION_LOST while the connection is down. */
+  /**
+   * A request that is tried once, now; rejects with CONNECTION_LOST while the connection is down.
+   */
   ask<T>(request: (connection: HubConnection) => Promise<T>): Promise<T> {
     return this.#connection.ask(request);
   }
 
-  /** A request that waits for the connection and outlives its interruptions, and its replacement. */
+  /**
+   * A request that waits for the connection and outlives its interruptions, and its replacement.
+   */
   request<T>(request: (connection: HubConnection) => Promise<T>): Promise<T> {
     return this.#keepAlive.during(this.#request(request));
   }

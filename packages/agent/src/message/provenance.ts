@@ -85,7 +85,9 @@ export function provenanceOf(
   });
 }
 
-/** A message for a model: what is known of it, then its text between two marks of 64 random bits. */
+/**
+ * A message for a model: what is known of it, then its text between two marks of 64 random bits.
+ */
 export function toPrompt(
   message: { readonly provenance: Provenance; readonly payload: JsonObject },
   random: RandomSource,

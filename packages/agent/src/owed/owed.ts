@@ -1,8 +1,8 @@
 /**
- * What an agent owes to its peers and asks of them again (protocol.md §2.10): receipts, requests for
- * missing messages, nudges for its own that nobody acknowledges, and the outcomes of messages that
- * it handled. Owns when each is said; a row of the store stands for each, so that a restart forgets
- * none. What is due is decided when the time comes, from the peer's row.
+ * What an agent owes to its peers and asks of them again (protocol.md §2.10): receipts, requests
+ * for missing messages, nudges for its own that nobody acknowledges, and the outcomes of messages
+ * that it handled. Owns when each is said; a row of the store stands for each, so that a restart
+ * forgets none. What is due is decided when the time comes, from the peer's row.
  */
 import {
   AgentMeshError,
@@ -185,8 +185,8 @@ export class Owed {
   }
 
   /**
-   * Asked again in any case: what ends it is that the holes are filled. Where some were filled since
-   * it was asked for last, after the first wait again.
+   * Asked again in any case: what ends it is that the holes are filled. Where some were filled
+   * since it was asked for last, after the first wait again.
    */
   async #askFor(aid: Uint8Array): Promise<Next> {
     const before = this.#missing.get(toHex(aid)) ?? 0;

@@ -10,7 +10,9 @@ function aid(number: number): Uint8Array {
   return bytes;
 }
 
-/** Asks at once, and again as often as it is told to; the time of its turn, and how often it asked. */
+/**
+ * Asks at once, and again as often as it is told to; the time of its turn, and how often it asked.
+ */
 function turnOf(
   budget: HandshakeBudget,
   who: number,

@@ -1,7 +1,7 @@
 /**
  * How many steps of their chains peers may make this agent take over messages that have not come
- * (protocol.md §2.8 step 6): each step is a derivation, and a genuine message may ask for thousands.
- * Owns the counting; a message beyond the budget is put off, and only its sender waits.
+ * (protocol.md §2.8 step 6): each step is a derivation, and a genuine message may ask for
+ * thousands. Owns the counting; a message beyond the budget is put off, and only its sender waits.
  */
 import { toHex } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from '../ground/limits.js';

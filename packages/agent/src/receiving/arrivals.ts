@@ -12,7 +12,7 @@ import { AGENT_LIMITS } from '../ground/limits.js';
 import { storeOf } from '../self/meta.js';
 import { windowOf } from '../conversation/peer.js';
 import { highest } from '../conversation/sequence-window.js';
-import type { Place } from './handling-order.js';
+import type { Place } from '../handling/handling-order.js';
 import type { Received } from '../conversation/judge.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 

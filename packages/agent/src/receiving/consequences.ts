@@ -1,7 +1,7 @@
 /**
  * What follows from a message once it is committed (protocol.md §2.8 step 12): promises are kept,
- * handlers may go on, receipts are owed, and the application is told. Owns which part hears of what;
- * nothing here can refuse the message any more.
+ * handlers may go on, receipts are owed, and the application is told. Owns which part hears of
+ * what; nothing here can refuse the message any more.
  */
 import { equalBytes } from '@agentmesh/crypto';
 import type { Revocation } from '@agentmesh/crypto';

@@ -24,11 +24,11 @@ import {
   registered,
   runWithin,
   tellOfFailure,
-} from './handlers.js';
-import type { Handler, HandlerOptions, Registered, Run } from './handlers.js';
+} from '../handling/handlers.js';
+import type { Handler, HandlerOptions, Registered, Run } from '../handling/handlers.js';
 import { InboxRows } from './inbox-rows.js';
-import { entryOf, seenOf, WaitingMessages } from './waiting-messages.js';
-import type { Choice, InboxEntry, Waiting } from './waiting-messages.js';
+import { entryOf, seenOf, WaitingMessages } from '../handling/waiting-messages.js';
+import type { Choice, InboxEntry, Waiting } from '../handling/waiting-messages.js';
 
 /** Makes the message of a row; the signal tells its handlers to stop. */
 export type ReadMessage = (row: InboxRow, seen: Seen, signal: AbortSignal) => Message;

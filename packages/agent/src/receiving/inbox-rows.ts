@@ -1,6 +1,6 @@
 /**
- * The rows of waiting messages as their runs change them: a run is counted, a message ends, or it is
- * set aside as a dead letter. Owns these commits; what a run means is `dispatcher`'s.
+ * The rows of waiting messages as their runs change them: a run is counted, a message ends, or it
+ * is set aside as a dead letter. Owns these commits; what a run means is `dispatcher`'s.
  */
 import type { AgentContext } from '../agent-context.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
@@ -8,7 +8,7 @@ import { encodeInboxRow } from '../message/inbox.js';
 import type { Ending, Owed } from '../owed/owed.js';
 import { orderOf, ROW } from '../store/row-keys.js';
 import type { RowSweeper } from '../store/row-sweeper.js';
-import type { InboxEntry, Waiting } from './waiting-messages.js';
+import type { InboxEntry, Waiting } from '../handling/waiting-messages.js';
 
 const FAILED: Ending = { state: 'failed', reason: '' };
 

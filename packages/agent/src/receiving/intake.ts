@@ -1,7 +1,7 @@
 /**
  * What a received message leaves here with its commit: a row for the handlers, the end of a request
- * of ours, a word to its sender, or nothing. Owns this choice; handlers are `dispatcher`'s, requests
- * of ours `calls`'.
+ * of ours, a word to its sender, or nothing. Owns this choice; handlers are `dispatcher`'s,
+ * requests of ours `calls`'.
  */
 import { CALL_FRAME, toHex } from '@agentmesh/crypto';
 import type { OutgoingCalls } from '../calls/outgoing-calls.js';
@@ -15,7 +15,7 @@ import type { InboxRow } from '../message/inbox.js';
 import type { Ending, Owed } from '../owed/owed.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import type { Dispatcher } from './dispatcher.js';
-import type { InboxEntry, Waiting } from './waiting-messages.js';
+import type { InboxEntry, Waiting } from '../handling/waiting-messages.js';
 
 const UNSUPPORTED: Ending = { state: 'unsupported', reason: '' };
 const CANCELLED: Ending = { state: 'cancelled', reason: '' };

@@ -24,7 +24,9 @@ export interface Openings {
   readonly before: readonly Opening[];
 }
 
-/** Version 1 kept boots only: those of the instance that the store had. Version 2 kept no `before`. */
+/**
+ * Version 1 kept boots only: those of the instance that the store had. Version 2 kept no `before`.
+ */
 const VERSION = 3;
 /** Openings without an answer of the hub that are remembered: one too few costs new sessions. */
 const UNANSWERED = 64;
@@ -92,8 +94,8 @@ export function encodeOpenings({ shown, since, before }: Openings): Uint8Array {
 }
 
 /**
- * Reads the row back; throws STORE_CORRUPT. `ours`: the instance that wrote it, which version 1 does
- * not repeat.
+ * Reads the row back; throws STORE_CORRUPT. `ours`: the instance that wrote it, which version 1
+ * does not repeat.
  */
 export function decodeOpenings(bytes: Uint8Array | null, ours: Uint8Array): Openings {
   if (bytes === null) return NO_OPENINGS;

@@ -1,7 +1,7 @@
 /**
  * Whether this store went back in time, as its hub's answer shows (protocol.md §2.11 P6). Owns what
- * is committed after each answer: the hub's key, the opening that it has seen and, after a rollback,
- * a new instance without an outbox.
+ * is committed after each answer: the hub's key, the opening that it has seen and, after a
+ * rollback, a new instance without an outbox.
  */
 import { equalBytes } from '@agentmesh/crypto';
 import type { RandomSource } from '@agentmesh/crypto';
@@ -32,10 +32,10 @@ export type WentBack = 'store' | 'hub' | null;
 
 /**
  * The hub has taken the opening of `before`. If the one that it saw before is of another course of
- * time, the store went back: it gets a new instance, committed before anything is sent under it, and
- * loses its outbox, in which positions of chains may be used a second time. A hub that is not the
- * pinned one knows nothing of that. If the hub names an earlier opening than it had seen, it is the
- * hub that went back, and nothing changes here.
+ * time, the store went back: it gets a new instance, committed before anything is sent under it,
+ * and loses its outbox, in which positions of chains may be used a second time. A hub that is not
+ * the pinned one knows nothing of that. If the hub names an earlier opening than it had seen, it is
+ * the hub that went back, and nothing changes here.
  */
 export async function commitAnswer(
   store: AgentStore,

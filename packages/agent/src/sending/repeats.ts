@@ -1,7 +1,7 @@
 /**
- * Which kept contents are sealed again now for a peer that asks (protocol.md §2.10): each one after a
- * wait that doubles, and no more bytes in a minute than a fair answer needs, so that small requests
- * cannot make an agent send much. Owns this memory, which is of one run.
+ * Which kept contents are sealed again now for a peer that asks (protocol.md §2.10): each one after
+ * a wait that doubles, and no more bytes in a minute than a fair answer needs, so that small
+ * requests cannot make an agent send much. Owns this memory, which is of one run.
  */
 import { toHex } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from '../ground/limits.js';

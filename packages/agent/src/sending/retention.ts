@@ -67,7 +67,10 @@ export class Retention {
     this.tellDropped(peer, trimmed);
   }
 
-  /** A message is not sent, refused by the hub for good or by us: its number stays taken, but by nothing. */
+  /**
+   * A message is not sent, refused by the hub for good or by us: its number stays taken, but by
+   * nothing.
+   */
   async replaceRefused(row: OutboxRow, error: AgentMeshError): Promise<void> {
     const { to: aid, epoch, number } = row;
     const earlier = await this.#context.peers.run(toHex(aid), async () => {

@@ -24,8 +24,8 @@ export interface OutboxEntry {
   /** When nobody needs it any more, by our clock; 0: never. */
   readonly expiresMs: number;
   /**
-   * Called once: accepted by the hub (null), refused for good, or, with `stays`, not sent by this run
-   * any more although its row stays. Not for rows of an earlier run.
+   * Called once: accepted by the hub (null), refused for good, or, with `stays`, not sent by this
+   * run any more although its row stays. Not for rows of an earlier run.
    */
   readonly settle: ((refusal: AgentMeshError | null, stays?: 'stays') => void) | null;
 }

@@ -1,6 +1,6 @@
-// A real agent in a process of its own, run by `agent-process.ts`: keys and store are files, the hub
-// is another process. Takes commands as lines of JSON, answers with lines of JSON, and dies where
-// its plan says so.
+// A real agent in a process of its own, run by `agent-process.ts`: keys and store are files, the
+// hub is another process. Takes commands as lines of JSON, answers with lines of JSON, and dies
+// where its plan says so.
 import { writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';

@@ -71,7 +71,9 @@ interface Connecting {
   readonly limits: TransportLimits;
 }
 
-/** The socket once it is connected. The deadline is one of time, however lively the other end is. */
+/**
+ * The socket once it is connected. The deadline is one of time, however lively the other end is.
+ */
 function settled(
   { socket, event, address, limits }: Connecting,
   bind: () => ChannelBinding,

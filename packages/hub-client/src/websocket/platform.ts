@@ -1,7 +1,7 @@
 /**
  * WebSocket where the platform brings a client of its own: browsers. One text message is one frame.
- * Chosen by the import conditions of package.json. Owns the socket; the browser bounds what it holds
- * of a message and how long a closing takes.
+ * Chosen by the import conditions of package.json. Owns the socket; the browser bounds what it
+ * holds of a message and how long a closing takes.
  */
 import type { ProtocolError } from '@agentmesh/protocol';
 import { noAnswer, unreachable } from '../connection-errors.js';

@@ -9,8 +9,8 @@ export type Speech = 'tls' | 'ndjson' | 'http' | 'unknown';
 const TLS_HANDSHAKE = 0x16;
 
 /**
- * A frame begins with `{`. White space before it is taken for the same: an empty line is how clients
- * of an older protocol begin, and they shall hear what is wrong.
+ * A frame begins with `{`. White space before it is taken for the same: an empty line is how
+ * clients of an older protocol begin, and they shall hear what is wrong.
  */
 export function speechOf(byte: number): Speech {
   if (byte === TLS_HANDSHAKE) return 'tls';

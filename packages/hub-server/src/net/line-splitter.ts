@@ -32,8 +32,8 @@ export class LineSplitter {
 
   /**
    * Calls `onLine` for every line that is complete now; the first of all is passed over if it is
-   * empty: that is how clients of an older protocol begin. Text is read as Latin-1: frames are ASCII, and
-   * other bytes stay visible as characters that no field allows.
+   * empty: that is how clients of an older protocol begin. Text is read as Latin-1: frames are
+   * ASCII, and other bytes stay visible as characters that no field allows.
    */
   feed(bytes: Buffer, onLine: (line: Line) => void): void {
     let from = 0;

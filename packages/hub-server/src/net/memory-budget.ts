@@ -49,7 +49,9 @@ export class MemoryBudget {
     if (bytes > before) this.enforce();
   }
 
-  /** Ends who has kept its part for too long, the longest first; also to be called as time passes. */
+  /**
+   * Ends who has kept its part for too long, the longest first; also to be called as time passes.
+   */
   enforce(): void {
     while (this.#total > this.#limitBytes * QUIET_SHARE) {
       const fill = this.#total / this.#limitBytes;

@@ -51,8 +51,8 @@ export class WebAccess {
 
   /**
    * Null if the request may be answered. A browser always names the page that opens a WebSocket, so
-   * a request without one is no page. On this machine, where a hub is open to every program, the name
-   * that was asked for counts even then.
+   * a request without one is no page. On this machine, where a hub is open to every program, the
+   * name that was asked for counts even then.
    */
   refusalOf(request: WebRequest): WebRefusal | null {
     const { origin, host } = request.headers;

@@ -15,7 +15,9 @@ import type { Holder } from './memory-budget.js';
 
 const PAUSE_BYTES = 512 * 1024;
 const LINGER_MS = 5_000;
-/** Pings of the WebSocket protocol in a quarter of a second. `ws` answers them; clients need few. */
+/**
+ * Pings of the WebSocket protocol in a quarter of a second. `ws` answers them; clients need few.
+ */
 const PINGS_PER_TICK = 10;
 /** One reading of the socket may hold several whole messages beside an unfinished one. */
 const READING_BYTES = 64 * 1024;

@@ -3,8 +3,9 @@
  * Owns when a transaction begins and ends, and that a promise resolves only after its commit is on
  * the disk. Does not own what the changes do.
  *
- * A group is committed, then its log is synced outside the event loop: meanwhile frames are read and
- * answered, and what they change is the next group. Nothing is read that is not on the disk yet.
+ * A group is committed, then its log is synced outside the event loop: meanwhile frames are read
+ * and answered, and what they change is the next group. Nothing is read that is not on the disk
+ * yet.
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { HubStoreError, storeErrorOf } from './store-error.js';

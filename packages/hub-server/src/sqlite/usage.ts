@@ -1,7 +1,7 @@
 /**
  * What agents have done so far: to whom each has written, whether it was ever used, and when it was
- * last seen. Owns the tables `contact` and `usage`, and the forgetting of identities that were never
- * used; writes run inside transactions of `group-commit`.
+ * last seen. Owns the tables `contact` and `usage`, and the forgetting of identities that were
+ * never used; writes run inside transactions of `group-commit`.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Parties, Party } from './parties.js';

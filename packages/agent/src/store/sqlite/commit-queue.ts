@@ -1,10 +1,10 @@
 /**
- * Commits of one turn of the event loop share a transaction, and so do those that come while the one
- * before is being synced (protocol.md §2.11). Owns which commits go together, their order, and that
- * a promise resolves only after the disk.
+ * Commits of one turn of the event loop share a transaction, and so do those that come while the
+ * one before is being synced (protocol.md §2.11). Owns which commits go together, their order, and
+ * that a promise resolves only after the disk.
  *
- * A failed transaction rejects its own commits and every one that waits behind them: what is on
- * the disk is always the effect of the first n commits that were called.
+ * A failed transaction rejects its own commits and every one that waits behind them: what is on the
+ * disk is always the effect of the first n commits that were called.
  */
 import type { AgentMeshError } from '@agentmesh/crypto';
 import type { StoreOperation } from '../store.js';

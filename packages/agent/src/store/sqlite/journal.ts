@@ -63,8 +63,8 @@ export class Journal {
   }
 
   /**
-   * All batches of this cycle, oldest first: what was committed and not merged. Throws STORE_CORRUPT
-   * for one that is damaged or missing before others.
+   * All batches of this cycle, oldest first: what was committed and not merged. Throws
+   * STORE_CORRUPT for one that is damaged or missing before others.
    */
   *batches(): Iterable<RowChanges> {
     this.#used = 0;

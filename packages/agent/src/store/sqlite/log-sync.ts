@@ -1,7 +1,7 @@
 /**
- * When the write-ahead log is on the disk: synced beside the event loop, through a descriptor of its
- * own. SQLite holds no locks on the log that closing this would drop, and for the life of an opened
- * store the log is one file.
+ * When the write-ahead log is on the disk: synced beside the event loop, through a descriptor of
+ * its own. SQLite holds no locks on the log that closing this would drop, and for the life of an
+ * opened store the log is one file.
  */
 import { closeSync, fdatasync, openSync } from 'node:fs';
 import { logOf } from './open-files.js';

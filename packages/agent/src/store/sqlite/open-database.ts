@@ -1,7 +1,7 @@
 /**
  * From a path to an open database that is ours alone, undamaged, current and readable with our key.
- * Owns file modes, SQLite's lock, the check for damage and migrations. Until all is known to be in order
- * it only reads: a file that is refused keeps every byte.
+ * Owns file modes, SQLite's lock, the check for damage and migrations. Until all is known to be in
+ * order it only reads: a file that is refused keeps every byte.
  */
 import {
   accessSync,
@@ -137,8 +137,8 @@ function openChecked(path: string, sealer: RowSealer, random: RandomSource): Dat
 
 /**
  * The lock is taken with the first reading and ends with the process, however that ends. `FULL`: a
- * commit returns after the log is on the disk, until `log-sync` sees to that. `secure_delete`: freed space is zeroed. Checkpoints
- * are the store's.
+ * commit returns after the log is on the disk, until `log-sync` sees to that. `secure_delete`:
+ * freed space is zeroed. Checkpoints are the store's.
  */
 function configure(database: DatabaseSync): void {
   database.exec(`PRAGMA page_size = ${PAGE_BYTES}`);

@@ -26,5 +26,7 @@ export const MIGRATIONS: readonly string[] = [INITIAL, JOURNAL];
 /** From this version on a store has a journal. */
 export const JOURNAL_VERSION = 2;
 
-/** Of a new file. Most commits change a kibibyte or two: larger pages would be mostly repetition. */
+/**
+ * Of a new file. Most commits change a kibibyte or two: larger pages would be mostly repetition.
+ */
 export const PAGE_BYTES = 1_024;

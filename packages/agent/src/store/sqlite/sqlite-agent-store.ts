@@ -37,8 +37,9 @@ export interface SqliteAgentStoreOptions {
  *   are readable, because ranges need their order: names, addresses, session ids, counters and
  *   times, which is what the hub sees too. That a row is missing or old is not seen.
  * - Commits of one turn of the event loop share a transaction, and so do those that come while the
- *   one before is being synced. If it fails, so do the commits that were called later and wait. STORE_FULL leaves the store usable, any other failure is its last
- *   word: it refuses everything until it is opened anew.
+ *   one before is being synced. If it fails, so do the commits that were called later and wait.
+ *   STORE_FULL leaves the store usable, any other failure is its last word: it refuses everything
+ *   until it is opened anew.
  * - Deleted and overwritten values leave both files within seconds, at the next merge; that a
  *   medium forgets them cannot be promised.
  * - STORE_CORRUPT (damage, or not a store), STORE_MISMATCH (another key) and STORE_VERSION (written

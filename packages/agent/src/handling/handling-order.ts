@@ -1,8 +1,8 @@
 /**
  * Whether a message is handled later than one that its sender sent after it (protocol.md §2.10):
  * what was missing may arrive behind what followed, and so may what was sent to or by an identity
- * that another one has followed. Owns this memory, which is of one run and bounded; what was handled
- * before this run is known from the sender's window.
+ * that another one has followed. Owns this memory, which is of one run and bounded; what was
+ * handled before this run is known from the sender's window.
  */
 
 /** Where a message stands among those of its sender. */

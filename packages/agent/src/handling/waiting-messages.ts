@@ -211,7 +211,9 @@ export class WaitingMessages {
     return null;
   }
 
-  /** When the next one is due of those that wait and are no sender's second; Infinity if none is. */
+  /**
+   * When the next one is due of those that wait and are no sender's second; Infinity if none is.
+   */
   nextDueMs({ isOrdered, mayRun }: Choice): number {
     let atMs = Infinity;
     for (const { items, running } of this.#senders.values()) {
