@@ -1,6 +1,7 @@
 /**
- * The gate itself, given bad input: each fault makes its check fail, in a line that says what to do.
- * Floors, dead links, missing documents and error codes without a remedy have tests of their own.
+ * The gate itself, given bad input: each fault makes its check fail, in a line that says what to
+ * do. Floors, dead links, missing documents and error codes without a remedy have tests of their
+ * own.
  */
 import { spawnSync } from 'node:child_process';
 import { cpSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
@@ -110,14 +111,7 @@ describe('the difference of an API report', () => {
 
 describe('changesets', () => {
   const git = (...args: readonly string[]): void => {
-    const who = [
-      '-c',
-      'user.name=x',
-      '-c',
-      'user.email=x@example.org',
-      '-c',
-      'commit.gpgsign=false',
-    ];
+    const who = '-c user.name=x -c user.email=x@example.org -c commit.gpgsign=false'.split(' ');
     const { status, stderr } = spawnSync('git', [...who, ...args], {
       cwd: folder,
       encoding: 'utf8',
