@@ -175,10 +175,11 @@ describe('over a restart', () => {
     world.network.goDown();
     bob.agent.onMessage(() => {});
     await world.rest();
+    // Sealed at once, it waits in the outbox.
+    expect(await bob.agent.status()).toMatchObject({ outbox: 1 });
     await world.close(bob);
     await world.network.comeBack();
     const again = await world.agent('bob', {}, bob);
-    expect(await outcomeRows(again)).toHaveLength(1);
     await world.advance(60_000);
     await handled;
     expect(again.texts).toEqual([]);
@@ -221,8 +222,11 @@ test('an outcome that a killed process still owed is told, whatever comes after 
   await using world = await World.create();
   const alice = await world.agent('alice');
   const bob = await world.agent('bob');
+  await world.finish(alice.agent.send('bob', 'told at once'));
+  await world.rest();
   const first = await world.finish(alice.agent.send('bob', 'before'));
   await world.rest();
+  // What follows within a moment waits for company.
   expect(await outcomeRows(bob)).toHaveLength(1);
   // The process ends here, without another word; its store is what the next one finds.
   const store = await bob.store.snapshot(new KeyLedger());

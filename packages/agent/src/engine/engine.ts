@@ -71,7 +71,8 @@ export class Engine {
     this.deliveries = new Deliveries({ events, now: runtime.now, keepAlive });
     const budget = new HandshakeBudget();
     const retention = new Retention(context, this.deliveries);
-    const sweeper = new RowSweeper(context.store);
+    const sweeper = new RowSweeper(context.store, context.runtime);
+    context.store.carry(() => sweeper.riders());
     this.#sweeper = sweeper;
     const { deliveries } = this;
     this.transmitter = new Transmitter({

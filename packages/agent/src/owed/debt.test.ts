@@ -35,7 +35,11 @@ class Host {
 }
 
 /** A debt, and the times at which it was said. */
-function owing({ attempts = 1, next }: { attempts?: number; next?: Next } = {}) {
+function owing({
+  attempts = 1,
+  next,
+  leads = false,
+}: { attempts?: number; next?: Next; leads?: boolean } = {}) {
   const host = new Host();
   const said: number[] = [];
   let answer: PromiseWithResolvers<void> | null = null;
@@ -44,7 +48,7 @@ function owing({ attempts = 1, next }: { attempts?: number; next?: Next } = {}) 
     await answer?.promise;
     return next ?? 'done';
   };
-  const debt = new Debt(host.runtime, { firstMs: 10, attempts, say });
+  const debt = new Debt(host.runtime, { firstMs: 10, attempts, say, leads });
   const hold = (): PromiseWithResolvers<void> => (answer = Promise.withResolvers());
   return { host, debt, said, hold };
 }
@@ -120,5 +124,29 @@ describe('Debt', () => {
     await debt.flush();
     await host.advance(100);
     expect(said).toEqual([0]);
+  });
+
+  test('what comes after a quiet time is said at once, what follows waits for company', async () => {
+    const { host, debt, said } = owing({ leads: true });
+    debt.start();
+    debt.due(BOB);
+    await host.advance(3);
+    for (let n = 0; n < 5; n++) debt.due(BOB);
+    await host.advance(30);
+    debt.due(BOB);
+    await host.advance(30);
+    expect(said).toEqual([0, 11, 33]);
+  });
+
+  test('what leads is not said twice when the agent goes, and not left when it waits', async () => {
+    const { host, debt, said } = owing({ leads: true });
+    debt.start();
+    debt.due(BOB);
+    await host.advance(1);
+    await debt.flush();
+    expect(said).toHaveLength(1);
+    debt.due(BOB);
+    await debt.flush();
+    expect(said).toHaveLength(2);
   });
 });

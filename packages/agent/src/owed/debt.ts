@@ -17,6 +17,8 @@ export interface Terms {
   readonly firstMs: number;
   /** How often it is said again without an answer; once for what needs none. */
   readonly attempts: number;
+  /** What comes after a quiet time is said at once; what follows within `firstMs` waits for it. */
+  readonly leads?: boolean;
   /** Says it. Never rejects. */
   readonly say: (aid: Uint8Array) => Promise<Next>;
 }
@@ -26,6 +28,8 @@ interface Entry {
   readonly attempt: number;
   /** Null while it is being said. */
   readonly cancel: (() => void) | null;
+  /** It was said a moment ago: nothing is owed, unless more has come. */
+  readonly isResting?: boolean;
   /** More has come while it was being said. */
   isMore: boolean;
 }
@@ -57,11 +61,12 @@ export class Debt {
     const key = toHex(aid);
     const entry = this.#entries.get(key);
     if (entry !== undefined) {
-      entry.isMore ||= entry.cancel === null;
+      entry.isMore ||= entry.cancel === null || entry.isResting === true;
       return;
     }
-    const { firstMs, attempts } = this.#terms;
+    const { firstMs, attempts, leads = false } = this.#terms;
     if (!this.#isRunning || attempt >= attempts) return;
+    if (leads) return void this.pay(aid);
     const cancel = this.#runtime.schedule(firstMs * FACTOR ** attempt, () => void this.pay(aid));
     this.#entries.set(key, { attempt, cancel, isMore: false });
   }
@@ -101,13 +106,27 @@ export class Debt {
     this.#entries.set(key, entry);
     const next = await this.#terms.say(aid);
     this.#entries.delete(key);
-    if (next === 'again') this.due(aid, attempt + 1);
+    if (this.#terms.leads === true) this.#rest(key, aid, next === 'more' || entry.isMore);
+    else if (next === 'again') this.due(aid, attempt + 1);
     else if (next === 'more' || entry.isMore) this.due(aid);
+  }
+
+  /** For a while more waits for company. */
+  #rest(key: string, aid: Uint8Array, isMore: boolean): void {
+    if (!this.#isRunning) return;
+    const cancel = this.#runtime.schedule(this.#terms.firstMs, () => {
+      const isOwed = this.#entries.get(key)?.isMore === true;
+      this.#entries.delete(key);
+      if (isOwed) void this.pay(aid);
+    });
+    this.#entries.set(key, { attempt: 0, cancel, isResting: true, isMore });
   }
 
   /** Says all that is owed now: before the agent goes. */
   async flush(): Promise<void> {
-    const owed = [...this.#entries].filter(([, { cancel }]) => cancel !== null);
+    const owed = [...this.#entries].filter(
+      ([, { cancel, isResting, isMore }]) => cancel !== null && (isResting !== true || isMore),
+    );
     await Promise.all(owed.map(([key]) => this.pay(fromHex(key))));
   }
 }

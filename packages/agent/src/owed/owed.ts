@@ -75,7 +75,9 @@ export class Owed {
       await this.#nudge(aid);
       return 'done';
     });
-    this.#outcomes = debt(outcomeMs, 1, (aid) => this.#tellOutcomes(aid));
+    const say = (aid: Uint8Array): Promise<Next> => this.#tellOutcomes(aid);
+    const terms = { firstMs: outcomeMs, attempts: 1, leads: true, say };
+    this.#outcomes = new Debt(parts.context.runtime, terms);
   }
 
   /** Takes up what an earlier run owed, what it missed, and what it waited for. */

@@ -315,7 +315,7 @@ export class Transmitter {
     lane.messages -= 1;
     lane.bytes -= entry.bytes;
     this.#updateHold();
-    if (this.#context.store.failure === null) this.#sweeper.delete(entry.key);
+    if (this.#context.store.failure === null) this.#sweeper.deleteLater(entry.key);
     entry.settle?.(refusal);
     if (this.#messages > 0) return;
     this.#emptied?.resolve();

@@ -12,6 +12,7 @@ export class GuardedStore implements AgentStore {
   readonly #onFailure: (error: AgentMeshError) => void;
   #failure: AgentMeshError | null = null;
   #isOver = false;
+  #riders: () => readonly StoreOperation[] = () => [];
 
   constructor(store: AgentStore, onFailure: (error: AgentMeshError) => void) {
     this.#store = store;
@@ -37,7 +38,15 @@ export class GuardedStore implements AgentStore {
 
   commit(operations: readonly StoreOperation[]): Promise<void> {
     if (this.#isOver) return Promise.reject(new StorageError('STORE_CLOSED'));
-    return this.#guard(() => this.#store.commit(operations));
+    return this.#guard(() => {
+      const riders = this.#riders();
+      return this.#store.commit(riders.length === 0 ? operations : [...riders, ...operations]);
+    });
+  }
+
+  /** Asked at each commit for what is to go with it, before its own operations. */
+  carry(riders: () => readonly StoreOperation[]): void {
+    this.#riders = riders;
   }
 
   /** The last commit: whatever is called after it is refused. */
