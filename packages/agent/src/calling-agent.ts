@@ -6,7 +6,15 @@ import { addressOf } from '@agentmesh/crypto';
 import type { JsonObject, JsonValue } from '@agentmesh/protocol';
 import type { Call } from './calls/call.js';
 import { currentCall } from './calls/call-context.js';
+import { AgentStream } from './calls/agent-stream.js';
+import { STREAM_WINDOW } from './calls/incoming-stream.js';
+import type { Request } from './calls/open-call.js';
+import type { RequestContext } from './calls/request-context.js';
+import type { ServedHandler } from './calls/request-run.js';
+import { STREAMS } from './calls/request-server.js';
 import type { RequestHandler } from './calls/request-server.js';
+import type { StreamItem } from './calls/stream-items.js';
+import type { Message } from './message/message.js';
 import { namesSelf, parseReference } from './conversation/trust.js';
 import type { Engine } from './engine/engine.js';
 import { assertMaySend } from './engine/posting.js';
@@ -15,7 +23,7 @@ import type { Duration } from './ground/duration.js';
 import { AgentError } from './ground/errors.js';
 import { AGENT_LIMITS } from './ground/limits.js';
 import { askMember, KEY_LENGTH } from './message/ask.js';
-import { valueBody } from './message/payload.js';
+import { exactBody, valueBody } from './message/payload.js';
 import { registered } from './handling/handlers.js';
 import type { HandlerOptions } from './handling/handlers.js';
 
@@ -34,12 +42,21 @@ export interface CallOptions {
   readonly onProgress?: ((value: JsonValue) => void) | undefined;
 }
 
+/** Answers a stream: yields chunks and returns the result. */
+export type StreamHandler = (
+  request: Message,
+  context: RequestContext,
+) => AsyncGenerator<StreamItem, unknown, void>;
+
 const LONGEST_MS = 29 * 86_400_000;
 
 /** What is asked, beside its options. */
 interface Asked {
   readonly payload: unknown;
   readonly defaultTimeout: Duration;
+  readonly op?: string;
+  /** Arrives as exactly what it is, also where it is no object. */
+  readonly isExact?: boolean;
 }
 
 /** An agent that asks and answers. */
@@ -93,12 +110,63 @@ export abstract class CallingAgent {
     if (typeof handler !== 'function') throw new AgentError('BAD_OPTION', 'handler: a function');
     const { order = 'none' } = options;
     const { concurrency, isOrdered, limitMs } = registered(() => {}, { ...options, order }, false);
-    const served = { run: handler, concurrency, isOrdered, limitMs, isExact: false };
-    return this.#engine.dispatcher.addServed('', served);
+    return this.#serve('', { run: handler, concurrency, isOrdered, limitMs, isStream: false });
+  }
+
+  /**
+   * Asks another agent for chunks: `for await (const chunk of agent.stream(…))`; `stream.result` is
+   * what its generator returned. It goes on over restarts of the callee, as fast as it is read;
+   * leaving the loop cancels it. What a stream throws is what a request rejects with, and
+   * STREAM_BROKEN where its end does not fit.
+   */
+  stream(peer: string, payload: string | object, options: CallOptions = {}): AgentStream {
+    const beginning = this.#begin(peer, { payload, defaultTimeout: '1h' }, options, STREAM_WINDOW);
+    return new AgentStream(
+      beginning.then(({ to, request }) => {
+        const { outgoing } = this.#engine.calls;
+        return outgoing.beginStream(to, request);
+      }),
+      options.signal,
+    );
+  }
+
+  /** A stream of an earlier run: what came and was not read, and all that follows. */
+  streamById(id: string): AgentStream {
+    this.#engine.context.assertRunning();
+    return new AgentStream(Promise.resolve(this.#engine.calls.outgoing.streamById(id)), undefined);
+  }
+
+  /**
+   * Answers streams: `async function* (request, context)` yields chunks, JSON or bytes, and returns
+   * the result. Where `context.from` is not 0, items before it have left in an earlier run: go on
+   * there. Returns what removes the handler. Throws BAD_OPTION.
+   */
+  onStream(handler: StreamHandler, options: HandlerOptions = {}): () => void {
+    if (typeof handler !== 'function') throw new AgentError('BAD_OPTION', 'handler: a function');
+    const { order = 'none' } = options;
+    const { concurrency, isOrdered, limitMs } = registered(() => {}, { ...options, order }, false);
+    return this.#serve(STREAMS, { run: handler, concurrency, isOrdered, limitMs, isStream: true });
+  }
+
+  #serve(op: string, handler: Omit<ServedHandler, 'isExact'>): () => void {
+    return this.#engine.dispatcher.addServed(op, { ...handler, isExact: handler.isStream });
   }
 
   async #ask(peer: string, asked: Asked, options: CallOptions): Promise<Call> {
-    const { context, introductions, calls } = this.#engine;
+    const { to, request } = await this.#begin(peer, asked, options, null);
+    const call = await this.#engine.calls.outgoing.begin(to, request);
+    cancelWith(call, options.signal);
+    return call;
+  }
+
+  /** Checks what is to be asked, and finds whom. `credit`: of a stream. */
+  async #begin(
+    peer: string,
+    asked: Asked,
+    options: CallOptions,
+    credit: number | null,
+  ): Promise<{ readonly to: Uint8Array; readonly request: Request }> {
+    const { context, introductions } = this.#engine;
     context.assertRunning();
     const { signal, key = null, onProgress = null } = options;
     if (key !== null && (key === '' || key.length > KEY_LENGTH)) {
@@ -118,18 +186,14 @@ export abstract class CallingAgent {
     assertMaySend(this.#engine, to);
     const byMs = Math.min(context.runtime.now() + timeoutMs, around?.byMs ?? Infinity);
     const origin = around?.origin ?? addressOf(context.self.aid);
-    const common = { op: null, isStream: false, credit: 0, key, hops, origin, trace: null };
-    const call = await calls.outgoing.begin(to, {
-      byMs,
-      isStream: false,
-      onProgress,
-      body: () => {
-        const ask = { ...common, byMs: byMs + context.hubClock.aheadMs };
-        return valueBody(asked.payload, askMember(ask));
-      },
-    });
-    cancelWith(call, signal);
-    return call;
+    const isStream = credit !== null;
+    const { op = null, isExact = false } = asked;
+    const common = { op, isStream, credit: credit ?? 0, key, hops, origin, trace: null };
+    const body = (): Uint8Array => {
+      const ask = askMember({ ...common, byMs: byMs + context.hubClock.aheadMs });
+      return isExact ? exactBody(asked.payload, ask) : valueBody(asked.payload, ask);
+    };
+    return { to, request: { byMs, isStream, onProgress, body } };
   }
 }
 

@@ -5,7 +5,8 @@
  *
  * Body: u8 n (1..64) + n × (callId(16) | u8 what | u32 run | u64 at | lp32 data).
  */
-import { assertInteger, assertLength, concatBytes, Reader, u32, u64, u8 } from './bytes.js';
+import { sha256 } from '#hash';
+import { assertInteger, assertLength, concatBytes, label, Reader, u32, u64, u8 } from './bytes.js';
 import { CryptoError } from './errors.js';
 import { LIMITS } from './limits.js';
 
@@ -37,6 +38,7 @@ export interface CallFrame {
   readonly data: Uint8Array;
 }
 
+const PART_LABEL = label('stream-part');
 const FRAMES = 64;
 const HASH_BYTES = 32;
 const CREDIT_BYTES = 4;
@@ -44,6 +46,14 @@ const REASON_BYTES = 200;
 const PROGRESS_BYTES = 4_096;
 const FORMS: readonly (number | undefined)[] = [1, 2];
 const utf8Strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
+
+/**
+ * The hash of a stream's parts up to and with this one: H(L("stream-part") | the hash before | lp32
+ * of its data). Before the first it is 32 zero bytes.
+ */
+export function nextPartHash(before: Uint8Array, data: Uint8Array): Uint8Array {
+  return sha256(PART_LABEL, before, u32(data.length), data);
+}
 
 /** Encodes 1 to 64 frames; throws INVALID_ARGUMENT or TOO_LARGE. */
 export function encodeCallFrames(frames: readonly CallFrame[]): Uint8Array {

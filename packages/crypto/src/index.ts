@@ -30,7 +30,7 @@ export {
   mustBeUnderstood,
 } from './content.js';
 export type { Content, ContentKind, SequenceRange } from './content.js';
-export { CALL_FRAME, decodeCallFrames, encodeCallFrames } from './call-frames.js';
+export { CALL_FRAME, decodeCallFrames, encodeCallFrames, nextPartHash } from './call-frames.js';
 export type { CallFrame } from './call-frames.js';
 
 // Who one is, and who the peer is.

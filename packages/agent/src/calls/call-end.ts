@@ -34,7 +34,7 @@ export function outcomeOf(peer: string, { body, code, message }: CallEnd): Told 
 }
 
 /** What whoever waits is told. */
-type Told = { readonly error: Error } | { readonly value: JsonObject };
+export type Told = { readonly error: Error } | { readonly value: JsonObject };
 
 /** Tells the callee that nobody waits any more. */
 export function cancelDraft(id: string, reason: string): Draft {

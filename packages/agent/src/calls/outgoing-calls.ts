@@ -6,11 +6,9 @@
 import { CALL_FRAME, equalBytes, fromHex, toHex } from '@agentmesh/crypto';
 import type { CallFrame } from '@agentmesh/crypto';
 import { decodePayload } from '@agentmesh/protocol';
-import type { JsonObject, JsonValue } from '@agentmesh/protocol';
-import type { AgentContext } from '../agent-context.js';
+import type { JsonObject } from '@agentmesh/protocol';
 import type { Received } from '../conversation/judge.js';
 import type { Outcome } from '../conversation/outcome.js';
-import type { Draft } from '../conversation/compose.js';
 import type { Peer } from '../conversation/peer.js';
 import { AgentError, isAgentErrorCode } from '../ground/errors.js';
 import type { AgentErrorCode } from '../ground/errors.js';
@@ -18,49 +16,16 @@ import { AGENT_LIMITS } from '../ground/limits.js';
 import { readEnd } from '../message/ask.js';
 import type { AgentEvents } from '../message/events.js';
 import { replyToOf } from '../message/payload.js';
-import type { Deliveries } from '../sending/deliveries.js';
-import type { Post, Posted } from '../sending/post.js';
-import { ROW } from '../store/row-keys.js';
+import { ROW, under } from '../store/row-keys.js';
 import { rowsUnder } from '../store/row-pages.js';
-import type { RowSweeper } from '../store/row-sweeper.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import { cancelDraft, OUTCOME_CODES, outcomeOf } from './call-end.js';
 import { Call } from './call.js';
+import { newOpenCall } from './open-call.js';
+import type { OpenCall, OutgoingParts, Request } from './open-call.js';
+import { IncomingStream, STREAM_PARTS } from './incoming-stream.js';
 import { decodeCallRow, encodeCallRow } from './call-row.js';
 import type { CallEnd, CallRow } from './call-row.js';
-
-/** What calls work with. */
-export interface OutgoingParts {
-  readonly context: AgentContext;
-  readonly sweeper: RowSweeper;
-  readonly deliveries: Deliveries;
-  readonly post: (to: Uint8Array, message: Post) => Promise<Posted>;
-  readonly tell: (to: Uint8Array, draft: Draft) => Promise<void>;
-  readonly withdraw: (envelopeId: Uint8Array, reason: AgentError) => Promise<boolean>;
-}
-
-/** A request to be made. */
-export interface Request {
-  /** Made with the deadline by our clock. */
-  readonly body: (byMs: number) => Uint8Array;
-  readonly byMs: number;
-  readonly isStream: boolean;
-  readonly onProgress: ((value: JsonValue) => void) | null;
-}
-
-/** One that has not been read to its end. */
-export interface OpenCall {
-  readonly id: string;
-  row: CallRow;
-  readonly answer: PromiseWithResolvers<JsonObject>;
-  readonly delivered: PromiseWithResolvers<void>;
-  /** Counted among the open ones. */
-  isOpen: boolean;
-  isAwaited: boolean;
-  release: (() => void) | null;
-  cancelTimer: (() => void) | null;
-  readonly onProgress: ((value: JsonValue) => void) | null;
-}
 
 /** How long after the request's time is over its envelope may still be somewhere. */
 const TTL_GRACE_MS = 60_000;
@@ -86,6 +51,7 @@ export class OutgoingCalls {
     const { store } = this.#parts.context;
     for await (const { key, value } of rowsUnder(store, 'call')) {
       const call = this.#add(key.slice(key.indexOf('/') + 1), decodeCallRow(value), null);
+      await call.stream?.load();
       if (call.row.end === null) this.#startTimer(call);
       else this.#settle(call);
     }
@@ -93,6 +59,16 @@ export class OutgoingCalls {
 
   /** Asks; resolves when the request is committed here. Rejects like `send`, or BACKPRESSURE. */
   async begin(to: Uint8Array, request: Request): Promise<Call> {
+    return this.#faceOf(await this.#begin(to, request));
+  }
+
+  /** The same for a stream. */
+  async beginStream(to: Uint8Array, request: Request): Promise<IncomingStream> {
+    const call = await this.#begin(to, request);
+    return call.stream ?? this.#streamOf(call);
+  }
+
+  async #begin(to: Uint8Array, request: Request): Promise<OpenCall> {
     const { context, post } = this.#parts;
     if (this.#open >= AGENT_LIMITS.openCalls) {
       throw new AgentError('BACKPRESSURE', `${AGENT_LIMITS.openCalls} calls are open`);
@@ -112,19 +88,18 @@ export class OutgoingCalls {
     };
     try {
       const ttlMs = byMs - nowMs + TTL_GRACE_MS;
-      const posted = await post(to, { body, msgId, envelopeId, ttlMs, writes });
-      return this.#begun(this.#calls.get(id), posted);
+      await post(to, { body, msgId, envelopeId, ttlMs, writes });
+      return this.#begun(this.#calls.get(id));
     } catch (error) {
       if (this.#calls.delete(id)) this.#open -= 1;
       throw error;
     }
   }
 
-  #begun(call: OpenCall | undefined, { result }: Posted): Call {
+  #begun(call: OpenCall | undefined): OpenCall {
     if (call === undefined) throw new AgentError('CLOSED');
-    result.delivered.then(call.delivered.resolve, call.delivered.reject);
     this.#startTimer(call);
-    return this.#faceOf(call);
+    return call;
   }
 
   /** Those that have not ended, and those whose answers were not read, the oldest first. */
@@ -146,6 +121,11 @@ export class OutgoingCalls {
    */
   stage(tx: StoreTransaction, { body, content, peer, repeated }: Received): boolean {
     if (repeated) return false;
+    if (body.kind === 'callFrames') {
+      for (const frame of body.frames)
+        this.#find(toHex(frame.callId), peer)?.stream?.stage(tx, frame);
+      return false;
+    }
     if (body.kind === 'outcome') {
       for (const outcome of body.outcomes) this.#stageOutcome(tx, outcome, peer);
       return false;
@@ -215,9 +195,11 @@ export class OutgoingCalls {
     this.#settle(call);
   }
 
-  #onFrame({ callId, what, data }: CallFrame, peer: Peer): void {
+  #onFrame({ callId, what, run, at, data }: CallFrame, peer: Peer): void {
     const call = this.#find(toHex(callId), peer);
-    if (call === null || call.row.end !== null || what !== CALL_FRAME.progress) return;
+    if (call === null || call.row.end !== null) return;
+    call.stream?.follow({ callId, what, run, at, data });
+    if (what !== CALL_FRAME.progress) return;
     try {
       const told = decodePayload(data);
       call.onProgress?.(told['value'] ?? null);
@@ -266,25 +248,53 @@ export class OutgoingCalls {
       call.release?.();
       call.answer.reject(reason);
       call.delivered.reject(reason);
+      call.stream?.stop(reason);
     }
   }
 
   #add(id: string, row: CallRow, onProgress: OpenCall['onProgress']): OpenCall {
-    const call: OpenCall = {
-      id,
-      row,
-      answer: Promise.withResolvers(),
-      delivered: Promise.withResolvers(),
-      isOpen: row.end === null,
-      isAwaited: false,
-      release: null,
-      cancelTimer: null,
-      onProgress,
-    };
-    for (const { promise } of [call.answer, call.delivered]) promise.catch(() => undefined);
+    const call = newOpenCall(id, row, onProgress);
     this.#calls.set(id, call);
     if (row.end === null) this.#open += 1;
+    if (row.isStream) call.stream = this.#streamOf(call);
     return call;
+  }
+
+  #streamOf(call: OpenCall): IncomingStream {
+    const { context, turn } = this.#parts;
+    return new IncomingStream({
+      id: call.id,
+      store: context.store,
+      turn: (task) => turn(call.row.to, task),
+      hold: () => context.keepAlive.hold(),
+      isAnswered: () => call.cancelTimer?.(),
+      done: () => this.#forgetStream(call),
+      cancel: (reason) => this.#cancel(call, reason),
+    });
+  }
+
+  /** It was read to its end: nothing of it is kept. */
+  #forgetStream(call: OpenCall): void {
+    call.cancelTimer?.();
+    call.release?.();
+    if (call.isOpen) this.#open -= 1;
+    call.isOpen = false;
+    if (this.#calls.has(call.id)) void this.#dropParts(call.id);
+    this.#read(call);
+  }
+
+  async #dropParts(id: string): Promise<void> {
+    const { context, sweeper } = this.#parts;
+    if (this.#stopped || context.store.failure !== null) return;
+    const rows = await context.store.range({ ...under(`part/${id}`), limit: STREAM_PARTS });
+    for (const { key } of rows) sweeper.delete(key);
+  }
+
+  /** A stream of this or an earlier run; throws UNKNOWN_CALL. */
+  streamById(id: string): IncomingStream {
+    const stream = this.#calls.get(id)?.stream ?? null;
+    if (stream === null) throw new AgentError('UNKNOWN_CALL');
+    return stream;
   }
 
   #startTimer(call: OpenCall): void {
@@ -335,8 +345,11 @@ export class OutgoingCalls {
     // A callee that answers has the request, whatever was heard of that.
     if (end.body !== null) call.delivered.resolve();
     const outcome = outcomeOf(peer, end);
-    if ('error' in outcome) call.answer.reject(outcome.error);
-    else call.answer.resolve(outcome.value);
+    if ('error' in outcome) {
+      call.answer.reject(outcome.error);
+      call.delivered.reject(outcome.error);
+    } else call.answer.resolve(outcome.value);
+    call.stream?.callEnded(outcome);
     if (call.isAwaited) this.#read(call);
   }
 

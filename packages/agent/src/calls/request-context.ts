@@ -32,7 +32,7 @@ export interface ContextMeans {
   readonly signal: AbortSignal;
   readonly deadline: Date;
   readonly attempt: number;
-  readonly from: number;
+  readonly from: () => number;
   readonly once: <T>(key: string, step: () => T | Promise<T>) => Promise<T>;
   readonly progress: (value: JsonValue) => void;
 }
@@ -70,7 +70,7 @@ export class RequestContext {
 
   /** Number of the first item that a stream has to give: those before it have arrived. */
   get from(): number {
-    return this.#means.from;
+    return this.#means.from();
   }
 
   /**

@@ -34,6 +34,7 @@ export class CallSide {
       deliveries,
       post,
       tell: (to, draft) => sender.tell(to, () => draft),
+      turn: (to, task) => sender.turn(to, task),
       withdraw: (envelopeId, reason) => transmitter.withdraw(envelopeId, reason),
     });
     const isFullFor = (aid: Uint8Array): boolean => transmitter.isFullFor(aid);

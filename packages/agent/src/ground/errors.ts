@@ -147,6 +147,13 @@ const AGENT_ERRORS = {
   UNKNOWN_CALL: { retryable: false, message: 'No call has this id' },
   /** Break the circle: a request may lead to 8 others in a row. */
   LOOP: { retryable: false, message: 'Too many requests led to this one' },
+  /** Report it to the owner of the callee: its stream does not fit together. */
+  STREAM_BROKEN: { retryable: false, message: 'The stream is not what its end says' },
+  /** Have the callee's handler begin at `ctx.from` when it runs again. */
+  STREAM_RESTARTED: {
+    retryable: true,
+    message: 'The callee began the stream anew instead of going on',
+  },
   /** Nothing: the sender no longer wants the result. */
   CANCELLED: { retryable: false, message: 'Cancelled by its sender' },
   /** Upgrade the recipient. */

@@ -16,7 +16,8 @@ import type { Message, Seen } from '../message/message.js';
 import type { Ending, Owed } from '../owed/owed.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { RowSweeper } from '../store/row-sweeper.js';
-import type { RequestServer, ServedHandler } from '../calls/request-server.js';
+import type { ServedHandler } from '../calls/request-run.js';
+import type { RequestServer } from '../calls/request-server.js';
 import {
   enterHandler,
   isRefusal,
@@ -235,8 +236,7 @@ export class Dispatcher {
     // One turn later, so that a handler added in the same turn is not missed.
     await Promise.resolve();
     this.#filling = null;
-    let item = this.#next();
-    for (; item !== null; item = this.#next()) this.#begin(item);
+    for (let item = this.#next(); item !== null; item = this.#next()) this.#begin(item);
     this.#wakeLater();
     this.#updateHold();
   }

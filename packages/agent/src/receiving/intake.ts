@@ -73,6 +73,9 @@ export class Intake {
     const { body, repeated, peer } = received;
     if (repeated) return;
     this.#calls.follow(received);
+    if (body.kind === 'callFrames') {
+      for (const frame of body.frames) this.#server.streams.onCredit(peer.identity.aid, frame);
+    }
     if (body.kind === 'unsupported' || body.kind === 'callFrames') {
       this.#owed.outcomesDue(peer.identity.aid);
     }

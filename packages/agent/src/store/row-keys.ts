@@ -21,6 +21,7 @@
  *   receipt/<aid>             a receipt is owed           outcome/<aid>/<n>  an outcome is owed
  *   gap/<aid>                 numbers of its are missing   unacked/<aid>  some of ours are, there
  *   call/<msgId>              a request of ours and its answer, until it was read
+ *   part/<msgId>/<n>          what came of a stream and was not read    produced/<msgId>  what was sent
  *   key/<aid>/<key>           an answer by the key of its request, for a day
  *   step/<msgId>/<key>        results of a request's steps, until it is answered
  */
@@ -67,6 +68,10 @@ export const ROW = {
   gap: (aid: Uint8Array) => `gap/${toHex(aid)}`,
   unacked: (aid: Uint8Array) => `unacked/${toHex(aid)}`,
   call: (id: string) => `call/${id}`,
+  part: (id: string, at: number) => `part/${id}/${sortable(at)}`,
+  streamEnd: (id: string) => `part/${id}/end`,
+  streamRead: (id: string) => `part/${id}/read`,
+  produced: (id: string) => `produced/${id}`,
   key: (aid: Uint8Array, key: string) => `key/${toHex(aid)}/${toHex(utf8.encode(key))}`,
   step: (id: string, key: string) => `step/${id}/${toHex(utf8.encode(key))}`,
   log: (log: Log, order: number) => `${log}/${sortable(order)}`,

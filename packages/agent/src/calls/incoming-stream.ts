@@ -1,0 +1,320 @@
+/**
+ * A stream as its consumer reads it: parts that came are rows until they were read, and the end is
+ * told only when it fits to all of them (protocol.md §2.19). Owns order, credit and this check.
+ */
+import {
+  CALL_FRAME,
+  CONTENT_KIND,
+  encodeCallFrames,
+  equalBytes,
+  fromHex,
+  nextPartHash,
+} from '@agentmesh/crypto';
+import type { CallFrame } from '@agentmesh/crypto';
+import { decodePayload } from '@agentmesh/protocol';
+import type { JsonValue } from '@agentmesh/protocol';
+import { AgentError } from '../ground/errors.js';
+import { valueOf } from '../message/payload.js';
+import type { Speech } from '../sending/speech.js';
+import { RowReader, RowWriter } from '../store/row-codec.js';
+import { ROW, under } from '../store/row-keys.js';
+import type { AgentStore, StoreOperation } from '../store/store.js';
+import type { StoreTransaction } from '../store/store-transaction.js';
+import type { Told } from './call-end.js';
+import { outcomeOf } from './call-end.js';
+import { decodePart, NO_PARTS } from './stream-items.js';
+import type { StreamItem } from './stream-items.js';
+
+/** First window of a stream in bytes, and the most that one gets. */
+export const STREAM_WINDOW = 256 * 1024;
+/** A producer may overdraw its window by one item. */
+const SLACK = 1_100_000;
+/** What is read is told in portions of this part of the window. */
+const PORTION = 4;
+const HASH_BYTES = 32;
+/** More parts than a window can hold. */
+export const STREAM_PARTS = 10_000;
+
+/** What a stream works with. */
+export interface StreamMeans {
+  readonly id: string;
+  readonly store: AgentStore;
+  readonly turn: <T>(task: (speech: Speech) => T) => Promise<T>;
+  readonly hold: () => () => void;
+  /** The producer is done: no deadline any more. */
+  readonly isAnswered: () => void;
+  /** Read to its end, or given up: nothing of it is kept. */
+  readonly done: () => void;
+  readonly cancel: (reason: string) => Promise<void>;
+}
+
+interface Part {
+  readonly items: readonly StreamItem[];
+  readonly data: Uint8Array;
+}
+
+interface End {
+  readonly count: number;
+  readonly hash: Uint8Array;
+  readonly body: Uint8Array;
+}
+
+/** Chunks of a request, and its result. Read it with `for await`, once. */
+export class IncomingStream implements AsyncIterableIterator<StreamItem> {
+  readonly #means: StreamMeans;
+  readonly #result = Promise.withResolvers<JsonValue>();
+  /** By the number of its first item: what came and was not read. */
+  readonly #parts = new Map<number, Part>();
+  #bytes = 0;
+  /** Items read, and the hash of the parts read; items read of the present part. */
+  #read = 0;
+  #hash: Uint8Array = NO_PARTS;
+  #inPart = 0;
+  /** Read since it was told last. */
+  #untold = { bytes: 0, parts: [] as number[] };
+  #end: End | null = null;
+  #failure: Error | null = null;
+  #isOver = false;
+  #waiting: (() => void) | null = null;
+
+  constructor(means: StreamMeans) {
+    this.#means = means;
+    this.#result.promise.catch(() => undefined);
+  }
+
+  /** 32 hex digits: the id of the request. */
+  get id(): string {
+    return this.#means.id;
+  }
+
+  /** Fulfilled when the stream was read to its end. Rejects like the stream. */
+  get result(): Promise<JsonValue> {
+    return this.#result.promise;
+  }
+
+  /** Number of the item that comes next: after a restart some may come a second time. */
+  get position(): number {
+    return this.#read;
+  }
+
+  [Symbol.asyncIterator](): this {
+    return this;
+  }
+
+  async next(): Promise<IteratorResult<StreamItem, undefined>> {
+    for (;;) {
+      const item = this.#take();
+      if (item !== undefined) return { done: false, value: item };
+      await this.#tellRead();
+      if (this.#failure !== null) return this.#fail(this.#failure);
+      if (this.#isOver) return { done: true, value: undefined };
+      if (this.#end !== null && this.#read >= this.#end.count) return this.#finish(this.#end);
+      await this.#more();
+    }
+  }
+
+  /** Leaving the loop cancels the stream. */
+  async return(): Promise<IteratorResult<StreamItem, undefined>> {
+    await this.cancel('the consumer left the loop');
+    return { done: true, value: undefined };
+  }
+
+  /** Gives the stream up; its producer is told. Does nothing to one that has ended. */
+  async cancel(reason = ''): Promise<void> {
+    if (this.#isOver) return;
+    await this.#means.cancel(reason);
+    this.#close(new AgentError('CANCELLED', reason === '' ? undefined : reason));
+  }
+
+  /** Takes up what an earlier run received. */
+  async load(): Promise<void> {
+    const { id, store } = this.#means;
+    const rows = await store.range({ ...under(`part/${id}`), limit: STREAM_PARTS });
+    for (const { key, value } of rows) {
+      if (key === ROW.streamEnd(id)) this.#end = decodeEnd(value);
+      else if (key === ROW.streamRead(id)) this.#takeUp(value);
+      else this.#add(Number.parseInt(key.slice(key.lastIndexOf('/') + 1), 16), value);
+    }
+  }
+
+  #takeUp(row: Uint8Array): void {
+    const reader = new RowReader(row, 'stream');
+    this.#read = reader.u64();
+    this.#hash = reader.fixed(HASH_BYTES);
+    reader.end();
+  }
+
+  /** Writes a frame with the commit of its message. */
+  stage(tx: StoreTransaction, { what, at, data }: CallFrame): void {
+    if (this.#isOver || this.#failure !== null) return;
+    const { id } = this.#means;
+    if (what === CALL_FRAME.part) tx.put(ROW.part(id, at), data);
+    if (what === CALL_FRAME.end) tx.put(ROW.streamEnd(id), encodeEnd(at, data));
+  }
+
+  /** The frame is committed. */
+  follow({ what, at, data }: CallFrame): void {
+    if (this.#isOver || this.#failure !== null) return;
+    if (what === CALL_FRAME.part) this.#add(at, data);
+    if (what === CALL_FRAME.end) this.#setEnd(decodeEnd(encodeEnd(at, data)));
+    this.#wake();
+  }
+
+  /** The request ended otherwise than by the end of the stream. */
+  callEnded(outcome: Told): void {
+    if (this.#isOver || this.#end !== null) return;
+    if ('error' in outcome) this.#failure = outcome.error;
+    else this.#close(null, outcome.value);
+    this.#wake();
+  }
+
+  /** The agent ends: what came is kept for the next run. */
+  stop(reason: Error): void {
+    this.#failure ??= reason;
+    this.#wake();
+  }
+
+  #setEnd(end: End): void {
+    if (this.#end !== null) {
+      this.#failure = new AgentError('STREAM_BROKEN', 'it ended twice');
+      return;
+    }
+    this.#end = end;
+    this.#means.isAnswered();
+  }
+
+  /** A part that overlaps another, goes back or overdraws its credit breaks the stream. */
+  #add(at: number, data: Uint8Array): void {
+    try {
+      const items = decodePart(data);
+      const part = { items, data };
+      const fault = this.#faultOf(at, part);
+      if (fault !== null) throw new AgentError('STREAM_BROKEN', fault);
+      this.#parts.set(at, part);
+      this.#bytes += data.length;
+    } catch (error) {
+      this.#failure =
+        error instanceof AgentError ? error : new AgentError('STREAM_BROKEN', 'no items', error);
+    }
+  }
+
+  #faultOf(at: number, { items, data }: Part): string | null {
+    if (items.length === 0) return 'a part without items';
+    if (!Number.isSafeInteger(at + items.length)) return 'a number beyond all items';
+    const from = this.#read - this.#inPart;
+    for (const [begin, other] of this.#parts) {
+      const isApart = at + items.length <= begin || begin + other.items.length <= at;
+      if (!isApart) return `items ${at} to ${at + items.length - 1} came twice`;
+    }
+    if (at < from) return `item ${at} came again`;
+    if (this.#bytes + data.length > STREAM_WINDOW + SLACK) return 'more than its credit';
+    return null;
+  }
+
+  /** The next item, if it is here. */
+  #take(): StreamItem | undefined {
+    if (this.#failure !== null || this.#isOver) return undefined;
+    const begin = this.#read - this.#inPart;
+    const part = this.#parts.get(begin);
+    const item = part?.items[this.#inPart];
+    if (part === undefined || item === undefined) return undefined;
+    this.#read += 1;
+    this.#inPart += 1;
+    if (this.#inPart === part.items.length) this.#endPart(begin, part);
+    return item;
+  }
+
+  #endPart(begin: number, { data }: Part): void {
+    this.#hash = nextPartHash(this.#hash, data);
+    this.#inPart = 0;
+    this.#parts.delete(begin);
+    this.#bytes -= data.length;
+    this.#untold.bytes += data.length;
+    this.#untold.parts.push(begin);
+    if (this.#untold.bytes >= STREAM_WINDOW / PORTION) void this.#tellRead();
+  }
+
+  /** One commit: what was read is gone, and the producer has credit again. */
+  async #tellRead(): Promise<void> {
+    const { parts } = this.#untold;
+    // In the middle of a part it is too early; at the end nobody needs credit any more.
+    const isAtEnd = this.#end !== null && this.#read >= this.#end.count;
+    if (parts.length === 0 || this.#inPart > 0 || this.#isOver || isAtEnd) return;
+    this.#untold = { bytes: 0, parts: [] };
+    const { id, turn } = this.#means;
+    const at = this.#read;
+    const writes: StoreOperation[] = parts.map((part) => ({ delete: ROW.part(id, part) }));
+    writes.push({
+      put: ROW.streamRead(id),
+      value: new RowWriter().u64(at).fixed(this.#hash).finish(),
+    });
+    const window = new Uint8Array(4);
+    new DataView(window.buffer).setUint32(0, STREAM_WINDOW);
+    const frame = { callId: fromHex(id), what: CALL_FRAME.credit, run: 0, at, data: window };
+    try {
+      await turn((speech) => {
+        speech.say({ kind: CONTENT_KIND.callFrames, body: encodeCallFrames([frame]) });
+        speech.write(writes);
+      });
+    } catch (error) {
+      this.#failure ??= error instanceof Error ? error : new AgentError('STREAM_BROKEN');
+    }
+  }
+
+  /** Waits until something has come. */
+  async #more(): Promise<void> {
+    const release = this.#means.hold();
+    try {
+      await new Promise<void>((resolve) => {
+        this.#waiting = resolve;
+      });
+    } finally {
+      release();
+    }
+  }
+
+  #wake(): void {
+    this.#waiting?.();
+    this.#waiting = null;
+  }
+
+  /** The end was reached: is it the end of what was read? */
+  #finish({ count, hash, body }: End): Promise<IteratorResult<StreamItem, undefined>> {
+    if (count !== this.#read || !equalBytes(hash, this.#hash)) {
+      const detail = `${this.#read} items came, and its end says ${count}, or others`;
+      return this.#fail(new AgentError('STREAM_BROKEN', detail));
+    }
+    const outcome = outcomeOf('', { atMs: 0, body, code: '', message: '' });
+    if ('error' in outcome) return this.#fail(outcome.error);
+    this.#close(null, valueOf(decodePayload(body)));
+    return Promise.resolve({ done: true, value: undefined });
+  }
+
+  #fail(error: Error): Promise<never> {
+    this.#close(error);
+    return Promise.reject(error);
+  }
+
+  #close(error: Error | null, result: JsonValue = null): void {
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#failure = error;
+    if (error === null) this.#result.resolve(result);
+    else this.#result.reject(error);
+    this.#parts.clear();
+    this.#means.done();
+    this.#wake();
+  }
+}
+
+function encodeEnd(count: number, data: Uint8Array): Uint8Array {
+  return new RowWriter().u64(count).bytes(data).finish();
+}
+
+function decodeEnd(row: Uint8Array): End {
+  const reader = new RowReader(row, 'stream');
+  const count = reader.u64();
+  const data = reader.bytes();
+  reader.end();
+  return { count, hash: data.slice(0, HASH_BYTES), body: data.slice(HASH_BYTES) };
+}

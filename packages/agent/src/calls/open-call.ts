@@ -1,0 +1,72 @@
+/**
+ * One request of ours in memory, and what all of them work with. Owns these shapes; what happens to
+ * a request is `outgoing-calls`'.
+ */
+import type { JsonObject, JsonValue } from '@agentmesh/protocol';
+import type { AgentContext } from '../agent-context.js';
+import type { Draft } from '../conversation/compose.js';
+import type { AgentError } from '../ground/errors.js';
+import type { Deliveries } from '../sending/deliveries.js';
+import type { Post, Posted } from '../sending/post.js';
+import type { Speech } from '../sending/speech.js';
+import type { RowSweeper } from '../store/row-sweeper.js';
+import type { CallRow } from './call-row.js';
+import type { IncomingStream } from './incoming-stream.js';
+
+/** What calls work with. */
+export interface OutgoingParts {
+  readonly context: AgentContext;
+  readonly sweeper: RowSweeper;
+  readonly deliveries: Deliveries;
+  readonly post: (to: Uint8Array, message: Post) => Promise<Posted>;
+  readonly tell: (to: Uint8Array, draft: Draft) => Promise<void>;
+  readonly turn: <T>(to: Uint8Array, task: (speech: Speech) => T) => Promise<T>;
+  readonly withdraw: (envelopeId: Uint8Array, reason: AgentError) => Promise<boolean>;
+}
+
+/** A request to be made. */
+export interface Request {
+  /** Made with the deadline by our clock. */
+  readonly body: (byMs: number) => Uint8Array;
+  readonly byMs: number;
+  readonly isStream: boolean;
+  readonly onProgress: ((value: JsonValue) => void) | null;
+}
+
+/** One that has not been read to its end. */
+export interface OpenCall {
+  readonly id: string;
+  row: CallRow;
+  readonly answer: PromiseWithResolvers<JsonObject>;
+  readonly delivered: PromiseWithResolvers<void>;
+  /** Counted among the open ones. */
+  isOpen: boolean;
+  isAwaited: boolean;
+  release: (() => void) | null;
+  cancelTimer: (() => void) | null;
+  readonly onProgress: ((value: JsonValue) => void) | null;
+  /** What has come of it, if it is a stream. */
+  stream: IncomingStream | null;
+}
+
+/** One that has just begun, or that an earlier run left. Its promises are never unhandled. */
+export function newOpenCall(
+  id: string,
+  row: CallRow,
+  onProgress: OpenCall['onProgress'],
+): OpenCall {
+  const call: OpenCall = {
+    id,
+    row,
+    answer: Promise.withResolvers(),
+    delivered: Promise.withResolvers(),
+    isOpen: row.end === null,
+    isAwaited: false,
+    release: null,
+    cancelTimer: null,
+    onProgress,
+    stream: null,
+  };
+  for (const { promise } of [call.answer, call.delivered]) promise.catch(() => undefined);
+  return call;
+}

@@ -1,0 +1,115 @@
+/**
+ * Sends the parts of all streams to one peer: the first item at once, then what is together by size
+ * or by time, several streams in one message (protocol.md §2.19). Owns that clock.
+ */
+import { CONTENT_KIND, encodeCallFrames } from '@agentmesh/crypto';
+import type { CallFrame } from '@agentmesh/crypto';
+import type { Clock } from '@agentmesh/protocol';
+import type { Runtime } from '../ground/runtime.js';
+import type { Sender } from '../sending/sender.js';
+import type { StoreOperation } from '../store/store.js';
+import type { StreamProducer } from './stream-producer.js';
+
+/** What makes a message, without waiting for more. */
+const FULL_BYTES = 16 * 1024;
+/** Bytes of parts in one message, beyond a single item. */
+const MESSAGE_BYTES = 256 * 1024;
+const FRAMES = 64;
+/** Between two messages for each stream of the peer. */
+const PACE_MS = 25;
+
+/** The streams to one peer. */
+export class PartSender {
+  readonly #runtime: Runtime;
+  readonly #waits: Clock;
+  readonly #sender: Sender;
+  readonly #to: Uint8Array;
+  readonly #streams = new Map<StreamProducer, (error: unknown) => void>();
+  #isCommitting = false;
+  #isUnaccepted = false;
+  #readyMs = 0;
+  #cancelWake: (() => void) | null = null;
+
+  constructor(
+    { runtime, waits }: { readonly runtime: Runtime; readonly waits: Clock },
+    sender: Sender,
+    to: Uint8Array,
+  ) {
+    this.#runtime = runtime;
+    this.#waits = waits;
+    this.#sender = sender;
+    this.#to = to;
+  }
+
+  get isIdle(): boolean {
+    return this.#streams.size === 0;
+  }
+
+  /** `fail` is called when its parts cannot be sent any more. */
+  open(stream: StreamProducer, fail: (error: unknown) => void): void {
+    this.#streams.set(stream, fail);
+  }
+
+  close(stream: StreamProducer): void {
+    this.#streams.delete(stream);
+    if (this.#streams.size === 0) this.#cancelWake?.();
+  }
+
+  /** Something is pending. */
+  wake(): void {
+    const pending = [...this.#streams.keys()].reduce((sum, one) => sum + one.pendingBytes, 0);
+    const isAny = [...this.#streams.keys()].some(({ hasPending }) => hasPending);
+    if (!isAny || this.#isCommitting) return;
+    const waitMs = this.#readyMs - this.#waits();
+    if (pending >= FULL_BYTES || (!this.#isUnaccepted && waitMs <= 0)) return void this.#flush();
+    if (this.#isUnaccepted || this.#cancelWake !== null) return;
+    this.#cancelWake = this.#runtime.schedule(Math.max(1, waitMs), () => {
+      this.#cancelWake = null;
+      this.wake();
+    });
+  }
+
+  async #flush(): Promise<void> {
+    this.#isCommitting = true;
+    this.#isUnaccepted = true;
+    this.#readyMs = this.#waits() + PACE_MS * this.#streams.size;
+    try {
+      await this.#sender.turn(this.#to, (speech) => {
+        const { frames, rows } = this.#take();
+        if (frames.length === 0) return this.#accepted();
+        const draft = { kind: CONTENT_KIND.callFrames, body: encodeCallFrames(frames) };
+        speech.say(draft, () => this.#accepted());
+        speech.write(rows);
+      });
+    } catch (error) {
+      for (const fail of this.#streams.values()) fail(error);
+    }
+    this.#isCommitting = false;
+    this.wake();
+  }
+
+  #accepted(): void {
+    this.#isUnaccepted = false;
+    this.wake();
+  }
+
+  #take(): { readonly frames: readonly CallFrame[]; readonly rows: readonly StoreOperation[] } {
+    const frames: CallFrame[] = [];
+    const rows: StoreOperation[] = [];
+    let room = MESSAGE_BYTES;
+    // Another one is first the next time: none waits behind one that always has something.
+    const [first] = this.#streams;
+    if (first !== undefined) {
+      this.#streams.delete(first[0]);
+      this.#streams.set(...first);
+    }
+    for (const stream of this.#streams.keys()) {
+      if (!stream.hasPending || room <= 0 || frames.length >= FRAMES) continue;
+      const taken = stream.take(room, FRAMES - frames.length);
+      frames.push(...taken);
+      rows.push(stream.row());
+      room -= taken.reduce((sum, { data }) => sum + data.length, 0);
+    }
+    return { frames, rows };
+  }
+}

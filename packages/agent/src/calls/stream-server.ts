@@ -1,0 +1,166 @@
+/**
+ * Answers streams (protocol.md §2.19): runs a generator as fast as its consumer reads, and ends it
+ * with one commit. Owns the streams that are being produced; when a request runs is `dispatcher`'s.
+ */
+import { CALL_FRAME, CONTENT_KIND, encodeCallFrames, toHex } from '@agentmesh/crypto';
+import type { CallFrame } from '@agentmesh/crypto';
+import { encodePayload } from '@agentmesh/protocol';
+import { AgentError, StorageError } from '../ground/errors.js';
+import { endMember } from '../message/ask.js';
+import { exactBody } from '../message/payload.js';
+import { runWithin } from '../handling/handlers.js';
+import { ROW } from '../store/row-keys.js';
+import type { StoreOperation } from '../store/store.js';
+import { PartSender } from './part-sender.js';
+import type { Inside, RequestRun, RunParts, ServedHandler } from './request-run.js';
+import { decodeProduced, NOTHING_PRODUCED, StreamProducer } from './stream-producer.js';
+import type { StreamItem } from './stream-items.js';
+
+/** Gives chunks one by one and returns the result. */
+export type StreamGenerator = AsyncGenerator<StreamItem, unknown, void>;
+
+/** Beside an end, so much of what was pending. */
+const LAST_BYTES = 64 * 1024;
+const LAST_FRAMES = 32;
+
+/** The streams that one agent produces. */
+export class StreamServer {
+  readonly #parts: RunParts;
+  /** By consumer, aids in hex. */
+  readonly #senders = new Map<string, PartSender>();
+  /** By consumer and id. */
+  readonly #producers = new Map<string, StreamProducer>();
+
+  constructor(parts: RunParts) {
+    this.#parts = parts;
+  }
+
+  /** What a consumer has read. */
+  onCredit(from: Uint8Array, { callId, what, at, data }: CallFrame): void {
+    if (what !== CALL_FRAME.credit) return;
+    const window = new DataView(data.buffer, data.byteOffset).getUint32(0);
+    this.#producers.get(keyOf(from, toHex(callId)))?.credit(at, window);
+  }
+
+  /**
+   * Runs the generator and commits the end; `ends` goes with it. False: not now, the request stays
+   * and the stream goes on where it was. Throws where the store fails.
+   */
+  async serve(
+    run: RequestRun,
+    handler: ServedHandler,
+    inside: Inside,
+    ends: () => Promise<readonly StoreOperation[]>,
+  ): Promise<boolean> {
+    const { store } = this.#parts.context;
+    const row = await store.get(ROW.produced(run.id));
+    const produced = row === null ? NOTHING_PRODUCED : decodeProduced(row);
+    const producer = new StreamProducer(run.id, produced, run.ask.credit);
+    const sender = this.#open(run, producer);
+    const cancel = run.startDeadline();
+    let end: Uint8Array;
+    try {
+      const { limitMs } = handler;
+      const about = {
+        message: run.message,
+        attempt: run.item.attempts,
+        controller: run.controller,
+      };
+      const result = await runWithin(this.#parts.context, { limitMs, isLoop: true }, about, () =>
+        this.#produce({ run, handler, inside, from: produced.items }, producer, sender),
+      );
+      end = exactBody(result ?? null, endMember({ ok: true }));
+    } catch (error) {
+      if (error instanceof StorageError) throw error;
+      if (run.isClosed) return false;
+      end = encodePayload(endMember({ error: run.failureOf(error) }));
+    } finally {
+      cancel();
+      this.#close(run, producer);
+    }
+    return this.#commitEnd(run, producer, end, [
+      { delete: ROW.produced(run.id) },
+      ...(await ends()),
+    ]);
+  }
+
+  async #produce(
+    making: {
+      readonly run: RequestRun;
+      readonly handler: ServedHandler;
+      readonly inside: Inside;
+      readonly from: number;
+    },
+    producer: StreamProducer,
+    sender: PartSender,
+  ): Promise<unknown> {
+    const { run, handler, inside, from } = making;
+    let isFromSeen = false;
+    const context = run.context(() => {
+      isFromSeen = true;
+      return from;
+    });
+    const generator = run.invoke(handler, context, inside) as StreamGenerator;
+    try {
+      for (;;) {
+        const step = await run.orAborted(generator.next());
+        if (step.done === true) return step.value;
+        if (from > 0 && !isFromSeen) throw new AgentError('STREAM_RESTARTED');
+        producer.add(step.value);
+        sender.wake();
+        await run.orAborted(producer.room());
+      }
+    } finally {
+      // A generator that hangs is not waited for.
+      void Promise.resolve(generator.return?.(undefined)).catch(() => undefined);
+    }
+  }
+
+  #open(run: RequestRun, producer: StreamProducer): PartSender {
+    const { context, sender } = this.#parts;
+    const key = toHex(run.from);
+    const parts = this.#senders.get(key) ?? new PartSender(context, sender, run.from);
+    this.#senders.set(key, parts);
+    parts.open(producer, (error) => run.controller.abort(error));
+    this.#producers.set(keyOf(run.from, run.id), producer);
+    return parts;
+  }
+
+  #close(run: RequestRun, producer: StreamProducer): void {
+    const key = toHex(run.from);
+    const parts = this.#senders.get(key);
+    parts?.close(producer);
+    if (parts?.isIdle === true) this.#senders.delete(key);
+    this.#producers.delete(keyOf(run.from, run.id));
+  }
+
+  /** What is pending leaves first; the last of it together with the end. */
+  async #commitEnd(
+    run: RequestRun,
+    producer: StreamProducer,
+    end: Uint8Array,
+    ends: readonly StoreOperation[],
+  ): Promise<boolean> {
+    const inboxKey = run.item.entry.key;
+    for (;;) {
+      const state = await this.#parts.sender.turn(run.from, async (speech) => {
+        // Cancelled meanwhile: nothing more is told.
+        if (!(await speech.holds(inboxKey))) return 'cancelled';
+        const frames = producer.take(LAST_BYTES, LAST_FRAMES);
+        const isEnd = !producer.hasPending;
+        if (isEnd) frames.push(producer.end(end));
+        speech.say({ kind: CONTENT_KIND.callFrames, body: encodeCallFrames(frames) });
+        speech.write(isEnd ? ends : [producer.row()]);
+        return isEnd ? 'ended' : 'pending';
+      });
+      if (state === 'cancelled') {
+        await this.#parts.context.store.commit([{ delete: ROW.produced(run.id) }]);
+      }
+      if (state !== 'pending') return true;
+    }
+  }
+}
+
+function keyOf(from: Uint8Array, id: string): string {
+  return `${toHex(from)}/${id}`;
+}
