@@ -8,7 +8,13 @@ import { dirname, join } from 'node:path';
 
 import { describe, expect, test } from '@jest/globals';
 
-import { filesUnder, relativePath, root, workspacePackages } from './workspace.js';
+import {
+  filesUnder,
+  publishedSources,
+  relativePath,
+  root,
+  workspacePackages,
+} from './workspace.js';
 
 /** Where the repository is published; a link to a file of it is checked here. */
 const repository = 'https://github.com/agentmesh/agentmesh';
@@ -90,6 +96,17 @@ describe('documents', () => {
       expect(missing).toEqual([]);
     },
   );
+
+  test('no error and no comment of the packages names a document that does not exist', () => {
+    const named = workspacePackages().flatMap((pkg) =>
+      publishedSources(pkg).flatMap((path) => {
+        const found = readFileSync(path, 'utf8').matchAll(/\bdocs\/[\w/-]+\.md\b/g);
+        return [...found].map(([name]) => [relativePath(path), name] as const);
+      }),
+    );
+    expect(named.filter(([, name]) => !existsSync(join(root, name)))).toEqual([]);
+    expect(named.length).toBeGreaterThan(0);
+  });
 
   test('this check can fail: links, headings and paths are read as they are meant', () => {
     const text = '[a](b.md) `docs/x.md`\n```sh\n[c](d.md)\n```\n## One, *two* `three`\n';
