@@ -9,9 +9,13 @@ import type { BundleJson } from '@agentmesh/protocol';
 import { deadLettersIn, drop, revive } from './receiving/dead-letters.js';
 import type { DeadLetter } from './receiving/dead-letters.js';
 import type { Handler, HandlerOptions } from './handling/handlers.js';
+import { ContactBook } from './contact-book.js';
 import { Engine } from './engine/engine.js';
 import { listedNames } from './hub/listed-names.js';
 import { reply, send } from './engine/posting.js';
+import { joinWith, makeInvite } from './joining.js';
+import type { InviteOptions, Joined } from './joining.js';
+import type { InviteInfo } from './receiving/invites.js';
 import { AgentError } from './ground/errors.js';
 import type { AgentEvents } from './message/events.js';
 import { keptOf, policyOf } from './engine/foundation.js';
@@ -37,12 +41,14 @@ export class Agent extends CallingAgent {
   /** Name on the hub. */
   readonly id: string;
   readonly #engine: Engine;
+  readonly #contacts: ContactBook;
   readonly #streams = new Set<MessageStream>();
 
   private constructor(name: string, engine: Engine) {
     super(engine);
     this.id = name;
     this.#engine = engine;
+    this.#contacts = new ContactBook(engine);
   }
 
   /** `am2…`: names this identity without any hub. */
@@ -192,6 +198,40 @@ export class Agent extends CallingAgent {
     return new Message(row, { redelivered: false }, (payload, replyTo) =>
       reply(this.#engine, from, messageBody(payload, replyTo)),
     );
+  }
+
+  /** Who may reach the handlers: strangers that wait, and decisions about them. */
+  get contacts(): ContactBook {
+    return this.#contacts;
+  }
+
+  /**
+   * Makes an invite: one line, to be pasted where another agent joins. Both are verified then, with
+   * nothing to compare. Whoever has the line can use it, until its uses and its time are over.
+   * Rejects with BAD_OPTION, NO_HUB or BACKPRESSURE.
+   */
+  invite(options?: InviteOptions): Promise<string> {
+    return makeInvite(this.#engine, options);
+  }
+
+  /** Invites that can still be used, without their secrets. */
+  invites(): readonly InviteInfo[] {
+    this.#engine.context.assertRunning();
+    return this.#engine.invites.list();
+  }
+
+  /** Nobody joins with this invite any more. Rejects with UNKNOWN_INVITE. */
+  async revokeInvite(id: string): Promise<void> {
+    this.#engine.context.assertRunning();
+    await this.#engine.invites.revoke(id);
+  }
+
+  /**
+   * Joins with the line that another agent's `invite` gave. Rejects with BAD_INVITE,
+   * INVITE_EXPIRED, INVITE_OTHER_HUB, or as `send` does: then nothing was sent.
+   */
+  join(link: string): Promise<Joined> {
+    return joinWith(this.#engine, link, (to, body) => send(this.#engine, to, body, {}));
   }
 
   /** Names of the agents on the hub, this one included, in alphabetical order: at most 100,000. */

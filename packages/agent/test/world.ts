@@ -42,6 +42,8 @@ const EVENTS: readonly (keyof AgentEvents)[] = [
   'storeRollback',
   'displaced',
   'connection',
+  'contactRequest',
+  'joined',
   'handlerError',
   'handlerSlow',
   'orphanReply',

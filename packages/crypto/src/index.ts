@@ -85,6 +85,7 @@ export {
 export type { ChannelBindingType, HubAuthTranscript, HubGreeting } from './hub-auth.js';
 
 // Ground: loading, errors, limits, bytes.
+export { inviteId, inviteMac } from './invite.js';
 export { cryptoBackend, ready } from './sodium.js';
 export { AgentMeshError, CryptoError } from './errors.js';
 export type { CryptoErrorCode } from './errors.js';

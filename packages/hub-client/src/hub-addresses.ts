@@ -42,6 +42,12 @@ export function addressText({ host, port, transport, secure }: HubAddress): stri
   return transport === 'tcp' ? text : `${secure ? 'wss' : 'ws'}://${text}`;
 }
 
+/** An address as a URL that says all of it: `tcps://hub.example:7700`. */
+export function addressUrl({ host, port, transport, secure }: HubAddress): string {
+  const scheme = transport === 'tcp' ? (secure ? 'tcps' : 'tcp') : secure ? 'wss' : 'ws';
+  return `${scheme}://${host.includes(':') ? `[${host}]` : host}:${port}`;
+}
+
 function severalOf(hosts: unknown, options: AddressOptions): HubAddress[] {
   if (!Array.isArray(hosts) || hosts.length === 0 || hosts.length > MAX_HOSTS) {
     return refuse(`hosts must be 1 to ${MAX_HOSTS} texts`);

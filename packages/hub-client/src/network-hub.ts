@@ -7,6 +7,7 @@ import type { Hub, HubConnection, HubCredentials, HubEvents } from '@agentmesh/p
 import { NetworkHubError } from './errors.js';
 import { systemHost } from './host.js';
 import type { ClientHost } from './host.js';
+import { addressUrl } from './hub-addresses.js';
 import { HubLine } from './hub-line.js';
 import { settingsOf } from './options.js';
 import type { NetworkHubOptions, NetworkHubSettings } from './options.js';
@@ -31,6 +32,11 @@ export class NetworkHub implements Hub {
     this.#settings = settingsOf(options);
     this.#host = { ...systemHost, ...host };
     this.#hubKey = this.#settings.hubKey;
+  }
+
+  /** Its addresses as URLs, as an invite names them. */
+  get addresses(): readonly string[] {
+    return this.#settings.addresses.map(addressUrl);
   }
 
   /** The pinned hub key (32 bytes); `null` before the first authentication if none was given. */

@@ -10,6 +10,8 @@ import type { HubLimits } from './hub-frames.js';
 
 /** Where an agent connects. One hub may serve several agents. */
 export interface Hub {
+  /** URLs at which others reach this hub, for invites; none where only this process has it. */
+  readonly addresses?: readonly string[] | undefined;
   /**
    * Authenticates both sides and resolves once this identity can be used. Rejects with a typed
    * error: NAME_TAKEN, REGISTRATION_REFUSED, REVOKED, BAD_AUTH are the hub's word; HUB_KEY_CHANGED,

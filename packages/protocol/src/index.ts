@@ -99,6 +99,8 @@ export type {
 
 // Payloads, bundles, names, binary text.
 export { decodePayload, encodePayload, FORBIDDEN_KEYS } from './payload.js';
+export { decodeInvite, encodeInvite } from './invite.js';
+export type { Invite } from './invite.js';
 export { escaped, visible } from './visible-text.js';
 export type { JsonObject, JsonValue } from './json-text.js';
 export { decodeBundle, encodeBundle } from './bundle.js';

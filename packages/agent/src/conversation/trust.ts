@@ -61,7 +61,7 @@ export function assertReferenceFits(reference: PeerReference, peer: Peer): void 
 }
 
 /** From whom unknown senders are taken. */
-export type AcceptFrom = 'anyone' | 'known' | readonly PeerReference[];
+export type AcceptFrom = 'anyone' | 'ask' | 'known' | readonly PeerReference[];
 
 /** What the operator of an agent has decided. */
 export interface TrustPolicy {
@@ -116,8 +116,17 @@ export function judgeContact(policy: TrustPolicy, contact: Contact): Standing {
   return { trust: vouched ? 'verified' : 'first-contact', pinnedMs: nowMs, verifiedBy };
 }
 
+/** Whether somebody has to decide before a new peer reaches the handlers. */
+export function hasToBeAsked(
+  { acceptFrom }: TrustPolicy,
+  { verifiedBy }: Standing,
+  reference?: PeerReference,
+): boolean {
+  return acceptFrom === 'ask' && reference === undefined && verifiedBy === null;
+}
+
 function isAccepted(acceptFrom: AcceptFrom, name: string, aid: Uint8Array): boolean {
-  if (acceptFrom === 'anyone') return true;
+  if (acceptFrom === 'anyone' || acceptFrom === 'ask') return true;
   if (acceptFrom === 'known') return false;
   return acceptFrom.some((entry) =>
     entry.aid === null && entry.fingerprint === null

@@ -113,6 +113,11 @@ export class HubSide {
     this.upkeep.start();
   }
 
+  /** Where the hub is, for others to connect to; empty where only this process has it. */
+  get addresses(): readonly string[] {
+    return this.#parts.hub.addresses ?? [];
+  }
+
   /** Changes to another identity: the one given, or a new one. */
   async rotate(given: AgentKeyPair | undefined, options: RotationOptions): Promise<void> {
     await this.#changes.run('identity', async () => {

@@ -46,8 +46,11 @@ export interface AgentOptions {
    * the file's owner may have write permission. Needs Node.
    */
   readonly allowListPath?: string | undefined;
-  /** Whose messages are accepted: `anyone` (default), `known` peers only, or the listed peers. */
-  readonly acceptFrom?: 'anyone' | 'known' | readonly string[] | undefined;
+  /**
+   * Whose messages reach the handlers: `anyone` (default), `known` peers only, the listed peers, or
+   * `ask`: a stranger's messages wait until `contacts.accept` or `contacts.deny`.
+   */
+  readonly acceptFrom?: 'anyone' | 'ask' | 'known' | readonly string[] | undefined;
   /** Begin a session only with a one-time prekey of the peer. Default: false. */
   readonly requireOneTimePrekey?: boolean | undefined;
   /** How much is logged. Default: `warn`. */
@@ -89,8 +92,8 @@ const CHECKS: {
   allowList: [Array.isArray, 'a list of bob#<fingerprint> or am2…'],
   allowListPath: [isText, 'a path'],
   acceptFrom: [
-    (value) => isOneOf('anyone', 'known')(value) || Array.isArray(value),
-    "'anyone', 'known' or a list of peers",
+    (value) => isOneOf('anyone', 'ask', 'known')(value) || Array.isArray(value),
+    "'anyone', 'ask', 'known' or a list of peers",
   ],
   requireOneTimePrekey: [(value) => typeof value === 'boolean', 'true or false'],
   logLevel: [isOneOf(...LEVELS), LEVELS.join(', ')],
@@ -168,7 +171,7 @@ function assertShape(options: unknown): void {
   }
 }
 
-function checkAcceptFrom(value: 'anyone' | 'known' | readonly string[]): AcceptFrom {
+function checkAcceptFrom(value: 'anyone' | 'ask' | 'known' | readonly string[]): AcceptFrom {
   if (typeof value === 'string') return value;
   return value.map((entry) => parseOption(entry, 'acceptFrom'));
 }

@@ -7,6 +7,7 @@ import type { SendOptions, SendResult } from '../message/message.js';
 import { ttlMsOf, whenAccepted } from '../sending/post.js';
 import type { Post, Posted } from '../sending/post.js';
 import type { AgentContext } from '../agent-context.js';
+import type { Contacts } from '../receiving/contacts.js';
 import type { HubLink } from '../hub/hub-link.js';
 import type { Sender } from '../sending/sender.js';
 import type { Transmitter } from '../sending/transmitter.js';
@@ -18,6 +19,7 @@ export interface PostingParts {
   readonly hub: { readonly link: HubLink } | null;
   readonly sender: Sender;
   readonly transmitter: Transmitter;
+  readonly contacts: Pick<Contacts, 'writtenTo'>;
 }
 
 /** Throws where nothing can be said to this peer: NO_HUB, CLOSED, BACKPRESSURE or an end. */
@@ -31,6 +33,7 @@ export function assertMaySend({ context, hub, transmitter }: PostingParts, to: U
 /** Commits a message to a peer who is one already. */
 export async function post(parts: PostingParts, to: Uint8Array, message: Post): Promise<Posted> {
   assertMaySend(parts, to);
+  await parts.contacts.writtenTo(to);
   return parts.sender.post(to, message);
 }
 

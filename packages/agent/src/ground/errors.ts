@@ -81,6 +81,23 @@ const AGENT_ERRORS = {
     retryable: false,
     message: 'Messages from this sender are not accepted: add it to acceptFrom if you want them',
   },
+  /** Call `contacts.accept(name)` if you want to hear of this peer again. */
+  PEER_BLOCKED: { retryable: false, message: 'Messages of this peer are blocked here' },
+  /** Ask the peer for a new invite. */
+  BAD_INVITE: {
+    retryable: false,
+    message: 'Not an invite: paste the whole line that begins with agentmesh:',
+  },
+  INVITE_EXPIRED: {
+    retryable: false,
+    message: 'This invite has expired: ask the peer that made it for a new one',
+  },
+  INVITE_OTHER_HUB: {
+    retryable: false,
+    message: 'This invite is for another hub than the one that this agent is connected to',
+  },
+  /** Call `invites()` for those that are open. */
+  UNKNOWN_INVITE: { retryable: false, message: 'No open invite of this agent has this id' },
   /** Try again when the peer has connected to its hub, or leave out `requireOneTimePrekey`. */
   NO_ONE_TIME_PREKEY: {
     retryable: true,

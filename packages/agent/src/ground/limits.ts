@@ -40,6 +40,16 @@ export const AGENT_LIMITS = {
   retryAgainMs: 1_000,
   retryAgainMaxMs: HOUR_MS,
 
+  /** Messages of a stranger that wait for a decision, and their bytes; then it is refused. */
+  pendingMessages: 3,
+  pendingBytes: 64 * 1024,
+  /** Strangers that wait for a decision; the oldest gives way. */
+  pendingStrangers: 100,
+  /** Bytes of a stranger's first message that the request shows. */
+  previewBytes: 1_024,
+  /** Invites that have uses left. */
+  openInvites: 1_000,
+
   /** Received numbers remembered above the mark without a hole, for one instance. */
   sequenceSparse: 4_096,
   /** Numbers at or below the mark whose message is remembered, to tell a clone from a repeat. */

@@ -33,6 +33,18 @@ export interface AgentEvents {
   cloneOrRollback: { readonly peer: string; readonly address: string };
   /** A message could not be opened. `reset`: a new session was begun to ask for it again. */
   undecryptable: { readonly address: string; readonly code: string; readonly reset: boolean };
+  /**
+   * A stranger has written, and its messages wait: call `contacts.accept` or `contacts.deny`.
+   * `preview` is its first message for a model or a person, fenced and cut.
+   */
+  contactRequest: {
+    readonly peer: string;
+    readonly address: string;
+    readonly fingerprint: string;
+    readonly preview: string;
+  };
+  /** A peer has joined with an invite of ours: it is verified, and reaches the handlers. */
+  joined: { readonly peer: string; readonly address: string; readonly fingerprint: string };
   /** A message was refused for good. */
   refused: { readonly address: string; readonly code: string };
   /**

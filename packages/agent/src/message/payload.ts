@@ -3,7 +3,7 @@
  * text becomes, the default type, and the keys beginning with `$` that belong to AgentMesh. Owns
  * these conventions only.
  */
-import { concatBytes } from '@agentmesh/crypto';
+import { concatBytes, fromHex, toHex } from '@agentmesh/crypto';
 import { encodePayload, ProtocolError } from '@agentmesh/protocol';
 import type { JsonObject, JsonValue } from '@agentmesh/protocol';
 import { VALUE } from './ask.js';
@@ -11,6 +11,9 @@ import { VALUE } from './ask.js';
 const RESERVED = '$';
 const REPLY_TO = '$replyTo';
 const ASK = '$ask';
+const INVITE = '$invite';
+const INVITE_ID = /^[0-9a-f]{16}$/;
+const MAC = /^[0-9a-f]{64}$/;
 const MESSAGE_ID = /^[0-9a-f]{32}$/;
 const DEFAULT_TYPE = 'message';
 
@@ -110,6 +113,21 @@ export interface ReadPayload {
 export function readPayload(received: JsonObject): ReadPayload {
   const entries = Object.entries(received).filter(([key]) => !key.startsWith(RESERVED));
   return { payload: Object.fromEntries(entries), replyTo: replyToOf(received) };
+}
+
+/** Body of the message that proves to have an invite. */
+export function inviteBody(id: string, mac: Uint8Array): Uint8Array {
+  return encodePayload({ type: 'invite', [INVITE]: { id, mac: toHex(mac) } });
+}
+
+/** The proof in a payload; null if there is none, whatever else stands there. */
+export function readInviteProof({
+  [INVITE]: proof,
+}: JsonObject): { readonly id: string; readonly mac: Uint8Array } | null {
+  if (typeof proof !== 'object' || proof === null || Array.isArray(proof)) return null;
+  const { id, mac } = proof as JsonObject;
+  if (typeof id !== 'string' || typeof mac !== 'string') return null;
+  return INVITE_ID.test(id) && MAC.test(mac) ? { id, mac: fromHex(mac) } : null;
 }
 
 /** What a sender claims of the way that a message has come. */

@@ -45,10 +45,17 @@ import {
 import type { Peer, VerifiedBy } from '../conversation/peer.js';
 import type { Revocations } from './revocations.js';
 import { ROW } from '../store/row-keys.js';
-import { forgetSent } from '../conversation/sent-log.js';
+import { forgetReplaced } from './forgetting.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import { Successions } from './successions.js';
-import { assertReferenceFits, isProvenBy, judgeContact, wayOf } from '../conversation/trust.js';
+import {
+  assertReferenceFits,
+  hasToBeAsked,
+  isProvenBy,
+  judgeContact,
+  wayOf,
+} from '../conversation/trust.js';
+import { contactRow, encodeContact } from '../conversation/contact.js';
 import type { PeerReference } from '../conversation/trust.js';
 
 /** Everyone who is or becomes a peer of one agent. */
@@ -257,7 +264,7 @@ export class Introductions {
       const author = context.self.author();
       const known = await loadPeer(tx, aid);
       const checked = checkBundle(bundle, question, known, author.nowMs);
-      if (replaced !== undefined) this.#forget(tx, replaced);
+      if (replaced !== undefined) forgetReplaced(tx, replaced);
       try {
         const pinned = known ?? (await this.#pin(tx, checked.record, reference, replaced));
         if (pinned.name !== checked.record.name) throw new AgentError('NAME_CONFLICT');
@@ -311,10 +318,16 @@ export class Introductions {
     const mayFollow = pinned !== null && pinned.contestedBy === null;
     if (mayFollow && (await this.#successions.mayFollow(record, pinned.identity))) {
       tx.put(ROW.name(name), aid);
+      // Another identity is no way around a decision.
+      const contact = await tx.get(ROW.contact(pinned.identity.aid));
+      if (contact !== null) tx.put(ROW.contact(aid), contact);
       return successorOf(pinned, record, { epoch: self.meta.numbersSince, nowMs: this.#nowMs });
     }
     const standing = judgeContact(policy, { record, pinned, reference, nowMs: this.#nowMs });
     tx.put(ROW.name(name), aid);
+    if (hasToBeAsked(policy, standing, reference)) {
+      tx.put(ROW.contact(aid), encodeContact(contactRow('pending', this.#nowMs)));
+    }
     return newPeer(record, standing, self.meta.numbersSince);
   }
 
@@ -350,6 +363,11 @@ export class Introductions {
     }
   }
 
+  /** This identity was proven by other means than a name. */
+  async verifiedBy(aid: Uint8Array, way: VerifiedBy): Promise<void> {
+    await this.#confirm(aid, way, false);
+  }
+
   get #nowMs(): number {
     return this.#context.runtime.now();
   }
@@ -369,15 +387,6 @@ export class Introductions {
       tx.put(ROW.peer(aid), encodePeer(lifted));
       await tx.commit();
     });
-  }
-
-  /** All that was kept of a peer whose name now belongs to somebody else. */
-  #forget(tx: StoreTransaction, peer: Peer): void {
-    const { aid } = peer.identity;
-    for (const { sid } of peer.sessions) tx.delete(ROW.session(sid));
-    forgetSent(tx, peer);
-    for (const row of [ROW.peer, ROW.bundle, ROW.receipt, ROW.gap, ROW.unacked])
-      tx.delete(row(aid));
   }
 }
 

@@ -6,6 +6,7 @@
 import { toHex } from '@agentmesh/crypto';
 import type { Delivery } from '@agentmesh/protocol';
 import type { IdentityConnection } from '../hub/identity-connection.js';
+import type { HeldBack } from './contacts.js';
 import type { InboxRow } from '../message/inbox.js';
 import type { KeyedMutex } from '../ground/keyed-mutex.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
@@ -28,6 +29,8 @@ export interface Accepted {
   readonly received: Received;
   readonly row: InboxRow;
   readonly key: string | null;
+  /** Null unless its sender may not reach the handlers. */
+  readonly held: HeldBack | null;
 }
 
 /** Messages of one sender that share a commit. */

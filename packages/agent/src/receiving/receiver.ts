@@ -22,6 +22,7 @@ import type { StoreTransaction } from '../store/store-transaction.js';
 import { Arrivals, Batch, inboxRowOf, placeOf } from './arrivals.js';
 import type { Accepted, Arrival } from './arrivals.js';
 import type { Consequences } from './consequences.js';
+import type { Contacts } from './contacts.js';
 import type { Dispatcher } from './dispatcher.js';
 import { requestIn } from './intake.js';
 import type { Intake } from './intake.js';
@@ -34,6 +35,7 @@ interface ReceiverParts {
   readonly deliveries: Deliveries;
   readonly dispatcher: Dispatcher;
   readonly intake: Intake;
+  readonly contacts: Contacts;
   readonly budget: HandshakeBudget;
   readonly refusals: Refusals;
   readonly consequences: Consequences;
@@ -126,15 +128,16 @@ export class Receiver {
 
   /** Steps 1 to 11 for one delivery: its part of the batch, or a refusal that leaves nothing. */
   async #accept({ tx }: Batch, arrival: Arrival): Promise<Accepted> {
-    const { intake } = this.#parts;
+    const { intake, contacts } = this.#parts;
     const incoming: Incoming = arrival.delivery.envelope;
     return this.#alone(incoming, async () => {
       const part = tx.nested();
       const received = await this.#judge(part, incoming);
       const row = inboxRowOf(received, this.#parts.context.runtime.now());
-      const key = intake.stage(part, received, row);
+      const held = await contacts.stage(part, received, row);
+      const key = held === null ? intake.stage(part, received, row) : null;
       await part.commit();
-      return { arrival, received, row, key };
+      return { arrival, received, row, key, held };
     });
   }
 
@@ -150,7 +153,7 @@ export class Receiver {
     return new Batch(this.#parts.context.transaction());
   }
 
-  #tell({ arrival, received, row, key }: Accepted): void {
+  #tell({ arrival, received, row, key, held }: Accepted): void {
     const { connection, delivery } = arrival;
     connection.ack(delivery.seq);
     // It is durable here: how long handlers take is no concern of the hub's.
@@ -160,6 +163,7 @@ export class Receiver {
       const request = requestIn(received);
       this.#parts.dispatcher.add({ key, row, place, request, redelivered: false });
     }
+    if (held !== null) this.#parts.contacts.heldBack(received, row, held);
     this.#follow(received);
   }
 
@@ -179,9 +183,10 @@ export class Receiver {
   }
 
   async #judge(tx: StoreTransaction, incoming: Incoming): Promise<Received> {
-    const { context, deliveries, introductions, budget } = this.#parts;
+    const { context, contacts, deliveries, introductions, budget } = this.#parts;
     const me = context.self.authorFor(incoming.to);
     if (me === null) throw new AgentError('MISADDRESSED');
+    if (contacts.isBlocked(incoming.from)) throw new AgentError('PEER_BLOCKED');
     return judge(
       {
         tx,

@@ -93,6 +93,11 @@ export class Refusals {
       connection.giveBack(blob.length);
       return context.log.debug('delivered again', { address, attempt });
     }
+    if (code === 'PEER_BLOCKED') {
+      // A decision of this side, and no news: neither the sender nor the log hears of it.
+      connection.ack(seq);
+      return connection.giveBack(blob.length);
+    }
     const tx = context.transaction();
     const atMs = context.runtime.now();
     logRefusal(tx, context.logs.nextKey('security'), { atMs, code, from, envelopeId });

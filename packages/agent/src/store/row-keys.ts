@@ -19,6 +19,8 @@
  *   revoked/<aid>             a revocation, for ever
  *   outbox/<n>  inbox/<n>  dead/<n>  security/<n>          in order of arrival
  *   receipt/<aid>             a receipt is owed           outcome/<aid>/<n>  an outcome is owed
+ *   contact/<aid>             may not reach the handlers   pending/<aid>/<n>  what it has said
+ *   invite/<id>               an invite of ours
  *   gap/<aid>                 numbers of its are missing   unacked/<aid>  some of ours are, there
  *   call/<msgId>              a request of ours and its answer, until it was read
  *   part/<msgId>/<n>          what came of a stream and was not read    produced/<msgId>  what was sent
@@ -65,6 +67,9 @@ export const ROW = {
     `sent/${toHex(aid)}/${id8(epoch)}/${sortable(number)}`,
   receipt: (aid: Uint8Array) => `receipt/${toHex(aid)}`,
   outcome: (aid: Uint8Array, order: number) => `outcome/${toHex(aid)}/${sortable(order)}`,
+  contact: (aid: Uint8Array) => `contact/${toHex(aid)}`,
+  pending: (aid: Uint8Array, order: number) => `${pendingOf(aid)}/${sortable(order)}`,
+  invite: (id: Uint8Array) => `invite/${toHex(id)}`,
   gap: (aid: Uint8Array) => `gap/${toHex(aid)}`,
   unacked: (aid: Uint8Array) => `unacked/${toHex(aid)}`,
   call: (id: string) => `call/${id}`,
@@ -90,7 +95,22 @@ export function usedBefore(nowMs: number): { readonly from: string; readonly to:
 
 /** Bounds of the outcomes owed to one peer. */
 export function outcomesOf(aid: Uint8Array): { readonly from: string; readonly to: string } {
-  return under(`outcome/${toHex(aid)}`);
+  return under(outcomesUnder(aid));
+}
+
+/** What the rows of outcomes owed to one peer begin with. */
+export function outcomesUnder(aid: Uint8Array): string {
+  return `outcome/${toHex(aid)}`;
+}
+
+/** What the rows of messages that wait for a decision about their sender begin with. */
+export function pendingOf(aid: Uint8Array): string {
+  return `pending/${toHex(aid)}`;
+}
+
+/** Order that a message which waits for a decision would have in the inbox. */
+export function pendingOrderOf(pendingKey: string): number {
+  return Number.parseInt(pendingKey.slice(pendingKey.lastIndexOf('/') + 1), 16);
 }
 
 /** Bounds of the results of one request's steps. */
