@@ -1,6 +1,6 @@
 /**
  * `agent.invite` and `agent.join`: one line that leads two agents to each other, with nothing to
- * compare (protocol.md §2.19). Owns the public calls' checks and their order; the uses of an invite
+ * compare (protocol.md §2.20). Owns the public calls' checks and their order; the uses of an invite
  * are `receiving/invites`'.
  */
 import { addressOf, equalBytes, inviteId, inviteMac, toHex } from '@agentmesh/crypto';

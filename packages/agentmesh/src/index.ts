@@ -12,7 +12,13 @@ export type {
   AgentEvents,
   AgentOptions,
   AgentStatus,
+  Contact,
+  ContactBook,
+  ContactRequest,
   Handler,
+  InviteInfo,
+  InviteOptions,
+  Joined,
   LogLevel,
   Message,
   PeerInfo,
@@ -32,7 +38,8 @@ export { LocalHub } from '@agentmesh/hub-local';
 export type { HubTraffic, LocalHubOptions } from '@agentmesh/hub-local';
 export { NetworkHub } from '@agentmesh/hub-client';
 export type { NetworkHubOptions } from '@agentmesh/hub-client';
-export type { Hub } from '@agentmesh/protocol';
+export { decodeInvite } from '@agentmesh/protocol';
+export type { Hub, Invite } from '@agentmesh/protocol';
 
 // Keys and state that an application brings itself.
 export { AgentKeyPair } from '@agentmesh/crypto';

@@ -1,5 +1,5 @@
 /**
- * What proves that an agent has an invite (protocol.md §2.19): a MAC over both identities under the
+ * What proves that an agent has an invite (protocol.md §2.20): a MAC over both identities under the
  * secret of the invite. Owns the two derivations; who spends what is the agent's.
  *
  *   id  = first 8 bytes of H( L("invite-id") | secret )

@@ -1,6 +1,6 @@
 /**
  * An invite: one line that leads to a hub and to an agent there, and that lets whoever has it in
- * (protocol.md §2.19). Owns its text; spending one is the agent's.
+ * (protocol.md §2.20). Owns its text; spending one is the agent's.
  *
  * agentmesh: | base64url( u8 version | u8 n | n × lp8(hub address) | hubKey(32) | aid(32) |
  *              lp8(name) | u64 expiresMs | secret(16) | lp16(token) )

@@ -92,6 +92,7 @@ const AGENT_ERRORS = {
     retryable: false,
     message: 'This invite has expired: ask the peer that made it for a new one',
   },
+  /** Connect to the hub that the text names, then join. */
   INVITE_OTHER_HUB: {
     retryable: false,
     message: 'This invite is for another hub than the one that this agent is connected to',
