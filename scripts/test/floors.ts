@@ -18,7 +18,7 @@ const folder = (name: string): Floor => floor(name, name);
 export const floorPlans: Readonly<Record<string, readonly Floor[]>> = {
   '@agentmesh/agent': [
     floor('doors', 'index', 'node'),
-    floor('public calls', 'agent', 'stopped-agent'),
+    floor('public calls', 'agent', 'stopped-agent', 'contact-book', 'joining'),
     floor('public calls of requests', 'calling-agent'),
     folder('engine'),
     folder('receiving'),
