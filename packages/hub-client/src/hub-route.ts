@@ -1,6 +1,6 @@
 /**
- * In which order one line tries the addresses of its hub, and when all of them have failed. Owns
- * the order and what each address said; whether and how long to wait is `hub-line`'s decision.
+ * In which order a connection tries the addresses of its hub, and when all of them have failed. Owns
+ * the order and what each address said; whether and how long to wait, `lasting-connection` decides.
  * Values only: each change gives a new route.
  */
 import { ProtocolError } from '@agentmesh/protocol';

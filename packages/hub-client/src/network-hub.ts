@@ -1,6 +1,6 @@
 /**
  * `NetworkHub`: a hub in other processes or on other machines, with the same interface as
- * `LocalHub`. Owns one hub's addresses and pinned key, and the lines of all agents that share it.
+ * `LocalHub`. Owns one hub's addresses and pinned key, and the connections of all agents that share it.
  */
 import { AgentMeshError, equalBytes, ProtocolError, ready } from '@agentmesh/protocol';
 import type { Hub, HubConnection, HubCredentials, HubEvents } from '@agentmesh/protocol';
@@ -8,7 +8,7 @@ import { NetworkHubError } from './errors.js';
 import { systemHost } from './host.js';
 import type { ClientHost } from './host.js';
 import { addressUrl } from './hub-addresses.js';
-import { HubLine } from './hub-line.js';
+import { LastingConnection } from './lasting-connection.js';
 import { settingsOf } from './options.js';
 import type { NetworkHubOptions, NetworkHubSettings } from './options.js';
 
@@ -20,7 +20,7 @@ import type { NetworkHubOptions, NetworkHubSettings } from './options.js';
 export class NetworkHub implements Hub {
   readonly #settings: NetworkHubSettings;
   readonly #host: ClientHost;
-  readonly #lines = new Set<HubLine>();
+  readonly #connections = new Set<LastingConnection>();
   #hubKey: Uint8Array | null;
   #closed = false;
 
@@ -56,7 +56,7 @@ export class NetworkHub implements Hub {
     if (known !== undefined && this.#hubKey !== null && !equalBytes(known, this.#hubKey)) {
       throw new ProtocolError('HUB_KEY_CHANGED');
     }
-    const line: HubLine = new HubLine({
+    const connection: LastingConnection = new LastingConnection({
       settings: this.#settings,
       host: this.#host,
       credentials,
@@ -66,23 +66,23 @@ export class NetworkHub implements Hub {
         this.#hubKey ??= hubKey;
         return equalBytes(this.#hubKey, hubKey);
       },
-      ended: () => this.#lines.delete(line),
+      ended: () => this.#connections.delete(connection),
     });
-    this.#lines.add(line);
-    await line.open();
+    this.#connections.add(connection);
+    await connection.open();
     // News come only after our caller has the connection.
-    this.#host.after(0, () => line.start());
-    return line;
+    this.#host.after(0, () => connection.start());
+    return connection;
   }
 
-  /** Ends every agent's line; their `closed(null)` follows. */
+  /** Ends every agent's connection; their `closed(null)` follows. */
   async close(): Promise<void> {
     this.#closed = true;
-    await Promise.all([...this.#lines].map((line) => line.close()));
+    await Promise.all([...this.#connections].map((connection) => connection.close()));
   }
 }
 
-/** A listener must not throw; one that does ends up as an uncaught error, not as a lost line. */
+/** A listener must not throw; one that does ends up as an uncaught error, not as a lost connection. */
 function guarded(events: HubEvents): HubEvents {
   const call = (listener: () => void): void => {
     try {

@@ -1,7 +1,7 @@
 /**
  * One attempt to reach a hub: a transport, a channel over it, both sides authenticated. Owns
- * joining the two and cleaning up what failed half-way; whether to try again is `hub-line`'s
- * decision.
+ * joining the two and cleaning up what failed half-way; whether to try again,
+ * `lasting-connection` decides.
  */
 import { AgentMeshError, HubChannel, PROTOCOL_LIMITS } from '@agentmesh/protocol';
 import type { HubChannelOptions, HubCredentials, Pace } from '@agentmesh/protocol';

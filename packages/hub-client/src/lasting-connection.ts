@@ -1,8 +1,8 @@
 /**
- * One agent's line to its hub, through as many connections and addresses as it takes. Owns trying
- * again: back-off, requests that wait for the next connection, repeated sends (same envelope id, so
- * the hub says duplicate) and the news of it. One connection is the protocol's `HubChannel`. Only
- * what a proved hub says ends a line; all else is told, and tried again.
+ * One agent's connection to its hub that lasts over as many channels and addresses as it takes. Owns
+ * trying again: back-off, requests that wait for the next channel, repeated sends (same envelope id,
+ * so the hub says duplicate) and the news of it. One channel is the protocol's `HubChannel`. Only
+ * what a proved hub says ends the connection; all else is reported, and tried again.
  *
  *   connecting -> up <-> down -> closed
  */
@@ -36,8 +36,8 @@ import type { HubRoute } from './hub-route.js';
 import type { NetworkHubSettings } from './options.js';
 import { openChannel } from './open-channel.js';
 
-/** What a line is made of. */
-export interface HubLineOptions {
+/** What a lasting connection is made of. */
+export interface LastingConnectionOptions {
   readonly settings: NetworkHubSettings;
   readonly host: ClientHost;
   readonly credentials: HubCredentials;
@@ -46,7 +46,7 @@ export interface HubLineOptions {
   readonly hubKey: () => Uint8Array | null;
   /** Both sides are authenticated: pins the key; false if another one was pinned meanwhile. */
   readonly accepts: (session: HubSession) => boolean;
-  /** The line has ended for good. */
+  /** The connection has ended for good. */
   readonly ended: () => void;
 }
 
@@ -67,11 +67,11 @@ const REPEATED_AFTER: ReadonlySet<string> = new Set([
 
 /** Requests that may wait for a connection: as many as an agent keeps unsent. */
 const MOST_WAITING = 10_000;
-/** What keeps a line down that is more than an address out of reach. */
+/** What keeps a connection down that is more than an address out of reach. */
 const TOLD: ReadonlySet<string> = new Set(['HUB_UNPROVEN']);
 
-export class HubLine implements HubConnection {
-  readonly #options: HubLineOptions;
+export class LastingConnection implements HubConnection {
+  readonly #options: LastingConnectionOptions;
   readonly #steady: SteadyClock;
   /** Requests that wait for a connection; each is called with nothing when it should look again. */
   readonly #waiting = new Set<() => void>();
@@ -92,7 +92,7 @@ export class HubLine implements HubConnection {
   /** Until then a newer connection of this identity may be an attempt of our own. */
   #doubtUntilMs = 0;
 
-  constructor(options: HubLineOptions) {
+  constructor(options: LastingConnectionOptions) {
     this.#options = options;
     this.#route = routeOver(options.settings.addresses, options.host.random);
     this.#steady = new SteadyClock(options.host.clock);
@@ -263,7 +263,7 @@ export class HubLine implements HubConnection {
     });
   }
 
-  /** The line is over; the news of it comes last and once. */
+  /** The connection has ended; the news of it comes last and once. */
   #finish(error: AgentMeshError | null): void {
     if (this.#end !== null) return;
     const wasUp = this.#session !== null;
