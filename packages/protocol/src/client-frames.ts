@@ -92,6 +92,11 @@ const getBundle = z.strictObject({
 const send = z.strictObject({
   type: z.literal('send'),
   id: u32,
+  /**
+   * Number of the `send` to the same recipient before this one, while that is not answered: if the
+   * hub has no room for that one, it takes this one as little, so that order is kept.
+   */
+  after: u32.optional(),
   envelope: z.strictObject({
     /** 16 random bytes, chosen by the sender once per message and kept over all retries. */
     id: bytes16,

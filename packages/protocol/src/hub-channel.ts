@@ -83,6 +83,8 @@ export class HubChannel implements HubConnection {
   };
   /** News that came before {@link start}. */
   #held: (() => void)[] | null = [];
+  /** Numbers of the last unanswered `send` to each recipient, by the aid in hex. */
+  readonly #lastSend = new Map<string, number>();
   #session: HubSession | null = null;
   /** Number of our `auth`, until it is answered. */
   #authId: number | null = null;
@@ -324,10 +326,18 @@ export class HubChannel implements HubConnection {
 
   /** Registers before sending, so that no reply can be missed; rejects what cannot be encoded. */
   async #ask<T extends ReplyFrame['type']>(frame: RequestFrame, type: T): Promise<ReplyOf<T>> {
-    const text = encodeFrame(frame);
+    const recipient = frame.type === 'send' ? toHex(frame.envelope.to) : null;
+    const after = recipient === null ? undefined : this.#lastSend.get(recipient);
+    const text = encodeFrame(after === undefined ? frame : ordered(frame, after));
     const reply = this.#pending.add({ id: frame.id, type, nowMs: this.#steady.now() });
+    if (recipient !== null) this.#lastSend.set(recipient, frame.id);
     this.#options.transport.send(text);
-    return (await reply) as ReplyOf<T>;
+    try {
+      return (await reply) as ReplyOf<T>;
+    } finally {
+      const isLast = recipient !== null && this.#lastSend.get(recipient) === frame.id;
+      if (isLast) this.#lastSend.delete(recipient);
+    }
   }
 
   /** Sends what has no reply; without a connection it is lost, as the contract says. */
@@ -353,6 +363,13 @@ export class HubChannel implements HubConnection {
     if (this.#session !== null) this.#tellUs(() => this.#options.events.closed(why));
     this.#gone.resolve();
   }
+}
+
+/** Fields in the order in which the hub reads them fastest. */
+function ordered(frame: RequestFrame, after: number): RequestFrame {
+  if (frame.type !== 'send') return frame;
+  const { type, id, envelope } = frame;
+  return { type, id, after, envelope };
 }
 
 function keyStateOf({ oneTimePrekeys, keyDigest }: ReplyOf<'ok'>): KeyState {
