@@ -278,6 +278,9 @@ export interface QueueReschedule extends QueueReference {
   readonly notBeforeMs: number;
 }
 
+/** Stands for an envelope, and keeps nothing of it alive. */
+export type OrderTicket = object;
+
 /** An envelope to be stored; its first delivery is attempt 1, due at once. */
 export interface NewEnvelope {
   /** 16 bytes chosen by the sender. */
@@ -289,6 +292,12 @@ export interface NewEnvelope {
   /** Until when (from, id) is remembered; not before `expiresMs`. */
   readonly rememberUntilMs: number;
   readonly blob: Uint8Array;
+  /**
+   * This envelope's ticket, and that of the one that has to come before it. If the same commit has
+   * no room for that one, this one gets the same answer; in any other case tickets are no matter.
+   */
+  readonly ticket?: OrderTicket | undefined;
+  readonly after?: OrderTicket | undefined;
 }
 
 /**

@@ -21,6 +21,7 @@ export { systemHost } from './hub-host.js';
 export type { Registration } from './registration.js';
 export { CORE_LIMITS, coreLimits } from './core-limits.js';
 export { hasQueueRoom } from './queue-share.js';
+export { RefusedBefore } from './send-order.js';
 export type { QueueLoad, RoomRequest } from './queue-share.js';
 export type { CoreLimits } from './core-limits.js';
 export { HubError } from './errors.js';
@@ -55,6 +56,7 @@ export type {
   NameClaim,
   NameQuery,
   NewEnvelope,
+  OrderTicket,
   NoticeQuery,
   PrekeyUpdate,
   PutIdentityResult,

@@ -6,6 +6,7 @@
 import { sha256 } from '@agentmesh/protocol';
 import { byteKey } from './byte-key.js';
 import { ExpiryAgenda } from './expiry-agenda.js';
+import { RefusedBefore } from './send-order.js';
 import type { RecipientRefusal } from './memory-directory.js';
 import { hasQueueRoom } from './queue-share.js';
 import type {
@@ -101,7 +102,10 @@ export class MemoryQueues {
       this.#deadLettered += 1;
       this.#notify(envelope, 'dead_lettered', changes.nowMs, notified);
     }
-    const appended = changes.append.map((envelope) => this.#append(envelope, changes));
+    const refused = new RefusedBefore();
+    const appended = changes.append.map((envelope) =>
+      refused.note(envelope, refused.outcomeOf(envelope) ?? this.#append(envelope, changes)),
+    );
     return { appended, notified: [...notified.values()] };
   }
 

@@ -9,6 +9,8 @@ import type { CommitResult, QueueChanges, QueueReference, QueueReschedule } from
 /** An envelope on its way into the store, and who is told what became of it. */
 export interface PendingEnvelope {
   readonly envelope: NewEnvelope;
+  /** Asked before its commit: what it is answered because of what came before it; null to go on. */
+  refusedBefore?(): AppendOutcome | null;
   /** Called once, after the commit: `stored` means durable. */
   settle(outcome: AppendOutcome): void;
 }
@@ -97,7 +99,9 @@ export class QueueWriter {
 
   /** Commits what has gathered, unless a commit is running: then it follows that one. */
   flush(): void {
-    if (this.#committing !== null || isEmpty(this.#gathering)) return;
+    if (this.#committing !== null) return;
+    this.#refuseFollowers();
+    if (isEmpty(this.#gathering)) return;
     const batch = this.#gathering;
     this.#gathering = emptyBatch();
     this.#acknowledged = 0;
@@ -115,6 +119,20 @@ export class QueueWriter {
       this.#flushDeferred = false;
       this.flush();
     });
+  }
+
+  /** What came before them was refused by an earlier commit: they are not even tried. */
+  #refuseFollowers(): void {
+    const { append } = this.#gathering;
+    const refused = append.filter((pending) => {
+      const outcome = pending.refusedBefore?.() ?? null;
+      // In their order, so that what follows them in turn is refused too.
+      if (outcome !== null) this.#settle(pending, outcome);
+      return outcome !== null;
+    });
+    if (refused.length === 0) return;
+    const gone = new Set(refused);
+    append.splice(0, append.length, ...append.filter((pending) => !gone.has(pending)));
   }
 
   #changesOf(batch: Batch): QueueChanges {

@@ -15,6 +15,7 @@ import type { Link } from './link.js';
 import { NoticeFeed } from './notice-feed.js';
 import { putRevocation } from './revocation.js';
 import type { EndCode, LiveSession } from './roster.js';
+import { SendOrder } from './send-order.js';
 import { SerialTasks } from './serial-tasks.js';
 
 /** Frames of an authenticated agent. */
@@ -22,6 +23,7 @@ export type VerbFrame = Exclude<ClientFrame, { type: 'begin' | 'auth' | 'ping' }
 type RequestFrame = Exclude<VerbFrame, { type: 'send' | 'ack' | 'nack' | 'credit' }>;
 
 const BUSY_MS = 100;
+const NO_ROOM: AppendOutcome = { status: 'queue_full' };
 /** A page of names costs as many requests as this many names fit into it. */
 const NAMES_PER_TOKEN = 250;
 
@@ -32,6 +34,13 @@ const REFUSALS = {
   queue_full: 'QUEUE_FULL',
   storage: 'STORAGE',
 } as const;
+
+/** An envelope whose outcome is awaited, and the number of its frame and of the one before it. */
+interface SentEnvelope {
+  readonly re: number;
+  readonly after: number | undefined;
+  readonly envelope: NewEnvelope;
+}
 
 /** From `auth_ok` to the end of the connection. */
 export class Session implements LiveSession {
@@ -45,6 +54,7 @@ export class Session implements LiveSession {
   readonly #hub: HubContext;
   readonly #link: Link;
   readonly #requests = new SerialTasks();
+  readonly #order = new SendOrder();
   #retired: boolean;
   #unanswered = 0;
 
@@ -140,31 +150,57 @@ export class Session implements LiveSession {
     this.notices.end();
   }
 
-  #send({ id, envelope: { id: envelopeId, to, ttl, blob } }: SendFrame): void {
+  #send({ id, after, envelope: { id: envelopeId, to, ttl, blob } }: SendFrame): void {
     const hub = this.#hub;
+    const follows = this.#order.refusalOf(after);
+    if (follows !== null) return this.#refuseFollower(id, follows);
     const refusal = this.#sendRefusal(to, ttl, blob.length);
-    if (refusal !== null) return this.#refuse(id, refusal);
+    if (refusal !== null) {
+      this.#order.end(id, refusal);
+      return this.#refuse(id, refusal);
+    }
     const tsMs = hub.host.clock();
     const expiresMs = tsMs + ttl * 1000;
     const rememberUntilMs = expiresMs + hub.limits.dedupExtraSeconds * 1000;
     const from = this.identity.aid;
-    const envelope = { id: envelopeId, from, to, tsMs, expiresMs, rememberUntilMs, blob };
+    const times = { tsMs, expiresMs, rememberUntilMs };
+    const tickets = this.#order.begin(id, after);
+    const envelope = { id: envelopeId, from, to, ...times, blob, ...tickets };
     this.#unanswered += 1;
-    hub.writer.append({ envelope, settle: (outcome) => this.#settle(id, envelope, outcome) });
+    hub.writer.append({
+      envelope,
+      refusedBefore: () => (this.#order.refusalOf(after) === null ? null : NO_ROOM),
+      settle: (outcome) => this.#settle({ re: id, after, envelope }, outcome),
+    });
   }
 
-  #settle(re: number, envelope: NewEnvelope, outcome: AppendOutcome): void {
+  #settle(sent: SentEnvelope, outcome: AppendOutcome): void {
+    const { re, after, envelope } = sent;
     this.#unanswered -= 1;
     switch (outcome.status) {
       case 'stored':
+        this.#order.end(re, null);
         this.#link.send({ type: 'sent', re, seq: outcome.seq, duplicate: false });
         return this.#hub.routed({ envelope, fromName: this.name, ...outcome });
       case 'duplicate':
+        this.#order.end(re, null);
         this.#hub.neighbourhood.found(envelope.to);
         return this.#link.send({ type: 'sent', re, seq: outcome.seq, duplicate: true });
-      default:
-        return this.#refuse(re, sendRefusal(outcome.status));
+      default: {
+        const follows = this.#order.refusalOf(after);
+        if (follows !== null) return this.#refuseFollower(re, follows);
+        const refusal = sendRefusal(outcome.status);
+        this.#order.end(re, refusal);
+        return this.#refuse(re, refusal);
+      }
     }
+  }
+
+  /** Costs the sender nothing: it could not know. */
+  #refuseFollower(re: number, refusal: ProtocolError): void {
+    this.#order.end(re, refusal);
+    this.#hub.observer.refused?.(refusal);
+    this.#link.send(errorFrame(refusal, re));
   }
 
   /** Why an envelope is not even tried to be stored; null if it is, and then its rate is spent. */

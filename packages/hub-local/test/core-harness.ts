@@ -123,11 +123,16 @@ export class CoreClient {
   }
 
   /** Envelopes of 32 bytes, all different. */
-  sendTo(recipient: AgentKeyPair, fill: number): number {
+  sendTo(
+    recipient: AgentKeyPair,
+    fill: number,
+    { size = 32, after }: { readonly size?: number; readonly after?: number } = {},
+  ): number {
     const id = new Uint8Array(16).fill(fill);
     const to = recipient.identity.aid;
-    const blob = new Uint8Array(32).fill(fill);
-    return this.send({ type: 'send', envelope: { id, to, ttl: 60, blob } });
+    const blob = new Uint8Array(size).fill(fill);
+    const order = after === undefined ? {} : { after };
+    return this.send({ type: 'send', ...order, envelope: { id, to, ttl: 60, blob } });
   }
 }
 

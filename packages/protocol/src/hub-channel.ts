@@ -3,6 +3,7 @@
  * Owns authentication of the hub, matching of replies to requests, heartbeat and time limits. Does
  * not own the transport, nor trying again: the owner of a channel opens the next one.
  */
+import { toHex } from '@agentmesh/crypto/verify';
 import type { Bundle, RandomSource } from '@agentmesh/crypto/verify';
 import { unproven } from './authentication.js';
 import type { ChannelBinding, Spoken } from './authentication.js';

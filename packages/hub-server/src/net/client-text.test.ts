@@ -12,6 +12,7 @@ const frame: fc.Arbitrary<ClientFrame> = fc.oneof(
   fc.record({
     type: fc.constant('send' as const),
     id: fc.oneof(fc.integer({ min: 0, max: 0xffff_ffff }), fc.integer({ min: 0, max: 9 })),
+    after: fc.option(fc.nat(), { nil: undefined }),
     envelope: fc.record({
       id: bytes(16),
       to: bytes(32),

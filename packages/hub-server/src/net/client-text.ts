@@ -8,7 +8,7 @@ import type { ClientFrame, Decoded, SendFrame } from '@agentmesh/protocol';
 
 const SEND_BEGIN = '{"type":"send","id":';
 const SEND =
-  /^(0|[1-9]\d{0,8}),"envelope":\{"id":"([\w-]{22})","to":"([\w-]{43})","ttl":([1-9]\d{0,6}),$/;
+  /^(0|[1-9]\d{0,8}),(?:"after":(0|[1-9]\d{0,8}),)?"envelope":\{"id":"([\w-]{22})","to":"([\w-]{43})","ttl":([1-9]\d{0,6}),$/;
 const ACK = /^\{"type":"ack","seqs":\[([1-9]\d{0,14}(?:,[1-9]\d{0,14})*)\]\}$/;
 const SEND_BLOB = '"blob":"';
 const SEND_END = '"}}';
@@ -34,13 +34,16 @@ function sendOf(text: string): Decoded<ClientFrame> | null {
   if (blobAt > HEAD_LENGTH || !text.startsWith(SEND_BLOB, headEnd)) return null;
   const head = SEND.exec(text.slice(SEND_BEGIN.length, headEnd));
   if (head === null) return null;
-  const [, id = '', envelopeId = '', to = '', seconds = ''] = head;
+  const [, id = '', after, envelopeId = '', to = '', seconds = ''] = head;
   const ttl = Number(seconds);
   if (ttl > PROTOCOL_LIMITS.maxTtlSeconds) return null;
   const bytes = bytesOf(envelopeId, to, text.slice(blobAt, -SEND_END.length));
-  return (
-    bytes && { ok: true, frame: { type: 'send', id: Number(id), envelope: { ...bytes, ttl } } }
-  );
+  if (bytes === null) return null;
+  const order = after === undefined ? {} : { after: Number(after) };
+  return {
+    ok: true,
+    frame: { type: 'send', id: Number(id), ...order, envelope: { ...bytes, ttl } },
+  };
 }
 
 function ackOf(text: string): Decoded<ClientFrame> | null {

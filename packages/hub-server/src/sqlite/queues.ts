@@ -18,7 +18,7 @@ import type {
   QueueQuota,
   StoredNotice,
 } from '@agentmesh/hub-local';
-import { hasQueueRoom } from '@agentmesh/hub-local';
+import { hasQueueRoom, RefusedBefore } from '@agentmesh/hub-local';
 import { equalBytes } from '@agentmesh/protocol';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type { Failpoint } from './failpoint.js';
@@ -99,7 +99,10 @@ export class Queues {
       this.#statements.countDeadLetter.run();
       this.#notify(row, 'dead_lettered', sweep);
     }
-    const appended = changes.append.map((envelope) => this.#append(envelope, changes));
+    const refused = new RefusedBefore();
+    const appended = changes.append.map((envelope) =>
+      refused.note(envelope, refused.outcomeOf(envelope) ?? this.#append(envelope, changes)),
+    );
     return { appended, notified: [...sweep.notified.values()] };
   }
 
