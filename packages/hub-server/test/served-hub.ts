@@ -66,7 +66,12 @@ export async function startServedHub(kind: TransportKind, setup: HubSetup): Prom
   return {
     hub,
     clock: host.clock,
-    open: (client) => openSocket(kind === 'websocket' ? kind : 'tcp', server.port, client),
+    open: async (client) => {
+      const socket = await openSocket(kind === 'websocket' ? kind : 'tcp', server.port, client);
+      // The hub has met it before the clock moves on.
+      await host.rest();
+      return socket;
+    },
     rest: () => host.rest(),
     advance: (ms) => host.advance(ms),
     jump: (ms) => host.jump(ms),
