@@ -131,7 +131,12 @@ function installAsUser(tarballs) {
   mkdirSync(user);
   const file = (name) => `file:${tarballs.get(name)}`;
   const own = { name: 'user', version: '1.0.0', private: true };
-  const dependencies = { [manifest.name]: file(manifest.name), '@types/node': typesOfNode };
+  const dependencies = {
+    [manifest.name]: file(manifest.name),
+    '@types/node': typesOfNode,
+    // Some entries need what a user may leave out.
+    ...manifest.peerDependencies,
+  };
   writeFileSync(join(user, 'package.json'), JSON.stringify({ ...own, dependencies }));
   const overrides = Object.fromEntries([...tarballs.keys()].map((name) => [name, file(name)]));
   // No hoisting: a dependency that is used but not declared must not be found by luck.

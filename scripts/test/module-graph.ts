@@ -63,7 +63,8 @@ function resolveModule({ packages, file, specifier, conditions }: Import): strin
 function doorFile(pkg: Package, door: string, conditions: readonly string[]): string {
   const target = choose(pkg.manifest.exports?.[door], conditions);
   if (target === undefined) throw unresolved(door, pkg.name);
-  return join(pkg.folder, target);
+  // A bundle is made of the modules that its entry reaches (scripts/bundle.mjs).
+  return join(pkg.folder, target.replace(/\.(?:bundle|browser)\.js$/, '.js'));
 }
 
 /** The first branch that applies, in the order of the file, as Node does it. */

@@ -3,8 +3,9 @@
  * rows. It knows no particular hub. Left inside: sessions, windows, outbox and inbox.
  */
 
-// Of `await using`: programs whose own `lib` does not have it read these types all the same.
+// What these types use and the `lib` of a program may lack: `await using`, Promise.withResolvers.
 /// <reference lib="esnext.disposable" preserve="true" />
+/// <reference lib="es2024.promise" preserve="true" />
 
 export { Agent } from './agent.js';
 export type { AgentOptions, LogLevel } from './engine/options.js';

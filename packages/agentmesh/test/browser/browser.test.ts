@@ -62,18 +62,19 @@ describe('agents in a real browser', () => {
 
   beforeAll(async () => {
     if (executablePath === null) return;
-    hub = new NetworkHubServer({ store: new MemoryHubStore(), port: 0 });
-    await hub.start();
-    endings.push(() => hub.stop());
     const site = await serve(await bundle());
     endings.push(() => stopped(site));
+    const address = `http://127.0.0.1:${(site.address() as AddressInfo).port}`;
+    hub = new NetworkHubServer({ store: new MemoryHubStore(), port: 0, allowedOrigins: [address] });
+    await hub.start();
+    endings.push(() => hub.stop());
     const profile = await mkdtemp(join(tmpdir(), 'agentmesh-chromium-'));
     endings.push(() => rm(profile, { recursive: true, force: true }));
     const args = [...CHROMIUM_FLAGS];
     const context = await chromium.launchPersistentContext(profile, { executablePath, args });
     endings.push(() => context.close());
     page = await context.newPage();
-    await page.goto(`http://127.0.0.1:${(site.address() as AddressInfo).port}/`);
+    await page.goto(`${address}/`);
     await page.waitForFunction('typeof overNetwork === "function"');
   }, 120_000);
 

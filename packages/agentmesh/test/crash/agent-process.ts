@@ -9,6 +9,8 @@ import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 
 const SCRIPT = fileURLToPath(new URL('crashing-agent.mjs', import.meta.url));
+/** The script reaches into single modules of the agent, which the bundle has of its own. */
+const UNBUNDLED = new URL('../../../../scripts/unbundled.mjs', import.meta.url).href;
 const lives = new Map<string, number>();
 
 /** How an agent is started. */
@@ -54,7 +56,9 @@ export class AgentProcess {
     lives.set(`${folder}/${name}`, life);
     const setup = JSON.stringify({ folder, name, port, plan, clockMs, step, life });
     const flags = ['--disable-warning=ExperimentalWarning'];
-    this.#child = spawn(process.execPath, [...flags, SCRIPT, setup], { stdio: 'pipe' });
+    this.#child = spawn(process.execPath, [...flags, '--import', UNBUNDLED, SCRIPT, setup], {
+      stdio: 'pipe',
+    });
     this.#exit = once(this.#child, 'exit').then(() => this.#events.emit('news'));
     this.#child.stdin?.on('error', () => undefined);
     this.#child.stderr?.on('data', (bytes: Buffer) => (this.#stderr += bytes.toString()));

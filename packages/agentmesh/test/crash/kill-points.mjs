@@ -5,7 +5,7 @@ import fs from 'node:fs';
 import { syncBuiltinESMExports } from 'node:module';
 import { DatabaseSync } from 'node:sqlite';
 import { Worker } from 'node:worker_threads';
-import { decodeInboxRow } from '../../../agent/dist/receiving/inbox.js';
+import { decodeInboxRow } from '../../../agent/dist/message/inbox.js';
 
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 

@@ -5,7 +5,7 @@ import { createHash } from 'node:crypto';
 import { openSync, writeSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseMessage } from '@agentmesh/crypto';
-import { decodeInboxRow } from '../../../agent/dist/receiving/inbox.js';
+import { decodeInboxRow } from '../../../agent/dist/message/inbox.js';
 import { decodeOutboxRow } from '../../../agent/dist/sending/outbox.js';
 
 const hex = (bytes) => Buffer.from(bytes).toString('hex');

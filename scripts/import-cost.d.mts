@@ -1,0 +1,4 @@
+/**
+ * Types of `import-cost.mjs`.
+ */
+export declare function importCost(entry: string, runs?: number): number;
