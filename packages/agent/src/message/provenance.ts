@@ -1,5 +1,5 @@
 /**
- * What is known of a message, as data and as text for a model (docs: "Who is this?"). Owns the
+ * What is known of a message, as data and as text for a model (docs/language-models.md). Owns the
  * fence: no text of a sender can close it, look like it or hide in it. It states facts; what a
  * model makes of the text between the marks is the application's business.
  */
