@@ -54,7 +54,7 @@ const TABLE = {
   HUB_UNPROVEN: {
     retryable: true,
     message:
-      'Whoever answered did not prove the key of the hub, and was told nothing: check the address',
+      'The other side did not prove the key of the hub, and was told nothing: check the address',
   },
   BAD_AUTH: {
     retryable: false,

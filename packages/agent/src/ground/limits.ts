@@ -58,7 +58,7 @@ export const AGENT_LIMITS = {
   givenUpRanges: 64,
   /** Names that a listing of the hub may have: one that goes on is not believed. */
   listedNames: 100_000,
-  /** Places of received messages remembered, of all peers: what a clone sends shows at them. */
+  /** Positions of received messages remembered, of all peers: they reveal what a clone sends. */
   heardPlaces: 4_096,
   /** Instances of one peer whose windows are kept. */
   instances: 4,
@@ -140,7 +140,7 @@ export const AGENT_LIMITS = {
 
   /** Requests that have not ended; then `call` is refused with BACKPRESSURE. */
   openCalls: 10_000,
-  /** How long an answer is kept that nobody reads. */
+  /** How long an answer is kept that is not read. */
   answerKeptMs: 7 * DAY_MS,
   /** How long requests with the same key get the same answer. */
   keyKeptMs: DAY_MS,

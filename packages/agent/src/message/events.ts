@@ -86,7 +86,7 @@ export interface AgentEvents {
   displaced: { readonly peer: string };
   /**
    * The connection to the hub: up, lost for now, or ended for good. `error` says why; an agent that
-   * is `offline` connects again by itself.
+   * is `offline` reconnects automatically.
    */
   connection: {
     readonly state: 'online' | 'offline' | 'ended';
