@@ -1,0 +1,122 @@
+/**
+ * The machine of one agent: its files, one process after the other over them, its cable, and copies
+ * of its files. Owns a supervisor that starts it again whatever ended it.
+ */
+import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import type { Command, ProgramSetup } from './agent-program.js';
+import { Cable } from './cable.js';
+import { Child } from './child.js';
+import { nowMs } from './ledger.js';
+
+const PROGRAM = fileURLToPath(new URL('agent-program.js', import.meta.url));
+
+/** Where it is, and whom it writes to. */
+export interface AgentPlace {
+  readonly name: string;
+  readonly peers: readonly string[];
+  /** Of the whole run. */
+  readonly folder: string;
+  readonly hubPort: () => number;
+}
+
+/** One agent over all its lives. */
+export class AgentMachine {
+  readonly name: string;
+  readonly cable: Cable;
+  readonly #place: AgentPlace;
+  readonly #files: string;
+  readonly #copy: string;
+  #child: Child | null = null;
+  #isSupervised = true;
+  #ready = Promise.withResolvers<void>();
+  /** When the copy was made; null without one. */
+  copiedMs: number | null = null;
+  clockMs = 0;
+  flows = true;
+
+  private constructor(place: AgentPlace, cable: Cable) {
+    this.name = place.name;
+    this.cable = cable;
+    this.#place = place;
+    this.#files = join(place.folder, place.name);
+    this.#copy = join(place.folder, `${place.name}-copy`);
+    mkdirSync(this.#files, { recursive: true });
+  }
+
+  static async at(place: AgentPlace): Promise<AgentMachine> {
+    return new AgentMachine(place, await Cable.to(place.hubPort));
+  }
+
+  get child(): Child | null {
+    return this.#child;
+  }
+
+  /** Resolves when its agent is there. */
+  get ready(): Promise<void> {
+    return this.#ready.promise;
+  }
+
+  start(): void {
+    this.#isSupervised = true;
+    if (this.#child !== null && !this.#child.isOver) return;
+    const { name, peers, folder } = this.#place;
+    const setup: ProgramSetup = {
+      ...{ name, peers, port: this.cable.port, folder: this.#files, ledgers: folder },
+      ...{ clockMs: this.clockMs, flows: this.flows },
+    };
+    this.#ready = Promise.withResolvers();
+    const { resolve } = this.#ready;
+    const child = new Child([PROGRAM, JSON.stringify(setup)], (line) => {
+      if (line === 'ready') resolve();
+    });
+    this.#child = child;
+    void child.ended.then(() => this.#startAgain());
+  }
+
+  async #startAgain(): Promise<void> {
+    await pause(300);
+    if (this.#isSupervised && this.#child?.isOver === true) this.start();
+  }
+
+  tell(command: Command): void {
+    if (command.flow !== undefined) this.flows = command.flow;
+    if (command.clockMs !== undefined) this.clockMs = command.clockMs;
+    this.#child?.tell(command);
+  }
+
+  /** Ends it and keeps it ended until {@link start}. */
+  async kill(): Promise<void> {
+    this.#isSupervised = false;
+    await this.#child?.stop('SIGKILL');
+  }
+
+  async close(): Promise<void> {
+    this.#isSupervised = false;
+    this.tell({ close: true });
+    const late = pause(15_000).then(() => this.#child?.stop('SIGKILL'));
+    await Promise.race([this.#child?.ended, late]);
+  }
+
+  /** Copies its files, while it runs. */
+  snapshot(): void {
+    rmSync(this.#copy, { recursive: true, force: true });
+    this.copiedMs = nowMs();
+    cpSync(this.#files, this.#copy, { recursive: true });
+  }
+
+  /** Puts the copy back; it does not run. */
+  restore(): void {
+    if (!existsSync(this.#copy)) return;
+    rmSync(this.#files, { recursive: true, force: true });
+    cpSync(this.#copy, this.#files, { recursive: true });
+  }
+
+  /** A copy made before a change of keys has the former keys: their owner would not use it. */
+  forgetCopy(): void {
+    rmSync(this.#copy, { recursive: true, force: true });
+    this.copiedMs = null;
+  }
+}

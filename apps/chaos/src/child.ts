@@ -1,0 +1,61 @@
+/**
+ * One process of a run: started, paused, killed, told something. Owns the process only.
+ */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import process from 'node:process';
+import { createInterface } from 'node:readline';
+
+/** One process. */
+export class Child {
+  readonly #process: ChildProcess;
+  readonly ended: Promise<unknown>;
+  #errors = '';
+  #isPaused = false;
+
+  /** `onLine` sees each line of its output. */
+  constructor(args: readonly string[], onLine: (line: string) => void) {
+    const flags = ['--disable-warning=ExperimentalWarning'];
+    this.#process = spawn(process.execPath, [...flags, ...args], { stdio: 'pipe' });
+    this.ended = once(this.#process, 'exit');
+    this.#process.stdin?.on('error', () => undefined);
+    this.#process.stderr?.on('data', (bytes: Buffer) => {
+      this.#errors = `${this.#errors}${String(bytes)}`.slice(-2_000);
+    });
+    if (this.#process.stdout !== null) {
+      createInterface({ input: this.#process.stdout }).on('line', onLine);
+    }
+  }
+
+  get isOver(): boolean {
+    return this.#process.exitCode !== null || this.#process.signalCode !== null;
+  }
+
+  /** What it said last on its error output. */
+  get errors(): string {
+    return this.#errors;
+  }
+
+  tell(line: object): void {
+    if (!this.isOver) this.#process.stdin?.write(`${JSON.stringify(line)}\n`);
+  }
+
+  pause(): void {
+    if (this.isOver) return;
+    this.#isPaused = true;
+    this.#process.kill('SIGSTOP');
+  }
+
+  goOn(): void {
+    if (!this.#isPaused) return;
+    this.#isPaused = false;
+    this.#process.kill('SIGCONT');
+  }
+
+  async stop(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
+    if (!this.isOver) this.#process.kill(signal);
+    this.goOn();
+    await this.ended;
+  }
+}

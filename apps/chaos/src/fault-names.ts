@@ -1,0 +1,23 @@
+/**
+ * What can go wrong, by name. Owns the list; what each does is `faults`'.
+ */
+
+export const FAULT_NAMES = [
+  'kill',
+  'pause',
+  'cut',
+  'freeze',
+  'full',
+  'clock',
+  'rotate',
+  'snapshot',
+  'restore',
+  'close',
+  'killHub',
+  'pauseHub',
+  'backupHub',
+  'restoreHub',
+] as const;
+
+/** One of them. */
+export type FaultName = (typeof FAULT_NAMES)[number];

@@ -1,0 +1,138 @@
+/**
+ * What must be true of a run's ledgers: nothing lost, nothing doubled or out of order that does not
+ * say so, and no outcome that is not so. Owns the judgement, over values.
+ */
+import type { Deed, Entry } from './ledger.js';
+
+/** The evidence of one run. */
+export interface Evidence {
+  /** By agent. */
+  readonly ledgers: ReadonlyMap<string, readonly Entry[]>;
+  readonly deeds: readonly Deed[];
+}
+
+/** One message, as both sides tell of it. */
+interface Story {
+  readonly from: string;
+  readonly to: string;
+  readonly n: number;
+  readonly id: string;
+  readonly acceptedMs: number;
+}
+
+type Handled = Extract<Entry, { what: 'handled' }>;
+
+/** States after which the sender expects nothing any more. */
+const GIVEN_UP: ReadonlySet<string> = new Set(['expired', 'rejected']);
+
+/** Messages that were accepted and neither handled nor given up, as far as they can be expected. */
+export function missingIn(evidence: Evidence): string[] {
+  const handled = handledIds(evidence);
+  const told = givenUpIds(evidence);
+  return storiesOf(evidence)
+    .filter(({ id }) => !handled.has(id) && !told.has(id))
+    .filter((story) => !isExcused(evidence, story))
+    .map(({ from, to, n }) => `${from} to ${to}: ${n} was accepted and is lost`);
+}
+
+/** All that was not as it must be. */
+export function violationsIn(evidence: Evidence): string[] {
+  const all = [...missingIn(evidence), ...untrueIn(evidence)];
+  for (const [name, entries] of evidence.ledgers) {
+    all.push(...repeatsIn(evidence, name, entries), ...disorderIn(evidence, name, entries));
+  }
+  return all;
+}
+
+function storiesOf({ ledgers }: Evidence): Story[] {
+  return [...ledgers].flatMap(([from, entries]) =>
+    entries.flatMap((entry) => {
+      if (entry.what !== 'accepted') return [];
+      const { to, n, id, ms: acceptedMs } = entry;
+      return [{ from, to, n, id, acceptedMs }];
+    }),
+  );
+}
+
+function handledIds({ ledgers }: Evidence): Set<string> {
+  const entries = [...ledgers.values()].flat();
+  return new Set(entries.flatMap((entry) => (entry.what === 'handled' ? [entry.id] : [])));
+}
+
+function givenUpIds({ ledgers }: Evidence): Set<string> {
+  const entries = [...ledgers.values()].flat();
+  const isEnd = (entry: Entry) => entry.what === 'told' && GIVEN_UP.has(entry.state);
+  return new Set(entries.flatMap((entry) => (isEnd(entry) && 'id' in entry ? [entry.id] : [])));
+}
+
+/**
+ * A recipient that was put back to an earlier copy has lost what it had received since, and a sender
+ * what it could say again: where the hub, too, has lost it nobody has it any more.
+ */
+function isExcused({ deeds }: Evidence, { from, to, acceptedMs }: Story): boolean {
+  const isRestored = (whom: string): boolean =>
+    deeds.some(({ fault, whom: who, ms }) => {
+      return fault.startsWith('restore') && who === whom && ms > acceptedMs;
+    });
+  return isRestored(to) || (isRestored(from) && isRestored('hub'));
+}
+
+/** Told of as given up, or refused when it was sent and not kept, and handled all the same. */
+function untrueIn(evidence: Evidence): string[] {
+  const handled = handledIds(evidence);
+  const untrue = [...givenUpIds(evidence)].filter((id) => handled.has(id));
+  const found = untrue.map(
+    (id) => `${id} was handled, and its sender was told that it is given up`,
+  );
+  for (const [from, entries] of evidence.ledgers) {
+    const texts = new Set(
+      [...evidence.ledgers].flatMap(([to, theirs]) =>
+        theirs.flatMap((entry) =>
+          entry.what === 'handled' && entry.from === from ? [`${to} ${entry.n}`] : [],
+        ),
+      ),
+    );
+    for (const entry of entries) {
+      if (entry.what !== 'rejected' || entry.kept || !texts.has(`${entry.to} ${entry.n}`)) continue;
+      found.push(`${from} to ${entry.to}: ${entry.n} was rejected (${entry.code}) and handled`);
+    }
+  }
+  return found;
+}
+
+/** Handled twice without `redelivered`; a recipient that was put back does not remember. */
+function repeatsIn({ deeds }: Evidence, name: string, entries: readonly Entry[]): string[] {
+  const first = new Map<string, number>();
+  return entries.flatMap((entry) => {
+    if (entry.what !== 'handled') return [];
+    const before = first.get(entry.id);
+    first.set(entry.id, before ?? entry.ms);
+    const isFirst = before === undefined || entry.redelivered;
+    if (isFirst || wasRestored(deeds, name, before, entry.ms)) return [];
+    return [`${name} handled ${entry.from}: ${entry.n} twice, not marked as redelivered`];
+  });
+}
+
+function disorderIn({ deeds }: Evidence, name: string, entries: readonly Entry[]): string[] {
+  const latest = new Map<string, Handled>();
+  const seen = new Set<string>();
+  return entries.flatMap((entry) => {
+    if (entry.what !== 'handled') return [];
+    const before = latest.get(entry.from);
+    const isAgain = seen.has(entry.id);
+    seen.add(entry.id);
+    if (before === undefined || entry.n > before.n) {
+      latest.set(entry.from, entry);
+      return [];
+    }
+    const isMarked = entry.late || entry.redelivered || isAgain;
+    if (isMarked || wasRestored(deeds, name, 0, entry.ms)) return [];
+    return [`${name} handled ${entry.from}: ${entry.n} after ${before.n}, not marked as late`];
+  });
+}
+
+function wasRestored(deeds: readonly Deed[], whom: string, fromMs: number, toMs: number): boolean {
+  return deeds.some(
+    (deed) => deed.fault === 'restore' && deed.whom === whom && deed.ms > fromMs && deed.ms < toMs,
+  );
+}
