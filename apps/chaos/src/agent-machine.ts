@@ -36,6 +36,8 @@ export class AgentMachine {
   copiedMs: number | null = null;
   clockMs = 0;
   flows = true;
+  /** How its processes ended that nobody ended. */
+  readonly crashes: string[] = [];
 
   private constructor(place: AgentPlace, cable: Cable) {
     this.name = place.name;
@@ -64,8 +66,13 @@ export class AgentMachine {
     if (this.#child !== null && !this.#child.isOver) return;
     const { name, peers, folder } = this.#place;
     const setup: ProgramSetup = {
-      ...{ name, peers, port: this.cable.port, folder: this.#files, ledgers: folder },
-      ...{ clockMs: this.clockMs, flows: this.flows },
+      name,
+      peers,
+      port: this.cable.port,
+      folder: this.#files,
+      ledgers: folder,
+      clockMs: this.clockMs,
+      flows: this.flows,
     };
     this.#ready = Promise.withResolvers();
     const { resolve } = this.#ready;
@@ -73,7 +80,10 @@ export class AgentMachine {
       if (line === 'ready') resolve();
     });
     this.#child = child;
-    void child.ended.then(() => this.#startAgain());
+    void child.ended.then(() => {
+      if (child.hasCrashed) this.crashes.push(`${name} crashed: ${child.errors}`);
+      return this.#startAgain();
+    });
   }
 
   async #startAgain(): Promise<void> {

@@ -11,7 +11,9 @@ import { SqliteAgentStore } from '@agentmesh/agent/node';
 import { ready } from '@agentmesh/crypto';
 import { loadOrCreateKeyFile } from '@agentmesh/crypto/node';
 import { Agent, AgentMeshError, NetworkHub, StorageError, UnconfirmedError } from 'agentmesh';
+import type { Logger } from '@agentmesh/agent';
 import type { AgentEvents, AgentStore } from 'agentmesh';
+import { STOPPED } from './child.js';
 import { entriesOf, note, nowMs } from './ledger.js';
 
 /** How it is started. */
@@ -87,14 +89,22 @@ class Program {
       const hub = new NetworkHub({ host: '127.0.0.1', port, connectTimeoutMs: 5_000 });
       const runtime = { now: () => nowMs() + this.#clockMs };
       try {
-        return await Agent.create(name, { hub, keypairPath, store, runtime, logLevel: 'silent' });
+        const logger = this.#logger();
+        const files = { keypairPath, store };
+        return await Agent.create(name, { hub, ...files, runtime, logger, logLevel: 'debug' });
       } catch (error) {
-        const { code, retryable } = error as AgentMeshError;
-        this.#note({ what: 'event', name: 'not started', detail: String(code ?? error) });
-        if (!(error instanceof AgentMeshError) || !retryable) throw error;
+        this.#note({ what: 'event', name: 'not started', detail: String(error) });
+        if (!(error instanceof AgentMeshError) || !error.retryable) throw error;
         await pause(200);
       }
     }
+  }
+
+  /** What an agent logs is evidence too. */
+  #logger(): Logger {
+    const write = (message: string, fields: object): void =>
+      this.#note({ what: 'event', name: 'log', detail: `${message} ${JSON.stringify(fields)}` });
+    return { debug: write, info: write, warn: write, error: write };
   }
 
   /** A store on a disk that can be full. */
@@ -140,7 +150,7 @@ class Program {
   /** Its supervisor starts it again. */
   #end(why: string): void {
     this.#note({ what: 'event', name: 'end', detail: why });
-    setImmediate(() => process.exit(3));
+    setImmediate(() => process.exit(STOPPED));
   }
 
   /** One message after the other, so that their numbers are their order. */

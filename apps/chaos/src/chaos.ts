@@ -47,7 +47,7 @@ export async function chaos(
     await heal(victims);
     const settledMs = await settle(victims, options.settleMs, evidence);
     say(`${lineOf(evidence())}, settled after ${(settledMs / 1_000).toFixed(1)} s`);
-    violations = violationsIn(evidence());
+    violations = [...agents.flatMap(({ crashes }) => crashes), ...violationsIn(evidence())];
   } finally {
     await Promise.all(agents.map((agent) => agent.kill()));
     await hub.stop('SIGKILL');

@@ -7,6 +7,9 @@ import { once } from 'node:events';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 
+/** Exit code of an agent whose connection or store has ended. */
+export const STOPPED = 3;
+
 /** One process. */
 export class Child {
   readonly #process: ChildProcess;
@@ -30,6 +33,12 @@ export class Child {
 
   get isOver(): boolean {
     return this.#process.exitCode !== null || this.#process.signalCode !== null;
+  }
+
+  /** Ended, neither by a signal nor in a way that it chose. */
+  get hasCrashed(): boolean {
+    const { exitCode } = this.#process;
+    return exitCode !== null && exitCode !== 0 && exitCode !== STOPPED;
   }
 
   /** What it said last on its error output. */

@@ -39,8 +39,13 @@ export function optionsOf(args: readonly string[], seed: number): ChaosOptions |
     const { values } = parseArgs({
       args: args.filter((arg) => arg !== '--'),
       options: {
-        ...{ duration: text, seed: text, agents: text, settle: text, faults: text },
-        ...{ keep: flag, help: flag },
+        duration: text,
+        seed: text,
+        agents: text,
+        settle: text,
+        faults: text,
+        keep: flag,
+        help: flag,
       },
     });
     if (values.help === true) return null;

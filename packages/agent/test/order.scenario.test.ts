@@ -100,4 +100,32 @@ describe('across a change of identity', () => {
     await world.advance(60_000);
     expect(marked(bob)).toEqual(['before', 'after', 'in transit late']);
   });
+
+  test('of the recipient, what came to the identity before it is marked, what follows is not', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    for (const text of ['1', '2', '3']) await world.finish(alice.agent.send('bob', text));
+    await world.rest();
+    const late: Parameters<NonNullable<typeof world.hub.deviations.deliver>>[0][] = [];
+    world.hub.deviations = {
+      deliver: (delivery, to) => {
+        if (to !== 'bob') return [delivery];
+        late.push(delivery);
+        return [];
+      },
+    };
+    await world.finish(alice.agent.send('bob', 'to the one before'));
+    await world.rest();
+    world.hub.deviations = {};
+    await world.finish(bob.agent.rotateIdentity(world.keys()));
+    await world.finish(alice.agent.connect('bob'));
+    await world.advance(5_000);
+    for (const text of ['4', '5']) await world.finish(alice.agent.send('bob', text));
+    await world.advance(5_000);
+    for (const delivery of late) world.hub.inject('bob', delivery);
+    await world.advance(60_000);
+    expect(marked(bob)).toEqual(expect.arrayContaining(['1', '2', '3', '4', '5']));
+    expect(marked(bob).indexOf('4')).toBeLessThan(marked(bob).indexOf('5'));
+  });
 });

@@ -83,6 +83,9 @@ export const AGENT_LIMITS = {
   skipAccounts: 10_000,
   /** First wait asked of a hub with what cannot be taken now, and for a person's decision. */
   busyNackMs: 15_000,
+  /** The same where only the hub could not be asked at that moment, and the longest of these. */
+  soonNackMs: 2_000,
+  soonNackMaxMs: 30_000,
   heldNackMs: MINUTE_MS,
   /** Longest such wait: each is twice the one before. */
   nackMaxMs: HOUR_MS,

@@ -27,24 +27,30 @@ export class HandlingOrder {
   readonly #before = new Map<string, number>();
   /** By line: the highest number whose handlers began in this run. */
   readonly #begun = new Map<string, number>();
-  /** By name of the sender: the line whose message began last. */
-  readonly #latest = new Map<string, string>();
+  /** By line: which of its sender's it is, in the order in which they came. */
+  readonly #ranks = new Map<string, number>();
+  /** By name of the sender: the last line that came, and the last of which a message began. */
+  readonly #lastRank = new Map<string, number>();
+  readonly #begunRank = new Map<string, number>();
 
   /** It was received in this run. */
-  arrived({ line, number, highest = number }: Place): void {
-    if (this.#before.has(line)) return;
-    remember(this.#before, line, highest > number ? highest : 0);
+  arrived({ line, number, sender, highest = number, isFormer = false }: Place): void {
+    if (!this.#before.has(line)) remember(this.#before, line, highest > number ? highest : 0);
+    if (sender === undefined || this.#ranks.has(line)) return;
+    const rank = isFormer ? 0 : (this.#lastRank.get(sender) ?? 0) + 1;
+    remember(this.#ranks, line, rank);
+    if (!isFormer) remember(this.#lastRank, sender, rank);
   }
 
   /** Its handlers begin, for the first time in this run: whether it comes late. */
   begins({ line, number, sender, isFormer = false }: Place): boolean {
     if (sender === undefined) return false;
     const begun = this.#begun.get(line) ?? 0;
-    const isBehind = number < Math.max(begun, this.#before.get(line) ?? 0);
-    const isOvertaken = isFormer && this.#latest.get(sender) !== line;
     remember(this.#begun, line, Math.max(begun, number));
-    if (!isOvertaken) remember(this.#latest, sender, line);
-    return isBehind || isOvertaken;
+    const rank = this.#ranks.get(line) ?? 0;
+    const begunRank = this.#begunRank.get(sender) ?? (isFormer ? 1 : 0);
+    remember(this.#begunRank, sender, Math.max(begunRank, rank));
+    return number < Math.max(begun, this.#before.get(line) ?? 0) || rank < begunRank;
   }
 }
 

@@ -11,6 +11,7 @@ import type { InboxRow } from '../message/inbox.js';
 import type { KeyedMutex } from '../ground/keyed-mutex.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { storeOf } from '../self/meta.js';
+import type { Meta } from '../self/meta.js';
 import { windowOf } from '../conversation/peer.js';
 import { highest } from '../conversation/sequence-window.js';
 import type { Place } from '../handling/handling-order.js';
@@ -80,16 +81,21 @@ export function inboxRowOf({ peer, trust, contentBytes }: Received, receivedMs: 
   return { from: identity.aid, ...standing, receivedMs, attempts: 0, content: contentBytes };
 }
 
-/** Messages of one store of one peer are handled in the order of their numbers. */
-export function lineOf({ peer, content }: Received): string {
-  return `${toHex(peer.identity.aid)}/${storeOf(content.instance)}`;
+/**
+ * Messages of one store of one peer to one identity of ours are handled in the order of their
+ * numbers.
+ */
+export function lineOf({ peer, content, epoch }: Received): string {
+  return [toHex(peer.identity.aid), storeOf(content.instance), epoch].join('/');
 }
 
-/** Where a message stands among those of its sender. */
-export function placeOf(received: Received, since: number): Place {
-  const { peer, content } = received;
+/** Where a message stands among those of its sender; `meta` is our store's. */
+export function placeOf(received: Received, meta: Meta): Place {
+  const { peer, content, epoch } = received;
   const { convSeq: number, instance } = content;
   const { name: sender, succeededBy } = peer;
-  const top = highest(windowOf(peer, { since, instance }));
+  const { since, numbersSince } = meta;
+  // What came to a former identity of ours is counted apart.
+  const top = epoch === numbersSince ? highest(windowOf(peer, { since, instance })) : number;
   return { line: lineOf(received), number, sender, highest: top, isFormer: succeededBy !== null };
 }

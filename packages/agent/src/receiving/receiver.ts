@@ -155,11 +155,12 @@ export class Receiver {
 
   #tell({ arrival, received, row, key, held }: Accepted): void {
     const { connection, delivery } = arrival;
+    this.#parts.refusals.taken(delivery.envelope.id);
     connection.ack(delivery.seq);
     // It is durable here: how long handlers take is no concern of the hub's.
     connection.giveBack(delivery.envelope.blob.length);
     if (key !== null) {
-      const place = placeOf(received, this.#parts.context.self.meta.since);
+      const place = placeOf(received, this.#parts.context.self.meta);
       const request = requestIn(received);
       this.#parts.dispatcher.add({ key, row, place, request, redelivered: false });
     }

@@ -3,7 +3,8 @@
  * entry in the security log, or answered with a new session. Owns this decision and how it is told;
  * what is refused is `judge`'s.
  */
-import { addressOf, AgentMeshError, equalBytes } from '@agentmesh/crypto';
+import { addressOf, AgentMeshError, equalBytes, toHex } from '@agentmesh/crypto';
+import { ProtocolError } from '@agentmesh/protocol';
 import { nameOf } from '../agent-context.js';
 import type { AgentContext } from '../agent-context.js';
 import { loadPeer } from '../conversation/handshake.js';
@@ -23,8 +24,17 @@ import { logRefusal } from './security-log.js';
 /** What becomes of a refused delivery: forgotten by the hub, put off, or repaired first. */
 type Disposition =
   | { readonly what: 'drop' }
-  | { readonly what: 'put off'; readonly waitMs: number }
+  | { readonly what: 'put off'; readonly waitMs: number; readonly maxMs?: number }
   | { readonly what: 'repair' };
+
+type Wait = Pick<Extract<Disposition, { what: 'put off' }>, 'waitMs' | 'maxMs'>;
+
+/** The hub could not be asked at this moment. */
+const SOON = {
+  what: 'put off',
+  waitMs: AGENT_LIMITS.soonNackMs,
+  maxMs: AGENT_LIMITS.soonNackMaxMs,
+} as const;
 
 interface RefusalParts {
   readonly context: AgentContext;
@@ -38,8 +48,19 @@ interface RefusalParts {
 export class Refusals {
   readonly #parts: RefusalParts;
 
+  /** Ids of the last envelopes that were taken, in hex. */
+  readonly #taken = new Set<string>();
+
   constructor(parts: RefusalParts) {
     this.#parts = parts;
+  }
+
+  /** An envelope was taken: a hub that was killed does not know that it delivers it again. */
+  taken(envelopeId: Uint8Array): void {
+    this.#taken.add(toHex(envelopeId));
+    if (this.#taken.size <= AGENT_LIMITS.heardPlaces) return;
+    const [oldest = ''] = this.#taken;
+    this.#taken.delete(oldest);
   }
 
   /** Decides about a refused delivery; throws when even that could not be stored. */
@@ -53,28 +74,30 @@ export class Refusals {
     }
     if (!(error instanceof AgentMeshError)) {
       context.log.error('delivery failed', { error: nameOf(error) });
-      return this.#putOff(arrival, 'INTERNAL', AGENT_LIMITS.busyNackMs);
+      return this.#putOff(arrival, 'INTERNAL', { waitMs: AGENT_LIMITS.busyNackMs });
     }
     const { envelope } = delivery;
     const disposition = await this.#dispositionOf(error, envelope);
     if (disposition.what === 'put off') {
-      return this.#putOff(arrival, error.code, disposition.waitMs);
+      return this.#putOff(arrival, error.code, disposition);
     }
     if (disposition.what === 'drop') return this.#drop(arrival, error.code, null);
     const repaired = await this.#repair(envelope.from);
-    if (repaired === 'later') this.#putOff(arrival, error.code, AGENT_LIMITS.busyNackMs);
+    if (repaired === 'later') this.#putOff(arrival, error.code, SOON);
     else await this.#drop(arrival, error.code, repaired);
   }
 
   /** The hub keeps it and tries again, each time after twice the wait; or when it is its turn. */
-  #putOff({ delivery, connection }: Arrival, code: string, waitMs: number): void {
+  #putOff({ delivery, connection }: Arrival, code: string, wait: Wait): void {
+    const { waitMs, maxMs = AGENT_LIMITS.nackMaxMs } = wait;
     const { seq, attempt, envelope } = delivery;
     const { budget, context } = this.#parts;
     const delayMs =
       code === 'HANDSHAKE_BUDGET'
         ? Math.ceil(budget.waitMs(envelope.from, context.runtime.now()))
-        : Math.min(waitMs * 2 ** (attempt - 1), AGENT_LIMITS.nackMaxMs);
+        : Math.min(waitMs * 2 ** (attempt - 1), maxMs);
     connection.nack({ seq, delayMs, reason: code });
+    context.log.debug('message put off', { address: addressOf(envelope.from), code, delayMs });
     connection.giveBack(envelope.blob.length);
   }
 
@@ -87,7 +110,7 @@ export class Refusals {
     const { context } = this.#parts;
     const { from, id: envelopeId, blob } = envelope;
     const address = addressOf(from);
-    if (code === 'DUPLICATE' && attempt > 1) {
+    if (code === 'DUPLICATE' && (attempt > 1 || this.#taken.has(toHex(envelopeId)))) {
       // Taken before, and the acknowledgement was lost with its connection: all is well.
       connection.ack(seq);
       connection.giveBack(blob.length);
@@ -143,7 +166,10 @@ export class Refusals {
         // Not the message's fault: nothing is judged, nothing acknowledged.
         return { what: 'put off', waitMs: busyNackMs };
       default:
-        return error.retryable ? { what: 'put off', waitMs: busyNackMs } : { what: 'drop' };
+        if (!error.retryable) return { what: 'drop' };
+        // How often it was delivered says nothing here: most of that were lost connections.
+        if (error instanceof ProtocolError || error.code === 'NO_PREKEYS') return SOON;
+        return { what: 'put off', waitMs: busyNackMs };
     }
   }
 
