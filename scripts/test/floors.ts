@@ -49,7 +49,7 @@ export const floorPlans: Readonly<Record<string, readonly Floor[]>> = {
     floor('roster', 'roster'),
     floor('store in memory', 'memory-hub-store'),
     floor('queues', 'delivery', 'notice-feed', 'memory-queues'),
-    floor('rows of queues', 'queue-writer', 'queue-share', 'memory-directory'),
+    floor('rows of queues', 'queue-writer', 'queue-share', 'memory-directory', 'send-order'),
     floor('contracts and limits', 'hub-store', 'core-limits', 'signed-link', 'sources'),
     floor(
       'ground',

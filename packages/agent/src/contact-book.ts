@@ -1,6 +1,6 @@
 /**
- * `agent.contacts`: who may reach the handlers, for people and their programs. Owns the public calls
- * and their checks; the rows and decisions are `receiving/contacts`'.
+ * `agent.contacts`: who may reach the handlers, for people and their programs. Owns the public
+ * calls and their checks; the rows and decisions are `receiving/contacts`'.
  */
 import type { ContactState } from './conversation/contact.js';
 import type { Peer } from './conversation/peer.js';

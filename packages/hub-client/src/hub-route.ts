@@ -1,7 +1,7 @@
 /**
- * In which order a connection tries the addresses of its hub, and when all of them have failed. Owns
- * the order and what each address said; whether and how long to wait, `lasting-connection` decides.
- * Values only: each change gives a new route.
+ * In which order a connection tries the addresses of its hub, and when all of them have failed.
+ * Owns the order and what each address said; whether and how long to wait, `lasting-connection`
+ * decides. Values only: each change gives a new route.
  */
 import { ProtocolError } from '@agentmesh/protocol';
 import type { AgentMeshError, RandomSource } from '@agentmesh/protocol';

@@ -1,8 +1,9 @@
 /**
- * One agent's connection to its hub that lasts over as many channels and addresses as it takes. Owns
- * trying again: back-off, requests that wait for the next channel, repeated sends (same envelope id,
- * so the hub says duplicate) and the news of it. One channel is the protocol's `HubChannel`. Only
- * what a proved hub says ends the connection; all else is reported, and tried again.
+ * One agent's connection to its hub that lasts over as many channels and addresses as it takes.
+ * Owns trying again: back-off, requests that wait for the next channel, repeated sends (same
+ * envelope id, so the hub says duplicate) and the news of it. One channel is the protocol's
+ * `HubChannel`. Only what a proved hub says ends the connection; all else is reported, and tried
+ * again.
  *
  *   connecting -> up <-> down -> closed
  */

@@ -1,6 +1,7 @@
 /**
  * `NetworkHub`: a hub in other processes or on other machines, with the same interface as
- * `LocalHub`. Owns one hub's addresses and pinned key, and the connections of all agents that share it.
+ * `LocalHub`. Owns one hub's addresses and pinned key, and the connections of all agents that share
+ * it.
  */
 import { AgentMeshError, equalBytes, ProtocolError, ready } from '@agentmesh/protocol';
 import type { Hub, HubConnection, HubCredentials, HubEvents } from '@agentmesh/protocol';
@@ -82,7 +83,9 @@ export class NetworkHub implements Hub {
   }
 }
 
-/** A listener must not throw; one that does ends up as an uncaught error, not as a lost connection. */
+/**
+ * A listener must not throw; one that does ends up as an uncaught error, not as a lost connection.
+ */
 function guarded(events: HubEvents): HubEvents {
   const call = (listener: () => void): void => {
     try {

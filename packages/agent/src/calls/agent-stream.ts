@@ -1,6 +1,6 @@
 /**
- * A stream as the application gets it, before its request was even committed. Owns this face; order,
- * credit and the check of the end are `incoming-stream`'s.
+ * A stream as the application gets it, before its request was even committed. Owns this face;
+ * order, credit and the check of the end are `incoming-stream`'s.
  */
 import type { JsonValue } from '@agentmesh/protocol';
 import type { IncomingStream } from './incoming-stream.js';

@@ -1,7 +1,7 @@
 /**
  * A stream as its producer fills it: items wait to be sent together, and the producer waits where
- * its consumer has not read (protocol.md §2.19). Owns what is pending, sent and credited; when parts
- * leave is `part-sender`'s.
+ * its consumer has not read (protocol.md §2.19). Owns what is pending, sent and credited; when
+ * parts leave is `part-sender`'s.
  */
 import { CALL_FRAME, fromHex, nextPartHash } from '@agentmesh/crypto';
 import type { CallFrame } from '@agentmesh/crypto';

@@ -1,7 +1,8 @@
 /**
- * Invites of this agent: made, listed, revoked, and spent by whoever proves to have one (protocol.md
- * §2.19). Owns their rows and uses. Uses are counted in memory before they are written, so that two
- * joiners at one moment never share the last one; a commit that fails stops the agent.
+ * Invites of this agent: made, listed, revoked, and spent by whoever proves to have one
+ * (protocol.md §2.19). Owns their rows and uses. Uses are counted in memory before they are
+ * written, so that two joiners at one moment never share the last one; a commit that fails stops
+ * the agent.
  */
 import { equalBytes, fromHex, inviteId, inviteMac, toHex } from '@agentmesh/crypto';
 import { encodeInvite } from '@agentmesh/protocol';

@@ -23,7 +23,7 @@
  *   invite/<id>               an invite of ours
  *   gap/<aid>                 numbers of its are missing   unacked/<aid>  some of ours are, there
  *   call/<msgId>              a request of ours and its answer, until it was read
- *   part/<msgId>/<n>          what came of a stream and was not read    produced/<msgId>  what was sent
+ *   part/<msgId>/<n>          what came of a stream, unread   produced/<msgId>  what was sent
  *   key/<aid>/<key>           an answer by the key of its request, for a day
  *   step/<msgId>/<key>        results of a request's steps, until it is answered
  */

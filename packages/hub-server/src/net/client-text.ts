@@ -7,8 +7,9 @@ import { parseClientFrame, PROTOCOL_LIMITS } from '@agentmesh/protocol';
 import type { ClientFrame, Decoded, SendFrame } from '@agentmesh/protocol';
 
 const SEND_BEGIN = '{"type":"send","id":';
-const SEND =
-  /^(0|[1-9]\d{0,8}),(?:"after":(0|[1-9]\d{0,8}),)?"envelope":\{"id":"([\w-]{22})","to":"([\w-]{43})","ttl":([1-9]\d{0,6}),$/;
+const ORDER = String.raw`(0|[1-9]\d{0,8}),(?:"after":(0|[1-9]\d{0,8}),)?`;
+const ENVELOPE = String.raw`"envelope":\{"id":"([\w-]{22})","to":"([\w-]{43})",`;
+const SEND = new RegExp(String.raw`^${ORDER}${ENVELOPE}"ttl":([1-9]\d{0,6}),$`);
 const ACK = /^\{"type":"ack","seqs":\[([1-9]\d{0,14}(?:,[1-9]\d{0,14})*)\]\}$/;
 const SEND_BLOB = '"blob":"';
 const SEND_END = '"}}';
