@@ -2,9 +2,14 @@
  * The calls of an agent that ask another agent and answer others: `request`, `call`, `onRequest`
  * and what belongs to them. Owns their checks; `agent.ts` adds the rest of the face.
  */
+import type { Callers, Contract, Handlers } from '@agentmesh/contract';
 import { addressOf } from '@agentmesh/crypto';
 import type { JsonObject, JsonValue } from '@agentmesh/protocol';
 import type { Call } from './calls/call.js';
+import { callersOf } from './calls/contract-client.js';
+import type { EventSent } from './calls/contract-client.js';
+import { operationsOf, servedOperation } from './calls/contract-server.js';
+import type { ServedFrom } from './calls/contract-server.js';
 import { currentCall } from './calls/call-context.js';
 import { AgentStream } from './calls/agent-stream.js';
 import { STREAM_WINDOW } from './calls/incoming-stream.js';
@@ -47,6 +52,12 @@ export type StreamHandler = (
   request: Message,
   context: RequestContext,
 ) => AsyncGenerator<StreamItem, unknown, void>;
+
+/** Options of `serve`. */
+export interface ServeOptions extends HandlerOptions {
+  /** How far the caller's identity must be established; default `anyone`. */
+  readonly from?: ServedFrom | undefined;
+}
 
 const LONGEST_MS = 29 * 86_400_000;
 
@@ -120,14 +131,7 @@ export abstract class CallingAgent {
    * STREAM_BROKEN where its end does not fit.
    */
   stream(peer: string, payload: string | object, options: CallOptions = {}): AgentStream {
-    const beginning = this.#begin(peer, { payload, defaultTimeout: '1h' }, options, STREAM_WINDOW);
-    return new AgentStream(
-      beginning.then(({ to, request }) => {
-        const { outgoing } = this.#engine.calls;
-        return outgoing.beginStream(to, request);
-      }),
-      options.signal,
-    );
+    return this.#stream(peer, { payload, defaultTimeout: '1h' }, options);
   }
 
   /** A stream of an earlier run: what came and was not read, and all that follows. */
@@ -146,6 +150,60 @@ export abstract class CallingAgent {
     const { order = 'none' } = options;
     const { concurrency, isOrdered, limitMs } = registered(() => {}, { ...options, order }, false);
     return this.#serve(STREAMS, { run: handler, concurrency, isOrdered, limitMs, isStream: true });
+  }
+
+  /**
+   * Serves a contract: one handler for each of its operations, which gets the checked input. What
+   * does not fit is an error to the caller and not seen by the handler. Returns what ends it. Throws
+   * BAD_OPTION.
+   */
+  serve<C extends Contract>(
+    contract: C,
+    handlers: Handlers<C, RequestContext>,
+    options: ServeOptions = {},
+  ): () => void {
+    const { context } = this.#engine;
+    const { from = 'anyone', order = 'none', ...rest } = options;
+    if (!['anyone', 'pinned', 'verified'].includes(from)) {
+      throw new AgentError('BAD_OPTION', "from: 'anyone', 'pinned' or 'verified'");
+    }
+    const serving = { log: context.log, runtime: context.runtime, from };
+    const checked = registered(() => {}, { ...rest, order }, false);
+    const { concurrency, isOrdered, limitMs } = checked;
+    const made = operationsOf(contract).map(([name, op, operation]) => {
+      const handler: unknown = (handlers as Record<string, unknown>)[name];
+      if (typeof handler !== 'function') {
+        throw new AgentError('BAD_OPTION', `${contract.id}: ${name} has no handler`);
+      }
+      const run = servedOperation(serving, op, operation, handler.bind(handlers) as never);
+      const isStream = operation.kind === 'stream';
+      return { op, served: { run, concurrency, isOrdered, limitMs, isStream, isExact: true } };
+    });
+    const removers = made.map(({ op, served }) => this.#engine.dispatcher.addServed(op, served));
+    return () => removers.forEach((remove) => remove());
+  }
+
+  /**
+   * A peer that serves a contract: one function for each operation. Each rejects like `request` or
+   * `stream`, with `ContractError` BAD_PAYLOAD where the input does not fit, and with INVALID_OUTPUT
+   * where the answer does not.
+   */
+  peer<C extends Contract>(name: string, contract: C): Callers<C, CallOptions, EventSent> {
+    const exact = { isExact: true } as const;
+    return callersOf<C, CallOptions>(contract, {
+      runtime: this.#engine.context.runtime,
+      call: (op, payload, options = {}) =>
+        this.#ask(name, { payload, op, defaultTimeout: '5m', ...exact }, options),
+      stream: (op, payload, options = {}) =>
+        this.#stream(name, { payload, op, defaultTimeout: '1h', ...exact }, options),
+    });
+  }
+
+  #stream(peer: string, asked: Asked, options: CallOptions): AgentStream {
+    const { outgoing } = this.#engine.calls;
+    const beginning = this.#begin(peer, asked, options, STREAM_WINDOW);
+    const begun = beginning.then(({ to, request }) => outgoing.beginStream(to, request));
+    return new AgentStream(begun, options.signal);
   }
 
   #serve(op: string, handler: Omit<ServedHandler, 'isExact'>): () => void {

@@ -3,11 +3,11 @@
  * row; everything in it was authenticated, which does not make its text safe to obey.
  */
 import { addressOf, decodeContent, fingerprintOf, systemRandom, toHex } from '@agentmesh/crypto';
-import type { JsonObject } from '@agentmesh/protocol';
+import type { JsonObject, JsonValue } from '@agentmesh/protocol';
 import { decodePayload } from '@agentmesh/protocol';
 import type { Duration } from '../ground/duration.js';
 import type { InboxRow } from './inbox.js';
-import { readClaims, readPayload, textOf, typeOf } from './payload.js';
+import { readClaims, readPayload, textOf, typeOf, valueOf } from './payload.js';
 import { provenanceOf, toPrompt } from './provenance.js';
 import type { PromptOptions, Provenance } from './provenance.js';
 import type { Trust } from '../conversation/peer.js';
@@ -71,6 +71,8 @@ export class Message {
   readonly trust: Trust;
   /** What the sender sent, without the keys that begin with `$`. */
   readonly payload: JsonObject;
+  /** The payload, or what was sent in its place where it is no object. */
+  readonly value: JsonValue;
   /** `payload.type`, or "message"; `payload.text`, or "". */
   readonly type: string;
   readonly text: string;
@@ -111,6 +113,7 @@ export class Message {
     this.fingerprint = fingerprintOf(row.from);
     this.trust = row.trust;
     this.payload = payload;
+    this.value = valueOf(decoded);
     this.type = typeOf(payload);
     this.text = textOf(payload);
     this.timestamp = content.sentAtMs;
