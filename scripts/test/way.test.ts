@@ -11,7 +11,7 @@ import { expect, test } from '@jest/globals';
 import { root } from './workspace.js';
 
 /** Files and named functions that ran, over all packages. */
-const BOUND = { files: 128, functions: 620 };
+const BOUND = { files: 130, functions: 640 };
 
 interface Way {
   readonly files: number;

@@ -26,8 +26,8 @@ import { readBody } from './body.js';
 import type { Body } from './body.js';
 import type { Author } from '../self/author.js';
 import { AgentError } from '../ground/errors.js';
-import { placeOf } from './heard-positions.js';
-import type { Place } from './heard-positions.js';
+import { positionOf } from './heard-positions.js';
+import type { Position } from './heard-positions.js';
 import { decodePeer } from './peer.js';
 import type { Peer, Trust } from './peer.js';
 import { settle } from './settle.js';
@@ -53,11 +53,11 @@ export interface JudgeContext {
     left(aid: Uint8Array): number;
     spend(aid: Uint8Array, steps: number): void;
   };
-  /** Step 6: whether another message was received at this place of its session. */
-  readonly isTaken: (place: Place) => boolean;
+  /** Step 6: whether another message was received at this position of its session. */
+  readonly isTaken: (position: Position) => boolean;
   /** Step 9: the stranger's record as a hub has it, judged and pinned; throws the refusal. */
   readonly introduce: (name: string, aid: Uint8Array) => Promise<Peer>;
-  /** Whether this run knows the message at this place and awaits its receipt. */
+  /** Whether this run knows the message at this position and awaits its receipt. */
   readonly isAwaited: (aid: Uint8Array, epoch: number, number: number) => boolean;
 }
 
@@ -80,7 +80,7 @@ export interface Received extends Settled {
   readonly isNew: boolean;
   /** The epoch of ours that its numbers and acknowledgements belong to. */
   readonly epoch: number;
-  readonly place: Place;
+  readonly position: Position;
   /** Prekeys that a new session was made with (one-time 0: none); null in a known session. */
   readonly prekeys: UsedPrekeys | null;
 }
@@ -108,7 +108,7 @@ export async function judge(context: JudgeContext, incoming: Incoming): Promise<
   const settled = await settle(step); //                                          steps 9 to 11
   const judged = { trust: peer.trust, isNew: known === null, epoch: me.meta.numbersSince };
   const told = { content, contentBytes, body, prekeys: await prekeysOf(tx, opened) };
-  return { ...settled, ...judged, ...told, place: placeOf(message) };
+  return { ...settled, ...judged, ...told, position: positionOf(message) };
 }
 
 interface Sender {
@@ -168,7 +168,7 @@ async function open(context: JudgeContext, found: Found): Promise<Opened | Opene
   if (result.ok) context.skips.spend(incoming.from, result.skippedOver);
   const repeats = !result.ok && result.error.code === 'DUPLICATE';
   // Its header is authentic: its sender has the state of this session too.
-  if (repeats && context.isTaken(placeOf(message))) throw new AgentError('CLONE_OR_ROLLBACK');
+  if (repeats && context.isTaken(positionOf(message))) throw new AgentError('CLONE_OR_ROLLBACK');
   return accepted(result);
 }
 

@@ -8,7 +8,7 @@ import type { IdentityRecord, PublicIdentity, SequenceRange } from '@agentmesh/c
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { RowReader, RowWriter } from '../store/row-codec.js';
 import { emptyWindow, missing, readWindow, writeWindow } from './sequence-window.js';
-import type { SequenceWindow, WindowPlace } from './sequence-window.js';
+import type { SequenceWindow, WindowKey } from './sequence-window.js';
 import { activeSession, readEntry, withSession, writeEntry } from './sessions.js';
 import type { SessionEntry } from './sessions.js';
 
@@ -175,16 +175,16 @@ export function isAwaiting({ acked, wanted, keptFrom }: Outgoing): boolean {
 }
 
 /** The window of one of the peer's instances; null if it is new, or kept no more. */
-export function windowAt(peer: Peer, place: WindowPlace): SequenceWindow | null {
-  return peer.windows.find((window) => isAt(window, place)) ?? null;
+export function windowAt(peer: Peer, key: WindowKey): SequenceWindow | null {
+  return peer.windows.find((window) => isAt(window, key)) ?? null;
 }
 
 /** The window of one of the peer's instances, empty if it is new. */
-export function windowOf(peer: Peer, place: WindowPlace): SequenceWindow {
-  return windowAt(peer, place) ?? emptyWindow(place);
+export function windowOf(peer: Peer, key: WindowKey): SequenceWindow {
+  return windowAt(peer, key) ?? emptyWindow(key);
 }
 
-function isAt(window: SequenceWindow, { since, instance }: WindowPlace): boolean {
+function isAt(window: SequenceWindow, { since, instance }: WindowKey): boolean {
   return window.since === since && equalBytes(window.instance, instance);
 }
 

@@ -8,7 +8,7 @@ import { isSameStore } from '../self/meta.js';
 import { windowAt } from './peer.js';
 import type { Peer } from './peer.js';
 import { emptyWindow, forkedFrom, highest } from './sequence-window.js';
-import type { SequenceWindow, WindowPlace } from './sequence-window.js';
+import type { SequenceWindow, WindowKey } from './sequence-window.js';
 
 /**
  * `goesOn`: my numbers from `number` on follow those of that instance below it. `wentBack`: I have
@@ -49,17 +49,17 @@ export function decodeRunWord(body: Uint8Array): RunWord {
  */
 export function windowsOf(
   peer: Peer,
-  place: WindowPlace,
+  key: WindowKey,
   number: number,
 ): readonly [SequenceWindow, ...SequenceWindow[]] {
-  const found = later(peer, place, number);
-  const own = windowAt(peer, place);
-  const [first = own ?? emptyWindow(place), ...rest] = own === null ? found : [own, ...found];
+  const found = later(peer, key, number);
+  const own = windowAt(peer, key);
+  const [first = own ?? emptyWindow(key), ...rest] = own === null ? found : [own, ...found];
   return [first, ...rest];
 }
 
 /** Windows of runs that follow an instance, where it still had this number. */
-function later(peer: Peer, { since, instance }: WindowPlace, number: number): SequenceWindow[] {
+function later(peer: Peer, { since, instance }: WindowKey, number: number): SequenceWindow[] {
   const children = peer.windows.filter(
     ({ parent, since: at }) =>
       at === since &&
@@ -73,7 +73,7 @@ function later(peer: Peer, { since, instance }: WindowPlace, number: number): Se
 /** Whether an instance is one that another goes on from, as far as the peer has said. */
 export function isEarlierRun(
   peer: Peer,
-  { since, instance }: WindowPlace,
+  { since, instance }: WindowKey,
   than: Uint8Array | null,
 ): boolean {
   let at = than;
@@ -87,10 +87,10 @@ export function isEarlierRun(
 }
 
 /** The window of a run once its peer has said from where it goes on. */
-export function continued(peer: Peer, place: WindowPlace, { instance, number }: RunWord) {
-  const window = windowAt(peer, place) ?? emptyWindow(place);
+export function continued(peer: Peer, key: WindowKey, { instance, number }: RunWord) {
+  const window = windowAt(peer, key) ?? emptyWindow(key);
   if (window.parent !== null) return { window, wentBack: null };
-  const parent = parentOf(peer, place, instance);
+  const parent = parentOf(peer, key, instance);
   const from = { instance: parent?.instance ?? instance, from: number };
   const forked = forkedFrom(window, parent, from);
   const wentBack = parent !== null && highest(parent) >= number ? parent : null;
@@ -98,21 +98,21 @@ export function continued(peer: Peer, place: WindowPlace, { instance, number }: 
 }
 
 /** The window of the instance that is named; zeros stand for the last one of the same store. */
-function parentOf(peer: Peer, place: WindowPlace, named: Uint8Array): SequenceWindow | null {
+function parentOf(peer: Peer, key: WindowKey, named: Uint8Array): SequenceWindow | null {
   if (named.some((byte) => byte !== 0)) {
-    return windowAt(peer, { since: place.since, instance: named });
+    return windowAt(peer, { since: key.since, instance: named });
   }
   const others = peer.windows.filter(
     ({ since, instance }) =>
-      since === place.since &&
-      isSameStore(instance, place.instance) &&
-      !equalBytes(instance, place.instance),
+      since === key.since &&
+      isSameStore(instance, key.instance) &&
+      !equalBytes(instance, key.instance),
   );
   return others.at(-1) ?? null;
 }
 
 /** Whether an instance is known only because a later run goes on from it. */
-export function isKnownParent(peer: Peer, { since, instance }: WindowPlace): boolean {
+export function isKnownParent(peer: Peer, { since, instance }: WindowKey): boolean {
   return peer.windows.some(
     (window) =>
       window.since === since &&

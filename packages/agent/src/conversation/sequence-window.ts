@@ -42,10 +42,10 @@ export interface SequenceWindow {
 export type Novelty = 'new' | 'duplicate' | 'conflict';
 
 /** Whose numbers, and towards which identity of ours. */
-export type WindowPlace = Pick<SequenceWindow, 'since' | 'instance'>;
+export type WindowKey = Pick<SequenceWindow, 'since' | 'instance'>;
 
 /** The window of an instance that nothing was received of. */
-export function emptyWindow({ since, instance }: WindowPlace): SequenceWindow {
+export function emptyWindow({ since, instance }: WindowKey): SequenceWindow {
   return { since, instance, boot: 0, low: 0, seen: [], givenUp: [], parent: null };
 }
 

@@ -26,7 +26,7 @@ import type { Meta } from '../self/meta.js';
 import { ROW } from '../store/row-keys.js';
 import { applicationId, loadSent } from './sent-log.js';
 import { giveUp, highest, noveltyOf, observe } from './sequence-window.js';
-import type { Observed, SequenceWindow, WindowPlace } from './sequence-window.js';
+import type { Observed, SequenceWindow, WindowKey } from './sequence-window.js';
 import { boundSessions, doubtUnanswered, entryOf, findSession } from './sessions.js';
 import type { SessionEntry } from './sessions.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
@@ -46,7 +46,7 @@ export interface OpenedMessage {
   readonly tx: StoreTransaction;
   readonly me: Author;
   readonly policy: TrustPolicy;
-  /** Whether this run knows the message at this place and awaits its receipt. */
+  /** Whether this run knows the message at this position and awaits its receipt. */
   readonly isAwaited: (aid: Uint8Array, epoch: number, number: number) => boolean;
   readonly peer: Peer;
   /** Its session before; null for the first message of a new one. */
@@ -163,8 +163,8 @@ function entryAfter({ peer, me, before, opened }: OpenedMessage): SessionEntry {
     before?.phase === 'established' &&
     !equalBytes(before.receiving.ratchetKey, session.receiving.ratchetKey);
   // Contents of an earlier run may be sent again in it: its end is the latest one that has spoken.
-  const place = { since: me.meta.since, instance: entry.instance ?? content.instance };
-  const isLater = entry.instance === null || isEarlierRun(peer, place, content.instance);
+  const key = { since: me.meta.since, instance: entry.instance ?? content.instance };
+  const isLater = entry.instance === null || isEarlierRun(peer, key, content.instance);
   return {
     ...entry,
     usedMs: me.nowMs,
@@ -197,9 +197,9 @@ interface Numbered {
 function withNumber(message: OpenedMessage, before: Peer): Numbered {
   const { me, opened, body } = message;
   const { convSeq: number, msgId, instance, boot } = opened.content;
-  const place = { since: me.meta.since, instance };
+  const key = { since: me.meta.since, instance };
   const { peer, wentBack } = withRun(message, before);
-  const windows = windowsOf(peer, place, number);
+  const windows = windowsOf(peer, key, number);
   const novelties = windows.map((window) => noveltyOf(window, number, msgId));
   if (novelties.includes('conflict')) throw new AgentError('CLONE_OR_ROLLBACK');
   const { low } = windows.at(-1) ?? windows[0];
@@ -213,7 +213,7 @@ function withNumber(message: OpenedMessage, before: Peer): Numbered {
     const mark = settled.window.low;
     numbered = { ...numbered, peer: replaceWindow(numbered.peer, settled.window), lost, mark };
   }
-  return { ...numbered, wentBack: wentBack ?? takenTwice(before, numbered.peer, place) };
+  return { ...numbered, wentBack: wentBack ?? takenTwice(before, numbered.peer, key) };
 }
 
 /** A new run of the peer's store says where it goes on, or shows it by its first number. */
@@ -223,26 +223,26 @@ function withRun(
 ): { readonly peer: Peer; readonly wentBack: WentBack | null } {
   const { me, opened, body } = message;
   const { instance, convSeq } = opened.content;
-  const place = { since: me.meta.since, instance };
+  const key = { since: me.meta.since, instance };
   const isSaid = body.kind === 'run' && body.word.what === 'goesOn';
-  const isShown = convSeq === 1 && isUnheard(message, place);
+  const isShown = convSeq === 1 && isUnheard(message, key);
   if (!isSaid && !isShown) return { peer, wentBack: null };
   const word = isSaid ? body.word : { what: 'goesOn' as const, instance: NO_INSTANCE, number: 1 };
-  const { window, wentBack } = continued(peer, place, word);
+  const { window, wentBack } = continued(peer, key, word);
   if (wentBack === null && !isSaid) return { peer, wentBack: null };
   const told = wentBack === null ? null : theirs(wentBack);
   return { peer: replaceWindow(peer, window), wentBack: told };
 }
 
 /** Whether a session begins with an instance of which nothing was heard or told. */
-function isUnheard(message: OpenedMessage, place: WindowPlace): boolean {
+function isUnheard(message: OpenedMessage, key: WindowKey): boolean {
   const { peer } = message;
-  return isFirstOf(message) && windowAt(peer, place) === null && !isKnownParent(peer, place);
+  return isFirstOf(message) && windowAt(peer, key) === null && !isKnownParent(peer, key);
 }
 
 /** The first message of a lost time that comes after the store has gone on without it. */
-function takenTwice(before: Peer, after: Peer, place: WindowPlace): WentBack | null {
-  const [was, is] = [windowAt(before, place), windowAt(after, place)];
+function takenTwice(before: Peer, after: Peer, key: WindowKey): WentBack | null {
+  const [was, is] = [windowAt(before, key), windowAt(after, key)];
   if (is === null || !isTakenTwice(after, is)) return null;
   return was !== null && isTakenTwice(after, was) ? null : theirs(is);
 }

@@ -6,13 +6,13 @@
  */
 
 /** Where a message stands among those of its sender. */
-export interface Place {
-  /** Its sender's store, and its number there; numbers of one line count. */
-  readonly line: string;
+export interface Position {
+  /** Its sender's store, and its number there; numbers of one source count. */
+  readonly source: string;
   readonly number: number;
   /** Its sender's name; null for one of an earlier run. */
   readonly sender?: string | undefined;
-  /** The highest number of the line that was received up to now. */
+  /** The highest number of the source that was received up to now. */
   readonly highest?: number | undefined;
   /** Its sender's identity was followed by another one. */
   readonly isFormer?: boolean | undefined;
@@ -23,34 +23,34 @@ const REMEMBERED = 4_096;
 
 /** One per agent. */
 export class HandlingOrder {
-  /** By line: up to this number another run may have handled what is above a late one. */
+  /** By source: up to this number another run may have handled what is above a late one. */
   readonly #before = new Map<string, number>();
-  /** By line: the highest number whose handlers began in this run. */
+  /** By source: the highest number whose handlers began in this run. */
   readonly #begun = new Map<string, number>();
-  /** By line: which of its sender's it is, in the order in which they came. */
+  /** By source: which of its sender's it is, in the order in which they came. */
   readonly #ranks = new Map<string, number>();
-  /** By name of the sender: the last line that came, and the last of which a message began. */
+  /** By name of the sender: the last source that came, and the last of which a message began. */
   readonly #lastRank = new Map<string, number>();
   readonly #begunRank = new Map<string, number>();
 
   /** It was received in this run. */
-  arrived({ line, number, sender, highest = number, isFormer = false }: Place): void {
-    if (!this.#before.has(line)) remember(this.#before, line, highest > number ? highest : 0);
-    if (sender === undefined || this.#ranks.has(line)) return;
+  arrived({ source, number, sender, highest = number, isFormer = false }: Position): void {
+    if (!this.#before.has(source)) remember(this.#before, source, highest > number ? highest : 0);
+    if (sender === undefined || this.#ranks.has(source)) return;
     const rank = isFormer ? 0 : (this.#lastRank.get(sender) ?? 0) + 1;
-    remember(this.#ranks, line, rank);
+    remember(this.#ranks, source, rank);
     if (!isFormer) remember(this.#lastRank, sender, rank);
   }
 
   /** Its handlers begin, for the first time in this run: whether it comes late. */
-  begins({ line, number, sender, isFormer = false }: Place): boolean {
+  begins({ source, number, sender, isFormer = false }: Position): boolean {
     if (sender === undefined) return false;
-    const begun = this.#begun.get(line) ?? 0;
-    remember(this.#begun, line, Math.max(begun, number));
-    const rank = this.#ranks.get(line) ?? 0;
+    const begun = this.#begun.get(source) ?? 0;
+    remember(this.#begun, source, Math.max(begun, number));
+    const rank = this.#ranks.get(source) ?? 0;
     const begunRank = this.#begunRank.get(sender) ?? (isFormer ? 1 : 0);
     remember(this.#begunRank, sender, Math.max(begunRank, rank));
-    return number < Math.max(begun, this.#before.get(line) ?? 0) || rank < begunRank;
+    return number < Math.max(begun, this.#before.get(source) ?? 0) || rank < begunRank;
   }
 }
 

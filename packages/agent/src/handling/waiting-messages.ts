@@ -10,13 +10,13 @@ import type { Ask } from '../message/ask.js';
 import type { InboxRow } from '../message/inbox.js';
 import type { Seen } from '../message/message.js';
 import { HandlingOrder } from './handling-order.js';
-import type { Place } from './handling-order.js';
+import type { Position } from './handling-order.js';
 
 /** A committed inbox row. */
 export interface InboxEntry {
   readonly key: string;
   readonly row: InboxRow;
-  readonly place: Place;
+  readonly position: Position;
   /** Whether a handler may have seen it in an earlier run. */
   readonly redelivered: boolean;
   /** What it asks, if it is a request. */
@@ -52,7 +52,7 @@ export function entryOf(key: string, row: InboxRow): InboxEntry {
   const { msgId, body } = decodeContent(row.content);
   const ask = readAsk(decodePayload(body));
   const request = ask === null ? null : { id: toHex(msgId), ask };
-  return { key, row, place: { line: key, number: 0 }, redelivered: true, request };
+  return { key, row, position: { source: key, number: 0 }, redelivered: true, request };
 }
 
 /** What is known of a message when handlers get it. */
@@ -127,7 +127,7 @@ export class WaitingMessages {
     sender.stagedBytes -= content.length;
     sender.bytes += content.length;
     const { attempts } = entry.row;
-    if (isStaged) this.#order.arrived(entry.place);
+    if (isStaged) this.#order.arrived(entry.position);
     sender.items.add({
       entry,
       attempts,
@@ -160,18 +160,19 @@ export class WaitingMessages {
     return null;
   }
 
-  /** Nothing of this line is missing up to `mark`. */
-  advance(from: Uint8Array, line: string, mark: number): void {
+  /** Nothing of this source is missing up to `mark`. */
+  advance(from: Uint8Array, source: string, mark: number): void {
     for (const item of this.#senders.get(toHex(from))?.items ?? []) {
-      const { place } = item.entry;
-      if (item.attempts === 0 && place.line === line && place.number <= mark) item.dueMs = 0;
+      const { position } = item.entry;
+      if (item.attempts === 0 && position.source === source && position.number <= mark)
+        item.dueMs = 0;
     }
   }
 
   /** Handlers have it now. */
   begin(item: Waiting, isOrdered: boolean): void {
     item.controller = new AbortController();
-    item.late ??= this.#order.begins(item.entry.place);
+    item.late ??= this.#order.begins(item.entry.position);
     item.isInTurn = isOrdered;
     if (isOrdered) this.#of(toHex(item.entry.row.from)).running += 1;
   }
@@ -198,7 +199,7 @@ export class WaitingMessages {
 
   /**
    * Whose turn it is: of the sender that has waited longest the first message that may run, or the
-   * earliest of its line. Of what is ordered no sender has two at once.
+   * earliest of its source. Of what is ordered no sender has two at once.
    */
   next(choice: Choice): Waiting | null {
     for (const [key, sender] of this.#senders) {
@@ -240,9 +241,10 @@ function earliest({ items, running }: Sender, { isOrdered, mayRun }: Choice): Wa
   for (const item of items) {
     if (item.controller !== null || !mayRun(item)) continue;
     if (running > 0 && isOrdered(item)) continue;
-    const { line, number } = item.entry.place;
+    const { source, number } = item.entry.position;
     if (found === null) found = item;
-    else if (line === found.entry.place.line && number < found.entry.place.number) found = item;
+    else if (source === found.entry.position.source && number < found.entry.position.number)
+      found = item;
   }
   return found;
 }

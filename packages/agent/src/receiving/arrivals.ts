@@ -14,7 +14,7 @@ import { storeOf } from '../self/meta.js';
 import type { Meta } from '../self/meta.js';
 import { windowOf } from '../conversation/peer.js';
 import { highest } from '../conversation/sequence-window.js';
-import type { Place } from '../handling/handling-order.js';
+import type { Position } from '../handling/handling-order.js';
 import type { Received } from '../conversation/judge.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 
@@ -85,17 +85,23 @@ export function inboxRowOf({ peer, trust, contentBytes }: Received, receivedMs: 
  * Messages of one store of one peer to one identity of ours are handled in the order of their
  * numbers.
  */
-export function lineOf({ peer, content, epoch }: Received): string {
+export function sourceOf({ peer, content, epoch }: Received): string {
   return [toHex(peer.identity.aid), storeOf(content.instance), epoch].join('/');
 }
 
 /** Where a message stands among those of its sender; `meta` is our store's. */
-export function placeOf(received: Received, meta: Meta): Place {
+export function positionOf(received: Received, meta: Meta): Position {
   const { peer, content, epoch } = received;
   const { convSeq: number, instance } = content;
   const { name: sender, succeededBy } = peer;
   const { since, numbersSince } = meta;
   // What came to a former identity of ours is counted apart.
   const top = epoch === numbersSince ? highest(windowOf(peer, { since, instance })) : number;
-  return { line: lineOf(received), number, sender, highest: top, isFormer: succeededBy !== null };
+  return {
+    source: sourceOf(received),
+    number,
+    sender,
+    highest: top,
+    isFormer: succeededBy !== null,
+  };
 }

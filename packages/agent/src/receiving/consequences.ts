@@ -16,7 +16,7 @@ import type { StoreAges } from '../owed/store-ages.js';
 import type { Introductions } from '../peers/introductions.js';
 import type { Revocations } from '../peers/revocations.js';
 import type { Deliveries } from '../sending/deliveries.js';
-import { lineOf } from './arrivals.js';
+import { sourceOf } from './arrivals.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { Intake } from './intake.js';
 
@@ -65,7 +65,7 @@ export class Consequences {
     }
     if (received.prekeys !== null) publisher.used(received.prekeys);
     intake.follow(received);
-    dispatcher.advance(aid, lineOf(received), received.mark);
+    dispatcher.advance(aid, sourceOf(received), received.mark);
     if (body.kind === 'revocation') this.#revoked(body.revocation, peer);
     if (!dispatcher.isPuttingOff(aid)) owed.after(peer, body.kind);
     // Numbers of a former identity are not said again: it asks for what the present one said.

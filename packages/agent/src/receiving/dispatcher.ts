@@ -129,9 +129,9 @@ export class Dispatcher {
     this.#kick();
   }
 
-  /** Nothing of this line of this sender is missing up to `mark`. */
-  advance(from: Uint8Array, line: string, mark: number): void {
-    this.#waiting.advance(from, line, mark);
+  /** Nothing of this source of this sender is missing up to `mark`. */
+  advance(from: Uint8Array, source: string, mark: number): void {
+    this.#waiting.advance(from, source, mark);
     this.#kick();
   }
 

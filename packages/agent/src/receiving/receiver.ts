@@ -7,7 +7,7 @@ import { CryptoError, toHex } from '@agentmesh/crypto';
 import type { Delivery } from '@agentmesh/protocol';
 import { nameOf } from '../agent-context.js';
 import type { AgentContext } from '../agent-context.js';
-import { HeardPlaces } from '../conversation/heard-positions.js';
+import { HeardPositions } from '../conversation/heard-positions.js';
 import { judge, prekeyNamedIn } from '../conversation/judge.js';
 import type { Incoming, Received } from '../conversation/judge.js';
 import { AgentError } from '../ground/errors.js';
@@ -19,7 +19,7 @@ import type { Introductions } from '../peers/introductions.js';
 import { SkipBudget } from '../peers/skip-budget.js';
 import type { Deliveries } from '../sending/deliveries.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
-import { Arrivals, Batch, inboxRowOf, placeOf } from './arrivals.js';
+import { Arrivals, Batch, inboxRowOf, positionOf } from './arrivals.js';
 import type { Accepted, Arrival } from './arrivals.js';
 import type { Consequences } from './consequences.js';
 import type { Contacts } from './contacts.js';
@@ -45,7 +45,7 @@ interface ReceiverParts {
 export class Receiver {
   readonly #parts: ReceiverParts;
   readonly #prekeys = new KeyedMutex();
-  readonly #places = new HeardPlaces();
+  readonly #positions = new HeardPositions();
   readonly #skips = new SkipBudget();
   readonly #arrivals: Arrivals;
   #stopped = false;
@@ -160,9 +160,9 @@ export class Receiver {
     // It is durable here: how long handlers take is no concern of the hub's.
     connection.giveBack(delivery.envelope.blob.length);
     if (key !== null) {
-      const place = placeOf(received, this.#parts.context.self.meta);
+      const position = positionOf(received, this.#parts.context.self.meta);
       const request = requestIn(received);
-      this.#parts.dispatcher.add({ key, row, place, request, redelivered: false });
+      this.#parts.dispatcher.add({ key, row, position, request, redelivered: false });
     }
     if (held !== null) this.#parts.contacts.heldBack(received, row, held);
     this.#follow(received);
@@ -170,7 +170,7 @@ export class Receiver {
 
   /** It is committed. */
   #follow(received: Received): void {
-    this.#places.add(received.place);
+    this.#positions.add(received.position);
     this.#parts.consequences.of(received);
   }
 
@@ -199,7 +199,7 @@ export class Receiver {
           left: (aid) => this.#skips.left(aid, me.nowMs),
           spend: (aid, steps) => this.#skips.spend(aid, steps, me.nowMs),
         },
-        isTaken: (place) => this.#places.isTaken(place),
+        isTaken: (position) => this.#positions.isTaken(position),
         introduce: (name, aid) => introductions.meetSender(tx, name, aid),
         isAwaited: (aid, epoch, number) => deliveries.isAwaited(aid, epoch, number),
       },

@@ -13,7 +13,7 @@ interface Repeated {
   readonly times: number;
 }
 
-interface Line {
+interface PeerRepeats {
   /** By number. */
   readonly numbers: Map<number, Repeated>;
   sinceMs: number;
@@ -22,13 +22,13 @@ interface Line {
 
 /** The repetitions of one agent, on a clock that only rises. */
 export class Repeats {
-  readonly #lines = new Map<string, Line>();
+  readonly #peers = new Map<string, PeerRepeats>();
 
   /** Whether a content may be sealed again now. */
   may(aid: Uint8Array, number: number, nowMs: number): boolean {
-    const line = this.#lineOf(aid, nowMs);
-    if (line.bytes >= AGENT_LIMITS.retryBytesPerMinute) return false;
-    const repeated = line.numbers.get(number);
+    const peer = this.#of(aid, nowMs);
+    if (peer.bytes >= AGENT_LIMITS.retryBytesPerMinute) return false;
+    const repeated = peer.numbers.get(number);
     if (repeated === undefined) return true;
     const waitMs = AGENT_LIMITS.retryAgainMs * 2 ** (repeated.times - 1);
     return nowMs - repeated.atMs >= Math.min(waitMs, AGENT_LIMITS.retryAgainMaxMs);
@@ -36,26 +36,26 @@ export class Repeats {
 
   /** It was sealed again. */
   add(aid: Uint8Array, number: number, { bytes, nowMs }: { bytes: number; nowMs: number }): void {
-    const line = this.#lineOf(aid, nowMs);
-    const times = (line.numbers.get(number)?.times ?? 0) + 1;
-    line.numbers.set(number, { atMs: nowMs, times });
-    line.bytes += bytes;
+    const peer = this.#of(aid, nowMs);
+    const times = (peer.numbers.get(number)?.times ?? 0) + 1;
+    peer.numbers.set(number, { atMs: nowMs, times });
+    peer.bytes += bytes;
   }
 
   /** Contents below this number are kept no more. */
   forgetBelow(aid: Uint8Array, keptFrom: number): void {
     const key = toHex(aid);
-    const line = this.#lines.get(key);
-    if (line === undefined) return;
-    for (const number of line.numbers.keys()) if (number < keptFrom) line.numbers.delete(number);
-    if (line.numbers.size === 0) this.#lines.delete(key);
+    const peer = this.#peers.get(key);
+    if (peer === undefined) return;
+    for (const number of peer.numbers.keys()) if (number < keptFrom) peer.numbers.delete(number);
+    if (peer.numbers.size === 0) this.#peers.delete(key);
   }
 
-  #lineOf(aid: Uint8Array, nowMs: number): Line {
+  #of(aid: Uint8Array, nowMs: number): PeerRepeats {
     const key = toHex(aid);
-    const line = this.#lines.get(key) ?? { numbers: new Map(), sinceMs: nowMs, bytes: 0 };
-    if (nowMs - line.sinceMs >= MINUTE_MS) Object.assign(line, { sinceMs: nowMs, bytes: 0 });
-    this.#lines.set(key, line);
-    return line;
+    const peer = this.#peers.get(key) ?? { numbers: new Map(), sinceMs: nowMs, bytes: 0 };
+    if (nowMs - peer.sinceMs >= MINUTE_MS) Object.assign(peer, { sinceMs: nowMs, bytes: 0 });
+    this.#peers.set(key, peer);
+    return peer;
   }
 }
