@@ -16,10 +16,14 @@ interface CommandRule {
 
 /** Every command, in the order of `--help`. */
 export const COMMANDS = {
-  'identity show': { takes: '', meaning: 'Name, address and fingerprint of an agent', ids: 'none' },
+  'identity show': {
+    takes: '',
+    meaning: 'Show name, address and fingerprint of an agent',
+    ids: 'none',
+  },
   'identity create': {
     takes: '',
-    meaning: 'Make the keys of a new agent, and print the revocation to put away',
+    meaning: 'Create the keys of a new agent, and print their revocation',
     ids: 'none',
   },
   'identity revocation': {
@@ -29,21 +33,21 @@ export const COMMANDS = {
   },
   'identity revoke': {
     takes: ' REVOCATION --hub HOST:PORT',
-    meaning: 'Show a revocation, a text or its file, by way of the agent with these keys: for ever',
+    meaning: 'Revoke an identity for good: show its revocation (text or file) with these keys',
     ids: 'record',
   },
   'dead-letters list': {
     takes: '',
-    meaning: 'Messages that every attempt of the handlers failed on',
+    meaning: 'List messages that the handlers failed on in every attempt',
     ids: 'none',
   },
-  'dead-letters show': { takes: ' ID', meaning: 'One of them, with its payload', ids: 'one' },
+  'dead-letters show': { takes: ' ID', meaning: 'Show one of them with its payload', ids: 'one' },
   'dead-letters retry': {
     takes: ' ID…',
-    meaning: 'Have the handlers try them again when the agent runs',
+    meaning: 'Handle them again when the agent runs',
     ids: 'some',
   },
-  'dead-letters drop': { takes: ' ID…', meaning: 'Forget them for good', ids: 'some' },
+  'dead-letters drop': { takes: ' ID…', meaning: 'Delete them', ids: 'some' },
 } as const satisfies Readonly<Record<string, CommandRule>>;
 
 /** Name of the variable that may hold the passphrase. */

@@ -5,7 +5,7 @@
 import { OPTIONS, variableOf } from './option-table.js';
 import type { OptionRule } from './option-table.js';
 
-const HEAD = `agentmesh-hub: routes end-to-end encrypted messages between AI agents, and reads none
+const HEAD = `agentmesh-hub: delivers end-to-end encrypted messages between AI agents, and cannot read them
 
 Usage: npx --package @agentmesh/hub-server agentmesh-hub [options]
 
@@ -19,9 +19,9 @@ const TAIL = `
   --version    Print the version
   -h, --help   Print this
 
-Off loopback, new names need a registration token: the hub makes one and logs where it is kept.
---registration open lets anyone who reaches the port register a name.
-The hub logs its public key as "hubKey": give it to agents, so that they talk to no other hub.
+Off loopback, new names need a registration token: the hub creates one and logs its file.
+--registration open lets any agent that reaches the port register a name.
+The hub logs its public key as "hubKey": give it to agents, so that they refuse any other hub.
 `;
 
 /** Everything that `--help` prints. */

@@ -32,7 +32,7 @@ export const OPTIONS = {
   data: {
     value: 'FOLDER',
     fallback: './agentmesh-hub-data',
-    meaning: 'Database, certificate and tokens; made if missing, readable by its owner only',
+    meaning: 'Folder of database, certificate and tokens; created for its owner only',
   },
   store: {
     value: 'STORE',
@@ -42,37 +42,37 @@ export const OPTIONS = {
   'hub-key-file': {
     value: 'FILE',
     fallback: 'hub.key in the data folder',
-    meaning: 'Key of the hubs that share a store in NATS: the same file for all of them',
+    meaning: 'Hub key for hubs that share a store in NATS; every hub needs the same file',
   },
   'nats-creds': { value: 'FILE', fallback: 'none', meaning: 'Credentials file of NATS' },
   'nats-nkey': { value: 'FILE', fallback: 'none', meaning: 'Seed of a user key of NATS' },
   'nats-ca': {
     value: 'FILE',
     fallback: 'those of the system',
-    meaning: 'Certificates that NATS is checked with, PEM',
+    meaning: 'Certificates to check NATS with, PEM',
   },
   'nats-cert': {
     value: 'FILE',
     fallback: 'none',
-    meaning: 'Certificate that the hub shows NATS, PEM',
+    meaning: 'Certificate that the hub presents to NATS, PEM',
   },
   'nats-key': { value: 'FILE', fallback: 'none', meaning: 'Private key of that certificate' },
   'nats-prefix': {
     value: 'NAME',
     fallback: 'agentmesh',
-    meaning: 'Begins the names of streams and subjects: one for each store',
+    meaning: 'Prefix of all streams and subjects; each store needs its own',
     expected: '1 to 32 letters and digits',
   },
   'nats-replicas': {
     value: 'NUMBER',
     fallback: '3 where NATS is a cluster, else 1',
-    meaning: 'Copies of each stream, 1 to 5; counts for the hub that makes the store',
+    meaning: 'Copies of each stream, 1 to 5; used by the hub that creates the store',
     expected: 'a whole number from 1 to 5',
   },
   'nats-shards': {
     value: 'NUMBER',
     fallback: '4',
-    meaning: 'Streams for queues, 1 to 64; counts for the hub that makes the store',
+    meaning: 'Streams for queues, 1 to 64; used by the hub that creates the store',
     expected: 'a whole number from 1 to 64',
   },
   registration: {
@@ -83,7 +83,7 @@ export const OPTIONS = {
   },
   'token-file': {
     value: 'FILE',
-    fallback: 'tokens in the data folder, made if missing',
+    fallback: 'tokens in the data folder, created if missing',
     meaning: 'Registration tokens, one per line',
   },
   'allowlist-file': {
@@ -100,31 +100,31 @@ export const OPTIONS = {
   'behind-proxy': {
     value: null,
     fallback: 'off',
-    meaning: 'TLS ends in a proxy before this hub; clients must be told too',
+    meaning: 'TLS ends in a proxy before this hub; clients must set behindProxy too',
   },
   'allow-origin': {
     value: 'ORIGIN',
     fallback: 'none',
-    meaning: "Web pages that may connect, such as https://app.example, beside the hub's own",
+    meaning: 'Origin of web pages that may connect, such as https://app.example',
     expected: 'http:// or https://, a host and perhaps a port, nothing after it',
     isList: true,
   },
   'allow-host': {
     value: 'NAME',
     fallback: '--host, localhost and IP addresses',
-    meaning: 'Further host names that web pages may reach this hub by',
+    meaning: 'Additional host name under which web pages may reach this hub',
     expected: 'a host name without a port',
     isList: true,
   },
   'require-tls': {
     value: null,
     fallback: 'off',
-    meaning: 'Take no frames without TLS, from this machine neither: behind a local forwarder',
+    meaning: 'Refuse connections without TLS, even from this machine (behind a local forwarder)',
   },
   'allow-plaintext': {
     value: null,
     fallback: 'off',
-    meaning: 'Take unencrypted connections from other machines; clients must be told too',
+    meaning: 'Accept connections without TLS from other machines; clients must allow it too',
   },
   metrics: {
     value: 'WHO',
@@ -141,7 +141,7 @@ export const OPTIONS = {
   'accept-lost-log': {
     value: null,
     fallback: 'off',
-    meaning: 'Start with a database that was copied without hub.db-wal, without what was in it',
+    meaning: 'Start with a hub.db that was copied without hub.db-wal; what was in it is lost',
   },
   limit: {
     value: 'NAME=NUMBER',
