@@ -1,14 +1,13 @@
-import { HubKeyPair, ready, systemRandom } from '@agentmesh/crypto';
-import { beforeAll, describe, expect, test } from '@jest/globals';
+import { systemRandom } from '@agentmesh/crypto';
+import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { decodeInvite, encodeInvite } from './invite.js';
 import type { Invite } from './invite.js';
 
-beforeAll(ready);
-
+// No `ready()` here: a line is read before anything is loaded.
 const sample = (): Invite => ({
   hubs: ['tcps://hub.example:7700'],
-  hubKey: HubKeyPair.generate().publicKey,
+  hubKey: systemRandom(32),
   aid: systemRandom(32),
   name: 'bob',
   expiresMs: 1_800_000_000_000,
@@ -42,7 +41,6 @@ describe('an invite', () => {
       { hubs: Array.from({ length: 9 }, () => 'tcps://h:1') },
       { hubs: ['tcps://\u202eh:1'] },
       { name: 'Bob' },
-      { hubKey: new Uint8Array(32) },
       { token: 'with space' },
       { expiresMs: 2 ** 60 },
     ];
