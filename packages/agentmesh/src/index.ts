@@ -39,6 +39,7 @@ export type { HubTraffic, LocalHubOptions } from '@agentmesh/hub-local';
 export { NetworkHub } from '@agentmesh/hub-client';
 export type { NetworkHubOptions } from '@agentmesh/hub-client';
 export { decodeInvite } from '@agentmesh/protocol';
+export { inviteQr } from './invite-qr.js';
 export type { Hub, Invite } from '@agentmesh/protocol';
 
 // Keys and state that an application brings itself.
