@@ -12,10 +12,16 @@ export type {
   AgentEvents,
   AgentOptions,
   AgentStatus,
+  AgentStream,
+  Call,
+  CallOptions,
   Contact,
   ContactBook,
   ContactRequest,
+  Duration,
+  EventSent,
   Handler,
+  HandlerOptions,
   InviteInfo,
   InviteOptions,
   Joined,
@@ -24,10 +30,16 @@ export type {
   PeerInfo,
   PromptOptions,
   Provenance,
+  RequestContext,
+  RequestHandler,
+  Requester,
   RotationOptions,
   SealedEnvelope,
   SendOptions,
   SendResult,
+  ServeOptions,
+  StreamHandler,
+  StreamItem,
   Trust,
   VerifiedBy,
 } from '@agentmesh/agent';
@@ -42,6 +54,17 @@ export { decodeInvite } from '@agentmesh/protocol';
 export { inviteQr } from './invite-qr.js';
 export type { Hub, Invite } from '@agentmesh/protocol';
 
+// Contracts: what agents offer each other. The rest of that package is for libraries.
+export {
+  ContractError,
+  defineContract,
+  describe,
+  event,
+  request,
+  stream,
+} from '@agentmesh/contract';
+export type { Contract, ContractErrorCode, Handlers } from '@agentmesh/contract';
+
 // Keys and state that an application brings itself.
 export { AgentKeyPair } from '@agentmesh/crypto';
 export { MemoryStore } from '@agentmesh/agent';
@@ -52,7 +75,13 @@ export { AgentMeshError, CryptoError } from '@agentmesh/crypto';
 export type { CryptoErrorCode } from '@agentmesh/crypto';
 export { ProtocolError } from '@agentmesh/protocol';
 export type { ErrorCode } from '@agentmesh/protocol';
-export { AgentError, IdentityChangedError, StorageError, UnconfirmedError } from '@agentmesh/agent';
+export {
+  AgentError,
+  IdentityChangedError,
+  RemoteError,
+  StorageError,
+  UnconfirmedError,
+} from '@agentmesh/agent';
 export type { AgentErrorCode, StorageErrorCode } from '@agentmesh/agent';
 export { NetworkHubError } from '@agentmesh/hub-client';
 export type { NetworkHubErrorCode } from '@agentmesh/hub-client';
