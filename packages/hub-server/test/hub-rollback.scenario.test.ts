@@ -1,12 +1,12 @@
 import { afterEach, expect, test } from '@jest/globals';
-import { cp, mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Agent, MemoryStore } from '@agentmesh/agent';
 import type { AgentOptions } from '@agentmesh/agent';
 import { NetworkHub } from '@agentmesh/hub-client';
 import { AgentKeyPair, ready } from '@agentmesh/crypto';
-import { NetworkHubServer, SqliteHubStore } from '../src/index.js';
+import { SetBackHub } from './set-back-hub.js';
 
 const endings: (() => Promise<unknown>)[] = [];
 afterEach(async () => {
@@ -18,45 +18,6 @@ async function until(condition: () => boolean): Promise<void> {
     await new Promise((resolve) => {
       setTimeout(resolve, 20);
     });
-  }
-}
-
-/**
- * A hub that can be stopped, set back to an old copy of its files, and started at its port again.
- */
-class SetBackHub {
-  port = 0;
-  readonly #folder: string;
-  #server: NetworkHubServer | null = null;
-  #store: SqliteHubStore | null = null;
-
-  constructor(folder: string) {
-    this.#folder = folder;
-  }
-
-  async start(): Promise<void> {
-    this.#store = await SqliteHubStore.open({ folder: join(this.#folder, 'now') });
-    this.#server = new NetworkHubServer({ store: this.#store, port: this.port });
-    await this.#server.start();
-    this.port = this.#server.port;
-  }
-
-  async stop(): Promise<void> {
-    await this.#server?.stop();
-    await this.#store?.close();
-  }
-
-  async keepCopy(): Promise<void> {
-    await this.stop();
-    await cp(join(this.#folder, 'now'), join(this.#folder, 'copy'), { recursive: true });
-    await this.start();
-  }
-
-  async setBack(): Promise<void> {
-    await this.stop();
-    await rm(join(this.#folder, 'now'), { recursive: true });
-    await cp(join(this.#folder, 'copy'), join(this.#folder, 'now'), { recursive: true });
-    await this.start();
   }
 }
 

@@ -67,10 +67,11 @@ export async function startServedHub(kind: TransportKind, setup: HubSetup): Prom
     hub,
     clock: host.clock,
     open: async (client) => {
-      const socket = await openSocket(kind === 'websocket' ? kind : 'tcp', server.port, client);
-      // The hub has met it before the clock moves on.
+      const opened = await openSocket(kind === 'websocket' ? kind : 'tcp', server.port, client);
+      // Until its first byte a connection is nobody's, and has no time limit on this clock.
+      opened.socket?.write('\n');
       await host.rest();
-      return socket;
+      return opened;
     },
     rest: () => host.rest(),
     advance: (ms) => host.advance(ms),

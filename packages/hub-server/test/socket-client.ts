@@ -63,8 +63,6 @@ async function openLines(kind: 'tcp' | 'tls', port: number, reader: Reader): Pro
   });
   socket.on('error', () => socket.destroy());
   socket.once('close', () => reader.lost());
-  // Until its first byte a connection is nobody's: this one speaks lines, whatever it says.
-  socket.write('\n');
   return {
     socket,
     channelBinding: bindingOf(socket),
