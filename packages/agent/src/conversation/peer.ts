@@ -7,7 +7,14 @@ import { aidOf, equalBytes, fingerprintOf, LIMITS } from '@agentmesh/crypto';
 import type { IdentityRecord, PublicIdentity, SequenceRange } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { RowReader, RowWriter } from '../store/row-codec.js';
-import { emptyWindow, missing, readWindow, writeWindow } from './sequence-window.js';
+import {
+  emptyWindow,
+  missing,
+  readWindow,
+  sparseOf,
+  withSparse,
+  writeWindow,
+} from './sequence-window.js';
 import type { SequenceWindow, WindowKey } from './sequence-window.js';
 import { activeSession, readEntry, withSession, writeEntry } from './sessions.js';
 import type { SessionEntry } from './sessions.js';
@@ -188,10 +195,20 @@ function isAt(window: SequenceWindow, { since, instance }: WindowKey): boolean {
   return window.since === since && equalBytes(window.instance, instance);
 }
 
-/** The peer with a window changed; the most recently changed ones are kept. */
+/**
+ * The peer with a window changed; the most recently changed ones are kept, with one bound on the
+ * numbers above their marks: each message writes all of them again.
+ */
 export function replaceWindow(peer: Peer, window: SequenceWindow): Peer {
   const others = peer.windows.filter((other) => !isAt(other, window));
-  return { ...peer, windows: [...others, window].slice(-AGENT_LIMITS.instances) };
+  const kept = others.slice(1 - AGENT_LIMITS.instances);
+  let room = AGENT_LIMITS.sequenceSparse - sparseOf(window);
+  const bounded = kept.toReversed().map((other) => {
+    const next = withSparse(other, room);
+    room -= sparseOf(next);
+    return next;
+  });
+  return { ...peer, windows: [...bounded.reverse(), window] };
 }
 
 /** The window of the peer's current instance; null until it was heard. */
@@ -213,9 +230,9 @@ export function holesOf(peer: Peer, since: number): SequenceRange[] {
 /**
  * Version 1 knew of no successions and revocations, version 2 of no numbers given up, version 3 of
  * none that want an acknowledgement, version 4 of no runs, version 5 of no
- * date of the pin.
+ * date of the pin, version 6 wrote numbers in more bytes.
  */
-const VERSION = 6;
+const VERSION = 7;
 
 /** Storage form of a peer. */
 export function encodePeer(peer: Peer): Uint8Array {

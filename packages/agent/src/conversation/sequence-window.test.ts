@@ -150,9 +150,31 @@ describe('the window of received numbers', () => {
     const { window } = giveUp(after([1, 2, 3, 9, 8]), 6);
     const row = new RowWriter();
     writeWindow(row, window);
-    const bytes = row.finish();
-    expect(readWindow(new RowReader(bytes, 'window'), 3)).toEqual(window);
-    const without = bytes.subarray(0, bytes.length - 4 - 16);
+    const reader = new RowReader(row.finish(), 'window');
+    expect(readWindow(reader, 7)).toEqual(window);
+    reader.end();
+    // Numbers and tags had eight bytes each, and nothing was said of runs.
+    const former = new RowWriter().u32(window.since).fixed(window.instance).u32(window.boot);
+    former.u64(window.low);
+    former.list(window.seen, ({ number, tag }) =>
+      former
+        .u64(number)
+        .fixed(tag)
+        .fixed(Uint8Array.of(9, 9, 9)),
+    );
+    const without = former.finish();
     expect(readWindow(new RowReader(without, 'window'), 2)).toEqual({ ...window, givenUp: [] });
+    former.list(window.givenUp, ({ from, to }) => former.u64(from).u64(to));
+    expect(readWindow(new RowReader(former.finish(), 'window'), 3)).toEqual(window);
+  });
+
+  test('takes few bytes: one for a number and five for its message', () => {
+    const size = (numbers: readonly number[]): number => {
+      const row = new RowWriter();
+      writeWindow(row, after(numbers));
+      return row.finish().length;
+    };
+    const every = Array.from({ length: 2_000 }, (_, n) => 2 * n + 2);
+    expect(size(every) - size([])).toBe(2_000 * 6);
   });
 });

@@ -8,7 +8,9 @@ import type { SequenceRange } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import type { RowReader, RowWriter } from '../store/row-codec.js';
 
-const TAG_BYTES = 8;
+const TAG_BYTES = 5;
+/** Until version 6 of the peer's row. */
+const FORMER_TAG_BYTES = 8;
 
 /**
  * A number that was received, and the beginning of its msgId: enough to tell two messages apart.
@@ -171,14 +173,50 @@ export function highest(window: SequenceWindow): number {
 
 export function writeWindow(row: RowWriter, window: SequenceWindow): void {
   row.u32(window.since).fixed(window.instance).u32(window.boot).u64(window.low);
-  row.list(window.seen, ({ number, tag }) => row.u64(number).fixed(tag));
+  writeSeen(row, window.seen);
   row.list(window.givenUp, ({ from, to }) => row.u64(from).u64(to));
   row.optional(window.parent?.instance ?? null).u64(window.parent?.from ?? 0);
 }
 
+/** Each number as what it is above the one before: mostly one byte. */
+function writeSeen(row: RowWriter, seen: readonly SeenNumber[]): void {
+  let before = 0;
+  row.list(seen, ({ number, tag }) => {
+    row.varint(number - before).fixed(tag);
+    before = number;
+  });
+}
+
+function readSeen(row: RowReader): readonly SeenNumber[] {
+  let before = 0;
+  return row.list(() => {
+    before += row.varint();
+    return { number: before, tag: row.fixed(TAG_BYTES) };
+  });
+}
+
+function readFormerSeen(row: RowReader): readonly SeenNumber[] {
+  return row.list(() => {
+    const number = row.u64();
+    return { number, tag: row.fixed(FORMER_TAG_BYTES).slice(0, TAG_BYTES) };
+  });
+}
+
+/** The window with at most so many numbers above its mark; the lowest go. */
+export function withSparse(window: SequenceWindow, most: number): SequenceWindow {
+  const above = window.seen.filter(({ number }) => number > window.low);
+  const excess = above[above.length - Math.max(0, most) - 1];
+  return excess === undefined ? window : giveUp(window, excess.number).window;
+}
+
+/** Numbers above the mark. */
+export function sparseOf({ seen, low }: SequenceWindow): number {
+  return seen.filter(({ number }) => number > low).length;
+}
+
 /**
  * `version`: of the peer's row; in the first one there was one identity only, until the third one
- * nothing was remembered of what was given up, until the fifth one nothing was known of runs.
+ * nothing was remembered of what was given up, until the fifth one nothing was known of runs, until the seventh one numbers took more bytes.
  */
 export function readWindow(row: RowReader, version: number): SequenceWindow {
   const window = {
@@ -186,7 +224,7 @@ export function readWindow(row: RowReader, version: number): SequenceWindow {
     instance: row.fixed(16),
     boot: row.u32(),
     low: row.u64(),
-    seen: row.list(() => ({ number: row.u64(), tag: row.fixed(TAG_BYTES) })),
+    seen: version < 7 ? readFormerSeen(row) : readSeen(row),
     givenUp: version < 3 ? [] : row.list(() => ({ from: row.u64(), to: row.u64() })),
   };
   const instance = version < 5 ? null : row.optional(16);

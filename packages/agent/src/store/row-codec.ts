@@ -40,6 +40,13 @@ export class RowWriter {
     return this.u32(Math.floor(value / 0x1_0000_0000)).u32(value >>> 0);
   }
 
+  /** A safe integer from 0 on, seven bits a byte: for what is small nearly always. */
+  varint(value: number): this {
+    let left = value;
+    for (; left >= 0x80; left = Math.floor(left / 0x80)) this.u8(0x80 | (left % 0x80));
+    return this.u8(left);
+  }
+
   /** Bytes whose length the layout fixes. */
   fixed(bytes: Uint8Array): this {
     const at = this.#grow(bytes.length);
@@ -133,6 +140,16 @@ export class RowReader {
     const value = this.u32() * 0x1_0000_0000 + this.u32();
     if (!Number.isSafeInteger(value)) this.fail();
     return value;
+  }
+
+  varint(): number {
+    let value = 0;
+    for (let scale = 1; ; scale *= 0x80) {
+      const byte = this.u8();
+      value += (byte % 0x80) * scale;
+      if (!Number.isSafeInteger(value)) this.fail();
+      if (byte < 0x80) return value;
+    }
   }
 
   bytes(): Uint8Array {
