@@ -8,6 +8,7 @@ import { existsSync } from 'node:fs';
 import { deadLettersIn, drop, revive } from './receiving/dead-letters.js';
 import type { DeadLetter } from './receiving/dead-letters.js';
 import { StorageError } from './ground/errors.js';
+import { fromHome } from './keys/home-path.js';
 import { decodeMeta } from './self/meta.js';
 import { inboxOrderOf, orderOf, ROW, under } from './store/row-keys.js';
 import { rowsUnder } from './store/row-pages.js';
@@ -33,8 +34,9 @@ export class StoppedAgent {
     keypairPath: string,
     options: { readonly passphrase?: string | undefined } = {},
   ): Promise<StoppedAgent> {
-    const { keyPair, storeKey } = await loadKeyFile(keypairPath, options);
-    const store = SqliteAgentStore.beside(keypairPath, { storeKey });
+    const path = fromHome(keypairPath);
+    const { keyPair, storeKey } = await loadKeyFile(path, options);
+    const store = SqliteAgentStore.beside(path, { storeKey });
     if (!existsSync(store.path)) {
       throw new StorageError('STORE_FAILED', `${store.path}: there is no store yet`);
     }

@@ -94,6 +94,9 @@ const MESSAGES = {
   KEY_FILE_IO: 'Key file could not be read or written',
 } as const;
 
+/** Unless a cause says that no retry can help. */
+const RETRYABLE: ReadonlySet<string> = new Set(['NOT_READY', 'KEY_FILE_IO', 'SKIP_BUDGET']);
+
 /** Stable codes of {@link CryptoError}. */
 export type CryptoErrorCode = keyof typeof MESSAGES;
 
@@ -101,9 +104,9 @@ export type CryptoErrorCode = keyof typeof MESSAGES;
 export class CryptoError extends AgentMeshError {
   readonly code: CryptoErrorCode;
 
-  constructor(code: CryptoErrorCode, detail?: string, cause?: unknown) {
+  constructor(code: CryptoErrorCode, detail?: string, cause?: unknown, isFinal = false) {
     super(detail === undefined ? MESSAGES[code] : `${MESSAGES[code]}: ${detail}`, {
-      retryable: code === 'NOT_READY' || code === 'KEY_FILE_IO' || code === 'SKIP_BUDGET',
+      retryable: !isFinal && RETRYABLE.has(code),
       cause,
     });
     this.code = code;

@@ -16,12 +16,23 @@ import type { RandomSource } from './random.js';
 /** A key file has about 700 bytes; the Python package's a few hundred. */
 const MAX_BYTES = 16_384;
 const OTHERS = 0o077;
+const GROUP_READS = 0o040;
+/** What only somebody who changes path, owner, mode or mount can mend. */
+const FINAL: ReadonlySet<string> = new Set([
+  'EACCES',
+  'EISDIR',
+  'ELOOP',
+  'ENAMETOOLONG',
+  'ENOTDIR',
+  'EPERM',
+  'EROFS',
+]);
 const onWindows = process.platform === 'win32';
 /** Without it, opening a named pipe waits for a writer. Windows has neither. */
 const READ = onWindows ? constants.O_RDONLY : constants.O_RDONLY | constants.O_NONBLOCK;
 
-/** The bytes of a private file, or null when there is none. */
-export async function readPrivateFile(path: string): Promise<Uint8Array | null> {
+/** The bytes of a private file, or null when there is none. `byGroup`: see {@link checkPrivate}. */
+export async function readPrivateFile(path: string, byGroup = false): Promise<Uint8Array | null> {
   let file: FileHandle;
   try {
     file = await open(path, READ);
@@ -30,7 +41,7 @@ export async function readPrivateFile(path: string): Promise<Uint8Array | null> 
     throw failure(error, path);
   }
   try {
-    await checkPrivate(file, path);
+    await checkPrivate(file, path, byGroup);
     return await readBounded(file, path);
   } catch (error) {
     throw failure(error, path);
@@ -99,12 +110,21 @@ export async function realPath(path: string): Promise<string> {
   }
 }
 
-async function checkPrivate(file: FileHandle, path: string): Promise<void> {
+/** `byGroup`: a group of this process may read it too, as secrets are mounted for containers. */
+async function checkPrivate(file: FileHandle, path: string, byGroup: boolean): Promise<void> {
   const stat = await file.stat();
+  const { mode, gid } = stat;
   if (!stat.isFile()) throw new CryptoError('KEY_FILE_MALFORMED', `${path} is not a file`);
-  if (!onWindows && (stat.mode & OTHERS) !== 0) {
-    throw new CryptoError('KEY_FILE_PERMISSIONS', `run chmod 600 ${shellWord(path)}`);
-  }
+  if (onWindows || (mode & OTHERS) === 0) return;
+  const isOfGroup = (mode & OTHERS) === GROUP_READS && isOwnGroup(gid);
+  if (isOfGroup && byGroup) return;
+  const advice = `run chmod 600 ${shellWord(path)}`;
+  const mounted = isOfGroup ? `, or set groupReadable if it is a mounted secret of this group` : '';
+  throw new CryptoError('KEY_FILE_PERMISSIONS', `${advice}${mounted}`);
+}
+
+function isOwnGroup(gid: number): boolean {
+  return process.getegid?.() === gid || process.getgroups?.().includes(gid) === true;
 }
 
 async function readBounded(file: FileHandle, path: string): Promise<Uint8Array> {
@@ -163,7 +183,8 @@ async function syncFolder(folder: string): Promise<void> {
 /** Turns the system's error into ours; it names path and call, never contents. */
 function failure(error: unknown, path: string): CryptoError {
   if (error instanceof CryptoError) return error;
-  return new CryptoError('KEY_FILE_IO', `${codeOf(error)} at ${path}`, error);
+  const code = codeOf(error);
+  return new CryptoError('KEY_FILE_IO', `${code} at ${path}`, error, FINAL.has(code));
 }
 
 function codeOf(error: unknown): string {

@@ -31,6 +31,11 @@ import { ready } from './sodium.js';
 export interface LoadKeyFileOptions {
   /** Required for a protected file, and then only a protected file is accepted. */
   readonly passphrase?: string | undefined;
+  /**
+   * Accepts a file that its group may read (mode 0640), if that is a group of this process: secrets
+   * that are mounted read-only into a container look like this. Default: false.
+   */
+  readonly groupReadable?: boolean | undefined;
 }
 
 /** Options of {@link createKeyFile} and {@link loadOrCreateKeyFile}. */
@@ -60,7 +65,7 @@ export async function loadKeyFile(
 ): Promise<LoadedKeys> {
   checkOptions(path, options);
   await ready();
-  const loaded = await loadIfPresent(path, options.passphrase);
+  const loaded = await loadIfPresent(path, options);
   if (loaded === null) throw new CryptoError('KEY_FILE_NOT_FOUND', path);
   return loaded;
 }
@@ -91,9 +96,9 @@ export async function loadOrCreateKeyFile(
   checkOptions(path, options);
   await ready();
   const loaded =
-    (await loadIfPresent(path, options.passphrase)) ??
+    (await loadIfPresent(path, options)) ??
     (await createUnlessPresent(path, options)) ??
-    (await loadIfPresent(path, options.passphrase));
+    (await loadIfPresent(path, options));
   // Neither there nor free: a link to nothing, or a file that somebody else is removing.
   if (loaded === null) throw new CryptoError('KEY_FILE_IO', `${path} points nowhere`);
   return loaded;
@@ -110,8 +115,11 @@ function checkOptions(path: string, options: CreateKeyFileOptions): void {
   }
 }
 
-async function loadIfPresent(path: string, passphrase?: string): Promise<LoadedKeys | null> {
-  const bytes = await readPrivateFile(path);
+async function loadIfPresent(
+  path: string,
+  { passphrase, groupReadable }: LoadKeyFileOptions,
+): Promise<LoadedKeys | null> {
+  const bytes = await readPrivateFile(path, groupReadable);
   if (bytes === null) return null;
   const text = decodeText(bytes);
   const legacy = !isKeyFile(parseObject(text));

@@ -88,7 +88,8 @@ const TABLE = {
   },
   BAD_PAYLOAD: {
     retryable: false,
-    message: 'Payload is not plain JSON: send objects, arrays, texts, numbers, booleans or null',
+    message:
+      'Payload is not plain JSON: send a text or an object, with arrays, objects, texts, numbers, booleans or null in it',
   },
   NOT_OWNER: {
     retryable: false,

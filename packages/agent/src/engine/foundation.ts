@@ -19,13 +19,20 @@ export async function policyOf({ policy, allowListPath }: CheckedOptions): Promi
 
 /** Keys and store: those that were given, those on the disk, or new ones in memory. */
 export async function keptOf(options: CheckedOptions): Promise<KeptIdentity> {
-  const { keyPair, keypairPath, passphrase, runtime, log } = options;
+  const { keyPair, keypairPath, passphrase, groupReadable, storePath, runtime, log } = options;
   if (keypairPath === null) {
     if (keyPair !== null) return keptByCaller(keyPair, options.store);
     return keptInMemory(options.store ?? new MemoryStore(), runtime.random);
   }
   // Only here, so that no other use of this package ever meets a file system.
   const { loadKeyFile } = await import('#key-file');
-  const kept = await loadKeyFile({ keypairPath, passphrase, runtime, log });
+  const kept = await loadKeyFile({
+    keypairPath,
+    passphrase,
+    groupReadable,
+    storePath,
+    runtime,
+    log,
+  });
   return { ...kept, store: options.store ?? kept.store };
 }

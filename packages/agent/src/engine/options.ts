@@ -25,6 +25,13 @@ export interface AgentOptions {
   readonly token?: string | undefined;
   /** File of the identity: created on the first run, loaded later. Needs Node. */
   readonly keypairPath?: string | undefined;
+  /**
+   * Accepts a key file that its group may read (mode 0640), if that is a group of this process, as
+   * secrets are mounted into containers. Default: false.
+   */
+  readonly groupReadable?: boolean | undefined;
+  /** File of the store, where the folder of `keypairPath` is not to be written. Needs Node. */
+  readonly storePath?: string | undefined;
   /** Encrypts that file. Without one it is stored in plain form, readable by its owner only. */
   readonly passphrase?: string | undefined;
   /** Identity in memory instead of a file. Default: a new identity. */
@@ -66,6 +73,8 @@ export interface CheckedOptions {
   readonly hub: Hub | null;
   readonly token: string | undefined;
   readonly keypairPath: string | null;
+  readonly groupReadable: boolean;
+  readonly storePath: string | null;
   readonly passphrase: string | undefined;
   readonly keyPair: AgentKeyPair | null;
   readonly store: AgentStore | null;
@@ -85,6 +94,8 @@ const CHECKS: {
   hub: [hasMethods('connect'), 'a hub, such as new LocalHub()'],
   token: [isToken, '1 to 512 visible ASCII characters without spaces, as the hub has it'],
   keypairPath: [isText, 'a path'],
+  groupReadable: [(value) => typeof value === 'boolean', 'true or false'],
+  storePath: [isText, 'a path'],
   passphrase: [isText, 'a text that is not empty'],
   keyPair: [(value) => value instanceof AgentKeyPair, 'an AgentKeyPair'],
   store: [hasMethods('open', 'get', 'range', 'commit', 'close'), 'an AgentStore'],
@@ -112,12 +123,15 @@ export function checkName(name: unknown): string {
 export function checkOptions(options: AgentOptions): CheckedOptions {
   assertShape(options);
   const { trust = 'tofu', allowList = [], acceptFrom = 'anyone', logLevel = 'warn' } = options;
-  const { keypairPath, keyPair, passphrase } = options;
+  const { keypairPath, keyPair, passphrase, storePath } = options;
   if (keypairPath !== undefined && keyPair !== undefined) {
     throw new AgentError('BAD_OPTION', 'keypairPath and keyPair: give one of them');
   }
   if (passphrase !== undefined && keypairPath === undefined) {
     throw new AgentError('BAD_OPTION', 'passphrase protects a key file: give keypairPath too');
+  }
+  if (storePath !== undefined && (keypairPath === undefined || options.store !== undefined)) {
+    throw new AgentError('BAD_OPTION', 'storePath: give it with keypairPath and without store');
   }
   const allowed = allowList.map(parseAllowed);
   const policy = { mode: trust, allowed, acceptFrom: checkAcceptFrom(acceptFrom) };
@@ -125,6 +139,8 @@ export function checkOptions(options: AgentOptions): CheckedOptions {
     hub: options.hub ?? null,
     token: options.token,
     keypairPath: keypairPath ?? null,
+    groupReadable: options.groupReadable ?? false,
+    storePath: storePath ?? null,
     passphrase,
     keyPair: keyPair ?? null,
     store: options.store ?? null,

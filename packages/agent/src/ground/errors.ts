@@ -326,8 +326,11 @@ export type StorageErrorCode = keyof typeof STORAGE_ERRORS;
 export class StorageError extends AgentMeshError {
   readonly code: StorageErrorCode;
 
-  constructor(code: StorageErrorCode, detail?: string, cause?: unknown) {
-    const { message, retryable } = STORAGE_ERRORS[code];
+  /** `isFinal`: no retry can help, whatever the code says otherwise. */
+  constructor(code: StorageErrorCode, detail?: string, cause?: unknown, isFinal = false) {
+    const rule = STORAGE_ERRORS[code];
+    const { message } = rule;
+    const retryable = rule.retryable && !isFinal;
     super(detail === undefined ? message : `${message} (${detail})`, { retryable, cause });
     this.code = code;
   }

@@ -4,6 +4,7 @@
  */
 import { open } from 'node:fs/promises';
 import { AgentError } from '../ground/errors.js';
+import { fromHome } from './home-path.js';
 
 /** Far above any list that people keep. */
 const MAX_BYTES = 16 * 1024 * 1024;
@@ -12,7 +13,7 @@ const WRITABLE_BY_OTHERS = 0o022;
 /** The text of the file; throws BAD_OPTION. */
 export async function readAllowList(path: string): Promise<string> {
   try {
-    await using file = await open(path, 'r');
+    await using file = await open(fromHome(path), 'r');
     const { mode, size } = await file.stat();
     if (process.platform !== 'win32' && (mode & WRITABLE_BY_OTHERS) !== 0) {
       throw refusal(path, 'others can write it: run chmod go-w');

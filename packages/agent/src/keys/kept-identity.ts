@@ -27,6 +27,9 @@ export interface KeptIdentity {
 export interface KeyFileOptions {
   readonly keypairPath: string;
   readonly passphrase: string | undefined;
+  readonly groupReadable: boolean;
+  /** Where the store is; null for beside the key file. */
+  readonly storePath: string | null;
   readonly runtime: Runtime;
   readonly log: Logger;
 }

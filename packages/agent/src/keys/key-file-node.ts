@@ -13,6 +13,7 @@ import {
   promoteNextKeys,
 } from '@agentmesh/crypto/node';
 import type { KeptIdentity, KeyFileOptions } from './kept-identity.js';
+import { fromHome } from './home-path.js';
 import { SqliteAgentStore } from '../store/sqlite/sqlite-agent-store.js';
 
 /**
@@ -20,13 +21,19 @@ import { SqliteAgentStore } from '../store/sqlite/sqlite-agent-store.js';
  * Throws the `KEY_FILE_…` codes of `CryptoError`.
  */
 export async function loadKeyFile({
-  keypairPath: path,
+  keypairPath,
   passphrase,
+  groupReadable,
+  storePath,
   runtime,
   log,
 }: KeyFileOptions): Promise<KeptIdentity> {
+  const path = fromHome(keypairPath);
   const protection = passphrase === undefined ? { unprotected: true } : { passphrase };
-  const { keyPair, storeKey, created } = await loadOrCreateKeyFile(path, protection);
+  const { keyPair, storeKey, created } = await loadOrCreateKeyFile(path, {
+    ...protection,
+    groupReadable,
+  });
   const writeDown = async (keys: AgentKeyPair): Promise<void> => {
     const file = await keepRevocation(path, { keyPair: keys, timeMs: runtime.now() });
     log.info('new identity: keep its revocation where its keys are not', { file });
@@ -42,7 +49,10 @@ export async function loadKeyFile({
     discard: () => discardNextKeys(path),
   };
   const prepared = await loadNextKeys(path, protection);
-  const store = SqliteAgentStore.beside(path, { storeKey });
+  const store =
+    storePath === null
+      ? SqliteAgentStore.beside(path, { storeKey })
+      : new SqliteAgentStore(fromHome(storePath), { storeKey });
   return { keyPair, prepared, keeper, store, keepsKeys: true, keepsStore: true };
 }
 

@@ -63,8 +63,7 @@ export class GuardedStore implements AgentStore {
   /** Stops all use: the store failed, or a row of it cannot be read. */
   fail(cause: unknown): AgentMeshError {
     if (this.#failure !== null) return this.#failure;
-    const failure =
-      cause instanceof AgentMeshError ? cause : new StorageError('STORE_FAILED', undefined, cause);
+    const failure = finalOf(cause);
     this.#failure = failure;
     this.#onFailure(failure);
     return failure;
@@ -78,4 +77,11 @@ export class GuardedStore implements AgentStore {
       throw this.fail(error);
     }
   }
+}
+
+/** The agent stops with it: what a retry would cure in a store that goes on, it cures here no more. */
+function finalOf(cause: unknown): AgentMeshError {
+  if (!(cause instanceof AgentMeshError)) return new StorageError('STORE_FAILED', undefined, cause);
+  if (!(cause instanceof StorageError) || !cause.retryable) return cause;
+  return new StorageError(cause.code, 'the agent has stopped: start it again', cause, true);
 }
