@@ -208,7 +208,7 @@ export function replaceWindow(peer: Peer, window: SequenceWindow): Peer {
     room -= sparseOf(next);
     return next;
   });
-  return { ...peer, windows: [...bounded.reverse(), window] };
+  return { ...peer, windows: [...bounded.toReversed(), window] };
 }
 
 /** The window of the peer's current instance; null until it was heard. */
