@@ -3,7 +3,7 @@
  * each path in backticks that begins with a folder of this repository names a file or a folder.
  * READMEs of packages are also read on package pages, so their links are absolute.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
 import { describe, expect, test } from '@jest/globals';
@@ -96,6 +96,14 @@ describe('documents', () => {
       expect(missing).toEqual([]);
     },
   );
+
+  test('docs/README.md lists every page of docs', () => {
+    const index = join(root, 'docs', 'README.md');
+    const listed = new Set(linksOf(readFileSync(index, 'utf8')));
+    const pages = readdirSync(dirname(index)).filter((name) => name.endsWith('.md'));
+    expect(pages.filter((name) => name !== 'README.md' && !listed.has(name))).toEqual([]);
+    expect(pages.length).toBeGreaterThan(10);
+  });
 
   test('no error and no comment of the packages names a document that does not exist', () => {
     const named = workspacePackages().flatMap((pkg) =>
