@@ -58,6 +58,11 @@ export class HubProcess {
     if (!this.isDead) await this.#exit;
   }
 
+  /** Stops without a word: its connections stay open, and nobody answers on them. */
+  freeze(): void {
+    this.#child.kill('SIGSTOP');
+  }
+
   async kill(): Promise<void> {
     if (!this.isDead) this.#child.kill('SIGKILL');
     await this.died();
