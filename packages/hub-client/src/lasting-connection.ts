@@ -69,7 +69,9 @@ const REPEATED_AFTER: ReadonlySet<string> = new Set([
 /** Requests that may wait for a connection: as many as an agent keeps unsent. */
 const MOST_WAITING = 10_000;
 /** What keeps a connection down that is more than an address out of reach. */
-const TOLD: ReadonlySet<string> = new Set(['HUB_UNPROVEN']);
+const TOLD: ReadonlySet<string> = new Set(['HUB_UNPROVEN', 'IN_USE']);
+/** Longest wait that a hub may ask for between two attempts. */
+const LONGEST_WAIT_MS = 60_000;
 
 export class LastingConnection implements HubConnection {
   readonly #options: LastingConnectionOptions;
@@ -246,7 +248,7 @@ export class LastingConnection implements HubConnection {
       const isNews = error.code !== code && (!error.retryable || TOLD.has(error.code));
       if (isNews) this.#tell(() => this.#options.events.down(error));
       ({ code } = error);
-      await this.#sleep(this.#pause());
+      await this.#sleep(Math.max(this.#pause(), waitAskedBy(error)));
     }
   }
 
@@ -371,4 +373,10 @@ function tooManyWait(): ProtocolError {
     message: `Too many requests wait for the hub (${MOST_WAITING}): wait for some of them`,
     retryAfterMs: 1_000,
   });
+}
+
+/** As the hub says, within bounds. */
+function waitAskedBy(error: AgentMeshError): number {
+  const asked = error instanceof ProtocolError ? (error.retryAfterMs ?? 0) : 0;
+  return Math.min(asked, LONGEST_WAIT_MS);
 }

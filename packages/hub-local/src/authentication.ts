@@ -23,6 +23,7 @@ import type {
   PublicIdentity,
   Spoken,
 } from '@agentmesh/protocol';
+import { byteKey } from './byte-key.js';
 import type { CoreLimits } from './core-limits.js';
 import type { HubContext } from './hub-context.js';
 import type { ClaimResult, KeyInventory } from './hub-store.js';
@@ -33,6 +34,8 @@ import { mayRegister } from './registration.js';
 export interface Admission {
   readonly identity: PublicIdentity;
   readonly name: string;
+  /** Which opening of its store this is. */
+  readonly opening: string;
   /** A successor holds the name: this identity may only receive. */
   readonly retired: boolean;
   readonly connection: number;
@@ -109,7 +112,8 @@ function announced(limits: CoreLimits): HubLimits {
 
 /**
  * Verifies the client, binds or compares its name, and records its store opening. Rejects with
- * BAD_AUTH, TIMEOUT, BLOCKED, REVOKED, NAME_TAKEN or REGISTRATION_REFUSED; then nothing changed.
+ * BAD_AUTH, TIMEOUT, BLOCKED, IN_USE, REVOKED, NAME_TAKEN or REGISTRATION_REFUSED; then nothing
+ * changed.
  * Whoever may not register does not learn whether the name is free.
  */
 export async function admit(hub: HubContext, request: AdmissionRequest): Promise<Admission> {
@@ -120,6 +124,9 @@ export async function admit(hub: HubContext, request: AdmissionRequest): Promise
   const { name, identity, instance, boot } = verified.value;
   const { aid } = identity;
   if (hub.isBlocked(aid)) throw new ProtocolError('BLOCKED');
+  const opening = `${byteKey(instance)} ${boot}`;
+  const waitMs = hub.duels.waitMs(byteKey(aid), opening, hub.steady.now());
+  if (waitMs > 0) throw new ProtocolError('IN_USE', { retryAfterMs: waitMs });
   const may = mayRegister(hub.registration, { name, aid, token: frame.token });
   const claim = await hub.store.claim({
     name,
@@ -142,7 +149,7 @@ export async function admit(hub: HubContext, request: AdmissionRequest): Promise
     queued,
   };
   const { retired, connection, spent } = claim;
-  return { identity, name, retired, connection, spent, reply };
+  return { identity, name, opening, retired, connection, spent, reply };
 }
 
 /** What `auth_ok` and `ok` say of the stored prekeys (protocol.md §2.2). */

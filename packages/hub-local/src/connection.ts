@@ -168,6 +168,7 @@ export class Connection implements ServedConnection {
     if (entry === 'revoked') return this.#refuse(new ProtocolError('REVOKED'), admission.reply.re);
     if (entry === 'displaced') return this.#end('DISPLACED');
     if (admission.spent !== null) adoptSpending(this.#hub, session.key, admission.spent);
+    this.#hub.duels.entered(session.key, admission.opening);
     this.#phase = { name: 'ready', session };
     link.admit(admission.reply);
     session.start(steady.now());
@@ -208,7 +209,11 @@ export class Connection implements ServedConnection {
 
   /** Says goodbye and closes. */
   #end(code: ErrorCode): void {
-    if (this.#phase.name === 'closed') return;
+    const phase = this.#phase;
+    if (phase.name === 'closed') return;
+    if (phase.name === 'ready' && code === 'DISPLACED') {
+      this.#hub.duels.displaced(phase.session.key, this.#hub.steady.now());
+    }
     this.#link.send({ type: 'bye', code });
     this.#leave(true);
     const { closes } = ERROR_CODES[code];

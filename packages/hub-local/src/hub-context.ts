@@ -4,6 +4,7 @@
  */
 import type { HubKeyPair, ProtocolError, SteadyClock } from '@agentmesh/protocol';
 import type { CoreLimits } from './core-limits.js';
+import type { Duels } from './duels.js';
 import type { HeldBytes } from './held-envelopes.js';
 import type { HubHost } from './hub-host.js';
 import type { HubStore, NewEnvelope } from './hub-store.js';
@@ -85,6 +86,7 @@ export interface HubContext {
   readonly rates: HubRates;
   readonly observer: HubObserver;
   readonly roster: Roster;
+  readonly duels: Duels;
   readonly neighbourhood: Announcer;
   /** An envelope became durable: counts it and pushes it to its recipient if connected. */
   routed(routed: {

@@ -7,6 +7,7 @@ import { addressOf, CLOSE_CODES, HubKeyPair, hubIdOf, SteadyClock } from '@agent
 import { Connection, GOING_AWAY } from './connection.js';
 import type { ServedConnection } from './connection.js';
 import type { CoreLimits } from './core-limits.js';
+import { Duels } from './duels.js';
 import type { HubContext, HubObserver, HubRates } from './hub-context.js';
 import { HeldBytes } from './held-envelopes.js';
 import type { HubHost } from './hub-host.js';
@@ -80,6 +81,7 @@ export class HubCore {
       rates: ratesOf(limits),
       observer,
       roster: new Roster(),
+      duels: new Duels(),
     };
     this.#neighbourhood = new Neighbourhood(hub);
     this.#hub = {
@@ -149,6 +151,7 @@ export class HubCore {
       buckets.forgetFull(nowMs);
     }
     this.#connections.forgetFull(nowMs);
+    this.#hub.duels.forget(nowMs);
   }
 
   /** Puts an envelope into its recipient's queue on the owner's word, as if `from` had sent it. */

@@ -97,7 +97,7 @@ export class CoreClient {
     return this.#lastId;
   }
 
-  auth(keyPair: AgentKeyPair, name: string): void {
+  auth(keyPair: AgentKeyPair, name: string, boot = 1): void {
     const [hello] = this.link.take('hello');
     if (hello === undefined) throw new TypeError('no hello');
     const accepted = acceptHello({
@@ -114,7 +114,7 @@ export class CoreClient {
         name,
         identity: keyPair.identity,
         instance: new Uint8Array(16).fill(1),
-        boot: 1,
+        boot,
         sign: (bytes) => keyPair.sign(bytes),
       },
       channelBinding: NO_CHANNEL_BINDING,
@@ -141,7 +141,7 @@ export interface Bench {
   readonly host: StillHost;
   readonly store: HubStore;
   /** Connects an agent and waits until it is in. */
-  readonly join: (keyPair: AgentKeyPair, name: string) => Promise<CoreClient>;
+  readonly join: (keyPair: AgentKeyPair, name: string, boot?: number) => Promise<CoreClient>;
 }
 
 const random = seededRandom(99);
@@ -164,9 +164,9 @@ export async function bench(
     core,
     host,
     store,
-    async join(keyPair, name) {
+    async join(keyPair, name, boot) {
       const client = new CoreClient(core);
-      client.auth(keyPair, name);
+      client.auth(keyPair, name, boot);
       await host.settle();
       return client;
     },

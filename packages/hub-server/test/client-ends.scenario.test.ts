@@ -6,19 +6,21 @@ import { spawn } from 'node:child_process';
 import { createServer as createTcpServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import { HubProcess } from './hub-process.js';
 import { certificate } from './served-hub.js';
 import { inFolder } from './store-samples.js';
 import { until } from './test-clients.js';
 
-const AGENT = new URL('../../agent/dist/node.js', import.meta.url).href;
-const CLIENT = new URL('../../hub-client/dist/index.js', import.meta.url).href;
+const HERE = fileURLToPath(new URL('..', import.meta.url));
 
 /** A program in a process of its own. */
 function run(text: string) {
-  const program = `import { Agent } from '${AGENT}';\nimport { NetworkHub } from '${CLIENT}';\n${text}`;
-  const child = spawn(process.execPath, ['--input-type=module', '-e', program]);
+  const program = `import { Agent } from '@agentmesh/agent';
+    import { NetworkHub } from '@agentmesh/hub-client';
+    ${text}`;
+  const child = spawn(process.execPath, ['--input-type=module', '-e', program], { cwd: HERE });
   const state = { out: '', exitedMs: 0, code: null as number | null };
   child.stdout.on('data', (bytes: Buffer) => (state.out += String(bytes)));
   child.once('exit', (code) => {

@@ -49,6 +49,7 @@ describe('table of codes', () => {
       'QUEUE_FULL',
       'RATE_LIMITED',
       'STORAGE',
+      'IN_USE',
       'IDLE',
       'FLOOD',
       'SHUTTING_DOWN',
@@ -72,6 +73,7 @@ describe('table of codes', () => {
       'REGISTRATION_REFUSED authentication',
       'REVOKED authentication',
       'DISPLACED displaced',
+      'IN_USE authentication',
       'IDLE idle',
       'FLOOD flood',
     ]);

@@ -135,6 +135,12 @@ const TABLE = {
     message: 'Another process connected with this identity: give each process its own key file',
     closes: 'displaced',
   },
+  IN_USE: {
+    retryable: true,
+    message:
+      'Another process uses this identity, and both displace each other: stop one or give it own keys',
+    closes: 'authentication',
+  },
   IDLE: {
     retryable: true,
     message: 'Connection was silent for too long: check the network, and connect again',
