@@ -1,7 +1,7 @@
 /**
  * The program of one agent, run in a process of its own: sends to everybody, handles, writes down
- * what it is told, and obeys lines of JSON on its input. Owns no fault but the two that need a place
- * inside: a disk that is full, and a clock that is wrong.
+ * what it is told, and obeys lines of JSON on its input. Owns no fault but the two that need a
+ * place inside: a disk that is full, and a clock that is wrong.
  */
 import { join } from 'node:path';
 import process from 'node:process';

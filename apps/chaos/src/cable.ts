@@ -1,5 +1,6 @@
 /**
- * The way of one agent to the hub, which can be cut or go silent. Owns the connections through it.
+ * The way of one agent to the hub, which can be cut or go silent. Owns the connections through it;
+ * which of these happens, and when, is `faults`'.
  */
 import { once } from 'node:events';
 import { connect, createServer } from 'node:net';

@@ -1,5 +1,6 @@
 /**
- * One process of a run: started, paused, killed, told something. Owns the process only.
+ * One process of a run: started, paused, killed, told something. Owns the process only; who starts
+ * it again is its machine's decision.
  */
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';

@@ -1,5 +1,6 @@
 /**
- * What can go wrong, by name. Owns the list; what each does is `faults`'.
+ * What can go wrong, by name, as the command line takes it. Owns the list; what each does is
+ * `faults`'.
  */
 
 export const FAULT_NAMES = [

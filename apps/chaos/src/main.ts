@@ -1,5 +1,6 @@
 /**
- * The command `pnpm chaos`. Owns the process's arguments and exit code.
+ * The command `pnpm chaos`. Owns the process's arguments and exit code; what a run is, `chaos`
+ * knows.
  */
 import { randomInt } from 'node:crypto';
 import process from 'node:process';

@@ -1,5 +1,6 @@
 /**
- * The options of `pnpm chaos`, read once. Owns their texts and defaults.
+ * The options of `pnpm chaos`, read once. Owns their texts and defaults; faults are named in
+ * `fault-names`.
  */
 import { parseArgs } from 'node:util';
 import { FAULT_NAMES } from './fault-names.js';

@@ -66,8 +66,8 @@ function givenUpIds({ ledgers }: Evidence): Set<string> {
 }
 
 /**
- * A recipient that was put back to an earlier copy has lost what it had received since, and a sender
- * what it could say again: where the hub, too, has lost it nobody has it any more.
+ * A recipient that was put back to an earlier copy has lost what it had received since, and a
+ * sender what it could say again: where the hub, too, has lost it nobody has it any more.
  */
 function isExcused({ deeds }: Evidence, { from, to, acceptedMs }: Story): boolean {
   const isRestored = (whom: string): boolean =>
