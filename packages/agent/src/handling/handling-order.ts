@@ -14,7 +14,7 @@ export interface Position {
   readonly sender?: string | undefined;
   /** The highest number of the source that was received up to now. */
   readonly highest?: number | undefined;
-  /** Its sender's identity was followed by another one. */
+  /** Its sender's identity, or ours to which it came, was followed by another one. */
   readonly isFormer?: boolean | undefined;
 }
 

@@ -12,7 +12,6 @@ import type { KeyedMutex } from '../ground/keyed-mutex.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { storeOf } from '../self/meta.js';
 import type { Meta } from '../self/meta.js';
-import { windowOf } from '../conversation/peer.js';
 import { highest } from '../conversation/sequence-window.js';
 import type { Position } from '../handling/handling-order.js';
 import type { Received } from '../conversation/judge.js';
@@ -96,12 +95,13 @@ export function positionOf(received: Received, meta: Meta): Position {
   const { name: sender, succeededBy } = peer;
   const { since, numbersSince } = meta;
   // What came to a former identity of ours is counted apart.
-  const top = epoch === numbersSince ? highest(windowOf(peer, { since, instance })) : number;
-  return {
-    source: sourceOf(received),
-    number,
-    sender,
-    highest: top,
-    isFormer: succeededBy !== null,
-  };
+  const store = storeOf(instance);
+  // The numbers of one store go on over its runs, each of which has a window of its own.
+  const tops = peer.windows
+    .filter((window) => window.since === since && storeOf(window.instance) === store)
+    .map(highest);
+  const isPresent = epoch === numbersSince;
+  const top = isPresent ? Math.max(number, ...tops) : number;
+  const isFormer = succeededBy !== null || !isPresent;
+  return { source: sourceOf(received), number, sender, highest: top, isFormer };
 }
