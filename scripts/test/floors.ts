@@ -46,7 +46,7 @@ export const floorPlans: Readonly<Record<string, readonly Floor[]>> = {
     floor('requests', 'directory', 'neighbourhood', 'revocation'),
     floor('authentication', 'authentication'),
     floor('context', 'hub-context'),
-    floor('roster', 'roster'),
+    floor('roster', 'roster', 'duels'),
     floor('store in memory', 'memory-hub-store'),
     floor('queues', 'delivery', 'notice-feed', 'memory-queues'),
     floor('rows of queues', 'queue-writer', 'queue-share', 'memory-directory', 'send-order'),

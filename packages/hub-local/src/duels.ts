@@ -1,7 +1,7 @@
 /**
  * Processes that displace each other with one identity, such as two supervisors with a copied key
- * file. Owns when that has gone on for long enough: then the later one has to wait, and the one that
- * is connected stays. A process that connects again is never taken for another one.
+ * file. Owns when that has gone on for long enough: then the later one has to wait, and the
+ * connected one stays. A process that connects again is never taken for another one.
  */
 
 /** Displacements of one identity within this time make a duel when there are more than a few. */
