@@ -41,6 +41,9 @@ export interface RotationOptions {
 /** Answers of a hub after which it has surely not taken the next identity. */
 const REFUSALS: ReadonlySet<string> = new Set(['BAD_RECORD', 'NOT_OWNER', 'REVOKED', 'BLOCKED']);
 
+/** Longest pause between two questions whether a change was made. */
+const LONGEST_PAUSE_MS = 5_000;
+
 /** The changes of identity of one agent. */
 export class Rotation {
   readonly #context: AgentContext;
@@ -50,6 +53,12 @@ export class Rotation {
   readonly #transmitter: Transmitter;
   readonly #keeper: IdentityKeeper;
   readonly #onSwitch: () => void;
+  readonly #onLate: () => void;
+  /** The change that is being made; settled once it is answered. */
+  #whole: Promise<void> = Promise.resolve();
+  #stopped = false;
+  /** Ends a pause between two questions. */
+  #wake: (() => void) | null = null;
   /** The present keys are not in their file yet. */
   #areKeysToMove = false;
   #isBusy = false;
@@ -63,6 +72,8 @@ export class Rotation {
     readonly keeper: IdentityKeeper;
     /** Called in the moment in which the next identity becomes the present one. */
     readonly onSwitch: () => void;
+    /** A change was made whose caller had been told that nobody knew. */
+    readonly onLate: () => void;
   }) {
     this.#context = parts.context;
     this.#link = parts.link;
@@ -71,6 +82,7 @@ export class Rotation {
     this.#transmitter = parts.transmitter;
     this.#keeper = parts.keeper;
     this.#onSwitch = parts.onSwitch;
+    this.#onLate = parts.onLate;
   }
 
   /**
@@ -82,22 +94,51 @@ export class Rotation {
     if (!this.#link.isUp) throw new ProtocolError('CONNECTION_LOST');
     if (this.#areKeysToMove) await this.moveKeys();
     if (given !== undefined && owns(given, this.#context.self.aid)) return false;
+    // Its caller was told that it is not answered yet: this call is answered with it.
+    if (this.#isBusy) return this.#untilAnswered(given);
     const { giveUpUnsent } = options;
     // Before nobody may speak: giving up needs the peers' locks.
     if (giveUpUnsent === true && !(await this.#isDrained())) {
       await this.#transmitter.giveUp(new AgentError('UNDELIVERED', 'given up for a new identity'));
     }
-    this.#isBusy = true;
-    try {
-      await this.#context.identityLock.exclusive(async () => {
-        await this.#flush();
-        if (given !== undefined) await this.#assertContinues(given);
-        await this.#change(await this.#keeper.prepare(given));
-      });
-    } finally {
-      this.#isBusy = false;
-    }
+    await this.#alone(async () => {
+      await this.#flush();
+      if (given !== undefined) await this.#assertContinues(given);
+      return this.#keeper.prepare(given);
+    });
     return true;
+  }
+
+  /**
+   * Changes while nobody speaks. A change whose answer does not come is neither made nor not made:
+   * the caller is told, and nobody speaks as either identity before the hub has answered.
+   */
+  #alone(prepare: () => Promise<AgentKeyPair>): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    this.#isBusy = true;
+    const { identityLock, keepAlive } = this.#context;
+    const whole = identityLock.exclusive(async () => {
+      try {
+        await this.#change(await prepare(), reject);
+      } finally {
+        this.#isBusy = false;
+      }
+    });
+    this.#whole = keepAlive.during(whole);
+    this.#whole.then(resolve, reject);
+    return promise;
+  }
+
+  async #untilAnswered(given: AgentKeyPair | undefined): Promise<false> {
+    if (given !== undefined) await this.#assertContinues(given);
+    await this.#whole;
+    return false;
+  }
+
+  /** The agent ends: what is not answered yet is taken up by the next run. */
+  stop(): void {
+    this.#stopped = true;
+    this.#wake?.();
   }
 
   /** Whether a change has the identity's lock, or asks for it, and may wait for the hub. */
@@ -107,9 +148,9 @@ export class Rotation {
 
   /** Completes the change that an earlier run began. */
   resume(next: AgentKeyPair): Promise<void> {
-    return this.#context.identityLock.exclusive(async () => {
+    return this.#alone(async () => {
       await this.#flush();
-      await this.#change(next);
+      return next;
     });
   }
 
@@ -157,16 +198,41 @@ export class Rotation {
     return result !== 'late' && this.#transmitter.depth === 0;
   }
 
-  async #change(next: AgentKeyPair): Promise<void> {
+  /** `unanswered` is told once that the answer has not come; it is asked for until it does. */
+  async #change(next: AgentKeyPair, unanswered: (error: unknown) => void): Promise<void> {
     const { self, store } = this.#context;
     const { keyPair } = self;
     const record = (await this.#recordBegun(next)) ?? this.#sign(next);
     const begun = { previous: keyPair, next: next.identity.aid, record };
     await store.commit([{ put: ROW.rotation, value: encodeBegun(begun) }]);
-    const published = await this.#publish(next, record).catch((error: unknown) =>
-      this.#undo(error),
-    );
-    await this.#switchTo(next, published);
+    for (let attempt = 0; ; attempt++) {
+      try {
+        await this.#switchTo(next, await this.#publish(next, record));
+        if (attempt > 0) this.#onLate();
+        return;
+      } catch (error) {
+        await this.#undoIfRefused(error);
+        if (!this.#mayBeAnswered(error)) throw error;
+        unanswered(error);
+        await this.#pause(Math.min(AGENT_LIMITS.resendMs * 2 ** attempt, LONGEST_PAUSE_MS));
+        if (this.#stopped) throw error;
+      }
+    }
+  }
+
+  #mayBeAnswered(error: unknown): boolean {
+    const isOpen = error instanceof ProtocolError && error.retryable;
+    return isOpen && !this.#stopped && this.#link.ended === null;
+  }
+
+  #pause(delayMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const cancel = this.#context.runtime.schedule(delayMs, resolve);
+      this.#wake = () => {
+        cancel();
+        resolve();
+      };
+    });
   }
 
   /** The record that an earlier attempt has signed for this hub. */
@@ -180,12 +246,10 @@ export class Rotation {
   }
 
   /** A hub that has answered no has changed nothing: nor do we. Anything else may be taken up. */
-  async #undo(error: unknown): Promise<never> {
-    if (error instanceof ProtocolError && REFUSALS.has(error.code)) {
-      await this.#context.store.commit([{ delete: ROW.rotation }]);
-      await this.#keeper.discard();
-    }
-    throw error;
+  async #undoIfRefused(error: unknown): Promise<void> {
+    if (!(error instanceof ProtocolError) || !REFUSALS.has(error.code)) return;
+    await this.#context.store.commit([{ delete: ROW.rotation }]);
+    await this.#keeper.discard();
   }
 
   #sign(next: AgentKeyPair): Uint8Array {

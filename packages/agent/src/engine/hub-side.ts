@@ -77,6 +77,7 @@ export class HubSide {
       transmitter,
       keeper,
       onSwitch,
+      onLate: () => this.#madeLate(),
     });
     this.#formers = new FormerConnections(context, (keys) => this.#connectAs(keys));
     const formers = this.#formers;
@@ -106,8 +107,7 @@ export class HubSide {
     }
     const { next } = context.self;
     if (next !== null && link.isUp) {
-      await this.#rotation.resume(next);
-      await this.#connectSuccessor();
+      await this.#resume(next);
     }
     this.#formers.start();
     this.upkeep.start();
@@ -116,6 +116,24 @@ export class HubSide {
   /** Where the hub is, for others to connect to; empty where only this process has it. */
   get addresses(): readonly string[] {
     return this.#parts.hub.addresses ?? [];
+  }
+
+  /** Where the hub does not answer now the agent begins all the same, and says nothing until then. */
+  async #resume(next: AgentKeyPair): Promise<void> {
+    try {
+      await this.#rotation.resume(next);
+    } catch (error) {
+      if (this.#rotation.isBusy) return;
+      throw error;
+    }
+    await this.#connectSuccessor();
+  }
+
+  /** The answer to a change of identity came after its caller was told that it had not. */
+  #madeLate(): void {
+    this.#connectSuccessor().catch((error: unknown) => {
+      this.#parts.context.log.error('new identity not connected', { error: nameOf(error) });
+    });
   }
 
   /** Changes to another identity: the one given, or a new one. */
@@ -133,6 +151,7 @@ export class HubSide {
   /** Begins nothing new. */
   stop(): void {
     this.upkeep.stop();
+    this.#rotation.stop();
     this.#connector.stop();
   }
 
