@@ -35,6 +35,14 @@ describe('the budget of handshakes', () => {
     expect(other.take(aid(1), START_MS + 60_000)).toBe(true);
   });
 
+  test('lets one that has used few of its own come again soon, and one that has used all later', () => {
+    const budget = new HandshakeBudget();
+    budget.take(aid(1), START_MS);
+    expect(budget.waitMs(aid(1), START_MS)).toBe(1_000);
+    for (let n = 0; n < 9; n++) budget.take(aid(1), START_MS);
+    expect(budget.waitMs(aid(1), START_MS + 10_000)).toBe(50_000);
+  });
+
   test('has a turn for each of a crowd, in order: who waits asks twice', () => {
     const budget = new HandshakeBudget();
     const crowd = 5 * AGENT_LIMITS.handshakesPerSecond;

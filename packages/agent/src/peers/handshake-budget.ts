@@ -45,8 +45,11 @@ export class HandshakeBudget {
     const key = toHex(aid);
     const turnMs = this.#turns.get(key);
     if (turnMs !== undefined) return Math.max(0, turnMs - nowMs);
-    const [first] = (this.#ofIdentity.get(key) ?? []).slice(-AGENT_LIMITS.handshakesPerMinute);
-    return first === undefined ? SECOND_MS : Math.max(SECOND_MS, first + MINUTE_MS - nowMs);
+    const own = (this.#ofIdentity.get(key) ?? []).filter((at) => isWithin(at, nowMs, MINUTE_MS));
+    const [first] = own;
+    // Refused for another reason: it may come again soon.
+    if (first === undefined || own.length < AGENT_LIMITS.handshakesPerMinute) return SECOND_MS;
+    return Math.max(SECOND_MS, first + MINUTE_MS - nowMs);
   }
 
   /** The next turn: a burst of one second is free. `share`: the how-manieth of one identity. */
