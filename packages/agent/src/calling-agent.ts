@@ -154,8 +154,8 @@ export abstract class CallingAgent {
 
   /**
    * Serves a contract: one handler for each of its operations, which gets the checked input. What
-   * does not fit is an error to the caller and not seen by the handler. Returns what ends it. Throws
-   * BAD_OPTION.
+   * does not fit is an error to the caller and not seen by the handler. Returns what ends it.
+   * Throws BAD_OPTION.
    */
   serve<C extends Contract>(
     contract: C,
@@ -185,8 +185,8 @@ export abstract class CallingAgent {
 
   /**
    * A peer that serves a contract: one function for each operation. Each rejects like `request` or
-   * `stream`, with `ContractError` BAD_PAYLOAD where the input does not fit, and with INVALID_OUTPUT
-   * where the answer does not.
+   * `stream`, with `ContractError` BAD_PAYLOAD where the input does not fit, and with
+   * INVALID_OUTPUT where the answer does not.
    */
   peer<C extends Contract>(name: string, contract: C): Callers<C, CallOptions, EventSent> {
     const exact = { isExact: true } as const;

@@ -1,6 +1,6 @@
 /**
- * Agents that share a contract: typed calls, checked on both sides, whatever either sends. One story
- * per test.
+ * Agents that share a contract: typed calls, checked on both sides, whatever either sends. One
+ * story per test.
  */
 import { defineContract, event, request, stream } from '@agentmesh/contract';
 import type { Handlers } from '@agentmesh/contract';

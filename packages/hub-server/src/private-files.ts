@@ -44,7 +44,7 @@ const OTHERS_READ = 0o004;
 const OTHERS_WRITE = 0o002;
 
 /** Null where the system knows no owners (Windows). */
-export function thisCaller(): Caller | null {
+function thisCaller(): Caller | null {
   const uid = process.geteuid?.();
   if (uid === undefined) return null;
   const groups = [process.getegid?.() ?? -1, ...(process.getgroups?.() ?? [])];

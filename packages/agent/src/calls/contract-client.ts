@@ -1,6 +1,6 @@
 /**
- * Calls a contract: one function for each operation, with its input checked before it leaves and its
- * answer when it came. Owns these checks on the caller's side.
+ * Calls a contract: one function for each operation, with its input checked before it leaves and
+ * its answer when it came. Owns these checks on the caller's side.
  */
 import { check } from '@agentmesh/contract';
 import type { Callers, ChunkStream, Contract, Operation, Schema } from '@agentmesh/contract';

@@ -187,7 +187,7 @@ export function windowAt(peer: Peer, key: WindowKey): SequenceWindow | null {
 }
 
 /** The window of one of the peer's instances, empty if it is new. */
-export function windowOf(peer: Peer, key: WindowKey): SequenceWindow {
+function windowOf(peer: Peer, key: WindowKey): SequenceWindow {
   return windowAt(peer, key) ?? emptyWindow(key);
 }
 

@@ -216,7 +216,8 @@ export function sparseOf({ seen, low }: SequenceWindow): number {
 
 /**
  * `version`: of the peer's row; in the first one there was one identity only, until the third one
- * nothing was remembered of what was given up, until the fifth one nothing was known of runs, until the seventh one numbers took more bytes.
+ * nothing was remembered of what was given up, until the fifth one nothing was known of runs, until
+ * the seventh one numbers took more bytes.
  */
 export function readWindow(row: RowReader, version: number): SequenceWindow {
   const window = {

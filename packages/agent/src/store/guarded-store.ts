@@ -79,7 +79,9 @@ export class GuardedStore implements AgentStore {
   }
 }
 
-/** The agent stops with it: what a retry would cure in a store that goes on, it cures here no more. */
+/**
+ * The agent stops with it: what a retry would cure in a store that goes on, it cures here no more.
+ */
 function finalOf(cause: unknown): AgentMeshError {
   if (!(cause instanceof AgentMeshError)) return new StorageError('STORE_FAILED', undefined, cause);
   if (!(cause instanceof StorageError) || !cause.retryable) return cause;

@@ -5,7 +5,7 @@
 import { OPTIONS, variableOf } from './option-table.js';
 import type { OptionRule } from './option-table.js';
 
-const HEAD = `agentmesh-hub: delivers end-to-end encrypted messages between AI agents, and cannot read them
+const HEAD = `agentmesh-hub: delivers encrypted messages between AI agents, and cannot read them
 
 Usage: npx --package @agentmesh/hub-server agentmesh-hub [options]
 

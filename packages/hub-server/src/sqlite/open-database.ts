@@ -21,7 +21,7 @@ import { APPLICATION_ID, DIRECTORY_TABLES, MIGRATIONS } from './schema.js';
 import { HubStoreError, storeErrorOf } from './store-error.js';
 
 /** Name of the database in the hub's data folder. */
-export const DATABASE_FILE = 'hub.db';
+const DATABASE_FILE = 'hub.db';
 
 /** A file up to this size is checked whole on opening: some tenths of a second. */
 const FULL_CHECK_BYTES = 256 * 1024 * 1024;
