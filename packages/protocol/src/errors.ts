@@ -89,7 +89,8 @@ const TABLE = {
   BAD_PAYLOAD: {
     retryable: false,
     message:
-      'Payload is not plain JSON: send a text or an object, with arrays, objects, texts, numbers, booleans or null in it',
+      'Payload is not plain JSON: send a text or an object, with arrays, objects, texts, numbers, ' +
+      'booleans or null in it',
   },
   NOT_OWNER: {
     retryable: false,
