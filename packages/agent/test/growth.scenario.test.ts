@@ -10,7 +10,7 @@ import type { Resident } from './world.js';
 
 /** A peer of alice that says what it likes, and the last of its numbers that she acknowledged. */
 async function laterVersion(world: World, alice: Resident) {
-  const mallory = await world.agent('mallory');
+  const mallory = await world.agentWithoutHandler('mallory');
   await world.finish(mallory.agent.send('alice', 'hello'));
   await world.rest();
   const { bundle } = world.hub.passed.served.findLast(({ peer }) => peer === 'alice') ?? {};

@@ -321,7 +321,7 @@ describe('hostile frames', () => {
     ['an end that counts fewer', [part(0, '["a","b"]'), end(1)]],
     ['two ends', [part(0, '["a"]'), end(2), end(3)]],
     ['more than its credit', [1, 2, 3].map((n) => part(n, `["${'x'.repeat(600_000)}"]`))],
-  ])('%s end the stream with STREAM_BROKEN', async (_, frames) => {
+  ])('frames that do not fit end the stream with STREAM_BROKEN: %s', async (_, frames) => {
     expect(await attacked(frames)).toEqual({
       error: expect.objectContaining({ code: 'STREAM_BROKEN' }),
     });

@@ -22,7 +22,7 @@ import type { Publisher } from '../keys/publisher.js';
 import type { Owed } from '../owed/owed.js';
 import type { BundleSource } from '../peers/bundle-source.js';
 import type { Receiver } from '../receiving/receiver.js';
-import type { Deliveries } from '../sending/deliveries.js';
+import type { Deliveries, Sent } from '../sending/deliveries.js';
 import type { Retention } from '../sending/retention.js';
 import type { Transmitter } from '../sending/transmitter.js';
 import { assertNoDuel, countDisplacement } from '../hub/displacements.js';
@@ -288,8 +288,22 @@ export class HubSide {
     const { context, deliveries, owed } = this.#parts;
     const sent = deliveries.byEnvelope(id);
     if (sent === undefined) return context.log.debug('hub gave up an envelope', { what });
-    owed.givenUp(sent.aid);
     context.events.emit('undelivered', { id: sent.id, peer: sent.peer, reason: what });
+    // Its time was over by our own clock: it is not said again, whatever a hub says.
+    const { expiresMs = Infinity } = sent;
+    if (expiresMs <= context.runtime.now()) void this.#expire(sent);
+    else owed.givenUp(sent.aid);
+  }
+
+  async #expire({ aid, epoch, number }: Sent): Promise<void> {
+    const { context, retention } = this.#parts;
+    try {
+      const error = new AgentError('UNDELIVERED', 'its time to live is over');
+      await retention.replaceRefused({ to: aid, epoch, number }, error);
+    } catch (error) {
+      // The store has stopped the agent and says so itself, or the agent is being closed.
+      context.log.debug('message not given up', { error: nameOf(error) });
+    }
   }
 
   #ended(error: AgentMeshError | null): void {

@@ -23,6 +23,8 @@ export interface Sent {
   readonly number: number;
   /** msgId in hex, as the application knows it. */
   readonly id: string;
+  /** When its sender wants it no more, if it has said so; by our clock. */
+  readonly expiresMs?: number | undefined;
 }
 
 /** The two promises of one message. Neither is ever an unhandled rejection. */

@@ -27,6 +27,7 @@ import type { OutboxRow } from './outbox.js';
 /** What it means that a message is not sent, where it was no refusal. */
 const STATES: Readonly<Record<string, 'expired' | 'cancelled'>> = {
   EXPIRED_UNSENT: 'expired',
+  UNDELIVERED: 'expired',
   CANCELLED: 'cancelled',
 };
 
@@ -71,7 +72,10 @@ export class Retention {
    * A message is not sent, refused by the hub for good or by us: its number stays taken, but by
    * nothing.
    */
-  async replaceRefused(row: OutboxRow, error: AgentMeshError): Promise<void> {
+  async replaceRefused(
+    row: Pick<OutboxRow, 'to' | 'epoch' | 'number'>,
+    error: AgentMeshError,
+  ): Promise<void> {
     const { to: aid, epoch, number } = row;
     const earlier = await this.#context.peers.run(toHex(aid), async () => {
       const tx = this.#context.transaction();

@@ -87,7 +87,8 @@ export class Speech {
     const { number, peer } = composed;
     const { aid } = peer.identity;
     const id = toHex(composed.msgId);
-    const sent = { aid, peer: peer.name, epoch: peer.outgoing.epoch, number, id };
+    const expiresMs = ttlMs === undefined ? undefined : this.#author.nowMs + ttlMs;
+    const sent = { aid, peer: peer.name, epoch: peer.outgoing.epoch, number, id, expiresMs };
     const settle: Settle = (refusal, stays) => {
       if (refusal !== null && stays !== undefined) {
         return reject(new UnconfirmedError({ id, kept: context.keepsStore, reason: refusal }));
