@@ -118,7 +118,7 @@ export class HubSide {
     return this.#parts.hub.addresses ?? [];
   }
 
-  /** Where the hub does not answer now the agent begins all the same, and says nothing until then. */
+  /** Where the hub does not answer now the agent begins all the same, but says nothing yet. */
   async #resume(next: AgentKeyPair): Promise<void> {
     try {
       await this.#rotation.resume(next);
