@@ -43,8 +43,14 @@ export const systemRuntime: Runtime = {
   now: systemClock,
   random: systemRandom,
   schedule(delayMs, task) {
-    const timer: unknown = setTimeout(task, delayMs);
-    if (isUnrefable(timer)) timer.unref();
+    let timer: unknown;
+    // A timer with a longer delay would fire at once.
+    const arm = (leftMs: number): void => {
+      const stepMs = Math.min(leftMs, LONGEST_MS);
+      timer = setTimeout(() => (leftMs > stepMs ? arm(leftMs - stepMs) : task()), stepMs);
+      if (isUnrefable(timer)) timer.unref();
+    };
+    arm(delayMs);
     return () => clearTimeout(timer as Parameters<typeof clearTimeout>[0]);
   },
   hold() {
