@@ -85,7 +85,7 @@ describe('a clock that is set during a run', () => {
       expect(alice.texts).toEqual(['before', 'after']);
       for (const { envelope } of world.hub.passed.sent.filter(({ by }) => by === 'alice')) {
         const { from, ts } = { from: alice.keyPair.identity.aid, ts: world.host.clock() };
-        // Under another id: the same one again is a repetition of the hub, of which nobody is told.
+        // Under another id: the same one again is a delivery that is repeated.
         const id = envelope.id.map((byte) => byte ^ 0xff);
         world.hub.inject('bob', { envelope: { ...envelope, id, from, ts } });
       }

@@ -197,9 +197,11 @@ async function knowingNewer(
   laterMs: number,
 ): Promise<{ alice: Resident; old: Bundle }> {
   const alice = await world.agent('alice');
-  await world.agent('bob');
+  const bob = await world.agent('bob');
   const old = decodeBundle(await world.local.getBundle('bob'));
   await world.jump(laterMs);
+  // A session that bob never answers is not gone on with once it is old.
+  await world.close(bob);
   await world.finish(alice.agent.send('bob', 'hello'));
   await outliveSession(world);
   return { alice, old };
