@@ -50,6 +50,11 @@ class Scene {
     return this.#alice.send('bob', { n });
   }
 
+  /** Alice is no stranger to bob from then on, with its whole share of the queue. */
+  async answer(): Promise<void> {
+    await this.#bob?.send('alice', 'hello');
+  }
+
   async startAlice(): Promise<void> {
     await this.#alice?.close();
     this.#alice = await this.#start('alice', this.hub.port);
@@ -108,6 +113,7 @@ describe.each(LOST)('a hub restored from its backup has lost %i messages', (lost
     try {
       await scene.send(0);
       await until(() => scene.handled.length === 1, WAIT_MS);
+      await scene.answer();
       await scene.hub.keepCopy();
       await scene.cutBobOff(recipientRestarts);
       // The hub sees another opening of this store, and forgets it with the rest.
