@@ -86,7 +86,9 @@ describe('the difference of an API report', () => {
 
   test('is shown with the commands that mend it', () => {
     // Inside the workspace, where the compiler finds the types of Node.
-    const inside = mkdtempSync(join(root, 'scripts', '.cache', 'gate-'));
+    const cache = join(root, 'scripts', '.cache');
+    mkdirSync(cache, { recursive: true });
+    const inside = mkdtempSync(join(cache, 'gate-'));
     try {
       const exports = { '.': { types: './dist/index.d.ts' } };
       const manifest = { name: 'x', version: '1.0.0', exports };
