@@ -104,4 +104,22 @@ describe('agents in a real browser', () => {
     await bob.close();
     await network.close();
   });
+
+  inBrowser(`an invite from Node joins an agent in the browser, which asks${because}`, async () => {
+    const network = new NetworkHub({ host: '127.0.0.1', port: hub.port });
+    const host = await Agent.create('host', { hub: network, acceptFrom: 'ask' });
+    host.onRequest(({ provenance }) => ({
+      sender: provenance.sender,
+      trust: provenance.trust,
+      by: provenance.verifiedBy,
+    }));
+    const link = await host.invite({ hubs: [`ws://127.0.0.1:${hub.port}`] });
+    expect(await page.evaluate(`joinAndAsk(${JSON.stringify(link)})`)).toEqual({
+      name: 'host',
+      trust: 'verified',
+      answer: { sender: 'guest', trust: 'verified', by: 'invite' },
+    });
+    await host.close();
+    await network.close();
+  });
 });

@@ -2,7 +2,7 @@
  * Runs inside the browser: an agent that talks to one in Node over the hub's WebSocket, and two
  * agents over a hub inside the page. The test calls these by their global names.
  */
-import { Agent, LocalHub, NetworkHub } from '../../src/index.js';
+import { Agent, decodeInvite, LocalHub, NetworkHub } from '../../src/index.js';
 
 /** Greets `peer` over the network hub and gives the text of its answer. */
 async function overNetwork(url: string, peer: string): Promise<string> {
@@ -32,6 +32,20 @@ async function inPage(): Promise<string> {
   return text;
 }
 
+/** Joins with a pasted line, asks the agent behind it, and says how far each side is known. */
+async function joinAndAsk(link: string): Promise<unknown> {
+  const invite = decodeInvite(link);
+  if (invite === null) throw new TypeError('no invite');
+  const hub = new NetworkHub({ hosts: invite.hubs, hubKey: invite.hubKey });
+  const agent = await Agent.create('guest', { hub, acceptFrom: 'ask' });
+  const { name, trust, accepted } = await agent.join(link);
+  await accepted;
+  const answer = await agent.request(name, { text: 'who am I?' });
+  await agent.close();
+  await hub.close();
+  return { name, trust, answer };
+}
+
 /** The bare door: the type of the first frame that a hub sends. */
 function firstFrame(url: string): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -47,4 +61,4 @@ function firstFrame(url: string): Promise<string> {
   });
 }
 
-Object.assign(globalThis, { overNetwork, inPage, firstFrame });
+Object.assign(globalThis, { overNetwork, inPage, joinAndAsk, firstFrame });
