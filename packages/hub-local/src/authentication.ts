@@ -125,7 +125,7 @@ export async function admit(hub: HubContext, request: AdmissionRequest): Promise
   const { aid } = identity;
   if (hub.isBlocked(aid)) throw new ProtocolError('BLOCKED');
   const opening = `${byteKey(instance)} ${boot}`;
-  const waitMs = hub.duels.waitMs(byteKey(aid), opening, hub.steady.now());
+  const waitMs = hub.duels.waitMs(byteKey(aid), opening, hub.host.clock());
   if (waitMs > 0) throw new ProtocolError('IN_USE', { retryAfterMs: waitMs });
   const may = mayRegister(hub.registration, { name, aid, token: frame.token });
   const claim = await hub.store.claim({

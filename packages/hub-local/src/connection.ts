@@ -212,7 +212,7 @@ export class Connection implements ServedConnection {
     const phase = this.#phase;
     if (phase.name === 'closed') return;
     if (phase.name === 'ready' && code === 'DISPLACED') {
-      this.#hub.duels.displaced(phase.session.key, this.#hub.steady.now());
+      this.#hub.duels.displaced(phase.session.key, this.#hub.host.clock());
     }
     this.#link.send({ type: 'bye', code });
     this.#leave(true);

@@ -23,7 +23,7 @@ export class Duels {
   waitMs(key: string, opening: string, nowMs: number): number {
     const duel = this.#duels.get(key);
     if (duel === undefined || duel.last === opening) return 0;
-    const recent = duel.times.filter((atMs) => nowMs - atMs < WINDOW_MS);
+    const recent = duel.times.filter((atMs) => isWithin(atMs, nowMs));
     const oldest = recent[recent.length - FEW - 1];
     return oldest === undefined ? 0 : oldest + WINDOW_MS - nowMs;
   }
@@ -44,7 +44,15 @@ export class Duels {
   /** Forgets what is over. */
   forget(nowMs: number): void {
     for (const [key, { times }] of this.#duels) {
-      if (nowMs - (times.at(-1) ?? 0) >= WINDOW_MS) this.#duels.delete(key);
+      if (!isWithin(times.at(-1) ?? 0, nowMs)) this.#duels.delete(key);
     }
   }
+}
+
+/**
+ * By the plain clock: a hub without connections does not read the steady one, whose time stands
+ * still then. A clock that was set back blocks nobody.
+ */
+function isWithin(atMs: number, nowMs: number): boolean {
+  return atMs <= nowMs && nowMs - atMs < WINDOW_MS;
 }

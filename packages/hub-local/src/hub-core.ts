@@ -151,7 +151,7 @@ export class HubCore {
       buckets.forgetFull(nowMs);
     }
     this.#connections.forgetFull(nowMs);
-    this.#hub.duels.forget(nowMs);
+    this.#hub.duels.forget(this.#hub.host.clock());
   }
 
   /** Puts an envelope into its recipient's queue on the owner's word, as if `from` had sent it. */

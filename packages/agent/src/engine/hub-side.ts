@@ -25,7 +25,6 @@ import type { Receiver } from '../receiving/receiver.js';
 import type { Deliveries, Sent } from '../sending/deliveries.js';
 import type { Retention } from '../sending/retention.js';
 import type { Transmitter } from '../sending/transmitter.js';
-import { assertNoDuel, countDisplacement } from '../hub/displacements.js';
 import { ConnectionLog } from './connection-log.js';
 import type { CallSide } from './call-side.js';
 import { Upkeep } from './upkeep.js';
@@ -99,7 +98,6 @@ export class HubSide {
   async connect(): Promise<void> {
     const { context } = this.#parts;
     const { link } = this;
-    await assertNoDuel(context.store, context.runtime.now);
     try {
       await this.#connector.connect(link.connection, context.self.keyPair);
     } catch (error) {
@@ -312,16 +310,7 @@ export class HubSide {
     if (error !== null) transmitter.stop(error);
     this.#log.ended(error);
     context.events.emit('connection', { state: 'ended', error });
-    if (error?.code === 'DISPLACED') this.#displaced();
-  }
-
-  #displaced(): void {
-    const { context } = this.#parts;
-    context.events.emit('displaced', { peer: context.name });
-    countDisplacement(context.store, context.runtime.now).catch((error: unknown) => {
-      // The store has stopped the agent and says so itself.
-      context.log.debug('displacement not counted', { error: nameOf(error) });
-    });
+    if (error?.code === 'DISPLACED') context.events.emit('displaced', { peer: context.name });
   }
 }
 

@@ -131,12 +131,6 @@ export const AGENT_LIMITS = {
   /** How often keys are looked after: far below the 48 hours of a signed prekey. */
   upkeepMs: HOUR_MS,
 
-  /** Losses of the connection to another process with this identity before a start is refused. */
-  duelRounds: 3,
-  /** First time for which it is; doubles up to the longest. */
-  duelMs: 30_000,
-  duelMaxMs: HOUR_MS,
-
   /** First wait before a peer that is not there yet is looked for again; doubles to the longest. */
   peerWaitMs: 250,
   peerWaitMaxMs: 5_000,

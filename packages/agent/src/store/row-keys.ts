@@ -13,7 +13,6 @@
  *   unaided/<id>              sessions under a signed prekey alone
  *   used/<sid>                accepted once (§2.3)         used-until/<ms>/<sid>
  *   sent/<aid>/<epoch>/<seq>  contents not yet acknowledged
- *   displaced                 how often another process took the connection
  *   rotation                  a change of identity that was begun
  *   former/<aid>              identities of ours that were followed by another one
  *   revoked/<aid>             a revocation, for ever
@@ -51,7 +50,6 @@ export const ROW = {
   record: 'record',
   prekeys: 'prekeys',
   rotation: 'rotation',
-  displaced: 'displaced',
   revoked: (aid: Uint8Array) => `revoked/${toHex(aid)}`,
   former: (aid: Uint8Array) => `former/${toHex(aid)}`,
   signedPrekey: (id: number) => `prekey/signed/${id8(id)}`,
