@@ -149,4 +149,19 @@ describe('Debt', () => {
     await debt.flush();
     expect(said).toHaveLength(2);
   });
+
+  test('a flush waits for what is being said, and says what came meanwhile', async () => {
+    const { debt, said, hold } = owing({ leads: true });
+    const { resolve: release } = hold();
+    debt.start();
+    debt.due(BOB);
+    debt.due(BOB);
+    let isFlushed = false;
+    const flushed = debt.flush().then(() => (isFlushed = true));
+    await new Promise(setImmediate);
+    expect(isFlushed).toBe(false);
+    release();
+    await flushed;
+    expect(said).toHaveLength(2);
+  });
 });

@@ -39,6 +39,7 @@ export class Debt {
   readonly #runtime: Pick<Runtime, 'schedule'>;
   readonly #terms: Terms;
   readonly #entries = new Map<string, Entry>();
+  readonly #saying = new Set<Promise<Next>>();
   #isRunning = false;
 
   constructor(runtime: Pick<Runtime, 'schedule'>, terms: Terms) {
@@ -104,7 +105,10 @@ export class Debt {
     cancel?.();
     const entry: Entry = { attempt, cancel: null, isMore: false };
     this.#entries.set(key, entry);
-    const next = await this.#terms.say(aid);
+    const saying = this.#terms.say(aid);
+    this.#saying.add(saying);
+    const next = await saying;
+    this.#saying.delete(saying);
     this.#entries.delete(key);
     if (this.#terms.leads === true) this.#rest(key, aid, next === 'more' || entry.isMore);
     else if (next === 'again') this.due(aid, attempt + 1);
@@ -122,11 +126,18 @@ export class Debt {
     this.#entries.set(key, { attempt: 0, cancel, isResting: true, isMore });
   }
 
-  /** Says all that is owed now: before the agent goes. */
+  /**
+   * Says all that is owed now, what is being said already included: before the agent goes. What
+   * comes while it is being said is said too.
+   */
   async flush(): Promise<void> {
-    const owed = [...this.#entries].filter(
-      ([, { cancel, isResting, isMore }]) => cancel !== null && (isResting !== true || isMore),
-    );
-    await Promise.all(owed.map(([key]) => this.pay(fromHex(key))));
+    for (;;) {
+      const owed = [...this.#entries].filter(
+        ([, { cancel, isResting, isMore }]) => cancel !== null && (isResting !== true || isMore),
+      );
+      for (const [key] of owed) void this.pay(fromHex(key));
+      if (this.#saying.size === 0) return;
+      await Promise.all(this.#saying);
+    }
   }
 }
