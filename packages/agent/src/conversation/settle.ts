@@ -284,7 +284,9 @@ async function withAcknowledgement(message: OpenedMessage, peer: Peer): Promise<
   const meant = entry?.heard === true && entry.epoch >= epoch;
   // In a session of an earlier run nothing of the present one was sent.
   const last = entry?.lastNumber || outgoing.next - 1;
-  const isBeyond = meant && entry.epoch < run && peerAck > last;
+  // Numbers of a former identity are not known any more once the present one has given its own.
+  const isKnown = entry?.lastNumber !== 0 || peer.outgoing.epoch === epoch;
+  const isBeyond = meant && isKnown && entry.epoch < run && peerAck > last;
   const upTo = meant && peerAck <= last ? peerAck : outgoing.acked;
   if (upTo <= outgoing.acked) return { peer, outgoing, upTo, isBeyond, earlier: [] };
   const earlier: EarlierMessage[] = [];
