@@ -297,7 +297,7 @@ export class HubSide {
     const { context, retention } = this.#parts;
     try {
       const error = new AgentError('UNDELIVERED', 'its time to live is over');
-      await retention.replaceRefused({ to: aid, epoch, number }, error);
+      await retention.replaceRefused({ to: aid, epoch, number }, error, 'expired');
     } catch (error) {
       // The store has stopped the agent and says so itself, or the agent is being closed.
       context.log.debug('message not given up', { error: nameOf(error) });

@@ -27,7 +27,6 @@ import type { OutboxRow } from './outbox.js';
 /** What it means that a message is not sent, where it was no refusal. */
 const STATES: Readonly<Record<string, 'expired' | 'cancelled'>> = {
   EXPIRED_UNSENT: 'expired',
-  UNDELIVERED: 'expired',
   CANCELLED: 'cancelled',
 };
 
@@ -75,6 +74,7 @@ export class Retention {
   async replaceRefused(
     row: Pick<OutboxRow, 'to' | 'epoch' | 'number'>,
     error: AgentMeshError,
+    state: 'expired' | 'cancelled' | 'rejected' = STATES[error.code] ?? 'rejected',
   ): Promise<void> {
     const { to: aid, epoch, number } = row;
     const earlier = await this.#context.peers.run(toHex(aid), async () => {
@@ -88,7 +88,6 @@ export class Retention {
       return id === null || peer === null ? null : { aid, peer: peer.name, epoch, number, id };
     });
     const said = this.#deliveries.byPosition(aid, epoch, number);
-    const state = STATES[error.code] ?? 'rejected';
     if (said !== undefined) this.#deliveries.failed(said, state, error);
     else if (earlier !== null) this.#deliveries.failedEarlier(earlier, state, error);
   }
