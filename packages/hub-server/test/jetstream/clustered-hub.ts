@@ -126,7 +126,13 @@ export async function startClusteredHub(plan: ClusterPlan, setup: HubSetup): Pro
         connect({ kind: 'tcp', port: nextPort(), host }, credentials, events),
     },
     clock: host.clock,
-    open: (client) => openSocket('tcp', nextPort(), client),
+    open: async (client) => {
+      const opened = await openSocket('tcp', nextPort(), client);
+      // A blank line: the hub has met it, and knows what it speaks, before the clock moves on.
+      opened.socket?.write('\n');
+      await host.rest();
+      return opened;
+    },
     rest: () => host.rest(),
     advance: (ms) => host.advance(ms),
     jump: (ms) => host.jump(ms),
