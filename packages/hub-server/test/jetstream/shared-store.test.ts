@@ -2,7 +2,15 @@
  * Two stores over one NATS, as two hubs have them, and what they say when NATS is gone or refuses.
  */
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  existsSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -198,10 +206,11 @@ suite('a store in NATS that two hubs share', () => {
     await expect(other.hubSeed(() => bytesOf(2, 32))).rejects.toMatchObject(refused);
     expect(existsSync(join(folder, 'other.key'))).toBe(false);
     const text = readFileSync(hubKeyFile, 'utf8');
-    writeFileSync(
-      join(folder, 'other.key'),
-      `agentmesh-hub-key-1 ${toBase64Url(bytesOf(3, 32))}\n`,
-    );
+    const another = `agentmesh-hub-key-1 ${toBase64Url(bytesOf(3, 32))}\n`;
+    writeFileSync(join(folder, 'other.key'), another, { mode: 0o644 });
+    const readable = other.hubSeed(() => bytesOf(2, 32));
+    await expect(readable).rejects.toMatchObject({ code: 'UNSAFE_FILE' });
+    chmodSync(join(folder, 'other.key'), 0o600);
     await expect(other.hubSeed(() => bytesOf(2, 32))).rejects.toMatchObject(refused);
     writeFileSync(join(folder, 'other.key'), text);
     expect(await other.hubSeed(() => bytesOf(2, 32))).toEqual(seed);
