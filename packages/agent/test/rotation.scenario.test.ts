@@ -2,6 +2,7 @@
  * An agent changes its identity: the name stays, peers follow, nothing that was on its way is lost.
  */
 import { describe, expect, test } from '@jest/globals';
+import { equalBytes } from '@agentmesh/crypto';
 import type { AgentKeyPair } from '@agentmesh/crypto';
 import { World } from './world.js';
 
@@ -151,4 +152,79 @@ describe('a change of identity', () => {
     expect(alice.agent.address).toBe(alice.keyPair.address);
     await world.network.comeBack();
   });
+});
+
+test('that the hub sees an identity for the first time is taken for no one’s lost time', async () => {
+  await using world = await World.create();
+  const warnings: string[] = [];
+  const keep = (line: string): void => void warnings.push(line);
+  const logger = { debug() {}, info() {}, warn: keep, error: keep };
+  const options = { logger, logLevel: 'warn' } as const;
+  const alice = await world.agent('alice', options);
+  const first = world.keys();
+  await world.finish(alice.agent.rotateIdentity(first));
+  expect(warnings).toEqual([]);
+  // The hub takes the next one, and its answer is not kept.
+  const second = world.keys();
+  let isNext = false;
+  alice.store.beforeCommit = (operations) => {
+    const puts = operations.flatMap((one) => ('put' in one ? one.put : []));
+    isNext ||= puts.some((key) => key.startsWith('former/'));
+    if (isNext && puts.includes('hub')) throw new TypeError('killed');
+  };
+  const rotated = world.finish(alice.agent.rotateIdentity(second));
+  await expect(rotated).rejects.toMatchObject({ code: 'STORE_FAILED' });
+  await world.close(alice);
+  warnings.length = 0;
+  const store = await alice.store.copy();
+  const again = await world.agent('alice', options, { keyPair: second, store });
+  expect(await again.agent.status()).toMatchObject({ connection: 'online' });
+  expect(warnings).toEqual([]);
+});
+
+/** Whether alice's store has begun another run, and has said anything in it, before she rotates. */
+type Run = 'same' | 'silent' | 'speaking';
+
+describe('a message to the former identity, after the next one has spoken', () => {
+  /** Nothing that alice says arrives for a while: she rotates, speaks, and bob does not know. */
+  async function unheard(run: Run) {
+    const world = await World.create();
+    let alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    await world.finish(bob.agent.send('alice', 'hello'));
+    for (const text of ['one', 'two']) await world.finish(alice.agent.send('bob', text));
+    await world.advance(5_000);
+    const bobAid = bob.keyPair.identity.aid;
+    if (run !== 'same') {
+      await world.kill(alice);
+      const store = await alice.store.copy();
+      alice = await world.agent('alice', {}, { keyPair: alice.keyPair, store });
+    }
+    world.hub.deviations.send = (envelope) => (equalBytes(envelope.to, bobAid) ? [] : [envelope]);
+    if (run === 'speaking') await world.finish(alice.agent.send('bob', 'of another run'));
+    await world.finish(alice.agent.rotateIdentity(world.keys()));
+    await world.finish(alice.agent.send('bob', 'as another'));
+    await world.finish(bob.agent.send('alice', 'to the former'));
+    await world.rest();
+    expect(alice.texts.at(-1)).toBe('to the former');
+    return { world, alice, bob };
+  }
+
+  test.each<Run>(['same', 'silent', 'speaking'])(
+    'shows no rollback, and uses no number twice: alice in a run that is %s',
+    async (run) => {
+      const { world, alice, bob } = await unheard(run);
+      await using _world = world;
+      world.hub.deviations = {};
+      await world.finish(alice.agent.send('bob', 'again as another'));
+      await world.advance(120_000);
+      expect(bob.texts.filter((text) => text.endsWith('as another')).toSorted()).toEqual([
+        'again as another',
+        'as another',
+      ]);
+      expect(bob.events.refused).toEqual([]);
+      expect(bob.events.peerInstanceChanged).toEqual([]);
+      expect(alice.events.storeRollback).toEqual([]);
+    },
+  );
 });

@@ -21,7 +21,7 @@ import type { HubLink } from '../hub/hub-link.js';
 import type { IdentityKeeper } from '../keys/kept-identity.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { encodeMeta, succeededMeta } from '../self/meta.js';
-import { decodeOpenings, encodeOpenings, withOpening } from '../self/openings.js';
+import { encodeOpenings, NO_OPENINGS, withOpening } from '../self/openings.js';
 import { encodePrekeyState } from '../self/prekeys.js';
 import type { Publisher } from '../keys/publisher.js';
 import { decodeBegun, encodeBegun } from '../self/begun-rotation.js';
@@ -304,12 +304,11 @@ export class Rotation {
       const renewed = succeededMeta(meta, next.identity.aid, runtime.random);
       const issued = { ...prekeys, signed: [], oneTime: [] };
       const tx = context.transaction();
-      // The hub may see it before we know that it did: then it is no other course of time.
-      const openings = decodeOpenings(await tx.get(ROW.openings), meta.instance);
-      tx.put(ROW.openings, encodeOpenings(withOpening(openings, renewed)));
       tx.put(ROW.former(keyPair.identity.aid), encodeFormer(former));
       tx.put(ROW.prekeys, encodePrekeyState(issued));
       tx.put(ROW.meta, encodeMeta(renewed));
+      // The hub has seen none of the next one.
+      tx.put(ROW.openings, encodeOpenings(withOpening(NO_OPENINGS, renewed)));
       if (record === null) tx.delete(ROW.record);
       else tx.put(ROW.record, record);
       tx.delete(ROW.rotation);

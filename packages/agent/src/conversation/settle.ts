@@ -281,12 +281,12 @@ async function withAcknowledgement(message: OpenedMessage, peer: Peer): Promise<
   const entry = findSession(peer.sessions, opened.session.sid);
   const outgoing = outgoingOf(peer, epoch);
   const { peerAck } = opened.content;
-  const meant = entry?.heard === true && entry.epoch >= epoch;
+  // To a former identity, after we have spoken as another one: its numbers are counted no more.
+  const isOver = peer.outgoing.epoch > epoch;
+  const meant = !isOver && entry?.heard === true && entry.epoch >= epoch;
   // In a session of an earlier run nothing of the present one was sent.
   const last = entry?.lastNumber || outgoing.next - 1;
-  // Numbers of a former identity are not known any more once the present one has given its own.
-  const isKnown = entry?.lastNumber !== 0 || peer.outgoing.epoch === epoch;
-  const isBeyond = meant && isKnown && entry.epoch < run && peerAck > last;
+  const isBeyond = meant && entry.epoch < run && peerAck > last;
   const upTo = meant && peerAck <= last ? peerAck : outgoing.acked;
   if (upTo <= outgoing.acked) return { peer, outgoing, upTo, isBeyond, earlier: [] };
   const earlier: EarlierMessage[] = [];
