@@ -83,7 +83,7 @@ describe.each(KINDS)('a program over %s', (kind) => {
         const hub = await HubProcess.start(folder);
         const client = run(program(OPTIONS[kind](hub.port)));
         await until(() => client.state.out.includes('up'), 20_000);
-        hub.freeze();
+        await hub.freeze();
         const toldMs = Date.now();
         client.tell('close');
         await until(() => client.state.exitedMs > 0, 30_000);

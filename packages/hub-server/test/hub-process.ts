@@ -8,6 +8,7 @@ import { once } from 'node:events';
 import { createInterface } from 'node:readline';
 import { fileURLToPath } from 'node:url';
 import type { FailpointName } from '../src/index.js';
+import { freezeProcess } from './frozen-process.js';
 
 const SCRIPT = fileURLToPath(new URL('crashing-hub.mjs', import.meta.url));
 
@@ -59,8 +60,8 @@ export class HubProcess {
   }
 
   /** Stops without a word: its connections stay open, and nobody answers on them. */
-  freeze(): void {
-    this.#child.kill('SIGSTOP');
+  freeze(): Promise<void> {
+    return freezeProcess(this.#child);
   }
 
   async kill(): Promise<void> {

@@ -13,6 +13,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, jest, test } from '@jest/globals';
 import { seededRandom } from '@agentmesh/hub-compliance';
 import { SqliteHubStore } from '../src/index.js';
+import { freezeProcess } from './frozen-process.js';
 import { inFolder, waiting } from './store-samples.js';
 
 const SEED = Number(process.env['FC_SEED'] ?? Date.now() % 2 ** 31);
@@ -49,10 +50,7 @@ class Writer {
   }
 
   async frozen(copy: () => void): Promise<void> {
-    this.#child.kill('SIGSTOP');
-    while (!/\) T /.test(readFileSync(`/proc/${this.#child.pid}/stat`, 'latin1'))) {
-      await new Promise(setImmediate);
-    }
+    await freezeProcess(this.#child);
     copy();
     this.#child.kill('SIGCONT');
   }

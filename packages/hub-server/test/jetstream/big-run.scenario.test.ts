@@ -177,7 +177,7 @@ function faultsOf({ cluster, hubs, why }: World): [string, () => Promise<void>][
       async () => {
         const node = await cluster.streamLeader('AGENTMESH_NAMES');
         if (why === null) cluster.cut(node);
-        else node.freeze();
+        else await node.freeze();
         await pause(CUT_MS);
         if (why === null) cluster.heal(node);
         else node.thaw();

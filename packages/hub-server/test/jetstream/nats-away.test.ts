@@ -172,7 +172,7 @@ suite('a hub whose node of NATS', () => {
     await joinHub(server.port, bob);
     const sender = await joinHub(server.port, newAgent('alice'));
     const leader = await cluster.streamLeader('AGENTMESH_QUEUE_0');
-    leader.freeze();
+    await leader.freeze();
     let answer = '';
     for (const endMs = Date.now() + BACK_MS; Date.now() < endMs && !answer.startsWith('sent');) {
       answer = await send(sender, bob.aid);

@@ -39,7 +39,7 @@ if (hasNats()) {
       await first.start();
       await cluster.healthy();
       const second = await cluster.leader();
-      second.freeze();
+      await second.freeze();
       expect(await second.page('/healthz')).toBeNull();
       second.thaw();
       await cluster.healthy();

@@ -11,6 +11,7 @@ import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { ensureProgram } from '../../../../scripts/programs.mjs';
+import { freezeProcess } from '../frozen-process.js';
 
 /** What `nats-server` needs beyond ports and folders, in its own syntax. */
 export interface NatsSettings {
@@ -154,8 +155,8 @@ export class NatsNode {
   }
 
   /** Holds the process as it is: its connections stay open and nothing answers. */
-  freeze(): void {
-    this.#child?.kill('SIGSTOP');
+  async freeze(): Promise<void> {
+    if (this.#child !== null) await freezeProcess(this.#child);
   }
 
   thaw(): void {
