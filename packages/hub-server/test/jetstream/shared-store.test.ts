@@ -207,7 +207,8 @@ suite('a store in NATS that two hubs share', () => {
     expect(existsSync(join(folder, 'other.key'))).toBe(false);
     const text = readFileSync(hubKeyFile, 'utf8');
     const another = `agentmesh-hub-key-1 ${toBase64Url(bytesOf(3, 32))}\n`;
-    writeFileSync(join(folder, 'other.key'), another, { mode: 0o644 });
+    writeFileSync(join(folder, 'other.key'), another);
+    chmodSync(join(folder, 'other.key'), 0o644);
     const readable = other.hubSeed(() => bytesOf(2, 32));
     await expect(readable).rejects.toMatchObject({ code: 'UNSAFE_FILE' });
     chmodSync(join(folder, 'other.key'), 0o600);
