@@ -235,6 +235,8 @@ export class AgentMachine {
     agent.on('stopped', ({ error }) => process.defer(() => this.#stopped(error)));
     agent.on('connection', ({ state, error }) => {
       this.#options.trace.add(`${name} ${state} ${error?.code ?? ''}`);
+      // A change that was not answered in time may have been made since.
+      if (state === 'online') this.#isNow(agent.address);
       if (state === 'ended') process.defer(() => this.#stopped(error));
     });
     agent.on('identityChanged', ({ peer, shown }) => this.#decide(peer, shown));
