@@ -5,8 +5,10 @@
 import { spawn } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
+import { readdirSync, readFileSync } from 'node:fs';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 
 /** Exit code of an agent whose connection or store has ended. */
 export const STOPPED = 3;
@@ -51,10 +53,26 @@ export class Child {
     if (!this.isOver) this.#process.stdin?.write(`${JSON.stringify(line)}\n`);
   }
 
-  pause(): void {
+  /** Resolves when it stands still, or is over. */
+  async pause(): Promise<void> {
     if (this.isOver) return;
     this.#isPaused = true;
     this.#process.kill('SIGSTOP');
+    while (!this.isOver && !this.#standsStill()) await nextTurn();
+  }
+
+  /** The signal is a request: threads on other processors may run for a moment longer. */
+  #standsStill(): boolean {
+    if (process.platform !== 'linux') return true;
+    const tasks = `/proc/${this.#process.pid}/task`;
+    try {
+      return readdirSync(tasks).every((task) => {
+        return /\) [TZX] /.test(readFileSync(`${tasks}/${task}/stat`, 'latin1'));
+      });
+    } catch {
+      // A thread ended in between.
+      return false;
+    }
   }
 
   goOn(): void {

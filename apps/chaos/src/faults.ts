@@ -29,7 +29,7 @@ export const FAULTS: Readonly<Record<FaultName, Fault>> = {
     agent.start();
   },
   pause: async ({ chance }, { child }) => {
-    child?.pause();
+    await child?.pause();
     await pause(chance.between(100, 4_000));
     child?.goOn();
   },
@@ -71,7 +71,7 @@ export const FAULTS: Readonly<Record<FaultName, Fault>> = {
     await hub.start();
   },
   pauseHub: async ({ hub, chance }) => {
-    hub.child?.pause();
+    await hub.child?.pause();
     await pause(chance.between(100, 4_000));
     hub.child?.goOn();
   },
