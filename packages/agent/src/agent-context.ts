@@ -53,7 +53,7 @@ export class AgentContext {
   readonly logs: LogOrder;
   readonly events: EventEmitter;
   readonly keepAlive: KeepAlive;
-  readonly hubClock = new HubClock();
+  readonly hubClock: HubClock;
   /** By aid in hex: load→commit of one peer never interleaves. */
   readonly peers = new KeyedMutex();
   /** Shared by whoever speaks or begins sessions; a change of identity has it for itself. */
@@ -69,6 +69,7 @@ export class AgentContext {
     this.self = opened.self;
     this.runtime = parts.runtime;
     this.waits = waitingClock(parts.runtime.now);
+    this.hubClock = new HubClock(parts.runtime.now, parts.runtime.steady);
     this.keepAlive = new KeepAlive(parts.runtime);
     this.log = parts.log;
     this.policy = parts.policy;

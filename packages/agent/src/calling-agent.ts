@@ -248,7 +248,7 @@ export abstract class CallingAgent {
     const { op = null, isExact = false } = asked;
     const common = { op, isStream, credit: credit ?? 0, key, hops, origin, trace: null };
     const body = (): Uint8Array => {
-      const ask = askMember({ ...common, byMs: byMs + context.hubClock.aheadMs });
+      const ask = askMember({ ...common, byMs: context.hubClock.toHub(byMs) });
       return isExact ? exactBody(asked.payload, ask) : valueBody(asked.payload, ask);
     };
     return { to, request: { byMs, isStream, onProgress, body } };

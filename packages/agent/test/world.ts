@@ -77,6 +77,7 @@ export class World {
     const { host } = this;
     return {
       now: host.clock,
+      steady: host.clock,
       random: seededRandom(this.#seed++),
       schedule(delayMs, task) {
         if (delayMs === 0) host.defer(task);

@@ -101,6 +101,7 @@ export interface ProvedHub {
   readonly hubKey: Uint8Array;
   readonly hubId: Uint8Array;
   readonly limits: HubLimits;
+  readonly timeMs: number;
   readonly clientNonce: Uint8Array;
   readonly serverNonce: Uint8Array;
   /** Of this connection, up to here. */
@@ -110,7 +111,7 @@ export interface ProvedHub {
 /** Client: judges `hello`. Refuses with HUB_UNPROVEN, HUB_KEY_CHANGED or VERSION. */
 export function acceptHello(check: HelloCheck): Checked<ProvedHub> {
   const { begin, hello, channelBinding, pinnedHubKey } = check;
-  const { version, features, serverNonce, limits, proof } = hello.frame;
+  const { version, features, serverNonce, limits, time: timeMs, proof } = hello.frame;
   const text = signedPart(hello.text, 'proof');
   if (text === null) return refused(unproven('its proof is not the last field'));
   let hubKey: Uint8Array;
@@ -130,7 +131,7 @@ export function acceptHello(check: HelloCheck): Checked<ProvedHub> {
   const { clientNonce } = begin.frame;
   const hub = { version, features: commonFeatures(features), hubKey, hubId: hubIdOf(hubKey) };
   const transcript = hubTranscript(greeting);
-  return { ok: true, value: { ...hub, limits, clientNonce, serverNonce, transcript } };
+  return { ok: true, value: { ...hub, limits, timeMs, clientNonce, serverNonce, transcript } };
 }
 
 /** What {@link createAuth} needs beside the credentials. */

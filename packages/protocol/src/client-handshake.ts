@@ -67,10 +67,10 @@ export class ClientHandshake {
     if (this.#hub === null || this.#voice === null || !wasSaidByHub(this.#voice, reply)) {
       return { ok: false, error: unproven('its answer to auth is not signed by it') };
     }
-    const { hubKey, hubId, features, limits } = this.#hub;
+    const { hubKey, hubId, features, limits, timeMs } = this.#hub;
     const { lastInstance, lastBoot, keyDigest, oneTimePrekeys, queued } = reply.frame;
     const answers = { lastInstance, lastBoot, keyDigest, oneTimePrekeys, queued };
-    return { ok: true, value: { hubKey, hubId, features, limits, ...answers } };
+    return { ok: true, value: { hubKey, hubId, features, limits, timeMs, ...answers } };
   }
 
   /** What an `error` or `bye` means: as the hub said it, if the hub said it. */

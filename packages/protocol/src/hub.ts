@@ -49,6 +49,8 @@ export interface HubSession {
   readonly features: readonly string[];
   /** What the hub allows, and how fast. */
   readonly limits: HubLimits;
+  /** The hub's clock when it greeted: milliseconds since the epoch. */
+  readonly timeMs: number;
   /** Instance and boot of this identity's authentication before; `null` if there was none. */
   readonly lastInstance: Uint8Array | null;
   readonly lastBoot: number | null;

@@ -64,7 +64,7 @@ export class RequestRun {
     this.id = about.request.id;
     this.message = about.message;
     this.controller = controller;
-    this.byMs = this.ask.byMs - parts.context.hubClock.aheadMs;
+    this.byMs = parts.context.hubClock.toOurs(this.ask.byMs);
     const { signal } = controller;
     this.#aborted = new Promise((_, reject) => {
       const end = (): void => reject(signal.reason as Error);

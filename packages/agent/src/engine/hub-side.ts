@@ -225,6 +225,7 @@ export class HubSide {
       authenticated: async (connection, session) => {
         if (isCurrent()) await this.#authenticate(connection, session);
       },
+      greeted: ({ timeMs }) => this.#parts.context.hubClock.heard(timeMs),
       deliver: (delivery) => this.#parts.receiver.deliver(delivery, made),
       notice: (notice) => this.#notice(notice),
       up: (connection) => whenCurrent(() => this.#up(connection)),

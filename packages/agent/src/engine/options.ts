@@ -8,6 +8,7 @@ import type { Hub } from '@agentmesh/protocol';
 import { durationMs } from '../ground/duration.js';
 import { AgentError } from '../ground/errors.js';
 import { systemLogger, systemRuntime } from '../ground/runtime.js';
+import { waitingClock } from '../ground/waiting-clock.js';
 import type { Logger, Runtime } from '../ground/runtime.js';
 import type { SendOptions } from '../message/message.js';
 import type { AgentStore } from '../store/store.js';
@@ -148,8 +149,14 @@ export function checkOptions(options: AgentOptions): CheckedOptions {
     allowListPath: options.allowListPath ?? null,
     requireOneTimePrekey: options.requireOneTimePrekey ?? false,
     log: atLevel(options.logger ?? systemLogger, logLevel),
-    runtime: { ...systemRuntime, ...options.runtime },
+    runtime: runtimeOf(options.runtime),
   };
+}
+
+/** The machine's, where nothing else is given; two clocks of different sources are never mixed. */
+function runtimeOf(given: Partial<Runtime> = {}): Runtime {
+  const { now, steady = now === undefined ? systemRuntime.steady : waitingClock(now) } = given;
+  return { ...systemRuntime, ...given, steady };
 }
 
 const SEND_OPTIONS: readonly string[] = ['waitForPeer', 'ttl', 'signal', 'timeout'];

@@ -11,6 +11,11 @@ import type { Clock } from '@agentmesh/protocol';
 export interface Runtime {
   /** Milliseconds since the epoch. */
   readonly now: Clock;
+  /**
+   * Milliseconds from anywhere that only rise and that nobody sets. Default where `now` is given:
+   * `now` without its steps back.
+   */
+  readonly steady: Clock;
   readonly random: RandomSource;
   /** Runs a task once after a delay; the returned function cancels it. */
   schedule(delayMs: number, task: () => void): () => void;
@@ -41,6 +46,7 @@ const LONGEST_MS = 2 ** 31 - 1;
 /** The machine itself. Waiting timers do not keep a Node process alive. */
 export const systemRuntime: Runtime = {
   now: systemClock,
+  steady: () => performance.now(),
   random: systemRandom,
   schedule(delayMs, task) {
     let timer: unknown;

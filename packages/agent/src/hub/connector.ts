@@ -14,6 +14,7 @@ import { ROW } from '../store/row-keys.js';
 
 /** Nothing that a connection tells is taken: what it brings comes again on the next one. */
 const SILENT: ConnectionEvents = {
+  greeted() {},
   authenticated: async () => {},
   deliver() {},
   notice() {},

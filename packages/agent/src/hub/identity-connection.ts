@@ -20,6 +20,8 @@ import type { Runtime } from '../ground/runtime.js';
 
 /** What a connection reports. `authenticated` is awaited before it counts as up. */
 export interface ConnectionEvents {
+  /** The hub has just said who it is, and what its clock reads. */
+  greeted(session: HubSession): void;
   authenticated(connection: HubConnection, session: HubSession): Promise<void>;
   deliver(delivery: Delivery): void;
   notice(notice: DeliveryNotice): void;
@@ -77,12 +79,17 @@ export class IdentityConnection {
     let isOurs = true;
     const whileOurs = (task: () => void): void => void (isOurs && task());
     const connection = await this.#hub.connect(credentials, {
-      authenticated: (session) => whileOurs(() => void this.#authenticate(connection, session)),
+      authenticated: (session) =>
+        whileOurs(() => {
+          this.#events.greeted(session);
+          void this.#authenticate(connection, session);
+        }),
       deliver: (delivery) => whileOurs(() => this.#deliver(delivery)),
       notice: (notice) => whileOurs(() => this.#events.notice(notice)),
       down: (error) => whileOurs(() => this.#down(error)),
       closed: (error) => whileOurs(() => this.#end(error)),
     });
+    this.#events.greeted(connection.session);
     try {
       this.#assertNotEnded();
       this.#connection = connection;

@@ -88,6 +88,7 @@ export class Process {
     const { now, random } = this;
     return {
       now,
+      steady: () => this.machine.timeline.nowMs,
       random,
       schedule: (delayMs, task) => this.after(delayMs, task),
       hold: () => () => {},
