@@ -43,8 +43,9 @@ class Believer {
     names += 1;
     const credentials = newAgent(`agent-${names}`).credentials();
     const { clientNonce } = this.#begin.frame;
-    const hubId = hubIdOf(decoded.frame.hubKey);
-    const hub = { ...decoded.frame, hubId, clientNonce, transcript: new Uint8Array(32) };
+    const { hubKey, time: timeMs } = decoded.frame;
+    const proved = { hubId: hubIdOf(hubKey), timeMs, clientNonce };
+    const hub = { ...decoded.frame, ...proved, transcript: new Uint8Array(32) };
     return createAuth({ id: 1, hub, credentials, channelBinding }).text;
   }
 }
