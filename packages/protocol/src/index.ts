@@ -40,7 +40,7 @@ export {
 } from './errors.js';
 export type { Checked, CloseReason, ErrorCode, ErrorRule, ProtocolErrorOptions } from './errors.js';
 export { PROTOCOL_LIMITS } from './limits.js';
-export { systemClock } from './clock.js';
+export { monotonicClock, systemClock } from './clock.js';
 export type { Clock } from './clock.js';
 export { SteadyClock } from './steady-clock.js';
 export {

@@ -4,7 +4,7 @@
  */
 import { systemRandom } from '@agentmesh/crypto';
 import type { RandomSource } from '@agentmesh/crypto';
-import { systemClock } from '@agentmesh/protocol';
+import { monotonicClock, systemClock } from '@agentmesh/protocol';
 import type { Clock } from '@agentmesh/protocol';
 
 /** Handed in, so that the same inputs give the same outputs. */
@@ -46,7 +46,7 @@ const LONGEST_MS = 2 ** 31 - 1;
 /** The machine itself. Waiting timers do not keep a Node process alive. */
 export const systemRuntime: Runtime = {
   now: systemClock,
-  steady: () => performance.now(),
+  steady: monotonicClock,
   random: systemRandom,
   schedule(delayMs, task) {
     let timer: unknown;
