@@ -234,7 +234,10 @@ export class Agent extends CallingAgent {
     return joinWith(this.#engine, link, (to, body) => send(this.#engine, to, body, {}));
   }
 
-  /** Names of the agents on the hub, this one included, in alphabetical order: at most 100,000. */
+  /**
+   * Names of the agents on the hub that can be written to, this one included, in alphabetical
+   * order: at most 100,000.
+   */
   async listPeers(): Promise<string[]> {
     const { hub, context } = this.#engine;
     context.assertRunning();

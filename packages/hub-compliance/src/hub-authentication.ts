@@ -191,8 +191,8 @@ export function hubNames(start: StartHub): void {
       }));
 
     test('one identity has one name', () =>
-      withHub(start, {}, async ({ hub, bob, join }) => {
-        const client = await join(bob);
+      withHub(start, {}, async ({ hub, bob, publish }) => {
+        const client = await publish(bob);
         expect(await refusal(hub, bob.credentials({ name: 'rob' }))).toBe('REGISTRATION_REFUSED');
         expect(await client.request({ type: 'list' })).toMatchObject({ names: ['bob'] });
       }));
@@ -206,12 +206,12 @@ export function hubRegistration(start: StartHub): void {
       withHub(
         start,
         { registration: { mode: 'token', tokens: ['first', 'second'] } },
-        async ({ hub, alice, bob, join }) => {
+        async ({ hub, alice, bob, publish }) => {
           expect(await refusal(hub, alice.credentials())).toBe('REGISTRATION_REFUSED');
           const wrong = alice.credentials({ token: 'firs' });
           expect(await refusal(hub, wrong)).toBe('REGISTRATION_REFUSED');
           await RawClient.authenticate(hub, alice.credentials({ token: 'second' }));
-          const client = await join(alice);
+          const client = await publish(alice);
           expect(await client.request({ type: 'list' })).toMatchObject({ names: ['alice'] });
           expect(await client.codeOf(sendTo(bob))).toBe('UNKNOWN_RECIPIENT');
         },

@@ -187,11 +187,30 @@ export function hubFetching(start: StartHub): void {
         }
       }));
 
+    test('whoever is listed can be written to', () =>
+      withHub(start, {}, async ({ hub, alice, bob, carol, join, publish }) => {
+        const client = await publish(alice);
+        const bobs = await join(bob);
+        await publish(carol);
+        expect(await client.request({ type: 'list' })).toMatchObject({ names: ['alice', 'carol'] });
+        const signed = [bob.signedPrekey(2, hub.clock())];
+        const put = await bobs.request({ type: 'put_prekeys', signed, oneTime: [] });
+        expect(put).toMatchObject({ type: 'ok' });
+        expect(await client.request({ type: 'list' })).toMatchObject({ names: ['alice', 'carol'] });
+        expect(await bundleOf(client, 'bob')).toMatchObject({ code: 'PEER_NOT_FOUND' });
+        await publish(bob);
+        const { names } = (await client.request({ type: 'list' })) as { names: string[] };
+        expect(names).toEqual(['alice', 'bob', 'carol']);
+        for (const name of names) {
+          expect(await bundleOf(client, name)).toMatchObject({ type: 'bundle' });
+        }
+      }));
+
     test('names are listed by prefix in pages', () =>
-      withHub(start, {}, async ({ alice, bob, carol, join }) => {
-        const client = await join(alice);
-        await join(carol);
-        await join(bob);
+      withHub(start, {}, async ({ alice, bob, carol, publish }) => {
+        const client = await publish(alice);
+        await publish(carol);
+        await publish(bob);
         const first = await client.request({ type: 'list', max: 2 });
         expect(first).toMatchObject({ names: ['alice', 'bob'], next: 'bob' });
         const second = await client.request({ type: 'list', max: 2, cursor: 'bob' });

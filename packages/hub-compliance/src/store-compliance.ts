@@ -6,6 +6,7 @@ import { describe } from '@jest/globals';
 import type { OpenStore } from './hub-under-test.js';
 import {
   storeIdentities,
+  storeListing,
   storeNames,
   storeOneTimePrekeys,
   storeOpenings,
@@ -25,6 +26,7 @@ import { storeExpiry, storeNotices, storeSweeps } from './store-times.js';
 export function storeCompliance(name: string, open: OpenStore): void {
   describe(`${name} keeps the contract of a hub store`, () => {
     storeNames(open);
+    storeListing(open);
     storeOpenings(open);
     storeIdentities(open);
     storeSuccession(open);

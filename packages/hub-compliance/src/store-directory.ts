@@ -70,7 +70,7 @@ export function storeNames(open: OpenStore): void {
     test('names are listed in order, by prefix, page after page', () =>
       withStore(open, async (store) => {
         const names = ['b', 'ab', 'a', 'a.1', 'a-1', 'ac', 'a_1', 'ab2'];
-        await Promise.all(names.map((name, at) => store.claim(claimOf(name, aidOf(at + 1)))));
+        await Promise.all(names.map((name, at) => publishAs(store, name, at + 1)));
         const all = await store.names({ prefix: '', after: '', max: 100 });
         expect(all).toEqual(names.toSorted());
         expect(await store.names({ prefix: 'ab', after: '', max: 100 })).toEqual(['ab', 'ab2']);
@@ -79,6 +79,61 @@ export function storeNames(open: OpenStore): void {
         expect(await store.names({ prefix: 'b', after: 'a', max: 9 })).toEqual(['b']);
       }));
   });
+}
+
+/** Which names others see: those with whose holders a session can begin. */
+export function storeListing(open: OpenStore): void {
+  const listed = (store: HubStore) => store.names({ prefix: '', after: '', max: 9 });
+
+  describe('the list of names', () => {
+    test('has a name once record and prekeys are there, in whatever order they came', () =>
+      withStore(open, async (store, under) => {
+        await register(store, 1);
+        expect(await listed(store)).toEqual([]);
+        await store.putIdentity(identityOf(1, 1));
+        expect(await listed(store)).toEqual([]);
+        await store.putPrekeys(keysOf({ signed: [] }));
+        expect(await listed(store)).toEqual([]);
+        await store.putPrekeys(keysOf());
+        expect(await listed(store)).toEqual(['agent-1']);
+        await store.claim(claimOf('agent-2', aidOf(2)));
+        await store.putPrekeys(keysOf({ aid: aidOf(2) }));
+        expect(await listed(store)).toEqual(['agent-1']);
+        await store.putIdentity(identityOf(2, 1));
+        const reopened = await under.reopen();
+        expect(await listed(reopened)).toEqual(['agent-1', 'agent-2']);
+      }));
+
+    test('lacks a name whose prekeys were taken back, until new ones are there', () =>
+      withStore(open, async (store) => {
+        await publish(store);
+        await store.putPrekeys(keysOf({ signed: [], oneTime: [], replaceAll: true }));
+        expect(await listed(store)).toEqual([]);
+        await store.putPrekeys(keysOf());
+        expect(await listed(store)).toEqual(['agent-1']);
+      }));
+
+    test('lacks the name of a successor until its prekeys are there, and of whoever is void', () =>
+      withStore(open, async (store) => {
+        await publish(store);
+        await store.putIdentity(identityOf(1, 1, { subject: aidOf(5) }));
+        expect(await listed(store)).toEqual([]);
+        await store.putPrekeys(keysOf({ signed: [signedOf(7)], oneTime: [] }));
+        expect(await listed(store)).toEqual([]);
+        await store.putPrekeys(keysOf({ aid: aidOf(5) }));
+        expect(await listed(store)).toEqual(['agent-1']);
+        await store.putRevocation({ aid: aidOf(1), revocation: blobOf(1, 110) });
+        expect(await listed(store)).toEqual(['agent-1']);
+        await store.putRevocation({ aid: aidOf(5), revocation: blobOf(5, 110) });
+        expect(await listed(store)).toEqual([]);
+      }));
+  });
+}
+
+async function publishAs(store: HubStore, name: string, number: number): Promise<void> {
+  await store.claim(claimOf(name, aidOf(number)));
+  await store.putIdentity(identityOf(number, 1, { name }));
+  await store.putPrekeys(keysOf({ aid: aidOf(number) }));
 }
 
 /** Openings of agents' stores, and their order. */
@@ -147,7 +202,6 @@ export function storeIdentities(open: OpenStore): void {
         const late = { nowMs: NOW_MS + quota.retiredMs };
         const gone = await store.claim(claimOf('agent-1', aidOf(1), late));
         expect(gone).toEqual({ status: 'name_taken' });
-        expect(await store.names({ prefix: '', after: '', max: 9 })).toEqual(['agent-1']);
       }));
 
     test('an identity that holds a name succeeds nobody', () =>

@@ -85,7 +85,10 @@ export interface HubDirectoryStore {
    */
   takeBundle(request: BundleRequest): Promise<StoredBundle | null>;
 
-  /** Names beginning with `prefix`, after `after`, ascending by code unit, at most `max`. */
+  /**
+   * Names beginning with `prefix`, after `after`, ascending by code unit, at most `max`. A name is
+   * listed while its holder's record and prekeys are there and it is not revoked.
+   */
   names(query: NameQuery): Promise<readonly string[]>;
 }
 

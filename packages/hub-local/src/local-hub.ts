@@ -177,7 +177,7 @@ export class LocalHub implements Hub {
     return encodeBundle(bundleOf(bundle));
   }
 
-  /** All registered names, in alphabetical order. */
+  /** Names of all agents that can be written to, in alphabetical order. */
   async listAgents(): Promise<string[]> {
     await this.#start();
     const all: string[] = [];

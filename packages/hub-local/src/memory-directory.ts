@@ -45,12 +45,12 @@ interface Agent {
 export class MemoryDirectory {
   readonly #agents = new Map<string, Agent>();
   readonly #holders = new Map<string, Agent>();
-  /** All names, ascending. */
-  readonly #names: string[] = [];
+  /** Names that are listed, ascending. */
+  readonly #listed: string[] = [];
   #connections = 0;
 
   get agents(): number {
-    return this.#names.length;
+    return this.#holders.size;
   }
 
   /** Why no envelopes for this key are taken: revoked, unknown, or retired for too long. */
@@ -99,10 +99,12 @@ export class MemoryDirectory {
     if (subject === owner) {
       if (owner.record !== null && isStale(owner.record, next)) return 'stale';
       owner.record = next;
+      this.#relist(owner.name);
       return 'stored';
     }
     owner.retiredAtMs = update.nowMs;
     this.#bind(update.name, update.subject).record = next;
+    this.#relist(owner.name);
     return 'stored';
   }
 
@@ -110,6 +112,7 @@ export class MemoryDirectory {
     const agent = this.#agents.get(byteKey(aid));
     if (agent === undefined) return 'unknown';
     agent.revocation ??= revocation;
+    this.#relist(agent.name);
     return 'stored';
   }
 
@@ -125,6 +128,7 @@ export class MemoryDirectory {
       .toSorted((a, b) => b.createdMs - a.createdMs || b.id - a.id)
       .slice(0, update.keepSigned);
     agent.oneTime = oneTime;
+    this.#relist(agent.name);
     return { status: 'ok', keys: inventoryOf(agent) };
   }
 
@@ -150,8 +154,8 @@ export class MemoryDirectory {
   names({ prefix, after, max }: NameQuery): readonly string[] {
     const first = after >= prefix ? this.#indexAfter(after) : this.#indexOf(prefix);
     const found: string[] = [];
-    for (let at = first; at < this.#names.length && found.length < max; at++) {
-      const name = this.#names[at] ?? '';
+    for (let at = first; at < this.#listed.length && found.length < max; at++) {
+      const name = this.#listed[at] ?? '';
       if (!name.startsWith(prefix)) break;
       found.push(name);
     }
@@ -170,18 +174,27 @@ export class MemoryDirectory {
       oneTime: new Map(),
     };
     this.#agents.set(byteKey(aid), agent);
-    if (!this.#holders.has(name)) this.#names.splice(this.#indexOf(name), 0, name);
     this.#holders.set(name, agent);
     return agent;
+  }
+
+  /** A name is listed while sessions can begin with whoever holds it. */
+  #relist(name: string): void {
+    const holder = this.#holders.get(name);
+    const at = this.#indexOf(name);
+    const isListed = this.#listed[at] === name;
+    const isReachable = holder !== undefined && canBegin(holder);
+    if (isReachable && !isListed) this.#listed.splice(at, 0, name);
+    if (!isReachable && isListed) this.#listed.splice(at, 1);
   }
 
   /** Index of the first name that is not below `text`. */
   #indexOf(text: string): number {
     let low = 0;
-    let high = this.#names.length;
+    let high = this.#listed.length;
     while (low < high) {
       const middle = (low + high) >> 1;
-      if ((this.#names[middle] ?? '') < text) low = middle + 1;
+      if ((this.#listed[middle] ?? '') < text) low = middle + 1;
       else high = middle;
     }
     return low;
@@ -189,12 +202,17 @@ export class MemoryDirectory {
 
   #indexAfter(text: string): number {
     const at = this.#indexOf(text);
-    return this.#names[at] === text ? at + 1 : at;
+    return this.#listed[at] === text ? at + 1 : at;
   }
 }
 
 function isGone(agent: Agent, nowMs: number, retiredMs: number): boolean {
   return agent.retiredAtMs !== null && nowMs - agent.retiredAtMs >= retiredMs;
+}
+
+/** Whether its record and prekeys are there, and it is not void. */
+function canBegin({ record, signed, revocation }: Agent): boolean {
+  return record !== null && signed.length > 0 && revocation === null;
 }
 
 function isStale(stored: PublishedRecord, next: PublishedRecord): boolean {

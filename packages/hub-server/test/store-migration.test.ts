@@ -54,6 +54,7 @@ async function filledVersion1(folder: string): Promise<void> {
   await commit(store, { append: Array.from({ length: 40 }, (_, n) => envelope(n)) });
   await store.close();
   const database = new DatabaseSync(join(folder, 'hub.db'));
+  database.exec('DROP INDEX holder_listed; ALTER TABLE holder DROP COLUMN listed;');
   database.exec('DROP TABLE usage; DROP TABLE contact;');
   database.exec('DROP INDEX one_time_prekey_expires;');
   database.exec('ALTER TABLE agent DROP COLUMN revocation; PRAGMA user_version = 1;');
@@ -78,6 +79,7 @@ async function expectWhole(folder: string): Promise<void> {
     retired: false,
   });
   expect(await store.aidOfName('agent-3')).toEqual(aid(4));
+  expect(await store.names({ prefix: '', after: '', max: 9 })).toEqual(['agent-1']);
   expect(await store.putRevocation({ aid: aid(1), revocation: REVOCATION })).toBe('stored');
   await store.close();
   const again = await SqliteHubStore.open({ folder });

@@ -22,8 +22,10 @@ import type { Layout } from './layout.js';
 
 const bytes = z.base64url();
 
-const nameShape = z.object({
+export const nameShape = z.object({
   aid: bytes,
+  /** Whether a session can begin with its holder; written last, and set right by its next word. */
+  listed: z.boolean().default(true),
   /** Who held the name before, and since when not any more. */
   past: z.array(z.object({ aid: bytes, untilMs: z.number() })),
 });
@@ -47,6 +49,7 @@ interface KnownAgent {
   readonly revision: number;
   /** When a successor took the name; null while this identity holds it. */
   readonly retiredAtMs: number | null;
+  readonly isListed: boolean;
 }
 
 /** What came of a claim, and at which hub the last connection was; null for none. */
@@ -186,6 +189,23 @@ export class Directory {
     return result;
   }
 
+  /** Lists a name while its holder's record and prekeys are there and it is not void. */
+  async relist(aid: Uint8Array, hasPrekeys: boolean): Promise<void> {
+    const holder = toBase64Url(aid);
+    for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
+      const known = await this.#known(aid);
+      if (known === null || known.retiredAtMs !== null) return;
+      const { record, revocation, name } = known.document;
+      const listed = hasPrekeys && record !== null && revocation === null;
+      // Read again after it was written: it may have been made void meanwhile.
+      if (known.isListed === listed) return;
+      await this.#documents.update(this.#names, this.#layout.nameSubject(name), (held) => ({
+        value: held?.aid === holder ? { ...held, listed } : null,
+        result: undefined,
+      }));
+    }
+  }
+
   #replaceRecord({ owner, name, revision, record }: IdentityUpdate): Promise<PutIdentityResult> {
     const next = { revision, bytes: toBase64Url(record) };
     const subject = this.#layout.agentSubject('agent', owner);
@@ -221,7 +241,7 @@ export class Directory {
       if (held?.aid === after) return { value: null, result: 'stored' };
       if (held?.aid !== before) return { value: null, result: 'not_owner' };
       const past = [...held.past, { aid: before, untilMs: nowMs }];
-      return { value: { aid: after, past }, result: 'stored' };
+      return { value: { aid: after, listed: false, past }, result: 'stored' };
     });
   }
 
@@ -239,7 +259,7 @@ export class Directory {
     const own = { name: claim.name, opening, record: null, revocation: null };
     const revision = await this.#documents.put(subject, own, left?.revision ?? 0);
     if (revision === null) return null;
-    const name: NameDocument = { aid: toBase64Url(claim.aid), past: [] };
+    const name: NameDocument = { aid: toBase64Url(claim.aid), listed: false, past: [] };
     const bound = await this.#documents.put(nameSubject, name, 0);
     if (bound === null) return null;
     // Two claims of one identity for two names meet at its own document: the last one stands.
@@ -313,9 +333,10 @@ export class Directory {
     const name = await this.#documents.get(this.#names, this.#layout.nameSubject(document.name));
     const key = toBase64Url(aid);
     if (name === null) return null;
-    if (name.value.aid === key) return { document, revision, retiredAtMs: null };
+    const isListed = name.value.listed;
+    if (name.value.aid === key) return { document, revision, retiredAtMs: null, isListed };
     const past = name.value.past.find((former) => former.aid === key);
-    return past === undefined ? null : { document, revision, retiredAtMs: past.untilMs };
+    return past === undefined ? null : { document, revision, retiredAtMs: past.untilMs, isListed };
   }
 }
 

@@ -45,7 +45,7 @@ export class Documents {
     const entry = await this.#link.last(kind.stream, subject);
     return entry === null
       ? null
-      : { value: decoded(kind, subject, entry.data), revision: entry.seq };
+      : { value: documentOf(kind.shape, subject, entry.data), revision: entry.seq };
   }
 
   /** The new revision, or null if the document is not at `revision` any more. */
@@ -78,9 +78,14 @@ export class Documents {
   }
 }
 
-function decoded<T extends object>(kind: DocumentKind<T>, subject: string, data: Uint8Array): T {
+/** What a document holds; throws STORE_CORRUPT. */
+export function documentOf<T extends object>(
+  shape: z.ZodType<T>,
+  subject: string,
+  data: Uint8Array,
+): T {
   try {
-    return kind.shape.parse(JSON.parse(new TextDecoder().decode(data)));
+    return shape.parse(JSON.parse(new TextDecoder().decode(data)));
   } catch (cause) {
     throw new JetStreamStoreError('STORE_CORRUPT', { detail: subject, cause });
   }

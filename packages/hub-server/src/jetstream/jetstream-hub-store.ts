@@ -239,18 +239,24 @@ export class JetStreamHubStore implements HubStore {
     return this.#directory.aidOfName(name);
   }
 
-  putIdentity(update: IdentityUpdate): Promise<PutIdentityResult> {
-    return this.#directory.putIdentity(update);
+  async putIdentity(update: IdentityUpdate): Promise<PutIdentityResult> {
+    const result = await this.#directory.putIdentity(update);
+    if (result === 'stored') await this.#relist(update.subject);
+    return result;
   }
 
-  putRevocation(update: RevocationUpdate): Promise<'stored' | 'unknown'> {
-    return this.#directory.putRevocation(update);
+  async putRevocation(update: RevocationUpdate): Promise<'stored' | 'unknown'> {
+    const result = await this.#directory.putRevocation(update);
+    if (result === 'stored') await this.#relist(update.aid);
+    return result;
   }
 
   async putPrekeys(update: PrekeyUpdate): Promise<PutPrekeysResult> {
     const refusal = await this.#directory.prekeyRefusal(update.aid);
     if (refusal !== null) return { status: refusal };
-    return this.#prekeys.put(update);
+    const result = await this.#prekeys.put(update);
+    if (result.status === 'ok') await this.#directory.relist(update.aid, hasSigned(result.keys));
+    return result;
   }
 
   keys(aid: Uint8Array): Promise<KeyInventory> {
@@ -301,6 +307,10 @@ export class JetStreamHubStore implements HubStore {
     return this.#notices.drop(sender, upTo);
   }
 
+  async #relist(aid: Uint8Array): Promise<void> {
+    await this.#directory.relist(aid, hasSigned(await this.#prekeys.inventory(aid)));
+  }
+
   #countDead(count: number): Promise<void> {
     const kind = { stream: this.#layout.meta, shape: deadShape };
     return this.#documents.update(kind, this.#layout.metaSubject('dead'), (stored) => ({
@@ -308,6 +318,10 @@ export class JetStreamHubStore implements HubStore {
       result: undefined,
     }));
   }
+}
+
+function hasSigned({ newestSigned }: KeyInventory): boolean {
+  return newestSigned !== null;
 }
 
 /** The number of shards that the store was made with, or is made with now. */

@@ -4,17 +4,19 @@
  */
 import { fromBase64Url } from '@agentmesh/protocol';
 import type { NameQuery } from '@agentmesh/hub-local';
+import { nameShape } from './directory.js';
+import { documentOf } from './documents.js';
 import { JetStreamStoreError } from './jetstream-error.js';
 import { KeyedTasks } from './keyed-tasks.js';
 import type { Layout } from './layout.js';
-import type { NatsLink } from './nats-link.js';
+import type { NatsLink, StreamEntry } from './nats-link.js';
 import { StreamFeed } from './stream-feed.js';
 
 const PULL = 5_000;
 const LAG_MS = 20;
 const LAG_LOOKS = 100;
 
-/** Names are never given back, so the copy only grows. */
+/** Holds the names that are listed, each as its newest document says. */
 export class NameIndex {
   readonly #link: NatsLink;
   readonly #stream: string;
@@ -29,7 +31,7 @@ export class NameIndex {
     this.#feed = new StreamFeed(link, {
       stream: layout.names,
       subject: layout.allNames,
-      headersOnly: true,
+      headersOnly: false,
     });
   }
 
@@ -52,10 +54,10 @@ export class NameIndex {
 
   async #catchUp(): Promise<void> {
     const { last_seq: last } = await this.#link.state(this.#stream);
-    const before = this.#known.size;
+    let changed = false;
     for (let look = 0; this.#feed.seen < last; look++) {
       const entries = await this.#feed.pull(PULL);
-      for (const { subject } of entries) this.#known.add(nameOf(subject));
+      for (const entry of entries) changed = this.#note(entry) || changed;
       if (entries.length > 0) continue;
       // The last message may have been taken back by the claim that wrote it.
       if ((await this.#link.at(this.#stream, last)) === null) break;
@@ -64,7 +66,17 @@ export class NameIndex {
         setTimeout(resolve, LAG_MS);
       });
     }
-    if (this.#known.size > before) this.#sorted = [...this.#known].toSorted();
+    if (changed) this.#sorted = [...this.#known].toSorted();
+  }
+
+  /** Whether this changes the list. */
+  #note({ subject, data }: StreamEntry): boolean {
+    const name = nameOf(subject);
+    const { listed } = documentOf(nameShape, subject, data);
+    if (listed === this.#known.has(name)) return false;
+    if (listed) this.#known.add(name);
+    else this.#known.delete(name);
+    return true;
   }
 }
 

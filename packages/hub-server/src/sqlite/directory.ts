@@ -102,6 +102,7 @@ export class Directory {
     if (known !== null) {
       if (isStale(owner, update)) return 'stale';
       this.#statements.publish.run(revision, record, owner.no);
+      this.relist(subject);
       return 'stored';
     }
     this.#statements.retire.run(nowMs, owner.no);
@@ -117,7 +118,14 @@ export class Directory {
     if (agent.revocation !== null) return 'stored';
     this.#statements.revoke.run(revocation, agent.no);
     this.#parties.reread(agent.no);
+    this.relist(aid);
     return 'stored';
+  }
+
+  /** Lists a name while its holder's record and prekeys are there and it is not void. */
+  relist(aid: Uint8Array): void {
+    const agent = this.#agent(aid);
+    if (agent !== null) this.#statements.relist.run(agent.name, agent.no);
   }
 
   /** What an agent has published, and whether it still begins sessions; null for nothing. */
@@ -164,9 +172,13 @@ function prepare(database: DatabaseSync) {
     retire: sql('UPDATE agent SET retired_ms = ? WHERE no = ?'),
     revoke: sql('UPDATE agent SET revocation = ? WHERE no = ?'),
     holder: sql('SELECT no FROM holder WHERE name = ?'),
-    hold: sql('INSERT OR REPLACE INTO holder VALUES (?, ?)'),
+    hold: sql('INSERT OR REPLACE INTO holder (name, no) VALUES (?, ?)'),
     aidOfName: sql(`SELECT aid FROM holder JOIN party ON party.no = holder.no WHERE name = ?`),
-    names: sql('SELECT name FROM holder WHERE name >= ?1 AND name > ?2 ORDER BY name LIMIT ?3'),
+    names: sql(`SELECT name FROM holder WHERE listed = 1 AND name >= ?1 AND name > ?2
+      ORDER BY name LIMIT ?3`),
+    relist: sql(`UPDATE holder SET listed = 1 - listed WHERE name = ?1 AND no = ?2 AND listed <>
+      (SELECT record IS NOT NULL AND revocation IS NULL
+        AND EXISTS (SELECT 1 FROM signed_prekey WHERE no = ?2) FROM agent WHERE no = ?2)`),
     count: sql('SELECT count(*) AS count FROM holder'),
   };
 }

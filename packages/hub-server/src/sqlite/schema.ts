@@ -111,8 +111,17 @@ CREATE INDEX usage_unused ON usage (seen_ms) WHERE used = 0;
 CREATE INDEX one_time_prekey_expires ON one_time_prekey (expires_ms);
 `;
 
+/** Since version 4: names that are listed, since a session can begin with their holders. */
+const LISTING = `
+ALTER TABLE holder ADD COLUMN listed INTEGER NOT NULL DEFAULT 0;
+UPDATE holder SET listed = 1 WHERE no IN
+  (SELECT no FROM agent WHERE record IS NOT NULL AND revocation IS NULL)
+  AND no IN (SELECT no FROM signed_prekey);
+CREATE INDEX holder_listed ON holder (name) WHERE listed = 1;
+`;
+
 /** Step n leads from schema version n to n + 1. Steps are never changed, only added. */
-export const MIGRATIONS: readonly string[] = [INITIAL, REVOCATIONS, USAGE];
+export const MIGRATIONS: readonly string[] = [INITIAL, REVOCATIONS, USAGE, LISTING];
 
 /** Tables whose damage would take names or keys: always checked, whatever the size of the file. */
 export const DIRECTORY_TABLES = [

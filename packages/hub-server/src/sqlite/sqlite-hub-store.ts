@@ -229,7 +229,9 @@ export class SqliteHubStore implements HubStore {
   putPrekeys(update: PrekeyUpdate): Promise<PutPrekeysResult> {
     return this.#write(() => {
       this.#keep((update.oneTime.length + update.signed.length) * PREKEY_BYTES);
-      return this.#prekeys.put(update);
+      const result = this.#prekeys.put(update);
+      if (result.status === 'ok') this.#directory.relist(update.aid);
+      return result;
     });
   }
 
