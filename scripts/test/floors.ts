@@ -50,7 +50,14 @@ export const floorPlans: Readonly<Record<string, readonly Floor[]>> = {
     floor('store in memory', 'memory-hub-store'),
     floor('queues', 'delivery', 'notice-feed', 'memory-queues'),
     floor('rows of queues', 'queue-writer', 'queue-share', 'memory-directory', 'send-order'),
-    floor('contracts and limits', 'hub-store', 'core-limits', 'signed-link', 'sources'),
+    floor(
+      'contracts and limits',
+      'hub-store',
+      'directory-store',
+      'core-limits',
+      'signed-link',
+      'sources',
+    ),
     floor(
       'ground',
       'byte-key',

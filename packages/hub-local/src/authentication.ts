@@ -26,7 +26,7 @@ import type {
 import { byteKey } from './byte-key.js';
 import type { CoreLimits } from './core-limits.js';
 import type { HubContext } from './hub-context.js';
-import type { ClaimResult, KeyInventory } from './hub-store.js';
+import type { ClaimResult, KeyInventory } from './directory-store.js';
 import type { AgentSpending } from './neighbours.js';
 import { mayRegister } from './registration.js';
 

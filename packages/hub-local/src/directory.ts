@@ -32,7 +32,7 @@ import type {
   PutIdentityResult,
   PutPrekeysResult,
   StoredBundle,
-} from './hub-store.js';
+} from './directory-store.js';
 import type { LiveSession } from './roster.js';
 
 /** Names in a page where nothing else was asked for. */

@@ -18,7 +18,7 @@ import type {
   StoredOneTimePrekey,
   StoredSignedPrekey,
   StoreOpening,
-} from './hub-store.js';
+} from './directory-store.js';
 
 /** Why an envelope's recipient takes none. */
 export type RecipientRefusal = 'revoked' | 'unknown_recipient';

@@ -6,24 +6,26 @@
 import type {
   BundleRequest,
   ClaimResult,
-  CommitResult,
-  ExpireRequest,
-  ExpireResult,
-  HubStore,
   IdentityUpdate,
   KeyInventory,
   NameClaim,
   NameQuery,
-  NoticeQuery,
   PrekeyUpdate,
   PutIdentityResult,
   PutPrekeysResult,
+  RevocationUpdate,
+  StoredBundle,
+} from './directory-store.js';
+import type {
+  CommitResult,
+  ExpireRequest,
+  ExpireResult,
+  HubStore,
+  NoticeQuery,
   QueueChanges,
   QueuePage,
   QueueQuery,
-  RevocationUpdate,
   StoreCounts,
-  StoredBundle,
   StoredNotice,
 } from './hub-store.js';
 import { MemoryDirectory } from './memory-directory.js';
