@@ -39,6 +39,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   '@agentmesh/hub-compliance': ['@agentmesh/protocol', '@agentmesh/crypto', '@agentmesh/hub-local'],
   agentmesh: publicNames.filter((name) => name !== 'agentmesh'),
   '@agentmesh/demo': publicNames,
+  '@agentmesh/attack': publicNames,
   '@agentmesh/chaos': publicNames,
   '@agentmesh/dev-cluster': publicNames,
   '@agentmesh/bench': publicNames,
