@@ -65,7 +65,7 @@ class HubProcess {
 
   async state(): Promise<string> {
     const ready = await this.#command?.page('/readyz').catch(() => 'silent');
-    return `readyz ${ready}: ${this.#command?.text.slice(-5).join(' ') ?? ''}`;
+    return `readyz ${ready}: ${this.#command?.text.slice(-12).join(' ') ?? ''}`;
   }
 
   async kill(): Promise<void> {
@@ -74,18 +74,44 @@ class HubProcess {
   }
 }
 
+interface Saying {
+  readonly to: string;
+  readonly text: string;
+  readonly id: string;
+}
+
+/** What an agent tells that may explain a message that has not come. */
+const TOLD = [
+  'outgoing',
+  'refused',
+  'undecryptable',
+  'gap',
+  'keysDropped',
+  'undelivered',
+  'cloneOrRollback',
+  'peerInstanceChanged',
+  'connection',
+  'stopped',
+] as const;
+
 /** One agent, what it sent and what came to it, each text with its number of times. */
 class Talker {
   readonly name: string;
   readonly agent: Agent;
-  readonly acknowledged: { readonly to: string; readonly text: string }[] = [];
+  readonly acknowledged: Saying[] = [];
   readonly inbox = new Map<string, number>();
+  readonly told: string[] = [];
   refused = 0;
   #said = 0;
 
   constructor(name: string, agent: Agent) {
     this.name = name;
     this.agent = agent;
+    for (const event of TOLD) {
+      agent.on(event, (what) => {
+        this.told.push(`${new Date().toISOString()} ${event} ${JSON.stringify(what)}`);
+      });
+    }
     agent.onMessage(({ text }) => {
       const heard = text ?? '';
       this.inbox.set(heard, (this.inbox.get(heard) ?? 0) + 1);
@@ -97,8 +123,8 @@ class Talker {
     this.#said += 1;
     const text = `${this.name} ${this.#said}`;
     try {
-      await this.agent.send(to, text);
-      this.acknowledged.push({ to, text });
+      const { id } = await this.agent.send(to, text);
+      this.acknowledged.push({ to, text, id });
     } catch (error) {
       if ((error as { retryable?: boolean }).retryable !== true) throw error;
       this.refused += 1;
@@ -142,6 +168,22 @@ async function stateOf({ cluster, hubs }: World): Promise<string> {
     cluster.nodes.map(async (node) => JSON.stringify(await node.page(STREAMS))),
   );
   return [...said, ...pages].join('\n');
+}
+
+/** What the two ends of each missing message say, beside hubs and nodes. */
+async function whyMissing(here: World, missing: readonly Saying[]): Promise<string> {
+  const ends = here.talkers.filter(({ name }) =>
+    missing.some(({ to, text }) => to === name || text.startsWith(`${name} `)),
+  );
+  const statuses = await Promise.all(
+    ends.map(async ({ agent, name, told }) => {
+      const status = JSON.stringify(await agent.status());
+      const others = told.filter((line) => !line.includes(' outgoing '));
+      const about = told.filter((line) => missing.some(({ id }) => line.includes(id)));
+      return [`${name}: ${status}`, ...others.slice(-20), ...about].join('\n  ');
+    }),
+  );
+  return [JSON.stringify(missing), ...statuses, await stateOf(here)].join('\n');
 }
 
 type World = Awaited<ReturnType<typeof world>>;
@@ -226,7 +268,9 @@ suite('twenty agents over two hubs and three nodes of NATS', () => {
     const sent = talkers.flatMap(({ acknowledged }) => acknowledged);
     const inboxOf = new Map(talkers.map(({ name, inbox }) => [name, inbox]));
     const missing = () => sent.filter(({ to, text }) => inboxOf.get(to)?.has(text) !== true);
-    await until(() => missing().length === 0, 'the last messages').catch(() => undefined);
+    await until(() => missing().length === 0, 'the last messages').catch(async () => {
+      process.stderr.write(`${await whyMissing(here, missing())}\n`);
+    });
     const twice = talkers.flatMap(({ inbox }) => [...inbox].filter(([, times]) => times > 1));
     const refused = talkers.reduce((sum, talker) => sum + talker.refused, 0);
     process.stderr.write(
