@@ -4,13 +4,14 @@
  * into the queue. A crash between them is repaired by the hub that sends it again.
  * Owns that order and the judgement; records and ledgers are owned by others.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { toBase64Url } from '@agentmesh/protocol';
 import type { AppendOutcome, NewEnvelope, QueueQuota } from '@agentmesh/hub-local';
 import type { Directory, RecipientRefusal } from './directory.js';
 import { encodeNote, idKeyOf, noteOf } from './envelope-note.js';
 import type { EnvelopeNote } from './envelope-note.js';
 import { jetStreamErrorOf } from './jetstream-error.js';
-import { messageIdOf } from './layout.js';
+import { MESSAGE_IDS, messageIdOf } from './layout.js';
 import type { Layout } from './layout.js';
 import type { NatsLink } from './nats-link.js';
 import type { QueueLedger, QueueLedgers } from './queue-ledgers.js';
@@ -44,6 +45,9 @@ interface Candidate {
 }
 
 type Recipient = Pick<Candidate, 'ledger' | 'refusal'>;
+
+/** Waits for what may still be on its way to the other nodes; longer than that takes. */
+const REPLICATION_MS = [0, 50, 200, 750];
 
 const NOBODY: Recipient = { ledger: null, refusal: 'unknown_recipient' };
 
@@ -181,13 +185,9 @@ export class Appender {
 
   async #put(batch: Batch, candidate: Candidate, revision: number): Promise<void> {
     const { index, envelope, note, idKey, ledger } = candidate;
-    const { link, layout, envelopes } = this.#parts;
+    const { envelopes } = this.#parts;
     try {
-      const ack = await link.publish(layout.queueSubject(envelope.to), envelope.blob, {
-        messageId: messageIdOf(idKey, revision),
-        note: encodeNote(note),
-        patient: false,
-      });
+      const ack = await this.#publish(candidate, revision);
       if (ack === null) return this.#fail(batch, candidate, null);
       const { seq, duplicate } = ack;
       const from = toBase64Url(envelope.from);
@@ -199,6 +199,45 @@ export class Appender {
     } catch (thrown) {
       this.#fail(batch, candidate, thrown);
     }
+  }
+
+  /**
+   * Resolves once the envelope is in its queue; null if it cannot be put there. NATS remembers an
+   * id from before it has replicated the message, and answers `duplicate` also when a leader was
+   * lost in between and the message with it. So its word is not enough: the envelope must be seen.
+   * Where it is not, it is put there under another id.
+   */
+  async #publish(
+    candidate: Candidate,
+    revision: number,
+  ): Promise<{ readonly seq: number; readonly duplicate: boolean } | null> {
+    const { link, layout } = this.#parts;
+    const { envelope, note, idKey } = candidate;
+    for (let tried = 0; tried < MESSAGE_IDS; tried++) {
+      const ack = await link.publish(layout.queueSubject(envelope.to), envelope.blob, {
+        messageId: messageIdOf(idKey, revision, tried),
+        note: encodeNote(note),
+        patient: false,
+      });
+      if (ack === null || !ack.duplicate) return ack;
+      const seq = await this.#seen(candidate, ack.seq);
+      if (seq !== null) return { seq, duplicate: true };
+    }
+    return null;
+  }
+
+  /** Where an envelope lies or lay that NATS says it has; null if it shows up nowhere. */
+  async #seen({ envelope, note, idKey }: Candidate, seq: number): Promise<number | null> {
+    const { ids, ledgers, envelopes } = this.#parts;
+    if (seq > 0 && (await envelopes.holds({ recipient: envelope.to, seq, note }))) return seq;
+    for (const waitMs of REPLICATION_MS) {
+      await pause(waitMs);
+      const located = await ledgers.locate(envelope.to, idKey);
+      if (located !== null) return located;
+      const known = await ids.look(note, 0);
+      if (known?.status === 'settled') return known.seq;
+    }
+    return null;
   }
 
   #fail(batch: Batch, { index }: Candidate, thrown: unknown): void {

@@ -91,6 +91,8 @@ export class JetStreamStoreError extends AgentMeshError {
 
 /** JetStream's `err_code` of a compare-and-set that found another revision. */
 export const WRONG_LAST_SEQUENCE = 10_071;
+/** `err_code` of a message whose id is noted already while the message is not stored. */
+export const ID_IN_PROCESS = 10_158;
 /** `err_code`s of deleting or getting what is not there. */
 export const NO_MESSAGE: readonly number[] = [10_037, 10_043];
 

@@ -15,9 +15,19 @@ export const NOTE_HEADER = 'Am-Note';
 const ID_LENGTH = 22;
 const REVISION_LENGTH = 11;
 
-/** By which NATS itself knows an append again: the id, and under which reservation. */
-export function messageIdOf(idKey: string, revision: number): string {
-  return `${idKey}.${revision.toString(36).padStart(REVISION_LENGTH, '0')}`;
+/** One for each try at an append; all of one length. */
+const TRIES = '.-_~';
+
+/** How often an append may be tried under new ids. */
+export const MESSAGE_IDS = TRIES.length;
+
+/**
+ * By which NATS itself knows an append again: the id, and under which reservation. Another `tried`,
+ * below {@link MESSAGE_IDS}, makes an append that NATS has not seen.
+ */
+export function messageIdOf(idKey: string, revision: number, tried = 0): string {
+  const separator = TRIES.charAt(tried);
+  return `${idKey}${separator}${revision.toString(36).padStart(REVISION_LENGTH, '0')}`;
 }
 
 /** Settings of one stream, as far as they differ from stream to stream. */

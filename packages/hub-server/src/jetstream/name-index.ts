@@ -9,7 +9,8 @@ import { documentOf } from './documents.js';
 import { JetStreamStoreError } from './jetstream-error.js';
 import { KeyedTasks } from './keyed-tasks.js';
 import type { Layout } from './layout.js';
-import type { NatsLink, StreamEntry } from './nats-link.js';
+import type { NatsLink } from './nats-link.js';
+import type { StreamEntry } from './stream-entry.js';
 import { StreamFeed } from './stream-feed.js';
 
 const PULL = 5_000;

@@ -8,7 +8,6 @@ import type {
   JetStreamClient,
   JetStreamManager,
   JetStreamPublishOptions,
-  JsMsg,
   StreamState,
 } from '@nats-io/jetstream';
 import { headers } from '@nats-io/transport-node';
@@ -17,6 +16,7 @@ import { monotonicMs } from '../monotonic.js';
 import {
   apiCodeOf,
   hasApiCode,
+  ID_IN_PROCESS,
   jetStreamErrorOf,
   JetStreamStoreError,
   NO_MESSAGE,
@@ -25,17 +25,8 @@ import {
 import { NOTE_HEADER, streamSettings } from './layout.js';
 import { enterNats, managerOf } from './nats-entrance.js';
 import type { StreamPlan } from './layout.js';
-
-/** A message as it lies in a stream. */
-export interface StreamEntry {
-  readonly seq: number;
-  readonly subject: string;
-  /** The one header of ours; empty if there is none. */
-  readonly note: string;
-  readonly data: Uint8Array;
-  /** Length of the data also where only headers were asked for. */
-  readonly size: number;
-}
+import { entryOf } from './stream-entry.js';
+import type { StreamEntry } from './stream-entry.js';
 
 /** How to publish. */
 export interface PublishOptions {
@@ -68,7 +59,6 @@ export interface NatsLinkOptions {
   readonly onClosed: (error: JetStreamStoreError) => void;
 }
 
-const SIZE_HEADER = 'Nats-Msg-Size';
 const RETRY_MS = 100;
 /** A stream without a leader does not answer at all: time to ask again. */
 const ATTEMPT_MS = 2_000;
@@ -194,7 +184,8 @@ export class NatsLink {
   }
 
   /**
-   * Resolves with the sequence once stored; null if `expected` did not hold.
+   * Resolves with the sequence once stored; null if `expected` did not hold. A `duplicate` is what
+   * NATS remembers of an id, which is not yet stored where `seq` is 0, and may never be.
    *
    * With replicas nats-server 2.9 checks a sequence above 0 only before it replicates: of several
    * writers more than one succeeds. Its check of message ids is exact: one names the revision.
@@ -220,7 +211,8 @@ export class NatsLink {
       return isReplacing && ack.duplicate ? null : ack;
     } catch (thrown) {
       if (hasApiCode(thrown, [WRONG_LAST_SEQUENCE])) return null;
-      throw thrown;
+      if (!hasApiCode(thrown, [ID_IN_PROCESS])) throw thrown;
+      return isReplacing ? null : { seq: 0, duplicate: true };
     }
   }
 
@@ -391,10 +383,4 @@ export class NatsLink {
     const reason = await this.#connection.closed();
     if (!this.#isClosing) this.#options.onClosed(jetStreamErrorOf(reason ?? null));
   }
-}
-
-function entryOf({ seq, subject, data, headers: head }: JsMsg): StreamEntry {
-  const size = head?.get(SIZE_HEADER) ?? '';
-  const note = head?.get(NOTE_HEADER) ?? '';
-  return { seq, subject, note, data, size: size === '' ? data.length : Number(size) };
 }

@@ -10,7 +10,8 @@ import type { EnvelopeNote } from './envelope-note.js';
 import { idKeyOf } from './envelope-note.js';
 import { JetStreamStoreError } from './jetstream-error.js';
 import type { Layout } from './layout.js';
-import type { NatsLink, StreamEntry } from './nats-link.js';
+import type { NatsLink } from './nats-link.js';
+import type { StreamEntry } from './stream-entry.js';
 
 const noticeShape = z.object({
   id: z.base64url(),

@@ -16,10 +16,11 @@ import type { Appender } from './appender.js';
 import type { Attempts, QueueAttempts } from './attempts.js';
 import { KeyedTasks } from './keyed-tasks.js';
 import type { Layout } from './layout.js';
-import type { NatsLink, StreamEntry } from './nats-link.js';
+import type { NatsLink } from './nats-link.js';
 import type { Notices } from './notices.js';
 import { storedEnvelopeOf } from './stored-envelopes.js';
 import type { StoredEnvelope, StoredEnvelopes } from './stored-envelopes.js';
+import type { StreamEntry } from './stream-entry.js';
 
 /** What the queues are made of. */
 export interface QueueParts {

@@ -5,11 +5,12 @@
  */
 import { equalBytes, fromBase64Url } from '@agentmesh/protocol';
 import type { QueueReference } from '@agentmesh/hub-local';
-import { decodeNote } from './envelope-note.js';
+import { decodeNote, idKeyOf } from './envelope-note.js';
 import type { EnvelopeNote } from './envelope-note.js';
 import { jetStreamErrorOf } from './jetstream-error.js';
 import type { Layout } from './layout.js';
-import type { NatsLink, StreamEntry } from './nats-link.js';
+import type { NatsLink } from './nats-link.js';
+import type { StreamEntry } from './stream-entry.js';
 import type { QueueLedgers } from './queue-ledgers.js';
 import type { RememberedIds } from './remembered-ids.js';
 
@@ -58,6 +59,16 @@ export class StoredEnvelopes {
     const recent = this.#recent.get(this.#keyOf(reference));
     const found = recent ?? (await this.#load(reference));
     return found !== null && equalBytes(found.recipient, reference.recipient) ? found : null;
+  }
+
+  /** Whether NATS itself shows this envelope there. */
+  async holds({ recipient, seq, note }: StoredEnvelope): Promise<boolean> {
+    const found = await this.#load({ recipient, seq });
+    return (
+      found !== null &&
+      equalBytes(found.recipient, recipient) &&
+      equalBytes(idKeyOf(found.note), idKeyOf(note))
+    );
   }
 
   /** Takes envelopes out of their queues; those that this very call removed. */

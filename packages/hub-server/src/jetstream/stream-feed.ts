@@ -3,7 +3,8 @@
  * it is and the reader that NATS keeps for it, which may vanish at any time.
  */
 import { jetStreamErrorOf } from './jetstream-error.js';
-import type { NatsLink, StreamEntry, StreamReader } from './nats-link.js';
+import type { NatsLink, StreamReader } from './nats-link.js';
+import type { StreamEntry } from './stream-entry.js';
 
 /** One stream, read to its end from time to time. */
 export class StreamFeed {
