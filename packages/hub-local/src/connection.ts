@@ -161,7 +161,10 @@ export class Connection implements ServedConnection {
 
   #admit(admission: Admission): void {
     if (this.#phase.name !== 'authenticating') return;
-    const { roster, steady, neighbourhood } = this.#hub;
+    const { roster, steady, neighbourhood, isBlocked } = this.#hub;
+    // The operator may have shut it out since it was asked for its keys.
+    const isOut = isBlocked(admission.identity.aid);
+    if (isOut) return this.#refuse(new ProtocolError('BLOCKED'), admission.reply.re);
     const link = this.#link;
     const session = new Session(this.#hub, admission, { link, close: (code) => this.#end(code) });
     const entry = roster.enter(session);

@@ -38,6 +38,8 @@ export interface HubCoreOptions {
 
 const SWEEP_MS = 1_000;
 const FORGET_MS = 60_000;
+/** Of envelopes that are read at once to be removed. */
+const PURGED_BYTES = 4 * 1024 * 1024;
 /** In shorter queues a sender's part of what is free would be less than an envelope. */
 const SHORTEST_SHARED = 64;
 /** A store that takes longer for a sweep counts as away. */
@@ -167,6 +169,47 @@ export class HubCore {
         },
       });
     });
+  }
+
+  /** Whether an agent has a connection to this hub. */
+  isConnected(aid: Uint8Array): boolean {
+    return this.#hub.roster.of(aid) !== undefined;
+  }
+
+  /**
+   * Ends the connection of an agent; false if it has none here. After `SHUTTING_DOWN` it connects
+   * again by itself, after `BLOCKED` it does not.
+   */
+  disconnect(aid: Uint8Array, code: 'BLOCKED' | 'SHUTTING_DOWN'): boolean {
+    const session = this.#hub.roster.of(aid);
+    session?.close(code);
+    return session !== undefined;
+  }
+
+  /**
+   * Removes what waits for an agent when this begins; the senders are told that it was not
+   * delivered. Resolves with the number of envelopes.
+   */
+  async purge(recipient: Uint8Array): Promise<number> {
+    const { store, host, limits } = this.#hub;
+    const portion = { recipient, messages: limits.sweepSize, bytes: PURGED_BYTES };
+    let left = await store.queued(recipient);
+    let purged = 0;
+    for (let after = 0; left > 0;) {
+      const nowMs = host.clock();
+      const { entries } = await store.read({ ...portion, after, nowMs });
+      const deadLetter = entries.slice(0, left).map(({ seq }) => ({ recipient, seq }));
+      const last = deadLetter.at(-1);
+      if (last === undefined) break;
+      const nothing = { acknowledge: [], reschedule: [], append: [] };
+      const quota = quotaOf(limits);
+      const { notified } = await store.commit({ nowMs, deadLetter, ...nothing, quota });
+      this.#wake(notified);
+      left -= deadLetter.length;
+      purged += deadLetter.length;
+      after = last.seq;
+    }
+    return purged;
   }
 
   /** Says goodbye to all connections, later ones too; resolves when all is stored. */

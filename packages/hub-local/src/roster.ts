@@ -9,7 +9,7 @@ import type { Delivery } from './delivery.js';
 import type { NoticeFeed } from './notice-feed.js';
 
 /** Why a session is ended that did not end itself. */
-export type EndCode = 'DISPLACED' | 'FLOOD' | 'REVOKED';
+export type EndCode = 'BLOCKED' | 'DISPLACED' | 'FLOOD' | 'REVOKED' | 'SHUTTING_DOWN';
 
 /** An authenticated agent on one connection, as the rest of the hub sees it. */
 export interface LiveSession {
