@@ -5,7 +5,7 @@
 
 // Storage.
 export { SqliteHubStore } from './sqlite/sqlite-hub-store.js';
-export type { SqliteHubStoreOptions } from './sqlite/sqlite-hub-store.js';
+export type { SqliteHubStoreOptions } from './sqlite/sqlite-store-options.js';
 export { HubStoreError } from './sqlite/store-error.js';
 export type { HubStoreErrorCode } from './sqlite/store-error.js';
 export type { Failpoint, FailpointName } from './sqlite/failpoint.js';

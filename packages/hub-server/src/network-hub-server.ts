@@ -183,6 +183,24 @@ export class NetworkHubServer {
     return this.#core?.routed ?? 0;
   }
 
+  /** Whether an agent, by its 32-byte aid, has a connection to this hub. */
+  isConnected(aid: Uint8Array): boolean {
+    return this.#started().isConnected(aid);
+  }
+
+  /**
+   * Ends the connection of an agent; false if it has none. After `SHUTTING_DOWN` it connects again
+   * by itself, after `BLOCKED` it does not.
+   */
+  disconnect(aid: Uint8Array, code: 'BLOCKED' | 'SHUTTING_DOWN'): boolean {
+    return this.#started().disconnect(aid, code);
+  }
+
+  /** Removes what waits for an agent and tells the senders; resolves with how many. */
+  purge(aid: Uint8Array): Promise<number> {
+    return this.#started().purge(aid);
+  }
+
   /** Resolves when connections are taken: PORT_IN_USE, CANNOT_LISTEN, BAD_CERTIFICATE. */
   async start(): Promise<this> {
     if (this.#state !== 'new') throw new ServerError('ALREADY_STARTED');

@@ -38,6 +38,7 @@ export type Judged = Pick<Stats, 'uid' | 'gid' | 'mode'>;
 const ROOT = 0;
 const PRIVATE_FILE = 0o600;
 const PRIVATE_FOLDER = 0o700;
+const STICKY = 0o1000;
 const GROUP_READ = 0o040;
 const GROUP_WRITE = 0o020;
 const OTHERS_READ = 0o004;
@@ -143,6 +144,29 @@ export function replacePrivateFile(path: string, content: string | Uint8Array): 
 /** Windows has no such flag. */
 function noFollow(): number {
   return (constants as { O_NOFOLLOW?: number }).O_NOFOLLOW ?? 0;
+}
+
+/** A new file's name is durable only with its folder; Windows cannot do this and need not. */
+export function syncFolder(folder: string): void {
+  if (process.platform === 'win32') return;
+  const descriptor = openSync(folder, 'r');
+  fsyncSync(descriptor);
+  closeSync(descriptor);
+}
+
+/**
+ * Why a folder cannot be trusted to keep a new file of ours, with its path; null if it can. Where
+ * others may make files but not remove ours, as in `/tmp`, it can.
+ */
+export function keepingFault(folder: string): string | null {
+  const stats = statSync(folder);
+  if (!stats.isDirectory()) return `${folder} is not a folder`;
+  const caller = thisCaller();
+  if (caller === null) return null;
+  const isSticky = (stats.mode & STICKY) !== 0;
+  const mode = isSticky ? stats.mode & ~(GROUP_WRITE | OTHERS_WRITE) : stats.mode;
+  const fault = faultOf({ uid: stats.uid, gid: stats.gid, mode }, 'folder', caller);
+  return fault === null ? null : `${folder} ${fault}`;
 }
 
 /** A path as it was meant where no shell has expanded `~`. */

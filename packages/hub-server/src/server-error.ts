@@ -15,6 +15,19 @@ const MESSAGES = {
   MISSING_PACKAGE: 'A package that this option needs is not installed',
   PORT_IN_USE: 'Address is in use: stop the other program or choose another port',
   CANNOT_LISTEN: 'Cannot listen on this address: check host, port and permissions',
+  /** The hub runs on without it; only its operator's commands have no way in. */
+  CONTROL_SOCKET: 'No socket for the commands of the operator',
+  CONTROL_VERSION: 'Hub and command speak different versions: install the same version of both',
+  BAD_PARAMS: 'Parameters refused: correct what the text names',
+  /** Check the spelling; `agentmesh hub agents` lists all names. */
+  NO_SUCH_AGENT: 'No agent of this name or address',
+  NOT_CONNECTED: 'Agent has no connection to this hub: see agentmesh hub agents',
+  NOT_BANNED: 'Agent is not banned: see agentmesh hub banned',
+  STILL_CONNECTED: 'Agent is connected and would take the name again: ban it first',
+  NO_TOKENS: 'This hub asks for no registration token: start it with --registration token',
+  /** Copy the streams with the tools of NATS. A name cannot be freed there. */
+  NOT_IN_NATS: 'Not possible with a store in NATS',
+  CANNOT_WRITE: 'A file of the hub cannot be written: check the disk and the mode',
   ALREADY_STARTED: 'This server was started before: make a new one',
   /** Call `start()` first, and await it. */
   NOT_STARTED: 'This server was not started',

@@ -4,10 +4,10 @@
  */
 import type { Registration } from '@agentmesh/hub-local';
 import { aidOfAddress, isAgentName, systemRandom, toBase64Url } from '@agentmesh/protocol';
-import { existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileFault, writePrivateFile } from '../private-files.js';
-import { ServerError } from '../server-error.js';
+import { lineOf, ServerError } from '../server-error.js';
 import type { HubConfig } from './options.js';
 
 const TOKEN_BYTES = 24;
@@ -28,6 +28,19 @@ export function readRegistration(config: HubConfig): Registration {
 /** Where the tokens are. */
 export function tokenPathOf({ tokenFile, data }: HubConfig): string {
   return tokenFile ?? join(data, 'tokens');
+}
+
+/** Adds a new token to the file, and gives it when it is on the disk. */
+export function addToken(path: string): string {
+  const token = toBase64Url(systemRandom(TOKEN_BYTES));
+  try {
+    const text = readFileSync(path, 'utf8');
+    const line = text === '' || text.endsWith('\n') ? `${token}\n` : `\n${token}\n`;
+    appendFileSync(path, line, { flush: true });
+  } catch (cause) {
+    throw new ServerError('CANNOT_WRITE', { detail: `${path}: ${lineOf(cause)}`, cause });
+  }
+  return token;
 }
 
 function readTokens(path: string, mayCreate: boolean): string[] {

@@ -3,10 +3,13 @@
  * Owns the order of these steps, what is printed and the exit codes; options are `options`.
  */
 import { systemHost } from '@agentmesh/hub-local';
-import type { HubStore } from '@agentmesh/hub-local';
+import type { HubStore, Registration } from '@agentmesh/hub-local';
 import { AgentMeshError, hubIdOf, ready, toBase64Url } from '@agentmesh/protocol';
 import { pino } from 'pino';
 import type { Logger } from 'pino';
+import { BannedAgents } from '../control/banned.js';
+import type { ControlSocket } from '../control/control-socket.js';
+import type { StoreOperations } from '../control/store-operations.js';
 import { loadOrCreateCertificate, readTlsIdentity } from '../certificate.js';
 import { HubMetrics } from '../hub-metrics.js';
 import { NetworkHubServer } from '../network-hub-server.js';
@@ -16,6 +19,7 @@ import { prepareFolder } from '../private-files.js';
 import { lineOf, ServerError, textOf } from '../server-error.js';
 import { VERSION } from '../version.js';
 import { helpText } from './help.js';
+import { openControl } from './operating.js';
 import { readCommand } from './options.js';
 import type { Command, HubConfig } from './options.js';
 import { readRegistration, tokenPathOf } from './registration-files.js';
@@ -66,11 +70,13 @@ async function serve(
   const meter = new HubMetrics();
   let fail = (_error: AgentMeshError): void => undefined;
   const store = await openStore(config, meter, (error) => fail(error));
-  const server = await started(config, { store, meter, logger }).catch(async (error: unknown) => {
+  const parts = await started(config, { store, meter, logger }).catch(async (error: unknown) => {
     await store.close();
     throw error;
   });
-  const stop = stopper({ server, store, logger, command });
+  const { server } = parts;
+  const control = await openControl(config, { hub: server, store, logger, ...parts });
+  const stop = stopper({ server, store, logger, command, control });
   fail = (error) => {
     command.complain(`agentmesh-hub: ${lineOf(error)}\n`);
     stop(FAILED);
@@ -80,12 +86,15 @@ async function serve(
   announce(config, server, logger);
 }
 
+/** A store that its operator can ask. */
+type OperatedStore = HubStore & { readonly operations: StoreOperations };
+
 /** NATS is loaded only by those who want it. */
 async function openStore(
   config: HubConfig,
   meter: HubMetrics,
   onFatal: (error: AgentMeshError) => void,
-): Promise<HubStore> {
+): Promise<OperatedStore> {
   const { store, data, maxDiskBytes, acceptLostLog } = config;
   prepareData(data);
   if (store.kind === 'nats') {
@@ -129,13 +138,21 @@ interface Parts {
   readonly logger: Logger;
 }
 
-async function started(config: HubConfig, parts: Parts): Promise<NetworkHubServer> {
+interface Started {
+  readonly server: NetworkHubServer;
+  readonly banned: BannedAgents;
+  readonly registration: Registration;
+}
+
+async function started(config: HubConfig, parts: Parts): Promise<Started> {
   const { host, port, behindProxy, allowPlaintext, limits, metrics, data } = config;
   const { allowedOrigins, allowedHosts, requireTls } = config;
   const tls =
     config.tls === null
       ? await loadOrCreateCertificate(data, systemHost.clock())
       : readTlsIdentity(config.tls.cert, config.tls.key);
+  const registration = readRegistration(config);
+  const banned = BannedAgents.read(data);
   const server = new NetworkHubServer({
     ...parts,
     host,
@@ -146,12 +163,13 @@ async function started(config: HubConfig, parts: Parts): Promise<NetworkHubServe
     plaintextOnLoopback: !requireTls,
     allowedOrigins,
     allowedHosts,
-    registration: readRegistration(config),
+    registration,
+    isBlocked: (aid) => banned.has(aid),
     limits,
     metrics,
   });
   await server.start();
-  return server;
+  return { server, banned, registration };
 }
 
 /** The configuration as it is in force, without secrets, and the key to pin. */
@@ -173,8 +191,9 @@ function stopper(parts: {
   readonly store: HubStore;
   readonly logger: Logger;
   readonly command: CommandProcess;
+  readonly control: ControlSocket | null;
 }): (code: number) => void {
-  const { server, store, logger, command } = parts;
+  const { server, store, logger, command, control } = parts;
   let isStopping = false;
   return (code) => {
     if (isStopping) return command.exit(code === 0 ? FAILED : code);
@@ -183,8 +202,7 @@ function stopper(parts: {
     server.retire();
     logger.info({}, 'stopping');
     setTimeout(() => {
-      server
-        .stop()
+      Promise.all([server.stop(), control?.close()])
         .then(() => store.close())
         .then(() => logger.info({}, 'stopped'))
         .then(

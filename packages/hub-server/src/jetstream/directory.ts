@@ -16,6 +16,7 @@ import type {
   StoreOpening,
 } from '@agentmesh/hub-local';
 import * as z from 'zod';
+import type { StoredAgent } from '../control/store-operations.js';
 import type { DocumentKind, Documents } from './documents.js';
 import { JetStreamStoreError } from './jetstream-error.js';
 import type { Layout } from './layout.js';
@@ -131,6 +132,14 @@ export class Directory {
     const agent = (await this.#documents.get(this.#agents, subject))?.value ?? null;
     const newestConnection = agent?.opening?.connection ?? 0;
     return { newestConnection, revoked: agent !== null && agent.revocation !== null };
+  }
+
+  /** What is known of an identity that holds, or held, a name. */
+  async agent(aid: Uint8Array): Promise<StoredAgent | null> {
+    const known = await this.#known(aid);
+    if (known === null) return null;
+    const { document, retiredAtMs: retiredMs } = known;
+    return { name: document.name, retiredMs, revoked: document.revocation !== null, seenMs: null };
   }
 
   async aidOfName(name: string): Promise<Uint8Array | null> {

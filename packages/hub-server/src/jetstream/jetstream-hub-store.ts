@@ -30,6 +30,7 @@ import type {
 import { systemHost } from '@agentmesh/hub-local';
 import { HubKeyPair, toBase64Url } from '@agentmesh/protocol';
 import * as z from 'zod';
+import type { StoreOperations } from '../control/store-operations.js';
 import { readHubKeyFile, readOrMakeHubKeyFile, removeHubKeyFile } from '../hub-key-file.js';
 import { monotonicMs } from '../monotonic.js';
 import { Appender } from './appender.js';
@@ -44,6 +45,7 @@ import { JetStreamNeighbours } from './neighbours.js';
 import { natsOptions } from './nats-address.js';
 import type { NatsAccess } from './nats-address.js';
 import { Notices } from './notices.js';
+import { JetStreamOperations } from './operations.js';
 import { Prekeys } from './prekeys.js';
 import { QueueLedgers } from './queue-ledgers.js';
 import { Queues } from './queues.js';
@@ -105,6 +107,8 @@ export class JetStreamHubStore implements HubStore {
   /** Whether nothing new is taken, as the account was when last looked at. */
   #isFull = false;
   readonly #neighbours: JetStreamNeighbours;
+  /** What an operator asks. */
+  readonly operations: StoreOperations;
 
   private constructor(link: NatsLink, layout: Layout, hubKeyFile: string) {
     this.#link = link;
@@ -137,6 +141,7 @@ export class JetStreamHubStore implements HubStore {
     });
     const queues = this.#queues;
     this.#sweeper = new Sweeper({ link, layout, documents, queues, notices, owner });
+    this.operations = new JetStreamOperations({ link, layout, directory, ledgers });
   }
 
   /**

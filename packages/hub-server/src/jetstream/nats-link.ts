@@ -257,11 +257,11 @@ export class NatsLink {
     return limits.max_storage > 0 ? storage / limits.max_storage : 0;
   }
 
-  /** Messages of one subject. */
-  async count(stream: string, subject: string): Promise<number> {
+  /** Messages of each subject that has any; wildcards allowed. */
+  async counts(stream: string, subject: string): Promise<Readonly<Record<string, number>>> {
     const filter = { subjects_filter: subject };
     const { state } = await this.#patiently(() => this.#manager.streams.info(stream, filter));
-    return state.subjects?.[subject] ?? 0;
+    return state.subjects ?? {};
   }
 
   /** Reads many messages at once. A replica may answer: what was just written may be missing. */

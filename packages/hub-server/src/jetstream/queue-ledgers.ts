@@ -42,6 +42,11 @@ export class QueueLedger {
     return this.#total.messages;
   }
 
+  /** What each sender holds, in no particular order. */
+  get parts(): readonly (Readonly<Share> & { readonly from: string })[] {
+    return [...this.#shares].map(([from, share]) => ({ from, ...share }));
+  }
+
   add(seq: number, held: Held): void {
     if (this.#held.has(seq)) return;
     this.#held.set(seq, held);
@@ -155,9 +160,10 @@ export class QueueLedgers {
     return ledger.find(idKey);
   }
 
-  #count(recipient: Uint8Array): Promise<number> {
+  async #count(recipient: Uint8Array): Promise<number> {
     const stream = this.#layout.queueStream(this.#layout.shardOf(recipient));
-    return this.#link.count(stream, this.#layout.queueSubject(recipient));
+    const subject = this.#layout.queueSubject(recipient);
+    return (await this.#link.counts(stream, subject))[subject] ?? 0;
   }
 
   async #rescan(recipient: Uint8Array, ledger: QueueLedger): Promise<void> {

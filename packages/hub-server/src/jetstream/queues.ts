@@ -86,10 +86,11 @@ export class Queues {
     return { entries: page.entries, end: true };
   }
 
-  queued(recipient: Uint8Array): Promise<number> {
+  async queued(recipient: Uint8Array): Promise<number> {
     const { link, layout } = this.#parts;
-    const stream = layout.queueStream(layout.shardOf(recipient));
-    return link.count(stream, layout.queueSubject(recipient));
+    const subject = layout.queueSubject(recipient);
+    const counts = await link.counts(layout.queueStream(layout.shardOf(recipient)), subject);
+    return counts[subject] ?? 0;
   }
 
   /** Acknowledgements, reschedules and dead letters; senders who got a notice. */

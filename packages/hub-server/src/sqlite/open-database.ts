@@ -3,19 +3,16 @@
  * Owns file modes, the exclusive lock, the check for damage and migrations. Until everything is
  * known to be in order it only reads: a file that is refused keeps every byte.
  */
-import {
-  accessSync,
-  closeSync,
-  constants,
-  existsSync,
-  fsyncSync,
-  lstatSync,
-  openSync,
-  statSync,
-} from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, lstatSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
-import { closeToOthers, createPrivateFile, fileFault, prepareFolder } from '../private-files.js';
+import {
+  closeToOthers,
+  createPrivateFile,
+  fileFault,
+  prepareFolder,
+  syncFolder,
+} from '../private-files.js';
 import type { Failpoint } from './failpoint.js';
 import { APPLICATION_ID, DIRECTORY_TABLES, MIGRATIONS } from './schema.js';
 import { HubStoreError, storeErrorOf } from './store-error.js';
@@ -101,14 +98,6 @@ function refuseUnsafe(fault: string | null): void {
   if (fault !== null) throw new HubStoreError('STORE_UNSAFE', { detail: fault });
 }
 
-/** A new file's name is durable only with its folder; Windows cannot do this and need not. */
-function syncFolder(folder: string): void {
-  if (process.platform === 'win32') return;
-  const descriptor = openSync(folder, 'r');
-  fsyncSync(descriptor);
-  closeSync(descriptor);
-}
-
 /** Reads through a connection that cannot write; also the write-ahead log is left as it is. */
 function inspect(path: string, acceptLostLog: boolean): void {
   if (isEmpty(path)) return;
@@ -173,10 +162,15 @@ function markInUse(database: DatabaseSync): void {
  */
 export function closeDatabase(database: DatabaseSync): void {
   try {
-    database.prepare('DELETE FROM meta WHERE key = ?').run(IN_USE);
+    forgetUse(database);
   } finally {
     database.close();
   }
+}
+
+/** From now on it is complete without a log. */
+export function forgetUse(database: DatabaseSync): void {
+  database.prepare('DELETE FROM meta WHERE key = ?').run(IN_USE);
 }
 
 function hasTables(database: DatabaseSync): boolean {
@@ -223,7 +217,7 @@ function numberOf(database: DatabaseSync, pragma: 'application_id' | 'user_versi
 }
 
 /** Looked up, not imported: where it is missing, an import fails before anything can say so. */
-function openFile(...how: ConstructorParameters<typeof DatabaseSync>): DatabaseSync {
+export function openFile(...how: ConstructorParameters<typeof DatabaseSync>): DatabaseSync {
   const sqlite = process.getBuiltinModule?.('node:sqlite');
   if (sqlite !== undefined) return new sqlite.DatabaseSync(...how);
   throw new HubStoreError('STORE_FAILED', {

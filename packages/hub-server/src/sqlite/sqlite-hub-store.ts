@@ -27,9 +27,9 @@ import type {
   StoredNotice,
 } from '@agentmesh/hub-local';
 import { systemHost } from '@agentmesh/hub-local';
-import type { RandomSource } from '@agentmesh/protocol';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
+import { Backup } from './backup.js';
 import { Directory } from './directory.js';
 import { AGENT_BYTES, DirectoryShare, PREKEY_BYTES } from './directory-share.js';
 import { DiskReserve } from './disk-reserve.js';
@@ -40,15 +40,19 @@ import { FileLock } from './file-lock.js';
 import { GroupCommit } from './group-commit.js';
 import { HASH_KEY_BYTES, IdHasher } from './id-hash.js';
 import { LogKeeper } from './log-keeper.js';
+import { storedBytes } from './meta.js';
+import type { StoreOperations } from '../control/store-operations.js';
 import { monotonicMs } from '../monotonic.js';
 import { Notices } from './notices.js';
 import { closeDatabase, openDatabase, prepareFile } from './open-database.js';
+import { SqliteOperations } from './operations.js';
 import { Parties } from './parties.js';
 import { Prekeys } from './prekeys.js';
 import { Queues } from './queues.js';
 import { RememberedIds } from './remembered-ids.js';
 import { Usage } from './usage.js';
 import type { IsConnected } from './usage.js';
+import type { SqliteHubStoreOptions } from './sqlite-store-options.js';
 import { HubStoreError, storeErrorOf } from './store-error.js';
 
 const DEFAULT_MEMORY_IDS = 2_000_000;
@@ -61,31 +65,6 @@ const FORGOTTEN_AT_ONCE = 100;
 const RESERVE_FILE = 'hub.reserve';
 const LARGEST_RESERVE = 1024 * 1024;
 const RESERVE_SHARE = 1 / 64;
-
-/** How to open a store. Only `folder` has no default. */
-export interface SqliteHubStoreOptions {
-  /** Holds `hub.db` and its log; made if missing, for its owner only: the hub's seed is there. */
-  readonly folder: string;
-  /** Sending is refused at 90 % of it; without it only the file system is the bound. */
-  readonly quotaBytes?: number | undefined;
-  /**
-   * Opens a database that was copied without its log, without what was in the log: perhaps as a
-   * hub with another key. Default: refused with STORE_INCOMPLETE.
-   */
-  readonly acceptLostLog?: boolean | undefined;
-  /** Envelope ids whose index is kept in memory, 16 to 32 bytes each; older ones are on disk. */
-  readonly memoryIds?: number | undefined;
-  /** Told how long each commit took, its fsync included. */
-  readonly onCommitTime?: ((milliseconds: number) => void) | undefined;
-  /** The store can no longer be used; every call is refused from now on. */
-  readonly onFatal?: ((error: HubStoreError) => void) | undefined;
-  /** Milliseconds that never go back, for `onCommitTime`. Default: the machine's. */
-  readonly monotonic?: (() => number) | undefined;
-  /** Default: the machine's. */
-  readonly random?: RandomSource | undefined;
-  /** For crash tests. */
-  readonly failpoint?: Failpoint | undefined;
-}
 
 /** A `HubStore` in a file. One process at a time: a second one gets STORE_LOCKED. */
 export class SqliteHubStore implements HubStore {
@@ -103,6 +82,9 @@ export class SqliteHubStore implements HubStore {
   readonly #parties: Parties;
   readonly #usage: Usage;
   readonly #share: DirectoryShare;
+  readonly #copy: Backup;
+  /** What an operator asks. */
+  readonly operations: StoreOperations;
   #sweptMs = Number.NEGATIVE_INFINITY;
   /** As the hub said last; nobody may be forgotten before it has. */
   #present: { readonly nowMs: number; readonly isConnected: IsConnected } | null = null;
@@ -157,6 +139,15 @@ export class SqliteHubStore implements HubStore {
       usage: this.#usage,
       hasRoom: (bytes) => this.#hasRoom(bytes),
       failpoint,
+    });
+    this.#copy = new Backup(database);
+    this.operations = new SqliteOperations({
+      database,
+      group: this.#group,
+      write: (run) => this.#write(run),
+      parties,
+      usage: this.#usage,
+      copy: this.#copy,
     });
   }
 
@@ -317,6 +308,7 @@ export class SqliteHubStore implements HubStore {
   }
 
   async #close(): Promise<void> {
+    await this.#copy.close();
     await this.#group.close();
     this.#reserve.release();
     this.#log.close();
@@ -388,13 +380,4 @@ function openLocked(
     closeDatabase(database);
     throw storeErrorOf(error);
   }
-}
-
-/** The bytes stored under a key, or what `create` gives, then stored. */
-function storedBytes(database: DatabaseSync, key: string, create: () => Uint8Array): Uint8Array {
-  const row = database.prepare('SELECT value FROM meta WHERE key = ?').get(key);
-  if (row?.['value'] instanceof Uint8Array) return row['value'];
-  const bytes = create();
-  database.prepare('INSERT INTO meta VALUES (?, ?)').run(key, bytes);
-  return bytes;
 }

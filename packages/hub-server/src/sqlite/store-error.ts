@@ -71,6 +71,8 @@ const TABLE = {
     fatal: false,
     message: 'Change refused by the database: a defect of the hub, see the cause',
   },
+  /** Do what the text says; the hub goes on. */
+  BACKUP_REFUSED: { retryable: false, fatal: false, message: 'No backup was made' },
   /** Open a new store. */
   STORE_CLOSED: { retryable: false, fatal: false, message: 'Database is closed' },
 } as const satisfies Readonly<Record<string, StoreErrorRule>>;

@@ -75,16 +75,18 @@ export class Usage {
       if (party.total.messages > 0) this.received(party);
       else if (isConnected(party.aid)) this.#statements.seen.run(party.no, 0, nowMs);
       else {
-        this.#forget(party.no);
+        this.forget(party);
         forgotten += 1;
       }
     }
     return forgotten;
   }
 
-  #forget(no: number): void {
-    for (const statement of this.#statements.forget) statement.run(no);
-    this.#parties.reread(no);
+  /** Forgets an identity and its name; what waits for it stays until its time is over. */
+  forget(party: Party): void {
+    for (const statement of this.#statements.forget) statement.run(party.no);
+    this.#parties.reread(party.no);
+    this.#used.delete(party);
   }
 }
 
