@@ -2,16 +2,8 @@
  * What an operator asks and does through the socket of a running hub: a real process, real agents
  * on its port, and the socket under bad input.
  */
-import {
-  chmodSync,
-  copyFileSync,
-  existsSync,
-  mkdirSync,
-  readFileSync,
-  statSync,
-  writeFileSync,
-} from 'node:fs';
 import { once } from 'node:events';
+import { existsSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
 import type { Server } from 'node:net';
 import { join } from 'node:path';
@@ -20,9 +12,9 @@ import type { TestAgent } from '@agentmesh/hub-compliance';
 import { MemoryHubStore } from '@agentmesh/hub-local';
 import type { ClaimResult, NameClaim } from '@agentmesh/hub-local';
 import { addressOf, ready } from '@agentmesh/protocol';
-import type { HubConnection, HubEvents } from '@agentmesh/protocol';
 import { NetworkHubServer } from '../src/index.js';
 import { Command, runHub } from './hub-command.js';
+import { operated, register, send } from './operated-hub.js';
 import { OperatorClient } from './operator-client.js';
 import { certificate } from './served-hub.js';
 import { inFolder } from './store-samples.js';
@@ -32,55 +24,6 @@ jest.setTimeout(60_000);
 beforeAll(() => ready());
 
 const WAIT_MS = 20_000;
-
-interface Scene {
-  readonly folder: string;
-  readonly hub: Command;
-  readonly operator: OperatorClient;
-}
-
-/** A hub with an operator at its socket. */
-async function operated(run: (scene: Scene) => Promise<void>, args: string[] = []): Promise<void> {
-  await inFolder(async (folder) => {
-    const hub = await Command.start(['--data', folder, ...args]);
-    const operator = await OperatorClient.connect(folder);
-    try {
-      await run({ folder, hub, operator });
-    } finally {
-      operator.end();
-      hub.signal('SIGKILL');
-      await hub.exit();
-    }
-  });
-}
-
-/** Registers an agent and lets it go again. */
-async function register(port: number, agent: TestAgent): Promise<void> {
-  await (await joinHub(port, agent)).close();
-}
-
-/** Sends envelopes from one agent to another that is not there. */
-async function send(
-  port: number,
-  from: TestAgent,
-  to: TestAgent,
-  count: number,
-  bytes = 100,
-): Promise<void> {
-  const client = await rawClient(port);
-  client.send((await client.auth(from.credentials())).frame);
-  await client.next('auth_ok');
-  for (let n = 0; n < count; n++) {
-    const id = new Uint8Array(16).fill(n + 1);
-    const out = { id, to: to.aid, ttl: 600, blob: new Uint8Array(bytes) };
-    expect(await client.codeOf({ type: 'send', envelope: out })).toBe('sent');
-  }
-  client.close();
-}
-
-function wait(port: number, agent: TestAgent, events: Partial<HubEvents>): Promise<HubConnection> {
-  return joinHub(port, agent, events);
-}
 
 describe('an operator', () => {
   test('sees agents, queues and one agent, a page at a time', () =>
@@ -211,7 +154,9 @@ describe('an operator', () => {
       await register(hub.port, bob);
       await send(hub.port, alice, bob, 3);
       const notices: string[] = [];
-      const here = await wait(hub.port, alice, { notice: ({ what }) => void notices.push(what) });
+      const here = await joinHub(hub.port, alice, {
+        notice: ({ what }) => void notices.push(what),
+      });
       expect(await operator.call('purge', { agent: 'bob' })).toMatchObject({ purged: 3 });
       await until(() => notices.length === 3, WAIT_MS);
       expect(new Set(notices)).toEqual(new Set(['dead_lettered']));
@@ -264,85 +209,6 @@ async function joinWith(port: number, agent: TestAgent, token: string): Promise<
   agent.credentials = () => credentials({ token });
   await register(port, agent);
 }
-
-describe('a backup of a running hub', () => {
-  test('is one private file that a hub starts with: same key, names and queues', () =>
-    operated(async ({ folder, hub, operator }) => {
-      const [alice, bob] = [newAgent('alice'), newAgent('bob')];
-      await register(hub.port, bob);
-      await send(hub.port, alice, bob, 5);
-      const file = join(folder, 'copy.db');
-      const { hubKey } = await operator.call('status');
-      const { bytes } = await operator.call('backup', { file });
-      expect(statSync(file)).toMatchObject({ size: bytes });
-      expect(statSync(file).mode & 0o777).toBe(0o600);
-      expect(existsSync(`${file}-wal`) || existsSync(`${file}.partial`)).toBe(false);
-      await send(hub.port, newAgent('carol'), bob, 1);
-      const restored = join(folder, 'restored');
-      mkdirSync(restored);
-      copyFileSync(file, join(restored, 'hub.db'));
-      const second = await Command.start(['--data', restored]);
-      const other = await OperatorClient.connect(restored);
-      expect(await other.call('status')).toMatchObject({ hubKey, agents: 2, queued: 5 });
-      const delivered: number[] = [];
-      await joinHub(second.port, bob, { deliver: ({ seq }) => void delivered.push(seq) });
-      await until(() => delivered.length === 5, WAIT_MS);
-      other.end();
-      second.signal('SIGKILL');
-      await second.exit();
-    }));
-
-  test('is consistent while messages come in: what is in it, is in it whole', () =>
-    operated(async ({ folder, hub, operator }) => {
-      const [alice, bob] = [newAgent('alice'), newAgent('bob')];
-      await register(hub.port, bob);
-      let isDone = false;
-      const sending = (async () => {
-        for (let round = 0; !isDone; round++) {
-          const from = round === 0 ? alice : newAgent(`sender-${round}`);
-          await send(hub.port, from, bob, 20, 40_000);
-        }
-      })();
-      const files = [1, 2, 3].map((n) => join(folder, `copy-${n}.db`));
-      for (const file of files) await operator.call('backup', { file });
-      isDone = true;
-      await sending;
-      for (const [n, file] of files.entries()) {
-        const restored = join(folder, `restored-${n}`);
-        mkdirSync(restored);
-        copyFileSync(file, join(restored, 'hub.db'));
-        const second = await Command.start(['--data', restored]);
-        const other = await OperatorClient.connect(restored);
-        const { queued } = await other.call('status');
-        const shown = await other.call('show', { agent: 'bob' });
-        expect(shown['queued']).toBe(queued);
-        const senders = shown['senders'] as { messages: number }[];
-        if (senders.length < 20) {
-          expect(senders.reduce((sum, { messages }) => sum + messages, 0)).toBe(queued);
-        }
-        other.end();
-        second.signal('SIGKILL');
-        await second.exit();
-      }
-    }));
-
-  test('is refused where a file is, where there is no folder, and where others may write', () =>
-    operated(async ({ folder, operator }) => {
-      const there = join(folder, 'there');
-      writeFileSync(there, 'mine');
-      expect(await operator.refusal('backup', { file: there })).toBe('BACKUP_REFUSED');
-      expect(readFileSync(there, 'utf8')).toBe('mine');
-      const nowhere = join(folder, 'no', 'where');
-      expect(await operator.refusal('backup', { file: nowhere })).toBe('BACKUP_REFUSED');
-      const open = join(folder, 'open');
-      mkdirSync(open);
-      chmodSync(open, 0o777);
-      expect(await operator.refusal('backup', { file: join(open, 'x') })).toBe('BACKUP_REFUSED');
-      expect(await operator.refusal('backup', { file: 'relative.db' })).toBe('BAD_PARAMS');
-      const file = join(folder, 'good');
-      expect(await operator.call('backup', { file })).toMatchObject({ file });
-    }));
-});
 
 describe('the socket', () => {
   test('is for its own user only, and gone after an orderly end', () =>

@@ -10,7 +10,7 @@ import { lineOf, ServerError, textOf } from '../server-error.js';
 
 const FILE = 'banned';
 const HEAD =
-  '# Agents that may neither connect nor receive. Change it with `agentmesh hub ban` and `unban`.\n';
+  '# Agents that may neither connect nor receive: agentmesh hub ban, agentmesh hub unban.\n';
 
 /** One agent that is shut out. */
 export interface BannedAgent {

@@ -1,7 +1,7 @@
 /**
- * A copy of a database in use, in one file that a hub can start with. Owns how the copy is made and
- * that it is whole or absent: it gets its name when it is on the disk. What is in it is as it was at
- * one moment; the hub goes on meanwhile.
+ * A copy of a database in use, in one file that a hub can start with. Owns how the copy is made,
+ * and that it is whole or absent: it gets its name when it is on the disk. What is in it is as it
+ * was at one moment; the hub goes on meanwhile.
  */
 import { closeSync, fsyncSync, lstatSync, openSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';

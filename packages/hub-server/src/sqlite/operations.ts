@@ -1,6 +1,6 @@
 /**
  * What an operator asks of the SQLite store (`StoreOperations`). Owns its questions and the freeing
- * of a name; copies of the database are `backup`'s, the tables belong to the modules of their names.
+ * of a name; copies are made by `backup`, the tables belong to the modules of their names.
  */
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type {
