@@ -24,6 +24,13 @@ export type { Message, SendOptions, SendResult } from './message/message.js';
 export type { Contact, ContactBook, ContactRequest } from './contact-book.js';
 export type { InviteOptions, Joined } from './joining.js';
 export type { InviteInfo } from './receiving/invites.js';
+export { verifyEvidence } from './message/evidence.js';
+export type {
+  Evidence,
+  EvidenceParty,
+  ExpectedParties,
+  ProvedMessage,
+} from './message/evidence.js';
 export { PROVENANCE_NOTE } from './message/provenance.js';
 export type { PromptOptions, Provenance } from './message/provenance.js';
 export type { Trust, VerifiedBy } from './conversation/peer.js';

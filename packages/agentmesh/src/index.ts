@@ -7,7 +7,7 @@
  */
 
 // Agents and their messages.
-export { Agent, PROVENANCE_NOTE } from '@agentmesh/agent';
+export { Agent, PROVENANCE_NOTE, verifyEvidence } from '@agentmesh/agent';
 export type {
   AgentEvents,
   AgentOptions,
@@ -20,6 +20,9 @@ export type {
   ContactRequest,
   Duration,
   EventSent,
+  Evidence,
+  EvidenceParty,
+  ExpectedParties,
   Handler,
   HandlerOptions,
   InviteInfo,
@@ -29,6 +32,7 @@ export type {
   Message,
   PeerInfo,
   PromptOptions,
+  ProvedMessage,
   Provenance,
   RequestContext,
   RequestHandler,

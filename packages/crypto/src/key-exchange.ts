@@ -152,9 +152,10 @@ function openInitial(
     old: opened.receiver.old,
     skipped: opened.receiver.skipped,
   } as const;
-  const { content, contentBytes, droppedKeys, skippedOver } = opened;
+  const { content, contentBytes, proof, droppedKeys, skippedOver } = opened;
   const prekeyIds = { signedPrekeyId: signed.record.id, oneTimePrekeyId: block.oneTimePrekeyId };
-  return { ok: true, session, content, contentBytes, droppedKeys, skippedOver, peer, ...prekeyIds };
+  const told = { content, contentBytes, proof, droppedKeys, skippedOver };
+  return { ok: true, session, ...told, peer, ...prekeyIds };
 }
 
 function livePrekeys(

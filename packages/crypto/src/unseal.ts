@@ -3,6 +3,7 @@
  * (protocol.md §2.8 steps 5-8). Owns the order of checks: header tag, message key, decryption,
  * padding, signature, content. Works on values only, so a refusal cannot leave a trace.
  */
+import type { MessageProof } from './authorship.js';
 import { assertTime, concatBytes, equalBytes } from './bytes.js';
 import { decodeContent } from './content.js';
 import type { Content } from './content.js';
@@ -45,6 +46,8 @@ export interface Opened {
   readonly content: Content;
   /** The content exactly as signed. */
   readonly contentBytes: Uint8Array;
+  /** What shows others that its sender wrote it to us. */
+  readonly proof: MessageProof;
   /** Skipped keys that fell to the cap, their lifetime or with their chain: messages lost. */
   readonly droppedKeys: number;
   /** Steps of the chain over messages that are missing: what a budget for the peer is charged. */
@@ -71,12 +74,13 @@ export function unseal(request: UnsealRequest): Opened | Refused {
       message,
       bound: { nowMs, maxSteps },
     });
-    const { receiver, content, contentBytes, droppedKeys, skippedOver } = opened;
+    const { receiver, content, contentBytes, proof, droppedKeys, skippedOver } = opened;
     return {
       ok: true,
       session: advance(session, receiver, random),
       content,
       contentBytes,
+      proof,
       droppedKeys,
       skippedOver,
     };
@@ -127,6 +131,7 @@ export interface OpenedMessage {
   readonly receiver: Receiver & { readonly receiving: ReceiveChain };
   readonly content: Content;
   readonly contentBytes: Uint8Array;
+  readonly proof: MessageProof;
   readonly droppedKeys: number;
   readonly skippedOver: number;
 }
@@ -148,7 +153,8 @@ export function openMessage(request: OpenRequest): OpenedMessage {
     message.ciphertext,
   );
   if (plaintext === null) throw new CryptoError('BAD_CIPHERTEXT');
-  const contentBytes = verifiedContent(unpad(plaintext), ad, parties.theirs);
+  const signed = verifiedContent(unpad(plaintext), ad, parties.theirs);
+  const { content: contentBytes, signature } = signed;
   const content = decodeContent(contentBytes);
   const { receiving } = taken.receiver;
   if (receiving === null) throw new CryptoError('BAD_HEADER');
@@ -157,12 +163,17 @@ export function openMessage(request: OpenRequest): OpenedMessage {
     receiver: { ...taken.receiver, receiving, skipped },
     content,
     contentBytes,
+    proof: { associatedData: ad, signature },
     droppedKeys: alive.dropped + taken.dropped + dropped,
     skippedOver: taken.skippedOver,
   };
 }
 
-function verifiedContent(inner: Uint8Array, ad: Uint8Array, sender: PublicIdentity): Uint8Array {
+function verifiedContent(
+  inner: Uint8Array,
+  ad: Uint8Array,
+  sender: PublicIdentity,
+): { readonly content: Uint8Array; readonly signature: Uint8Array } {
   const split = inner.length - MESSAGE_SIGNATURE_BYTES;
   if (split < 0) throw new CryptoError('BAD_CONTENT');
   const content = inner.subarray(0, split);
@@ -170,7 +181,7 @@ function verifiedContent(inner: Uint8Array, ad: Uint8Array, sender: PublicIdenti
   if (!isMessageSignedBy(sender, ad, { content, signature })) {
     throw new CryptoError('BAD_SIGNATURE');
   }
-  return content;
+  return { content, signature };
 }
 
 /** The session after an authentic message: a new ratchet key of the peer turns ours too. */

@@ -13,6 +13,8 @@ export const PROTOCOL_VERSION = 2;
 export const SUITE = 0x0001;
 export const PREKEY_BLOCK_BYTES = 1196;
 
+/** Header without a prekey block. */
+const HEADER_BYTES = 76;
 const TYPE = { initial: 1, ratchet: 2 } as const;
 const TAG_BYTES = 16;
 const AD_LABEL = label('ad');
@@ -129,6 +131,19 @@ export function associatedData(
   header: Uint8Array,
 ): Uint8Array {
   return concatBytes(AD_LABEL, sender, recipient, header);
+}
+
+/** The aids in an AD; throws MALFORMED for bytes that are none. */
+export function partiesOf(ad: Uint8Array): {
+  readonly sender: Uint8Array;
+  readonly recipient: Uint8Array;
+} {
+  const reader = new Reader(ad, 'MALFORMED');
+  if (!equalBytes(reader.take(AD_LABEL.length), AD_LABEL)) reader.fail();
+  const parties = { sender: reader.take(32), recipient: reader.take(32) };
+  const header = reader.takeRest().length;
+  if (header !== HEADER_BYTES && header !== HEADER_BYTES + PREKEY_BLOCK_BYTES) reader.fail();
+  return parties;
 }
 
 /** tagH: first 16 bytes of HMAC-SHA-256(HM, AD). */

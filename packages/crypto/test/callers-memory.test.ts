@@ -138,7 +138,15 @@ test('overwriting what a secret reveals leaves the secret as it was', () => {
 test('an opened message carries its documented fields only, and no state that has been left', () => {
   const alice = initiate(makeAgent('alice'), makeAgent('bob'));
   const { side: bob, opened } = hearFirst(alice.peer, alice.me, say(alice, 'hello'));
-  const fields = ['content', 'contentBytes', 'droppedKeys', 'ok', 'session', 'skippedOver'];
+  const fields = [
+    'content',
+    'contentBytes',
+    'droppedKeys',
+    'ok',
+    'proof',
+    'session',
+    'skippedOver',
+  ];
   const ofFirst = [...fields, 'oneTimePrekeyId', 'peer', 'signedPrekeyId'];
   expect(Object.keys(opened).toSorted()).toEqual(ofFirst.toSorted());
   expect(Object.keys(tryHear(alice, say(bob, 'hello back'))).toSorted()).toEqual(fields);

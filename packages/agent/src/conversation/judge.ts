@@ -16,6 +16,7 @@ import {
 import type {
   Content,
   CryptoSession,
+  MessageProof,
   Opened,
   OpenedInitial,
   ParsedMessage,
@@ -74,6 +75,7 @@ export interface Incoming {
 export interface Received extends Settled {
   readonly content: Content;
   readonly contentBytes: Uint8Array;
+  readonly proof: MessageProof;
   readonly body: Body;
   /** Trust at the moment the message came, and whether it made its sender a peer. */
   readonly trust: Trust;
@@ -98,7 +100,7 @@ export async function judge(context: JudgeContext, incoming: Incoming): Promise<
   const message = parseMessage(incoming.blob); //                                          step 1
   const { session, known } = await findSender(context, incoming, message); //              step 2
   const opened = await open(context, { incoming, message, session }); //              steps 4 to 8
-  const { content, contentBytes } = opened;
+  const { content, contentBytes, proof } = opened;
   const body = readBody(content); //                                                       step 8
   assertAddressed(content, known, context.me.meta.name);
   const peer = known ?? (await context.introduce(content.fromName, incoming.from)); //     step 9
@@ -107,7 +109,7 @@ export async function judge(context: JudgeContext, incoming: Incoming): Promise<
   const step = { tx, me, policy, isAwaited, peer, before, opened, body };
   const settled = await settle(step); //                                          steps 9 to 11
   const judged = { trust: peer.trust, isNew: known === null, epoch: me.meta.numbersSince };
-  const told = { content, contentBytes, body, prekeys: await prekeysOf(tx, opened) };
+  const told = { content, contentBytes, proof, body, prekeys: await prekeysOf(tx, opened) };
   return { ...settled, ...judged, ...told, position: positionOf(message) };
 }
 

@@ -140,6 +140,10 @@ const AGENT_ERRORS = {
     retryable: false,
     message: 'The envelope was opened but carries no message for the application',
   },
+  /** Ask whoever gave it to you for what `msg.evidence()` returned, unchanged. */
+  BAD_EVIDENCE: { retryable: false, message: 'This proves nothing' },
+  /** Nothing: only messages of other agents carry a signature that can be shown. */
+  NO_EVIDENCE: { retryable: false, message: 'Nothing was kept that could prove this message' },
   /** The reason in brackets is from the application of the recipient. Correct the message. */
   REFUSED: { retryable: false, message: 'The recipient refused this message' },
   /**

@@ -6,6 +6,9 @@ import { addressOf, decodeContent, fingerprintOf, systemRandom, toHex } from '@a
 import type { JsonObject, JsonValue } from '@agentmesh/protocol';
 import { decodePayload } from '@agentmesh/protocol';
 import type { Duration } from '../ground/duration.js';
+import { AgentError } from '../ground/errors.js';
+import { encodeEvidence } from './evidence.js';
+import type { Evidence } from './evidence.js';
 import type { InboxRow } from './inbox.js';
 import { readClaims, readPayload, textOf, typeOf, valueOf } from './payload.js';
 import { provenanceOf, toPrompt } from './provenance.js';
@@ -95,6 +98,7 @@ export class Message {
   /** What is known of the message and its sender, as data. */
   readonly provenance: Provenance;
   readonly #reply: Reply;
+  readonly #row: InboxRow;
   #isDone = false;
 
   constructor(
@@ -123,6 +127,7 @@ export class Message {
     this.signal = signal;
     this.provenance = provenanceOf(this, row, readClaims(decoded));
     this.#reply = reply;
+    this.#row = row;
   }
 
   /**
@@ -131,6 +136,17 @@ export class Message {
    */
   toPrompt(options?: PromptOptions): string {
     return toPrompt(this, systemRandom, options);
+  }
+
+  /**
+   * What proves to anybody, with `verifyEvidence`, that this sender wrote this message to us: plain
+   * JSON, to be kept or shown. It holds the whole message. Throws NO_EVIDENCE for a message to
+   * oneself, and for one that an earlier version received.
+   */
+  evidence(): Evidence {
+    const { content, proof } = this.#row;
+    if (proof === null) throw new AgentError('NO_EVIDENCE');
+    return encodeEvidence({ ...proof, content });
   }
 
   /**

@@ -74,10 +74,15 @@ export class Arrivals {
 }
 
 /** What of a received message waits for the handlers. */
-export function inboxRowOf({ peer, trust, contentBytes }: Received, receivedMs: number): InboxRow {
+export function inboxRowOf(
+  { peer, trust, contentBytes, proof: shown }: Received,
+  receivedMs: number,
+): InboxRow {
   const { identity, pinnedMs, verifiedBy } = peer;
+  const { aid: from, signing, dh } = identity;
   const standing = { trust, pinnedMs, verifiedBy };
-  return { from: identity.aid, ...standing, receivedMs, attempts: 0, content: contentBytes };
+  const proof = { signing, dh, ...shown };
+  return { from, ...standing, receivedMs, attempts: 0, content: contentBytes, proof };
 }
 
 /**

@@ -42,7 +42,8 @@ export async function deliverToSelf(
   });
   const receivedMs = runtime.now();
   const standing = { trust: 'verified', pinnedMs: 0, verifiedBy: 'address' } as const;
-  const row: InboxRow = { from: self.aid, ...standing, receivedMs, attempts: 0, content };
+  const kept = { receivedMs, attempts: 0, content, proof: null };
+  const row: InboxRow = { from: self.aid, ...standing, ...kept };
   const tx = context.transaction();
   const key = context.logs.nextKey('inbox');
   tx.put(key, encodeInboxRow(row));
