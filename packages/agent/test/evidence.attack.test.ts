@@ -2,12 +2,12 @@
  * Evidence of messages (docs/concepts.md): whoever has it can show who wrote what to whom, without
  * any network; nobody can make, change or cut it.
  */
+import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { CONTENT_KIND, decodeContent, encodeContent, ready } from '@agentmesh/crypto';
+import { concatBytes, CONTENT_KIND, decodeContent, encodeContent, ready } from '@agentmesh/crypto';
 import type { AgentKeyPair } from '@agentmesh/crypto';
 import { fromBase64Url, toBase64Url } from '@agentmesh/protocol';
-import { signMessage } from '../../crypto/src/message-signature.js';
 import { verifyEvidence } from '../src/index.js';
 import type { Evidence } from '../src/index.js';
 import { decodeInboxRow, encodeInboxRow } from '../src/message/inbox.js';
@@ -36,7 +36,10 @@ async function exchange(world: World) {
 
 /** Evidence of a content that this key has really signed, such as a receipt. */
 function signedBy(keys: AgentKeyPair, like: Evidence, content: Uint8Array): Evidence {
-  const signature = signMessage(keys, fromBase64Url(like.associatedData), content);
+  const hash = (bytes: Uint8Array) => createHash('sha256').update(bytes).digest();
+  const label = new TextEncoder().encode('AgentMesh/2 message-signature\0');
+  const associatedData = hash(fromBase64Url(like.associatedData));
+  const signature = keys.sign(concatBytes(label, associatedData, hash(content)));
   return { ...like, content: toBase64Url(content), signature: toBase64Url(signature) };
 }
 
