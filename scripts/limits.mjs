@@ -39,7 +39,7 @@ const tables = [
   {
     title: 'Inside a hub',
     about:
-      '`CORE_LIMITS` of `@agentmesh/hub-local`, without those above. An operator can lower them.',
+      '`CORE_LIMITS` of `@agentmesh/hub-local`, without those above. An operator can lower every limit of a hub, and raise those that cost its own machine alone: rates, connections, lengths of queues and the memory for them.',
     values: Object.fromEntries(
       Object.entries(CORE_LIMITS).filter(([name]) => !(name in PROTOCOL_LIMITS)),
     ),

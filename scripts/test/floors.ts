@@ -63,6 +63,7 @@ export const floorPlans: Readonly<Record<string, readonly Floor[]>> = {
       'byte-key',
       'errors',
       'expiry-agenda',
+      'fair-queue',
       'held-envelopes',
       'hub-host',
       'link',

@@ -11,7 +11,7 @@ import { expect, test } from '@jest/globals';
 import { root } from './workspace.js';
 
 /** Files and named functions that ran, over all packages. */
-const BOUND = { files: 130, functions: 640 };
+const BOUND = { files: 131, functions: 646 };
 
 interface Way {
   readonly files: number;

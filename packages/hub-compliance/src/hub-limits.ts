@@ -47,7 +47,7 @@ export function hubRates(start: StartHub): void {
       }));
 
     test('requests about keys and names are limited by what they cost', () =>
-      withHub(start, { limits: { sendBurst: 4, sendsPerSecond: 1 } }, async (scene) => {
+      withHub(start, { limits: { requestBurst: 4, requestsPerSecond: 1 } }, async (scene) => {
         const { hub, alice, join } = scene;
         const client = await join(alice);
         const nowMs = hub.clock();
@@ -130,7 +130,7 @@ export function hubExtremes(start: StartHub): void {
     test('who goes on when refused is closed as a flood, and comes back', () =>
       withHub(
         start,
-        { limits: { sendBurst: 1, sendsPerSecond: 1, refusedBurst: 5 } },
+        { limits: { sendBurst: 1, sendsPerSecond: 1, refusedPerSecond: 1, refusedBurst: 5 } },
         async ({ hub, alice, bob, join }) => {
           await join(bob);
           const sender = await join(alice);

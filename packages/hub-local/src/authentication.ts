@@ -106,6 +106,8 @@ function announced(limits: CoreLimits): HubLimits {
     perSecond: limits.sendsPerSecond,
     burst: limits.sendBurst,
     bytesPerSecond: limits.sendBytesPerSecond,
+    requestsPerSecond: limits.requestsPerSecond,
+    requestBurst: limits.requestBurst,
     pending: limits.pendingRequests,
   };
 }

@@ -1,13 +1,13 @@
 import { expect, test } from '@jest/globals';
 import { PROTOCOL_LIMITS } from '@agentmesh/protocol';
-import { CORE_LIMITS, coreLimits } from './core-limits.js';
+import { CORE_LIMITS, coreLimits, RAISABLE } from './core-limits.js';
 import type { CoreLimits } from './core-limits.js';
 
 const names = Object.keys(CORE_LIMITS) as (keyof CoreLimits)[];
 
-test.each(names)('%s may be lowered, not raised, zero or something else', (name) => {
-  const highest = CORE_LIMITS[name];
-  expect(coreLimits({ [name]: highest })).toEqual(CORE_LIMITS);
+test.each(names)('%s may be lowered, never above its bound, zero or something else', (name) => {
+  const highest = RAISABLE[name] ?? CORE_LIMITS[name];
+  expect(coreLimits({ [name]: highest })).toEqual({ ...CORE_LIMITS, [name]: highest });
   const lower = name === 'queueShareOfOneSender' ? highest / 2 : 1;
   expect(coreLimits({ [name]: lower })).toEqual({ ...CORE_LIMITS, [name]: lower });
   for (const value of [highest + 1, 0, -1, Number.NaN, Number.POSITIVE_INFINITY, '1']) {
@@ -15,6 +15,16 @@ test.each(names)('%s may be lowered, not raised, zero or something else', (name)
     expect(set).toThrow(
       `Hub option refused (limit ${name} must be above 0 and at most ${highest})`,
     );
+  }
+});
+
+test('what the machine of a hub has to bear may be raised, what peers rely on may not', () => {
+  expect(coreLimits({ requestsPerSecond: 5_000 }).requestsPerSecond).toBe(5_000);
+  for (const name of ['blobBytes', 'maxTtlSeconds', 'frameBytes', 'inFlight'] as const) {
+    expect(RAISABLE[name]).toBeUndefined();
+  }
+  for (const [name, bound] of Object.entries(RAISABLE)) {
+    expect(bound).toBeGreaterThan(CORE_LIMITS[name as keyof CoreLimits]);
   }
 });
 

@@ -1,16 +1,20 @@
 /**
- * The limits one hub works with: those of protocol.md §2.16, which an operator may lower but not
- * raise, and the few that are this implementation's own. Owns the numbers; each is enforced where
- * the thing it bounds is kept.
+ * The limits one hub works with: those of protocol.md §2.16, which an operator may lower, and the
+ * few that are this implementation's own. What only this hub's machine has to bear may be raised
+ * too. Owns the numbers; each is enforced where the thing it bounds is kept.
  */
 import { PROTOCOL_LIMITS } from '@agentmesh/protocol';
 import { HubError } from './errors.js';
 
 const KIB = 1024;
 const MIB = 1024 * KIB;
+const GIB = 1024 * MIB;
 const DAY_MS = 86_400_000;
 
-/** Upper bounds and defaults. Bytes, milliseconds and counts unless the name says else. */
+/**
+ * Defaults, and bounds unless {@link RAISABLE} has another. Bytes, milliseconds and counts unless
+ * the name says else.
+ */
 export const CORE_LIMITS = {
   frameBytes: PROTOCOL_LIMITS.frameBytes,
   preAuthFrameBytes: PROTOCOL_LIMITS.preAuthFrameBytes,
@@ -27,6 +31,8 @@ export const CORE_LIMITS = {
   sendsPerSecond: PROTOCOL_LIMITS.sendsPerSecond,
   sendBurst: PROTOCOL_LIMITS.sendBurst,
   sendBytesPerSecond: PROTOCOL_LIMITS.sendBytesPerSecond,
+  requestsPerSecond: PROTOCOL_LIMITS.requestsPerSecond,
+  requestBurst: PROTOCOL_LIMITS.requestBurst,
   queueMessages: PROTOCOL_LIMITS.queueMessages,
   queueBytes: PROTOCOL_LIMITS.queueBytes,
   queueShareOfOneSender: PROTOCOL_LIMITS.queueShareOfOneSender,
@@ -51,7 +57,9 @@ export const CORE_LIMITS = {
   controlsPerSecond: 100,
   controlBurst: 1_000,
   /** Refused requests that one sender may pile up before the connection is closed as a flood. */
-  refusedBurst: 1_000,
+  refusedBurst: 10_000,
+  /** How fast they are forgiven. */
+  refusedPerSecond: 1_000,
   /** Unanswered `put_*`, `get_bundle` and `list` of one connection; they are done one by one. */
   pendingRequests: PROTOCOL_LIMITS.pendingRequests,
   /** Blob bytes of all senders that wait for their commit: bounds the hub's memory. */
@@ -82,15 +90,37 @@ export const CORE_LIMITS = {
 /** One hub's limits. */
 export type CoreLimits = Readonly<Record<keyof typeof CORE_LIMITS, number>>;
 
-/** The default limits with some lowered; BAD_OPTION for an unknown name, a raise or a zero. */
-export function coreLimits(lowered: Partial<CoreLimits> = {}): CoreLimits {
-  for (const [name, value] of Object.entries(lowered)) {
+/** How far an operator may raise what costs this hub's machine alone: clients need not know. */
+export const RAISABLE: Readonly<Partial<Record<keyof CoreLimits, number>>> = {
+  sendsPerSecond: 10_000_000,
+  sendBurst: 10_000_000,
+  sendBytesPerSecond: 64 * GIB,
+  requestsPerSecond: 1_000_000,
+  requestBurst: 1_000_000,
+  controlsPerSecond: 1_000_000,
+  controlBurst: 1_000_000,
+  refusedBurst: 1_000_000,
+  refusedPerSecond: 1_000_000,
+  queueMessages: 10_000_000,
+  queueBytes: 1_024 * GIB,
+  connections: 1_000_000,
+  preAuthConnectionsPerAddress: 1_000_000,
+  newConnectionsPerSecond: 1_000_000,
+  uncommittedBytes: 64 * GIB,
+  heldBytes: 64 * GIB,
+  bufferBytes: 64 * GIB,
+};
+
+/** The default limits with some changed; BAD_OPTION for an unknown name, too much or a zero. */
+export function coreLimits(changed: Partial<CoreLimits> = {}): CoreLimits {
+  for (const [name, value] of Object.entries(changed)) {
     if (!Object.hasOwn(CORE_LIMITS, name)) throw new HubError('BAD_OPTION', `no limit ${name}`);
-    const highest = CORE_LIMITS[name as keyof CoreLimits];
+    const known = name as keyof CoreLimits;
+    const highest = RAISABLE[known] ?? CORE_LIMITS[known];
     const isCount = Number.isInteger(value) || name === 'queueShareOfOneSender';
     if (!isCount || !(value > 0) || value > highest) {
       throw new HubError('BAD_OPTION', `limit ${name} must be above 0 and at most ${highest}`);
     }
   }
-  return { ...CORE_LIMITS, ...lowered };
+  return { ...CORE_LIMITS, ...changed };
 }

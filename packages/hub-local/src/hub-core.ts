@@ -4,6 +4,7 @@
  * touches no socket, no timer and no clock but those handed in: same inputs, same outputs.
  */
 import { addressOf, CLOSE_CODES, HubKeyPair, hubIdOf, SteadyClock } from '@agentmesh/protocol';
+import { byteKey } from './byte-key.js';
 import { Connection, GOING_AWAY } from './connection.js';
 import type { ServedConnection } from './connection.js';
 import type { CoreLimits } from './core-limits.js';
@@ -161,6 +162,7 @@ export class HubCore {
     return new Promise((resolve) => {
       this.#hub.writer.append({
         envelope,
+        sender: byteKey(envelope.from),
         settle: (outcome) => {
           if (outcome.status === 'stored') {
             this.#route({ envelope, fromName: addressOf(envelope.from), ...outcome });
@@ -291,16 +293,21 @@ function quotaOf(limits: CoreLimits): QueueQuota {
 }
 
 function ratesOf(limits: CoreLimits): HubRates {
-  const { sendsPerSecond: perSecond, sendBurst: burst } = limits;
   return {
-    sends: new TokenBuckets({ perSecond, burst }),
+    sends: new TokenBuckets({ perSecond: limits.sendsPerSecond, burst: limits.sendBurst }),
     sendBytes: new TokenBuckets(burstOf(limits.sendBytesPerSecond)),
-    requests: new TokenBuckets({ perSecond, burst }),
+    requests: new TokenBuckets({
+      perSecond: limits.requestsPerSecond,
+      burst: limits.requestBurst,
+    }),
     controls: new TokenBuckets({
       perSecond: limits.controlsPerSecond,
       burst: limits.controlBurst,
     }),
-    refusals: new TokenBuckets({ perSecond, burst: limits.refusedBurst }),
+    refusals: new TokenBuckets({
+      perSecond: limits.refusedPerSecond,
+      burst: limits.refusedBurst,
+    }),
     bundlesOfRequester: new TokenBuckets(perMinute(limits.oneTimeFetchesPerRequesterPerMinute)),
     bundlesOfTarget: new TokenBuckets(perMinute(limits.oneTimeFetchesPerTargetPerMinute)),
     bundlesOfPair: new TokenBuckets(perMinute(limits.oneTimeFetchesPerPairPerMinute)),

@@ -239,7 +239,7 @@ describe('LocalHub', () => {
     await expect(new LocalHub().close()).resolves.toBeUndefined();
   });
 
-  test('limits can be lowered only', () => {
-    expect(() => new LocalHub({ limits: { queueMessages: 10_001 } })).toThrow('at most 10000');
+  test('limits have bounds', () => {
+    expect(() => new LocalHub({ limits: { listNames: 1_001 } })).toThrow('at most 1000');
   });
 });

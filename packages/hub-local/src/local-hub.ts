@@ -46,7 +46,7 @@ export interface LocalHubOptions {
   readonly store?: HubStore | undefined;
   /** Who may register a free name. Default: `open`, any agent. */
   readonly registration?: Registration | undefined;
-  /** Limits to lower; raising one is refused with `BAD_OPTION`. */
+  /** Limits to change; one above its bound is refused with `BAD_OPTION`. */
   readonly limits?: Partial<CoreLimits> | undefined;
   /** Whether an agent, by its 32-byte aid, is shut out. */
   readonly isBlocked?: ((aid: Uint8Array) => boolean) | undefined;

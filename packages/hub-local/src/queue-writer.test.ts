@@ -28,9 +28,9 @@ function desk(commitEnvelopes = 100) {
     onNotified: () => told.push('notified'),
     onFailure: () => told.push('failure'),
   });
-  const append = (id: number) => {
+  const append = (id: number, sender = 'one') => {
     const envelope = { id: Uint8Array.of(id), blob: new Uint8Array(10) } as NewEnvelope;
-    writer.append({ envelope, settle: ({ status }) => told.push(`${id} ${status}`) });
+    writer.append({ envelope, sender, settle: ({ status }) => told.push(`${id} ${status}`) });
   };
   const turn = async () => {
     for (const task of deferred.splice(0)) task();
@@ -96,6 +96,35 @@ describe('the queue writer', () => {
     for (const id of [1, 2, 3, 4]) append(id);
     expect(commits).toHaveLength(1);
     expect(idsOf(0)).toEqual([1, 2, 3]);
+  });
+
+  test('a commit takes so many, and each sender its share: who floods waits, the others do not', async () => {
+    const { commits, append, turn, end, idsOf } = desk(60);
+    // Of the first commit nobody knows yet who else will come.
+    for (let n = 0; n < 1_000; n++) append(0, 'flood');
+    await turn();
+    for (let id = 1; id <= 50; id++) append(id, `honest ${id}`);
+    await turn();
+    expect(commits).toHaveLength(1);
+    expect(idsOf(0)).toHaveLength(60);
+    await end(0, Array<'stored'>(60).fill('stored'));
+    const second = idsOf(1) ?? [];
+    expect(second).toHaveLength(60);
+    expect(new Set(second).size).toBe(51);
+  });
+
+  test('settled waits for all that was called before, also where it takes several commits', async () => {
+    const { writer, commits, told, append, turn, end } = desk(2);
+    for (const id of [1, 2, 3, 4, 5]) append(id, `sender ${id}`);
+    writer.whenSettled(() => told.push('after'));
+    for (const id of [6, 7]) append(id, 'late');
+    await turn();
+    for (let at = 0; at < 3; at++) {
+      expect(told).not.toContain('after');
+      await end(at, ['stored', 'stored']);
+    }
+    expect(told.filter((what) => what !== 'notified').slice(0, 7)).toContain('after');
+    expect(commits).toHaveLength(4);
   });
 
   test('settled is what was called before, and no more', async () => {

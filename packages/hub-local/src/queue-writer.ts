@@ -1,14 +1,18 @@
 /**
  * The group commit: gathers what one turn of the loop changes in the queues and commits it at once.
- * Owns batching and order (one commit at a time, in the order of the calls); does not own who is
- * answered or pushed to, nor limits of senders.
+ * Owns batching, order (one commit at a time, each sender's envelopes in the order of the calls)
+ * and, while commits are slower than what comes, the share of each sender in them; does not own who
+ * is answered or pushed to, nor limits of senders.
  */
+import { FairQueue } from './fair-queue.js';
 import type { AppendOutcome, HubStore, NewEnvelope, QueueQuota } from './hub-store.js';
 import type { CommitResult, QueueChanges, QueueReference, QueueReschedule } from './hub-store.js';
 
 /** An envelope on its way into the store, and who is told what became of it. */
 export interface PendingEnvelope {
   readonly envelope: NewEnvelope;
+  /** Whose share it takes; the same text for the same sender. */
+  readonly sender: string;
   /** Asked before its commit: what it is answered because of what came before it; null to go on. */
   refusedBefore?(): AppendOutcome | null;
   /** Called once, after the commit: `stored` means durable. */
@@ -19,7 +23,10 @@ export interface PendingEnvelope {
 export interface QueueWriterOptions {
   readonly store: Pick<HubStore, 'commit'>;
   readonly quota: QueueQuota;
-  /** Envelopes that start a commit without waiting for the end of the turn. */
+  /**
+   * Envelopes that start a commit without waiting for the end of the turn, and the most that one
+   * commit takes: so long do others wait for a sender of many.
+   */
   readonly commitEnvelopes: number;
   readonly clock: () => number;
   readonly defer: (task: () => void) => void;
@@ -29,20 +36,42 @@ export interface QueueWriterOptions {
   readonly onFailure: (error: unknown) => void;
 }
 
+/** What the next commit changes, apart from envelopes to append. */
 interface Batch {
-  readonly append: PendingEnvelope[];
+  append: readonly PendingEnvelope[];
   readonly acknowledge: Map<Uint8Array, number[]>;
   readonly reschedule: QueueReschedule[];
   readonly deadLetter: QueueReference[];
   /** Run after the commit, whatever came of it. */
-  readonly after: (() => void)[];
+  readonly after: LaterTask[];
 }
+
+/** A task that waits for all that was called before it. */
+interface LaterTask {
+  readonly run: () => void;
+  /** Number of the last append before it. */
+  readonly appends: number;
+}
+
+/** What an envelope costs beside its bytes: about as much as a KiB. */
+const ENVELOPE_COST = 1_024;
+/** One turn of one sender: a few small envelopes. */
+const TURN_COST = 8 * 1_024;
+/** What one commit takes of large envelopes. */
+const COMMIT_COST = 8 * 1_024 * 1_024;
 
 /** One per hub. Every change goes through it, so that what was called first is stored first. */
 export class QueueWriter {
   readonly #options: QueueWriterOptions;
   #gathering = emptyBatch();
   #committing: Batch | null = null;
+  /** Envelopes for this commit or a later one. */
+  readonly #waiting = new FairQueue<string, PendingEnvelope>(TURN_COST);
+  /** Numbers of those that are not settled, the lowest first. */
+  readonly #unsettled = new Map<PendingEnvelope, number>();
+  #appends = 0;
+  /** Tasks whose commit is done, and which wait for envelopes of an earlier call. */
+  #later: LaterTask[] = [];
   #flushDeferred = false;
   #uncommittedBytes = 0;
   /** Acknowledgements among what is gathered. */
@@ -58,9 +87,12 @@ export class QueueWriter {
   }
 
   append(pending: PendingEnvelope): void {
-    this.#uncommittedBytes += pending.envelope.blob.length;
-    this.#gathering.append.push(pending);
-    if (this.#gathering.append.length >= this.#options.commitEnvelopes) this.flush();
+    const { length } = pending.envelope.blob;
+    this.#uncommittedBytes += length;
+    this.#appends += 1;
+    this.#unsettled.set(pending, this.#appends);
+    this.#waiting.push(pending.sender, ENVELOPE_COST + length, pending);
+    if (this.#waiting.size >= this.#options.commitEnvelopes) this.flush();
     else this.#flushLater();
   }
 
@@ -90,19 +122,22 @@ export class QueueWriter {
 
   /** Runs the task once everything called before is committed; at once if nothing is open. */
   whenSettled(task: () => void): void {
-    if (!isEmpty(this.#gathering)) {
-      this.#gathering.after.push(task);
+    const later = { run: task, appends: this.#appends };
+    if (!this.#isIdle) {
+      this.#gathering.after.push(later);
       this.#flushLater();
     } else if (this.#committing === null) task();
-    else this.#committing.after.push(task);
+    else this.#committing.after.push(later);
   }
 
   /** Commits what has gathered, unless a commit is running: then it follows that one. */
   flush(): void {
     if (this.#committing !== null) return;
-    this.#refuseFollowers();
-    if (isEmpty(this.#gathering)) return;
-    const batch = this.#gathering;
+    const append = this.#nextEnvelopes();
+    if (append.length === 0 && isEmpty(this.#gathering)) {
+      return this.#runSettled(this.#gathering.after.splice(0));
+    }
+    const batch = { ...this.#gathering, append };
     this.#gathering = emptyBatch();
     this.#acknowledged = 0;
     this.#committing = batch;
@@ -121,18 +156,23 @@ export class QueueWriter {
     });
   }
 
-  /** What came before them was refused by an earlier commit: they are not even tried. */
-  #refuseFollowers(): void {
-    const { append } = this.#gathering;
-    const refused = append.filter((pending) => {
-      const outcome = pending.refusedBefore?.() ?? null;
-      // In their order, so that what follows them in turn is refused too.
-      if (outcome !== null) this.#settle(pending, outcome);
-      return outcome !== null;
-    });
-    if (refused.length === 0) return;
-    const gone = new Set(refused);
-    append.splice(0, append.length, ...append.filter((pending) => !gone.has(pending)));
+  /** Nothing to commit but what is being committed. */
+  get #isIdle(): boolean {
+    return this.#waiting.size === 0 && isEmpty(this.#gathering);
+  }
+
+  /** Each sender's share. What came before some was refused by an earlier commit: these too. */
+  #nextEnvelopes(): PendingEnvelope[] {
+    for (;;) {
+      const next = this.#waiting.take(this.#options.commitEnvelopes, COMMIT_COST);
+      const open = next.filter((pending) => {
+        const outcome = pending.refusedBefore?.() ?? null;
+        // In their order, so that what follows them in turn is refused too.
+        if (outcome !== null) this.#settle(pending, outcome);
+        return outcome === null;
+      });
+      if (open.length > 0 || next.length === 0) return open;
+    }
   }
 
   #changesOf(batch: Batch): QueueChanges {
@@ -152,7 +192,7 @@ export class QueueWriter {
       this.#settle(pending, result.appended[index] ?? { status: 'storage' });
     });
     if (result.notified.length > 0) this.#options.onNotified(result.notified);
-    for (const task of batch.after) task();
+    this.#runSettled(batch.after);
     this.flush();
   }
 
@@ -167,13 +207,23 @@ export class QueueWriter {
     this.#gathering.reschedule.unshift(...batch.reschedule);
     this.#gathering.deadLetter.unshift(...batch.deadLetter);
     for (const pending of batch.append) this.#settle(pending, { status: 'storage' });
-    for (const task of batch.after) task();
+    this.#runSettled(batch.after);
     // New envelopes are tried again at once; what was kept alone waits for the hub's next tick.
-    if (this.#gathering.append.length > 0) this.#flushLater();
+    if (this.#waiting.size > 0) this.#flushLater();
+  }
+
+  /** Runs the tasks before which nothing is open any more, in the order of their calls. */
+  #runSettled(tasks: readonly LaterTask[]): void {
+    this.#later.push(...tasks);
+    const [oldest = Infinity] = this.#unsettled.values();
+    const due = this.#later.filter(({ appends }) => appends < oldest);
+    this.#later = this.#later.filter(({ appends }) => appends >= oldest);
+    for (const { run } of due) run();
   }
 
   #settle(pending: PendingEnvelope, outcome: AppendOutcome): void {
     this.#uncommittedBytes -= pending.envelope.blob.length;
+    this.#unsettled.delete(pending);
     pending.settle(outcome);
   }
 }
@@ -182,11 +232,6 @@ function emptyBatch(): Batch {
   return { append: [], acknowledge: new Map(), reschedule: [], deadLetter: [], after: [] };
 }
 
-function isEmpty({ append, acknowledge, reschedule, deadLetter }: Batch): boolean {
-  return (
-    append.length === 0 &&
-    acknowledge.size === 0 &&
-    reschedule.length === 0 &&
-    deadLetter.length === 0
-  );
+function isEmpty({ acknowledge, reschedule, deadLetter }: Batch): boolean {
+  return acknowledge.size === 0 && reschedule.length === 0 && deadLetter.length === 0;
 }

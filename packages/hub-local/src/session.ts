@@ -23,6 +23,8 @@ export type VerbFrame = Exclude<ClientFrame, { type: 'begin' | 'auth' | 'ping' }
 type RequestFrame = Exclude<VerbFrame, { type: 'send' | 'ack' | 'nack' | 'credit' }>;
 
 const BUSY_MS = 100;
+/** One sender's part of the memory for what waits for its commit. */
+const SHARES = 16;
 const NO_ROOM: AppendOutcome = { status: 'queue_full' };
 /** A page of names costs as many requests as this many names fit into it. */
 const NAMES_PER_TOKEN = 250;
@@ -57,6 +59,7 @@ export class Session implements LiveSession {
   readonly #order = new SendOrder();
   #retired: boolean;
   #unanswered = 0;
+  #unansweredBytes = 0;
 
   constructor(
     hub: HubContext,
@@ -167,8 +170,10 @@ export class Session implements LiveSession {
     const tickets = this.#order.begin(id, after);
     const envelope = { id: envelopeId, from, to, ...times, blob, ...tickets };
     this.#unanswered += 1;
+    this.#unansweredBytes += blob.length;
     hub.writer.append({
       envelope,
+      sender: this.key,
       refusedBefore: () => (this.#order.refusalOf(after) === null ? null : NO_ROOM),
       settle: (outcome) => this.#settle({ re: id, after, envelope }, outcome),
     });
@@ -177,6 +182,7 @@ export class Session implements LiveSession {
   #settle(sent: SentEnvelope, outcome: AppendOutcome): void {
     const { re, after, envelope } = sent;
     this.#unanswered -= 1;
+    this.#unansweredBytes -= envelope.blob.length;
     switch (outcome.status) {
       case 'stored':
         this.#order.end(re, null);
@@ -205,7 +211,7 @@ export class Session implements LiveSession {
 
   /** Why an envelope is not even tried to be stored; null if it is, and then its rate is spent. */
   #sendRefusal(to: Uint8Array, ttl: number, bytes: number): ProtocolError | null {
-    const { limits, rates, steady, writer, isBlocked } = this.#hub;
+    const { limits, rates, steady, isBlocked } = this.#hub;
     if (this.#retired) return new ProtocolError('NOT_OWNER');
     if (isBlocked(to) || isBlocked(this.identity.aid)) return new ProtocolError('BLOCKED');
     if (bytes > limits.blobBytes) return tooLarge('Envelope', limits.blobBytes, bytes);
@@ -214,7 +220,7 @@ export class Session implements LiveSession {
       return new ProtocolError('BAD_FRAME', { detail });
     }
     if (this.#unanswered >= limits.inFlight) return tooMany(BUSY_MS);
-    if (writer.uncommittedBytes + bytes > limits.uncommittedBytes) return tooMany(BUSY_MS);
+    if (!this.#hasMemoryFor(bytes)) return tooMany(BUSY_MS);
     const nowMs = steady.now();
     const waitMs = Math.max(
       rates.sends.waitMs(this.key, 1, nowMs),
@@ -224,6 +230,20 @@ export class Session implements LiveSession {
     rates.sends.spend(this.key, 1, nowMs);
     rates.sendBytes.spend(this.key, bytes, nowMs);
     return null;
+  }
+
+  /**
+   * One sender may fill a part of the memory for what waits for its commit, all together half of
+   * it. The other half is for those who have nothing in it: they are served beside a flood.
+   */
+  #hasMemoryFor(bytes: number): boolean {
+    const { limits, writer } = this.#hub;
+    const isFirst = this.#unansweredBytes === 0;
+    const all = isFirst ? limits.uncommittedBytes : limits.uncommittedBytes / 2;
+    const own = Math.max(limits.blobBytes, limits.uncommittedBytes / SHARES);
+    return (
+      writer.uncommittedBytes + bytes <= all && (isFirst || this.#unansweredBytes + bytes <= own)
+    );
   }
 
   /** One after the other, so that what was published first is stored first. */

@@ -76,7 +76,7 @@ export interface NetworkHubServerOptions {
   readonly allowedHosts?: readonly string[] | undefined;
   /** Who may register a free name. Default: `open`, any agent. */
   readonly registration?: Registration | undefined;
-  /** Limits to lower. */
+  /** Limits to change: see `docs/limits.md` for which may be raised. */
   readonly limits?: Partial<CoreLimits> | undefined;
   /** For benchmarks only: no rate holds a sender back. No flag of the command sets it. */
   readonly unboundedRates?: boolean | undefined;

@@ -78,7 +78,15 @@ test(
   'a hub with lower limits is paced as it says',
   () =>
     withServer(
-      { limits: { sendBurst: 5, sendsPerSecond: 20, pendingRequests: 3 } },
+      {
+        limits: {
+          sendBurst: 5,
+          sendsPerSecond: 20,
+          requestBurst: 5,
+          requestsPerSecond: 20,
+          pendingRequests: 3,
+        },
+      },
       async (server) => {
         const { connection, news } = await connected(server.port);
         const startedMs = Date.now();

@@ -53,6 +53,8 @@ function helloOf(hubKey: HubKeyPair, shown: Uint8Array, beginText: string): HubF
       perSecond: 100,
       burst: 500,
       bytesPerSecond: 16_777_216,
+      requestsPerSecond: 100,
+      requestBurst: 500,
       pending: 64,
     },
   };

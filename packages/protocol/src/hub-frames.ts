@@ -39,12 +39,16 @@ const hubLimits = z.strictObject({
   inFlight: integer(PROTOCOL_LIMITS.inFlight, 1),
   signedPrekeys: integer(PROTOCOL_LIMITS.signedPrekeys, 1),
   oneTimePrekeys: integer(PROTOCOL_LIMITS.oneTimePrekeys),
-  /** Rate of `send`, and of all other requests by their cost, for each agent. */
+  /** Rate of `send` for each agent. */
   perSecond: integer(ANY_RATE, 1),
   /** What may come at once before that rate holds. */
   burst: integer(ANY_RATE, 1),
   /** Blob bytes of `send`; as many may come at once. */
   bytesPerSecond: integer(ANY_RATE, 1),
+  /** Rate of all other requests by their cost, for each agent. */
+  requestsPerSecond: integer(ANY_RATE, 1),
+  /** What of them may come at once before that rate holds. */
+  requestBurst: integer(ANY_RATE, 1),
   /** Requests other than `send` that may wait for their reply. */
   pending: integer(PROTOCOL_LIMITS.pendingRequests, 1),
 });

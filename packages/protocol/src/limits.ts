@@ -41,12 +41,16 @@ export const PROTOCOL_LIMITS = {
   inFlight: 1_000,
   /** Requests other than `send` that one connection may leave unanswered. */
   pendingRequests: 64,
-  /** Rate of one sender (Signal: 60 and 1 per second). */
-  sendsPerSecond: 100,
+  /** Rate of one sender: above what a hub can do, which shares itself among those who send. */
+  sendsPerSecond: 100_000,
   /** What one sender may send at once before that rate holds. */
-  sendBurst: 500,
+  sendBurst: 10_000,
   /** Bytes per second of one sender. */
-  sendBytesPerSecond: 16 * MIB,
+  sendBytesPerSecond: 256 * MIB,
+  /** Rate of one agent's other requests, by their cost: each is work for the hub alone. */
+  requestsPerSecond: 100,
+  /** What one agent may ask at once before that rate holds. */
+  requestBurst: 500,
   /** Envelopes waiting for one recipient; the next is refused, none is dropped. */
   queueMessages: 10_000,
   /** Bytes waiting for one recipient. */

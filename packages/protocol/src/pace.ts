@@ -76,14 +76,15 @@ export class Pace {
   #buckets: Buckets | null = null;
 
   /** What the hub says in `hello`. */
-  adopt({ perSecond, burst, bytesPerSecond }: HubLimits, nowMs: number): void {
+  adopt(limits: HubLimits, nowMs: number): void {
+    const { perSecond, burst, bytesPerSecond, requestsPerSecond, requestBurst } = limits;
     const { sends, bytes, requests } = this.#buckets ?? {};
     sends?.change(perSecond, burst, nowMs);
-    requests?.change(perSecond, burst, nowMs);
+    requests?.change(requestsPerSecond, requestBurst, nowMs);
     bytes?.change(bytesPerSecond, bytesPerSecond, nowMs);
     this.#buckets ??= {
       sends: new Bucket(perSecond, burst, nowMs),
-      requests: new Bucket(perSecond, burst, nowMs),
+      requests: new Bucket(requestsPerSecond, requestBurst, nowMs),
       bytes: new Bucket(bytesPerSecond, bytesPerSecond, nowMs),
     };
   }

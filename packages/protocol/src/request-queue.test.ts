@@ -7,6 +7,8 @@ import { RequestQueue } from './request-queue.js';
 
 const ONE: RequestCost = { kind: 'request', tokens: 1 };
 
+const RATES = { burst: 4, perSecond: 10, requestBurst: 4, requestsPerSecond: 10 };
+
 /** A queue on a clock that the test turns. */
 class Bench {
   nowMs = 0;
@@ -25,7 +27,7 @@ class Bench {
   });
 
   constructor(limits: Partial<typeof HELLO.limits> = {}) {
-    this.queue.open({ ...HELLO.limits, burst: 4, perSecond: 10, ...limits });
+    this.queue.open({ ...HELLO.limits, ...RATES, ...limits });
   }
 
   enter(name: string, cost = ONE, timeoutMs = 30_000): void {
@@ -120,7 +122,7 @@ describe('RequestQueue', () => {
     for (let n = 0; n < 4; n++) bench.enter(`r${n}`);
     const { pace } = bench;
     const next = new RequestQueue({ pace, now: () => bench.nowMs });
-    next.open({ ...HELLO.limits, burst: 4, perSecond: 10 });
+    next.open({ ...HELLO.limits, ...RATES });
     expect(pace.waitMs(ONE, bench.nowMs)).toBe(40);
   });
 

@@ -138,6 +138,8 @@ export const anyHubFrame: fc.Arbitrary<HubFrame> = fc.oneof(
       perSecond: fc.integer({ min: 1, max: 100 }),
       burst: fc.integer({ min: 1, max: 500 }),
       bytesPerSecond: fc.integer({ min: 1, max: 16_777_216 }),
+      requestsPerSecond: fc.integer({ min: 1, max: 100 }),
+      requestBurst: fc.integer({ min: 1, max: 500 }),
       pending: fc.integer({ min: 1, max: 64 }),
     }),
     proof: bytesOfLength(64),

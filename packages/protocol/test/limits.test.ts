@@ -61,6 +61,8 @@ describe.each<[string, string, number, (n: number) => unknown, ErrorCode?]>([
   ['hello', 'limits.perSecond', Number.MAX_SAFE_INTEGER, same],
   ['hello', 'limits.burst', Number.MAX_SAFE_INTEGER, same],
   ['hello', 'limits.bytesPerSecond', Number.MAX_SAFE_INTEGER, same],
+  ['hello', 'limits.requestsPerSecond', Number.MAX_SAFE_INTEGER, same],
+  ['hello', 'limits.requestBurst', Number.MAX_SAFE_INTEGER, same],
   ['hello', 'limits.pending', PROTOCOL_LIMITS.pendingRequests, same],
   ['auth_ok', 'oneTimePrekeys', PROTOCOL_LIMITS.oneTimePrekeys, same],
   ['agents', 'names', PROTOCOL_LIMITS.listNames, times('bob')],

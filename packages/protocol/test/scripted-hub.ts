@@ -27,6 +27,8 @@ export const HELLO: Omit<HelloFrame, 'proof'> = {
     perSecond: 100,
     burst: 500,
     bytesPerSecond: 16_777_216,
+    requestsPerSecond: 100,
+    requestBurst: 500,
     pending: 64,
   },
 };

@@ -38,6 +38,8 @@ const LIMITS = {
   perSecond: PROTOCOL_LIMITS.sendsPerSecond,
   burst: PROTOCOL_LIMITS.sendBurst,
   bytesPerSecond: PROTOCOL_LIMITS.sendBytesPerSecond,
+  requestsPerSecond: PROTOCOL_LIMITS.requestsPerSecond,
+  requestBurst: PROTOCOL_LIMITS.requestBurst,
   pending: PROTOCOL_LIMITS.pendingRequests,
 };
 

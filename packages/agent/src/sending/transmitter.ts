@@ -59,7 +59,6 @@ export class Transmitter {
   readonly #onRefused: OnRefused;
   readonly #onWaiting: (envelopeId: Uint8Array, reason: string) => void;
   readonly #lanes = new Map<string, Lane>();
-  readonly #pace: Pace;
   /** While something is on its way. */
   readonly #holder: Holder;
   #connection: HubConnection | null = null;
@@ -85,7 +84,6 @@ export class Transmitter {
     this.#sweeper = parts.sweeper;
     this.#onRefused = parts.onRefused;
     this.#onWaiting = parts.onWaiting;
-    this.#pace = new Pace(context.waits());
     this.#holder = context.keepAlive.holder();
   }
 
@@ -243,8 +241,6 @@ export class Transmitter {
       if (lane.failures > 0 && lane.inFlight > 0) return Infinity;
       const resumeMs = Math.max(lane.resumeMs, this.#resumeMs);
       if (resumeMs > nowMs) return resumeMs;
-      const waitMs = this.#pace.take(nowMs);
-      if (waitMs > 0) return nowMs + waitMs;
       const entry = lane.queue.shift();
       if (entry === undefined) continue;
       if (isExpired(entry, this.#context.runtime.now())) {
@@ -367,29 +363,4 @@ function ttlOf(expiresMs: number, nowMs: number): number {
   const { defaultTtlSeconds, maxTtlSeconds } = PROTOCOL_LIMITS;
   if (expiresMs === 0) return defaultTtlSeconds;
   return Math.min(maxTtlSeconds, Math.max(1, Math.ceil((expiresMs - nowMs) / 1000)));
-}
-
-/**
- * Keeps below the rate at which a hub refuses one sender, so that nothing is refused and then
- * overtaken: a bucket a little smaller and slower than the hub's.
- */
-class Pace {
-  readonly #burst = PROTOCOL_LIMITS.sendBurst - 20;
-  readonly #perMs = (PROTOCOL_LIMITS.sendsPerSecond - 1) / 1000;
-  #tokens = this.#burst;
-  #atMs: number;
-
-  constructor(nowMs: number) {
-    this.#atMs = nowMs;
-  }
-
-  /** Takes one and returns 0, or returns how long to wait for one. */
-  take(nowMs: number): number {
-    const elapsedMs = Math.max(0, nowMs - this.#atMs);
-    this.#atMs = nowMs;
-    this.#tokens = Math.min(this.#burst, this.#tokens + elapsedMs * this.#perMs);
-    if (this.#tokens < 1) return Math.ceil((1 - this.#tokens) / this.#perMs);
-    this.#tokens -= 1;
-    return 0;
-  }
 }

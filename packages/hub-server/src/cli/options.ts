@@ -246,10 +246,10 @@ function isOn(value: z.output<typeof flag>): boolean {
   return value === '1' || value === 'true' || value === 'yes';
 }
 
-/** Lowered limits, by the names of `CORE_LIMITS`. */
-function limitsOf(lowered: readonly string[]): Partial<CoreLimits> {
+/** Changed limits, by the names of `CORE_LIMITS`. */
+function limitsOf(changed: readonly string[]): Partial<CoreLimits> {
   const limits: Record<string, number> = {};
-  for (const one of lowered) {
+  for (const one of changed) {
     const [name = '', number = ''] = one.split('=');
     if (!Object.hasOwn(CORE_LIMITS, name)) {
       const known = Object.keys(CORE_LIMITS).join(', ');

@@ -1,0 +1,79 @@
+/**
+ * What many senders want to have done, shared among them: deficit round robin (Shreedhar and
+ * Varghese, 1995). Each sender's own items keep their order; of each round every sender gets the
+ * same cost, whether it asks for little or for much. Owns the waiting items and their turns.
+ */
+
+interface Waiting<T> {
+  readonly items: { readonly item: T; readonly cost: number }[];
+  /** Position of the next item: cheaper than taking items off the front. */
+  next: number;
+  /** What is left of its turns. */
+  credit: number;
+}
+
+/** Items whose first part was taken are dropped from the front once there are so many of them. */
+const COMPACT = 1_024;
+
+/** Items by sender. `Key` identifies a sender. */
+export class FairQueue<Key, T> {
+  readonly #quantum: number;
+  /** In the order of their turns; whoever has nothing to do has no turn, and no credit. */
+  readonly #senders = new Map<Key, Waiting<T>>();
+  #size = 0;
+
+  /** `quantum`: cost that one turn allows. */
+  constructor(quantum: number) {
+    this.#quantum = quantum;
+  }
+
+  get size(): number {
+    return this.#size;
+  }
+
+  push(sender: Key, cost: number, item: T): void {
+    const waiting = this.#senders.get(sender) ?? { items: [], next: 0, credit: 0 };
+    waiting.items.push({ item, cost });
+    this.#senders.set(sender, waiting);
+    this.#size += 1;
+  }
+
+  /**
+   * The next items: at most `most`, and no more once they cost `budget`. A turn that does not fit
+   * any more goes on with the next call.
+   */
+  take(most: number, budget: number): T[] {
+    const taken: T[] = [];
+    let spent = 0;
+    // Whoever is put back to the end comes again: this ends when nobody is left.
+    for (const [sender, waiting] of this.#senders) {
+      waiting.credit += this.#quantum;
+      let next = waiting.items[waiting.next];
+      while (next !== undefined && next.cost <= waiting.credit) {
+        if (taken.length >= most || spent >= budget) {
+          waiting.credit -= this.#quantum;
+          return taken;
+        }
+        waiting.credit -= next.cost;
+        spent += next.cost;
+        taken.push(next.item);
+        waiting.next += 1;
+        this.#size -= 1;
+        next = waiting.items[waiting.next];
+      }
+      this.#endTurn(sender, waiting);
+    }
+    return taken;
+  }
+
+  /** To the end of the round, or away if nothing is left. */
+  #endTurn(sender: Key, waiting: Waiting<T>): void {
+    this.#senders.delete(sender);
+    if (waiting.next === waiting.items.length) return;
+    if (waiting.next >= COMPACT) {
+      waiting.items.splice(0, waiting.next);
+      waiting.next = 0;
+    }
+    this.#senders.set(sender, waiting);
+  }
+}
