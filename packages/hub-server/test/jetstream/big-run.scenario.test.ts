@@ -64,8 +64,12 @@ class HubProcess {
   }
 
   async state(): Promise<string> {
-    const ready = await this.#command?.page('/readyz').catch(() => 'silent');
-    return `readyz ${ready}: ${this.#command?.text.slice(-12).join(' ') ?? ''}`;
+    const page = async (path: string) => {
+      const answer = await fetch(`http://127.0.0.1:${this.port}${path}`).catch(() => null);
+      return (await answer?.text()) ?? 'silent';
+    };
+    const log = this.#command?.text.slice(-12).join(' ') ?? '';
+    return `readyz ${await page('/readyz')}: ${log}\n${await page('/metrics')}`;
   }
 
   async kill(): Promise<void> {
@@ -161,9 +165,13 @@ async function world() {
   return { cluster, hubs, talkers, why };
 }
 
-/** What hubs and nodes say of themselves, for whoever has to find out why nothing passes. */
-async function stateOf({ cluster, hubs }: World): Promise<string> {
+/** What all say of themselves, for whoever has to find out why nothing passes. */
+async function stateOf({ cluster, hubs, talkers }: World): Promise<string> {
   const said = await Promise.all(hubs.map((hub) => hub.state()));
+  for (const { name, told, agent } of talkers) {
+    const status = JSON.stringify(await agent.status());
+    said.push([`${name}: ${status}`, ...told.slice(-4)].join('\n  '));
+  }
   const pages = await Promise.all(
     cluster.nodes.map(async (node) => JSON.stringify(await node.page(STREAMS))),
   );
