@@ -100,6 +100,19 @@ describe('send', () => {
     });
   });
 
+  test('of many to a full queue waits no longer than of one: a burst fails once', async () => {
+    await using world = await World.create(1, { limits: { queueMessages: 40 } });
+    const { alice, bob } = await introduced(world);
+    await world.close(bob);
+    const texts = Array.from({ length: 20 }, (_, n) => `${n}`);
+    const sending = Promise.all(texts.map((text) => alice.agent.send('bob', text)));
+    await world.advance(400);
+    const again = await world.agent('bob', {}, bob);
+    await world.advance(3_000);
+    expect(again.texts).toEqual(texts);
+    await sending;
+  });
+
   test('to a full queue tells what the hub says, and goes on when there is room', async () => {
     await using world = await World.create(1, { limits: { queueMessages: 8 } });
     const { alice, bob } = await introduced(world);

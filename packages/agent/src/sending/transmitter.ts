@@ -266,6 +266,7 @@ export class Transmitter {
   async #send(lane: Lane, entry: OutboxEntry): Promise<void> {
     this.#inFlight += 1;
     lane.inFlight += 1;
+    const { failures } = lane;
     const refusal = await this.#transmit(entry);
     this.#inFlight -= 1;
     lane.inFlight -= 1;
@@ -277,7 +278,7 @@ export class Transmitter {
     } else if (final !== null) {
       await this.#refuse(entry, final);
     } else {
-      this.#putBack(lane, entry, refusal);
+      this.#putBack(lane, entry, refusal, failures);
     }
     this.#pump();
   }
@@ -331,7 +332,7 @@ export class Transmitter {
     this.#settle(entry, told);
   }
 
-  #putBack(lane: Lane, entry: OutboxEntry, error: AgentMeshError): void {
+  #putBack(lane: Lane, entry: OutboxEntry, error: AgentMeshError, failures: number): void {
     if (this.#stopped !== null) {
       entry.settle?.(this.#stopped, 'stays');
       return;
@@ -341,10 +342,11 @@ export class Transmitter {
     this.#lanes.set(toHex(entry.to), lane);
     const nowMs = this.#context.waits();
     const { resendMs, resendMaxMs } = AGENT_LIMITS;
-    const backoffMs = Math.min(resendMs * 2 ** lane.failures, resendMaxMs);
+    // What was on its way together fails once together.
+    if (lane.failures === failures) lane.failures += 1;
+    const backoffMs = Math.min(resendMs * 2 ** (lane.failures - 1), resendMaxMs);
     const askedMs = error instanceof ProtocolError ? error.retryAfterMs : undefined;
     const resumeMs = nowMs + (askedMs ?? backoffMs);
-    lane.failures += 1;
     if (!PASSING.has(error.code) && lane.reason !== error.code) {
       lane.reason = error.code;
       this.#onWaiting(entry.envelopeId, error.code);
