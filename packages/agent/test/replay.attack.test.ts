@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import type { Bundle } from '@agentmesh/crypto';
+import type { Delivery } from '@agentmesh/protocol';
 import { flipped } from './forger.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
@@ -93,6 +94,27 @@ describe('a recorded first message', () => {
       expect(bob.texts).toEqual(['once']);
     },
   );
+
+  test('what was put off until its session was dropped is refused, and not silently', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    const held: Delivery[] = [];
+    world.hub.deviations.deliver = (delivery, to) => {
+      if (to !== 'bob' || held.push(delivery) < 2) return [delivery];
+      return [];
+    };
+    await world.finish(
+      Promise.all([alice.agent.send('bob', 'one'), alice.agent.send('bob', 'two')]),
+    );
+    await world.rest();
+    const [session = ''] = await keysOf(bob, 'session');
+    await bob.store.commit([{ delete: session }]);
+    world.hub.inject('bob', { ...held[1]!, attempt: 3 });
+    await world.rest();
+    expect(bob.texts).toEqual(['one']);
+    expect(bob.events.refused).toMatchObject([{ code: 'DUPLICATE' }]);
+  });
 
   test('T-H6 opk-double-served: the second initiator recovers with one reset', async () => {
     await using world = await World.create();

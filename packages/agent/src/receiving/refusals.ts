@@ -3,8 +3,9 @@
  * entry in the security log, or answered with a new session. Owns this decision and how it is told;
  * what is refused is `judge`'s.
  */
-import { addressOf, AgentMeshError, equalBytes, toHex } from '@agentmesh/crypto';
+import { addressOf, AgentMeshError, equalBytes, parseMessage, toHex } from '@agentmesh/crypto';
 import { ProtocolError } from '@agentmesh/protocol';
+import type { Delivery } from '@agentmesh/protocol';
 import { nameOf } from '../agent-context.js';
 import type { AgentContext } from '../agent-context.js';
 import { loadPeer } from '../conversation/handshake.js';
@@ -103,15 +104,16 @@ export class Refusals {
 
   /** Logged, then forgotten by the hub. `reset`: null when no new session was asked for. */
   async #drop(
-    { delivery: { seq, attempt, envelope }, connection }: Arrival,
+    { delivery, connection }: Arrival,
     code: string,
     reset: boolean | null,
   ): Promise<void> {
     const { context } = this.#parts;
+    const { seq, attempt, envelope } = delivery;
     const { from, id: envelopeId, blob } = envelope;
     const address = addressOf(from);
-    if (code === 'DUPLICATE' && (attempt > 1 || this.#taken.has(toHex(envelopeId)))) {
-      // Taken before, and the acknowledgement was lost with its connection: all is well.
+    if (code === 'DUPLICATE' && (await this.#wasTaken(delivery))) {
+      // The acknowledgement was lost with its connection: all is well.
       connection.ack(seq);
       connection.giveBack(blob.length);
       return context.log.debug('delivered again', { address, attempt });
@@ -130,6 +132,17 @@ export class Refusals {
     context.log.warn('message refused', { address, code, reset });
     if (reset === null) context.events.emit('refused', { address, code });
     else context.events.emit('undecryptable', { address, code, reset });
+  }
+
+  /**
+   * Whether a repetition is one of a message that is here. One that was put off is not: where its
+   * session was dropped meanwhile nobody can read it any more.
+   */
+  async #wasTaken({ attempt, envelope: { id, blob } }: Delivery): Promise<boolean> {
+    if (this.#taken.has(toHex(id))) return true;
+    if (attempt === 1) return false;
+    const { sid } = parseMessage(blob);
+    return (await this.#parts.context.store.get(ROW.session(sid))) !== null;
   }
 
   /** Whether a new session was begun; `later` when the hub could not be asked now. */
