@@ -123,3 +123,33 @@ describe('a bound', () => {
     expect(statesOf(alice, sent[0]?.id ?? '').at(-1)).toBe('handled');
   });
 });
+
+describe('what was sent to an identity that another one has followed', () => {
+  /** Accepted and lost; then bob is another one, alice has followed, and started again. */
+  async function lostToFormer() {
+    const world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    await world.finish(alice.agent.send('bob', 'before'));
+    await world.finish(bob.agent.send('alice', 'too'));
+    await world.advance(60_000);
+    world.hub.deviations = { send: () => [] };
+    const { id, delivered } = await world.finish(alice.agent.send('bob', 'lost by the hub'));
+    delivered.catch(() => undefined);
+    world.hub.deviations = {};
+    await world.finish(bob.agent.rotateIdentity(world.keys()));
+    await world.finish(bob.agent.send('alice', 'as another'));
+    await world.advance(60_000);
+    expect(alice.events.identityRotated).toHaveLength(1);
+    return { world, id, again: await world.restart(alice) };
+  }
+
+  test('is told as given up after its time, also to a later run', async () => {
+    const { world, id, again } = await lostToFormer();
+    await using _ = world;
+    expect(statesOf(again, id)).toEqual([]);
+    await world.jump(AGENT_LIMITS.keptMs);
+    await world.advance(2 * AGENT_LIMITS.upkeepMs);
+    expect(statesOf(again, id)).toEqual(['expired']);
+  });
+});

@@ -13,7 +13,6 @@ import { encodePeer, fingerprintOfPeer } from '../conversation/peer.js';
 import type { Peer } from '../conversation/peer.js';
 import type { Revocations } from './revocations.js';
 import { ROW } from '../store/row-keys.js';
-import { forgetSent } from '../conversation/sent-log.js';
 import { isSuccessor } from '../conversation/succession.js';
 
 /** The changes of identity of one agent's peers. */
@@ -65,7 +64,10 @@ export class Successions {
     }
   }
 
-  /** This peer has followed another one, who gets nothing any more. Told once. */
+  /**
+   * This peer has followed another one, who is told nothing any more. Told once. What was sent to
+   * that one before is kept as long as usual: its outcome may come yet, or is that it is given up.
+   */
   async complete(successor: Peer): Promise<void> {
     const context = this.#context;
     const previous = successor.formerly.at(-1);
@@ -75,7 +77,6 @@ export class Successions {
       const tx = context.transaction();
       const peer = await loadPeer(tx, previous);
       if (peer === null || peer.succeededBy !== null) return;
-      forgetSent(tx, peer);
       tx.put(ROW.peer(previous), encodePeer({ ...peer, succeededBy: aid }));
       await tx.commit();
       context.events.emit('identityRotated', {
