@@ -3,9 +3,9 @@
  * requests fail meanwhile, and the connection is restored by itself. Owns the going down and the
  * coming back; which hub it then is, the test decides.
  */
-import { ProtocolError } from '@agentmesh/protocol';
+import { AgentMeshError } from '@agentmesh/crypto';
+import { isFinal, ProtocolError } from '@agentmesh/protocol';
 import type {
-  AgentMeshError,
   AgentPage,
   Bundle,
   Hub,
@@ -108,9 +108,15 @@ class Line implements HubConnection {
     this.#events.down(new ProtocolError('CONNECTION_LOST'));
   }
 
+  /** A hub that does not let it in any more ends it, as it ends a networked one. */
   async comeBack(hub: Hub): Promise<void> {
     this.goDown();
-    await this.connect(hub);
+    try {
+      await this.connect(hub);
+    } catch (error) {
+      if (!(error instanceof AgentMeshError) || !isFinal(error)) throw error;
+      return this.#end(error);
+    }
     this.#events.authenticated(this.session);
   }
 

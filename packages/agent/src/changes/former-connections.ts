@@ -9,6 +9,7 @@ import { nameOf } from '../agent-context.js';
 import type { AgentContext } from '../agent-context.js';
 import { encodeFormer, prekeyIdsOf, receives, vouches } from '../self/former-identity.js';
 import type { FormerIdentity } from '../self/former-identity.js';
+import type { HubConnection } from '@agentmesh/protocol';
 import type { IdentityConnection } from '../hub/identity-connection.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { ROW } from '../store/row-keys.js';
@@ -41,6 +42,22 @@ export class FormerConnections {
     const nowMs = this.#context.runtime.now();
     for (const former of this.#context.self.formers) {
       if (receives(former, nowMs) && !this.#connections.has(former)) void this.#start(former);
+    }
+  }
+
+  /** Asks the hub what only this identity may; rejects with the hub's refusal. */
+  async ask<T>(former: FormerIdentity, request: (hub: HubConnection) => Promise<T>): Promise<T> {
+    const known = this.#connections.get(former);
+    if (known !== undefined && known.ended === null) return known.request(request);
+    const connection = await this.#connect(former.keyPair);
+    if (!this.#closed && receives(former, this.#context.runtime.now())) {
+      this.#connections.set(former, connection);
+      return connection.request(request);
+    }
+    try {
+      return await connection.request(request);
+    } finally {
+      await connection.close();
     }
   }
 

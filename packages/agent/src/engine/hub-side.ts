@@ -9,6 +9,7 @@ import { ProtocolError } from '@agentmesh/protocol';
 import type { DeliveryNotice, Hub, HubConnection, HubSession } from '@agentmesh/protocol';
 import { nameOf } from '../agent-context.js';
 import type { AgentContext } from '../agent-context.js';
+import { ForgottenChange, maySayForgotten } from '../changes/forgotten-change.js';
 import { FormerConnections } from '../changes/former-connections.js';
 import { Rotation } from '../changes/rotation.js';
 import type { RotationOptions } from '../changes/rotation.js';
@@ -57,6 +58,9 @@ export class HubSide {
   /** One change of identity after the other, each on the connection of the identity before. */
   readonly #changes = new KeyedMutex();
   readonly #log: ConnectionLog;
+  readonly #forgotten: ForgottenChange;
+  /** The hub has forgotten a change of identity and is being told. */
+  #isRestating = false;
   #isLeaving = false;
 
   constructor(parts: HubSideParts) {
@@ -80,6 +84,7 @@ export class HubSide {
     });
     this.#formers = new FormerConnections(context, (keys) => this.#connectAs(keys));
     const formers = this.#formers;
+    this.#forgotten = new ForgottenChange(context, formers);
     this.upkeep = new Upkeep({
       context,
       link,
@@ -168,11 +173,12 @@ export class HubSide {
     const { next } = context.self;
     // A hub that asks for tokens does not say more.
     const isOver = failure.code === 'NAME_TAKEN' || failure.code === 'REGISTRATION_REFUSED';
-    if (next !== null && isOver) {
-      // A refusal is nobody's word yet: that the next one is let in proves the change.
-      await this.#connector.probe(next);
+    if (next !== null && isOver && (await this.#isLetIn(next))) {
       await this.#rotation.conclude(next);
       return this.#connectSuccessor();
+    }
+    if (maySayForgotten(failure) && (await this.#forgotten.tellAgain())) {
+      return this.#connector.insist(this.link.connection, context.self.keyPair);
     }
     if (failure.code === 'NAME_TAKEN' && !context.keepsKeys) throw nameTaken(context.name, failure);
     const mayWait = failure.retryable && next === null && (await this.#connector.wasConnected());
@@ -183,6 +189,17 @@ export class HubSide {
       if (this.#isLeaving || context.store.failure !== null) return;
       connection.giveUp(reason instanceof AgentMeshError ? reason : failure);
     });
+  }
+
+  /** A refusal is nobody's word yet: that the next identity is let in proves the change. */
+  async #isLetIn(next: AgentKeyPair): Promise<boolean> {
+    try {
+      await this.#connector.probe(next);
+      return true;
+    } catch (error) {
+      if (error instanceof AgentMeshError && maySayForgotten(error)) return false;
+      throw error;
+    }
   }
 
   /**
@@ -265,6 +282,24 @@ export class HubSide {
     void owed.remindAll();
   }
 
+  /** Whoever waits for the connection goes on with the one that replaces it. */
+  async #restate(refusal: AgentMeshError): Promise<void> {
+    const { context } = this.#parts;
+    this.#isRestating = true;
+    this.#down(refusal);
+    const connection = this.#newConnection();
+    this.link.replace(connection);
+    try {
+      const isTold = await this.#connector.untilAnswered(() => this.#forgotten.tellAgain());
+      if (!isTold) return connection.giveUp(refusal);
+      await this.#connector.insist(connection, context.self.keyPair);
+    } catch (error) {
+      connection.giveUp(error instanceof AgentMeshError ? error : refusal);
+    } finally {
+      this.#isRestating = false;
+    }
+  }
+
   #down(error: AgentMeshError): void {
     const { context, transmitter } = this.#parts;
     transmitter.pause();
@@ -305,9 +340,12 @@ export class HubSide {
     }
   }
 
+  /** A hub that was restored to before a change of ours is told of it; else this is the end. */
   #ended(error: AgentMeshError | null): void {
     const { context, transmitter } = this.#parts;
     transmitter.pause();
+    const mayGoOn = error !== null && maySayForgotten(error) && context.self.formers.length > 0;
+    if (mayGoOn && !this.#isLeaving && !this.#isRestating) return void this.#restate(error);
     if (error !== null) transmitter.stop(error);
     this.#log.ended(error);
     context.events.emit('connection', { state: 'ended', error });

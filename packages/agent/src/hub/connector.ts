@@ -55,18 +55,23 @@ export class Connector {
     await connection.close();
   }
 
+  /** Connects, in as many attempts as it takes. */
+  insist(connection: IdentityConnection, keyPair: AgentKeyPair): Promise<void> {
+    return this.untilAnswered(() => this.connect(connection, keyPair));
+  }
+
   /**
    * Tries until it succeeds; rejects with what a proved hub says for good, or once {@link stop}ped.
    * An agent that waits for its hub is meant to serve: the process goes on meanwhile.
    */
-  insist(connection: IdentityConnection, keyPair: AgentKeyPair): Promise<void> {
-    return this.#context.keepAlive.during(this.#insist(connection, keyPair));
+  untilAnswered<T>(attempt: () => Promise<T>): Promise<T> {
+    return this.#context.keepAlive.during(this.#untilAnswered(attempt));
   }
 
-  async #insist(connection: IdentityConnection, keyPair: AgentKeyPair): Promise<void> {
+  async #untilAnswered<T>(attempt: () => Promise<T>): Promise<T> {
     for (let failures = 0; ; failures++) {
       try {
-        return await this.connect(connection, keyPair);
+        return await attempt();
       } catch (error) {
         const mayPass = error instanceof AgentMeshError && !isFinal(error);
         if (!mayPass || this.#stopped) throw error;

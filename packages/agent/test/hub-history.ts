@@ -1,0 +1,78 @@
+/**
+ * A hub's store that can be put back: all that was ever written to it, in order. A beginning of
+ * that is an earlier state, as a backup is. Owns the order only; delays of a call are its user's.
+ */
+import { MemoryHubStore } from '@agentmesh/hub-local';
+import type { CommitResult, HubStore, QueueChanges } from '@agentmesh/hub-local';
+
+/** When a call takes effect, and when its answer comes. */
+export type Call = <T>(act: () => Promise<T>, writes: boolean) => Promise<T>;
+
+type Effect<T> = (rows: MemoryHubStore) => Promise<T>;
+
+export class HubHistory {
+  #rows = new MemoryHubStore();
+  #writes: Effect<unknown>[] = [];
+  /** The hub's key, which every copy has. */
+  #seed: Uint8Array | null = null;
+  readonly #onStored: (envelopeId: Uint8Array) => void;
+
+  /** `onStored`: told of every envelope that was stored, as it was. */
+  constructor(onStored: (envelopeId: Uint8Array) => void = () => {}) {
+    this.#onStored = onStored;
+  }
+
+  /** How many writes made the present state. */
+  get length(): number {
+    return this.#writes.length;
+  }
+
+  /** Puts everything back to what it was after so many writes: each acts at once. */
+  goBack(length: number): void {
+    this.#rows = new MemoryHubStore();
+    this.#writes = this.#writes.slice(0, length);
+    for (const write of this.#writes) void write(this.#rows);
+  }
+
+  /** The store of one process of the hub. */
+  store(call: Call = (act) => act()): HubStore {
+    const read = <T>(effect: Effect<T>): Promise<T> => call(() => effect(this.#rows), false);
+    const write = <T>(effect: Effect<T>): Promise<T> =>
+      call(() => {
+        this.#writes.push(effect);
+        return effect(this.#rows);
+      }, true);
+    return {
+      hubSeed: (create) => write((rows) => rows.hubSeed(() => (this.#seed ??= create()))),
+      counts: () => read((rows) => rows.counts()),
+      close: () => Promise.resolve(),
+      claim: (claim) => write((rows) => rows.claim(claim)),
+      aidOfName: (name) => read((rows) => rows.aidOfName(name)),
+      putIdentity: (update) => write((rows) => rows.putIdentity(update)),
+      putPrekeys: (update) => write((rows) => rows.putPrekeys(update)),
+      putRevocation: (update) => write((rows) => rows.putRevocation(update)),
+      keys: (aid) => read((rows) => rows.keys(aid)),
+      takeBundle: (request) => write((rows) => rows.takeBundle(request)),
+      names: (query) => read((rows) => rows.names(query)),
+      commit: (changes) =>
+        call(async () => {
+          this.#writes.push((rows) => rows.commit(changes));
+          const result = await this.#rows.commit(changes);
+          this.#tell(changes, result);
+          return result;
+        }, true),
+      read: (query) => read((rows) => rows.read(query)),
+      queued: (recipient) => read((rows) => rows.queued(recipient)),
+      expire: (request) => write((rows) => rows.expire(request)),
+      notices: (query) => read((rows) => rows.notices(query)),
+      dropNotices: (drop) => write((rows) => rows.dropNotices(drop)),
+    };
+  }
+
+  #tell({ append }: QueueChanges, { appended }: CommitResult): void {
+    for (const [at, { status }] of appended.entries()) {
+      const envelope = append[at];
+      if (status === 'stored' && envelope !== undefined) this.#onStored(envelope.id);
+    }
+  }
+}
