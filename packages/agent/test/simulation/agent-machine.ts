@@ -16,6 +16,7 @@ import { Machine } from './machine.js';
 import type { Process } from './machine.js';
 import type { Network } from './network.js';
 import type { Oracle, Saying } from './oracle.js';
+import { Owner } from './owner.js';
 import type { Trace } from './trace.js';
 
 export interface AgentMachineOptions {
@@ -53,12 +54,6 @@ const NEWS = [
   'storeRollback',
 ] as const;
 
-/** Codes after which only a person can help: a lost store is restored, or begun anew. */
-const HOPELESS = new Set(['STORE_CORRUPT']);
-
-/** Codes that say which keys are the present ones: not those that were given. */
-const OTHER_KEYS = new Set(['STORE_MISMATCH', 'NAME_TAKEN']);
-
 export class AgentMachine {
   readonly name: string;
   readonly machine: Machine;
@@ -77,6 +72,7 @@ export class AgentMachine {
   #isFresh = true;
   #process: Process | null = null;
   #agent: Agent | null = null;
+  readonly #owner = new Owner();
   /** Whether the supervisor starts it again. */
   #supervised = true;
 
@@ -86,6 +82,7 @@ export class AgentMachine {
     this.machine = new Machine(options.network.timeline, options.chance);
     this.#present = options.keyPair;
     options.oracle.enrol(options.name, options.keyPair.identity.aid);
+    options.oracle.presents(options.name, options.keyPair.identity.aid);
     options.oracle.usesStore(options.name, this.#holdings);
   }
 
@@ -154,18 +151,34 @@ export class AgentMachine {
   #isNow(address: string): void {
     if (this.#next?.address !== address) return;
     this.#present = this.#next;
+    this.#options.oracle.presents(this.name, this.aid);
     this.#next = null;
     this.#givesNext = false;
     // An older store than this identity could be opened by nobody.
     this.#images = [];
   }
 
+  /** Somebody sees that it does not run, and why. */
+  #ask(error: unknown): void {
+    const { oracle, trace } = this.#options;
+    const code = error instanceof AgentMeshError ? error.code : 'INTERNAL';
+    if (code === 'INTERNAL') oracle.fail(`${this.name} does not run: ${error}`);
+    const isFinal = !(error instanceof AgentMeshError && error.retryable);
+    const what = this.#owner.next(code, isFinal);
+    trace.add(`${this.name} is tried: ${what}`);
+    if (what === 'hopeless') oracle.fail(`${this.name} does not run any more: ${code}`);
+    if (what === 'other keys') this.#giveOthers(code);
+    const latest = this.#images.length - 1;
+    if (what === 'backup') this.restore(latest < 0 ? null : latest);
+    if (what === 'new store') this.restore(null);
+  }
+
   /** Whether a change of identity was made is not always known: then the other keys are right. */
-  #mayGiveOthers(code: string): void {
-    if (!OTHER_KEYS.has(code) || this.#next === null) return;
+  #giveOthers(code: string): void {
+    if (this.#next === null) return;
     this.#givesNext = !this.#givesNext;
     // A new store is of the keys that it was begun with.
-    if (code === 'NAME_TAKEN' && this.#isFresh) this.restore(null);
+    if (code !== 'STORE_MISMATCH' && this.#isFresh) this.restore(null);
   }
 
   /** Ends the process; the supervisor starts the next one when it is told to. */
@@ -229,7 +242,7 @@ export class AgentMachine {
       keyPair: (this.#givesNext ? this.#next : null) ?? this.#present,
       store: tamper(store),
       runtime: process.runtime(),
-      logLevel: 'silent',
+      ...this.#options.trace.logsOf(name),
     };
     const agent = await Agent.create(name, options);
     agent.on('stopped', ({ error }) => process.defer(() => this.#stopped(error)));
@@ -255,16 +268,22 @@ export class AgentMachine {
     return agent;
   }
 
-  /** Somebody calls the peer's owner: with a lost store nothing vouches for a new identity. */
+  /** Somebody calls the peer's owner: a hub is not asked who is who. */
   #decide(peer: string, shown: string): void {
     const { chance, network, oracle, trace } = this.#options;
     if (!oracle.isOf(peer, shown)) oracle.fail(`${this.name} was shown a false ${peer}`);
     network.timeline.after(chance.skewed(1_000, 60_000), () => {
       if (this.#agent === null) return this.#decide(peer, shown);
-      this.#agent.trust(peer, shown).then(
-        () => trace.add(`${this.name} trusts ${peer} ${shown}`),
-        // Another one was shown since, which is told too; or the agent ends now.
-        (error: unknown) => trace.add(`${this.name} does not trust ${peer}: ${error}`),
+      // On the telephone it reads out the fingerprint that it has now.
+      const told = oracle.presentOf(peer);
+      this.#agent.trust(peer, told).then(
+        () => trace.add(`${this.name} trusts ${peer} ${told}`),
+        (error: unknown) => {
+          trace.add(`${this.name} does not trust ${peer}: ${error}`);
+          // Else another one was shown since, which is told too; or the agent ends now.
+          const isForNow = error instanceof AgentMeshError && error.retryable;
+          if (isForNow) this.#decide(peer, shown);
+        },
       );
     });
   }
@@ -272,6 +291,7 @@ export class AgentMachine {
   #started(agent: Agent): void {
     this.#agent = agent;
     this.#isFresh = false;
+    this.#owner.content();
     this.#isNow(agent.address);
     this.#options.trace.add(`${this.name} started`);
   }
@@ -279,11 +299,8 @@ export class AgentMachine {
   #failed(error: unknown): void {
     const code = error instanceof AgentMeshError ? error.code : 'INTERNAL';
     this.#options.trace.add(`${this.name} did not start: ${code}`);
-    if (code === 'INTERNAL') this.#options.oracle.fail(`${this.name} did not start: ${error}`);
     this.#die(false);
-    this.#mayGiveOthers(code);
-    if (HOPELESS.has(code))
-      this.restore(this.#images.length === 0 ? null : this.#images.length - 1);
+    this.#ask(error);
     this.#startLater();
   }
 
@@ -291,8 +308,7 @@ export class AgentMachine {
     if (this.#agent === null) return;
     this.#options.trace.add(`${this.name} stopped: ${error?.code ?? 'closed'}`);
     this.#die(false);
-    if (error !== null) this.#mayGiveOthers(error.code);
-    if (error !== null && HOPELESS.has(error.code)) this.restore(null);
+    if (error !== null) this.#ask(error);
     this.#startLater();
   }
 

@@ -5,13 +5,14 @@
 import { describe, expect, test } from '@jest/globals';
 import type { HubStore } from '@agentmesh/hub-local';
 import type { AgentStore, StoreOperation } from '../../src/store/store.js';
+import { FIRST_FAULTS } from './faults.js';
 import { run } from './run.js';
 import type { Tamper } from './world.js';
 
 /** Seeds until the first that does not hold, and why. */
 async function firstViolation(tamper: Tamper): Promise<string | null> {
   for (let seed = 1; seed <= 10; seed++) {
-    const { violation } = await run({ seed, maxAgents: 3, tamper });
+    const { violation } = await run({ seed, maxAgents: 3, tamper, faults: FIRST_FAULTS });
     if (violation !== null) return violation;
   }
   return null;

@@ -8,6 +8,7 @@ import type { HubMachine } from './hub-machine.js';
 import type { Machine } from './machine.js';
 import type { Network } from './network.js';
 import type { Oracle } from './oracle.js';
+import { STAGED_FAULTS } from './staged-faults.js';
 import type { Trace } from './trace.js';
 
 /** What faults are done to. */
@@ -18,6 +19,7 @@ export interface Victims {
   readonly chance: Chance;
   readonly trace: Trace;
   readonly oracle: Oracle;
+  say(speaker: AgentMachine, listener: AgentMachine): void;
 }
 
 const SECOND_MS = 1_000;
@@ -42,11 +44,25 @@ export const FAULTS = {
   loseStore: 2,
   clock: 3,
   hubClock: 1,
+  mute: 3,
+  cutStart: 4,
+  hubBack: 2,
+  meetBoth: 4,
+  load: 1,
+  quotas: 0,
 } as const;
+
+export const ALL_FAULTS = Object.keys(FAULTS) as FaultName[];
+
+/** Those that were there first: seeds that found something drew from them alone. */
+export const FIRST_FAULTS = ALL_FAULTS.slice(0, 14);
+
+/** Those of a run in which agents keep their identities. */
+export const LASTING_FAULTS = ALL_FAULTS.filter((name) => name !== 'meetBoth');
 
 export type FaultName = keyof typeof FAULTS;
 
-type Fault = (victims: Victims, agent: AgentMachine) => void;
+export type Fault = (victims: Victims, agent: AgentMachine) => void;
 
 const FAULT: { readonly [Name in FaultName]: Fault } = {
   cut: ({ network }, { name }) => network.cut(name),
@@ -101,6 +117,9 @@ const FAULT: { readonly [Name in FaultName]: Fault } = {
   clock: (victims, { machine }) => setClock(victims, machine, 10),
   // What a hub puts off is due by its own clock: days back are days of waiting.
   hubClock: (victims) => setClock(victims, victims.hub.machine, 0),
+  ...STAGED_FAULTS,
+  // Not a moment's: the hub has them from the beginning.
+  quotas: () => {},
 };
 
 /** Lets one thing go wrong. */

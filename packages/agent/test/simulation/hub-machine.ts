@@ -2,8 +2,9 @@
  * The machine of the hub: a disk that outlives its processes, and one process after the other.
  * Owns starting and ending them; the hub is the real `LocalHub` over the real core.
  */
-import { LocalHub, MemoryHubStore } from '@agentmesh/hub-local';
+import { LocalHub } from '@agentmesh/hub-local';
 import type { CoreLimits, HubStore } from '@agentmesh/hub-local';
+import { HubHistory } from '../hub-history.js';
 import type { Chance } from './chance.js';
 import { hubStoreOn } from './hub-disk.js';
 import type { HubDisk } from './hub-disk.js';
@@ -29,7 +30,7 @@ export class HubMachine {
   constructor(options: HubMachineOptions) {
     this.#options = options;
     this.machine = new Machine(options.network.timeline, options.chance);
-    this.disk = { rows: new MemoryHubStore(), broken: false, onStored: options.onStored };
+    this.disk = { history: new HubHistory(options.onStored), broken: false };
   }
 
   get isUp(): boolean {
@@ -52,5 +53,12 @@ export class HubMachine {
     this.#process.kill();
     this.#process = null;
     this.#options.network.hubDied(isSilent);
+  }
+
+  /** Its backup is put back: this share of its writes is gone. */
+  goBack(share: number): void {
+    this.crash(false);
+    const { history } = this.disk;
+    history.goBack(Math.ceil(history.length * (1 - share)));
   }
 }

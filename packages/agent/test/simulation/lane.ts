@@ -11,13 +11,13 @@ interface UnderWay {
 
 export class Lane {
   readonly #network: Network;
-  readonly #agent: string;
+  readonly #isStopped: () => boolean;
   #underWay: UnderWay[] = [];
   #lastDueMs = 0;
 
-  constructor(network: Network, agent: string) {
+  constructor(network: Network, isStopped: () => boolean) {
     this.#network = network;
-    this.#agent = agent;
+    this.#isStopped = isStopped;
   }
 
   push(arrive: () => void): void {
@@ -31,7 +31,7 @@ export class Lane {
   /** Lets arrive what is due, unless nothing goes through. */
   pump(): void {
     const { timeline } = this.#network;
-    while (!this.#network.isClogged(this.#agent)) {
+    while (!this.#isStopped()) {
       const next = this.#underWay[0];
       if (next === undefined || next.dueMs > timeline.nowMs) return;
       this.#underWay.shift();

@@ -29,7 +29,7 @@ interface Settings {
   readonly from: number;
   readonly to: number;
   readonly maxAgents: number;
-  readonly faults: readonly FaultName[];
+  readonly faults: readonly FaultName[] | undefined;
   readonly rotate: boolean;
   readonly trace: boolean;
   readonly keepGoing: boolean;
@@ -107,8 +107,8 @@ function numberOf(text: string): number {
   return Number(text);
 }
 
-function faultsOf(list: string | undefined): readonly FaultName[] {
-  if (list === undefined) return Object.keys(FAULTS) as FaultName[];
+function faultsOf(list: string | undefined): readonly FaultName[] | undefined {
+  if (list === undefined) return undefined;
   const names = list === 'none' ? [] : list.split(',');
   const unknown = names.find((name) => !Object.hasOwn(FAULTS, name));
   if (unknown !== undefined) throw new RangeError(`no such fault: ${unknown}`);

@@ -38,6 +38,10 @@ export class Network {
   readonly #tap: Tap;
   readonly #wires = new Set<Wire>();
   readonly #clogged = new Set<string>();
+  /** What the hub says to these does not arrive. */
+  readonly #mute = new Set<string>();
+  /** Agents whose frames to the hub are counted, and what is done after the last. */
+  readonly #countdowns = new Map<string, { left: number; readonly task: () => void }>();
   #connections = 0;
   #hub: ListeningHub | null = null;
   /** Longest usual delay of a frame. */
@@ -70,9 +74,37 @@ export class Network {
     for (const wire of this.#wires) if (wire.agent === agent) wire.resume();
   }
 
+  isMute(agent: string): boolean {
+    return this.#mute.has(agent) || this.isClogged(agent);
+  }
+
+  /** Requests arrive, their answers do not; nothing is lost. */
+  mute(agent: string): void {
+    this.#mute.add(agent);
+  }
+
+  unmute(agent: string): void {
+    this.#mute.delete(agent);
+    for (const wire of this.#wires) if (wire.agent === agent) wire.resume();
+  }
+
+  /** Does something right after an agent has given the network so many frames more. */
+  afterFrames(agent: string, count: number, task: () => void): void {
+    this.#countdowns.set(agent, { left: count, task });
+  }
+
+  count(agent: string): void {
+    const countdown = this.#countdowns.get(agent);
+    if (countdown === undefined || --countdown.left > 0) return;
+    this.#countdowns.delete(agent);
+    this.timeline.after(0, countdown.task);
+  }
+
   heal(): void {
     this.slowestMs = 20;
+    this.#countdowns.clear();
     for (const agent of this.#clogged) this.unclog(agent);
+    for (const agent of this.#mute) this.unmute(agent);
   }
 
   listen(hub: ListeningHub): void {
@@ -153,8 +185,8 @@ class Wire {
     this.agent = ends.agent;
     this.#ends = ends;
     this.#onOver = onOver;
-    this.#toHub = new Lane(network, ends.agent);
-    this.#toAgent = new Lane(network, ends.agent);
+    this.#toHub = new Lane(network, () => network.isClogged(ends.agent));
+    this.#toAgent = new Lane(network, () => network.isMute(ends.agent));
     const frame = (text: string): TappedFrame => {
       return { agent: ends.agent, connection: ends.number, text };
     };
@@ -164,6 +196,7 @@ class Wire {
         if (!this.#agentOpen) return;
         tap.toHub(frame(text));
         this.#toHub.push(() => this.#hubEnd?.send(text));
+        network.count(ends.agent);
       },
       close: () => this.#closedByAgent(),
     };

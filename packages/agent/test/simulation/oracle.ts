@@ -43,10 +43,14 @@ export class Oracle {
   violation: Violation | null = null;
   /** Whether a clock went so far that contents are kept no more. */
   weeksPassed = false;
+  /** Whether the hub lost what it had accepted. */
+  hubWentBack = false;
   readonly sayings = new Map<string, Saying>();
   readonly #trace: Trace;
   /** In hex, of each name: all identities that it ever had, or may have by now. */
   readonly #aids = new Map<string, Set<string>>();
+  /** Fingerprints, by name. */
+  readonly #present = new Map<string, string>();
   readonly #holdings = new Map<string, Holdings>();
   /** Names whose stores were lost or restored. */
   readonly #replaced = new Set<string>();
@@ -67,6 +71,16 @@ export class Oracle {
   /** An identity that has a name, or is about to. */
   enrol(name: string, aid: Uint8Array): void {
     this.#aids.set(name, this.#identitiesOf(name).add(toHex(aid)));
+  }
+
+  /** The identity that a name's owner knows as the present one. */
+  presents(name: string, aid: Uint8Array): void {
+    this.#present.set(name, fingerprintOf(aid));
+  }
+
+  /** Its fingerprint. */
+  presentOf(name: string): string {
+    return this.#present.get(name) ?? '';
   }
 
   /** Whether an identity with this fingerprint is or was the name's. */
@@ -237,7 +251,8 @@ export class Oracle {
   #isSaidOnce(saying: Saying): boolean {
     const { from, to } = saying;
     if (this.#identitiesOf(from).size + this.#identitiesOf(to).size === 2) return false;
-    return this.weeksPassed || this.#replaced.has(to) || this.#isRefused(saying);
+    const mayBeLost = this.weeksPassed || this.hubWentBack || this.#replaced.has(to);
+    return mayBeLost || this.#isRefused(saying);
   }
 
   #isRefused({ text, to }: Saying): boolean {

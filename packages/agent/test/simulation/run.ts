@@ -5,7 +5,7 @@
  */
 import { ready } from '@agentmesh/crypto';
 import { convergence } from './convergence.js';
-import { FAULTS, heal, strike } from './faults.js';
+import { ALL_FAULTS, heal, LASTING_FAULTS, strike } from './faults.js';
 import type { FaultName } from './faults.js';
 import { Violation } from './oracle.js';
 import { World } from './world.js';
@@ -47,7 +47,7 @@ const ROTATIONS_MS = 25_000;
 /** Within this time after healing everything must have come about: resets wait up to a day. */
 const LIVENESS_MS = 30 * HOUR_MS;
 /** Far more events than any run has that comes to rest. */
-const MOST_EVENTS = 2_000_000;
+const MOST_EVENTS = 500_000;
 /** Agents of most runs; a few have as many as they may. */
 const USUAL_AGENTS = [3, 3, 3, 3, 4, 4, 5];
 
@@ -55,12 +55,14 @@ const USUAL_AGENTS = [3, 3, 3, 3, 4, 4, 5];
 export async function run(options: RunOptions): Promise<RunResult> {
   await ready();
   const { seed, print, tamper } = options;
-  const world = new World({ seed, agents: agentsOf(options), print, tamper });
+  const { rotate = false, faults = rotate ? ALL_FAULTS : LASTING_FAULTS } = options;
+  const quotas = faults.includes('quotas');
+  const world = new World({ seed, agents: agentsOf(options), quotas, print, tamper });
   let healedMs = 0;
   let violation: string | null = null;
   try {
-    if (options.rotate === true) rotateNowAndThen(world);
-    await safety(world, options.faults ?? (Object.keys(FAULTS) as FaultName[]));
+    if (rotate) rotateNowAndThen(world);
+    await safety(world, faults);
     healedMs = await liveness(world);
   } catch (error) {
     if (!(error instanceof Violation)) throw error;

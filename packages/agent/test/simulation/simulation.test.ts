@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
 import { randomRuns } from '@agentmesh/hub-compliance';
+import { FIRST_FAULTS } from './faults.js';
+import type { FaultName } from './faults.js';
 import { run } from './run.js';
 
 const { numRuns } = randomRuns(30);
@@ -42,11 +44,12 @@ describe('simulation', () => {
   });
 
   test.each(FOUND)('holds for seed %i, which found: %s', async (seed) => {
-    await expectHolds(seed);
+    await expectHolds(seed, { faults: FIRST_FAULTS });
   });
 
   test('holds where agents change their identities, too', async () => {
-    for (let seed = FIRST; seed < FIRST + ROTATING; seed++) await expectHolds(seed, ['--rotate']);
+    for (let seed = FIRST; seed < FIRST + ROTATING; seed++)
+      await expectHolds(seed, { rotate: true });
   });
 
   test('the same seed gives the same run, in another process too', async () => {
@@ -60,10 +63,18 @@ describe('simulation', () => {
   });
 });
 
-async function expectHolds(seed: number, flags: readonly '--rotate'[] = []): Promise<void> {
-  const rotate = flags.includes('--rotate');
-  const { violation, lastLines } = await run({ seed, maxAgents: MAX_AGENTS, rotate });
-  const options = [`--seed ${seed}`, `--max-agents ${MAX_AGENTS}`, ...flags].join(' ');
+interface Wish {
+  readonly rotate?: boolean;
+  readonly faults?: readonly FaultName[];
+}
+
+async function expectHolds(seed: number, { rotate = false, faults }: Wish = {}): Promise<void> {
+  const { violation, lastLines } = await run({ seed, maxAgents: MAX_AGENTS, rotate, faults });
+  const options = [
+    `--seed ${seed} --max-agents ${MAX_AGENTS}`,
+    ...(rotate ? ['--rotate'] : []),
+    ...(faults === undefined ? [] : [`--faults ${faults.join(',')}`]),
+  ].join(' ');
   const again = `pnpm --filter @agentmesh/agent simulate ${options}`;
   expect(violation === null ? null : [...lastLines, violation, again].join('\n')).toBeNull();
 }

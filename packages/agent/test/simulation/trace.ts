@@ -3,6 +3,7 @@
  * same run exactly if their hashes are equal. Owns the hash and the last lines, for a failure.
  */
 import { createHash } from 'node:crypto';
+import type { AgentOptions } from '../../src/index.js';
 import type { Timeline } from './timeline.js';
 
 /** A trace on a timeline; `print` gets every line. */
@@ -25,6 +26,18 @@ export class Trace {
     this.#print?.(line);
     this.#last.push(line);
     if (this.#last.length > 80) this.#last = this.#last.slice(-40);
+  }
+
+  /** How an agent logs: into what is printed, which is no part of the run. */
+  logsOf(name: string): Pick<AgentOptions, 'logger' | 'logLevel'> {
+    const print = this.#print;
+    if (print === null) return { logLevel: 'silent' };
+    const write = (message: string, fields: object): void =>
+      print(`${' '.repeat(15)}${name}: ${message} ${JSON.stringify(fields)}`);
+    return {
+      logLevel: 'debug',
+      logger: { debug: write, info: write, warn: write, error: write },
+    };
   }
 
   get last(): readonly string[] {

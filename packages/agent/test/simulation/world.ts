@@ -9,7 +9,7 @@ import { AgentMachine } from './agent-machine.js';
 import { Chance } from './chance.js';
 import type { Victims } from './faults.js';
 import { HubMachine } from './hub-machine.js';
-import { applyKnobs, drawKnobs } from './knobs.js';
+import { applyKnobs, drawKnobs, drawQuotas } from './knobs.js';
 import type { Knobs } from './knobs.js';
 import { Network } from './network.js';
 import { Oracle } from './oracle.js';
@@ -20,6 +20,8 @@ import { Trace } from './trace.js';
 export interface WorldOptions {
   readonly seed: number;
   readonly agents: number;
+  /** Whether the hub's quotas are much too small, in a part of the runs. */
+  readonly quotas?: boolean | undefined;
   readonly print?: ((line: string) => void) | undefined;
   /** Stand before the stores, to break them: whether the oracle sees it. */
   readonly tamper?: Tamper | undefined;
@@ -44,9 +46,11 @@ export class World implements Victims {
   /** Whether handlers fail now and then. */
   troubled = true;
 
-  constructor({ seed, agents, print, tamper }: WorldOptions) {
+  constructor({ seed, agents, quotas = false, print, tamper }: WorldOptions) {
     this.chance = new Chance(seed);
-    this.knobs = drawKnobs(this.chance.fork('knobs'));
+    const knobs = drawKnobs(this.chance.fork('knobs'));
+    const narrow = quotas ? drawQuotas(this.chance.fork('quotas')) : {};
+    this.knobs = { ...knobs, hub: { ...knobs.hub, ...narrow } };
     this.liftLimits = applyKnobs(this.knobs);
     this.trace = new Trace(this.timeline, print ?? null);
     this.trace.add(`seed ${seed} agents ${agents} knobs ${JSON.stringify(this.knobs)}`);
