@@ -7,6 +7,8 @@ import { fileURLToPath } from 'node:url';
 
 const reporter = fileURLToPath(new URL('./jest-reporter.mjs', import.meta.url));
 
+const cache = fileURLToPath(new URL('../node_modules/.cache/jest', import.meta.url));
+
 export function jestConfig({ moduleNameMapper = {}, ...rest } = {}) {
   return {
     testEnvironment: 'node',
@@ -14,6 +16,8 @@ export function jestConfig({ moduleNameMapper = {}, ...rest } = {}) {
     extensionsToTreatAsEsm: ['.ts'],
     moduleNameMapper: { ...moduleNameMapper, '^(\\.{1,2}/.*)\\.js$': '$1' },
     transform: { '^.+\\.ts$': ['ts-jest', { useESM: true, tsconfig: '<rootDir>/tsconfig.json' }] },
+    // Kept from run to run, unlike the temporary files of tests.
+    cacheDirectory: cache,
     reporters: ['default', reporter],
     // A guard against hanging, not a measure: machines that build and test are busy.
     testTimeout: 120_000,
