@@ -37,10 +37,10 @@ export class ContactBook {
   async list(): Promise<Contact[]> {
     const { context, contacts } = this.#engine;
     context.assertRunning();
-    return (await knownPeers(context)).map((info) => ({
-      ...info,
-      state: contacts.stateOfAddress(info.address) ?? 'accepted',
-    }));
+    // In this order: whoever is known has its state stored already.
+    const known = await knownPeers(context);
+    const states = await contacts.states();
+    return known.map((info) => ({ ...info, state: states.get(info.address) ?? 'accepted' }));
   }
 
   /** Strangers that wait for a decision, the one that waits longest first. */

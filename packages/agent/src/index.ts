@@ -31,8 +31,8 @@ export type {
   ExpectedParties,
   ProvedMessage,
 } from './message/evidence.js';
-export { PROVENANCE_NOTE } from './message/provenance.js';
-export type { PromptOptions, Provenance } from './message/provenance.js';
+export { answerToPrompt, PROVENANCE_NOTE } from './message/provenance.js';
+export type { Answered, PromptOptions, Provenance } from './message/provenance.js';
 export type { Trust, VerifiedBy } from './conversation/peer.js';
 export type { DeadLetter } from './receiving/dead-letters.js';
 export type { AgentEvents } from './message/events.js';

@@ -18,6 +18,21 @@ async function pair(world: World) {
 }
 
 describe('a request', () => {
+  test('whose end was waited for keeps its answer until that is read, over a restart too', async () => {
+    await using world = await World.create();
+    const { alice, bob } = await pair(world);
+    bob.agent.onRequest(() => ({ text: 'fine' }));
+    const call = await world.finish(alice.agent.call('bob', { text: 'status?' }));
+    await world.finish(call.ended);
+    expect(call.isOpen).toBe(false);
+    const again = await world.restart(alice);
+    const kept = await again.agent.callById(call.id);
+    await kept.ended;
+    expect(await kept.answer()).toMatchObject({ text: 'fine' });
+    await world.advance(1_000);
+    await expect(again.agent.callById(call.id)).rejects.toMatchObject({ code: 'UNKNOWN_CALL' });
+  });
+
   test('is answered once, and leaves nothing behind on either side', async () => {
     await using world = await World.create();
     const { alice, bob } = await pair(world);

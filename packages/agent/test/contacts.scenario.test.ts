@@ -42,6 +42,20 @@ describe('a stranger that nobody has accepted', () => {
     expect(waiting?.preview).toContain('let me in');
   });
 
+  test('is at no moment listed as accepted', async () => {
+    await using world = await World.create();
+    const { bob, eve } = await pair(world);
+    const seen = new Set<string>();
+    const commit = bob.store.commit.bind(bob.store);
+    bob.store.commit = async (operations) => {
+      await commit(operations);
+      for (const { state } of await bob.agent.contacts.list()) seen.add(state);
+    };
+    await world.finish(eve.agent.send('bob', 'let me in'));
+    await world.advance(5_000);
+    expect([...seen]).toEqual(['pending']);
+  });
+
   test('is heard once it is accepted, in its order, also after a restart and a kill', async () => {
     await using world = await World.create();
     const { bob, eve } = await pair(world);

@@ -11,6 +11,7 @@ export interface CallMeans {
   readonly deadline: Date;
   readonly delivered: Promise<void>;
   readonly answer: Promise<JsonObject>;
+  readonly ended: () => Promise<void>;
   /** Somebody awaits the answer: it is read when it is there. */
   readonly awaited: () => void;
   readonly cancel: (reason: string) => Promise<void>;
@@ -51,6 +52,14 @@ export class Call {
   /** Fulfilled when the request is in the callee's store. Need not be awaited. */
   get delivered(): Promise<void> {
     return this.#means.delivered;
+  }
+
+  /**
+   * Fulfilled when it has ended, in whatever way. The answer stays kept: whoever may stop waiting
+   * waits for this, and then calls `answer`.
+   */
+  get ended(): Promise<void> {
+    return this.#means.ended();
   }
 
   /**

@@ -373,6 +373,7 @@ export class OutgoingCalls {
       deadline: new Date(call.row.byMs),
       delivered: call.delivered.promise,
       answer: call.answer.promise,
+      ended: () => call.answer.promise.then(nothing, nothing),
       isOpen: () => call.row.end === null,
       awaited: () => {
         call.isAwaited = true;
@@ -382,4 +383,8 @@ export class OutgoingCalls {
       cancel: (reason) => this.#cancel(call, reason),
     });
   }
+}
+
+function nothing(): void {
+  // Whoever reads the answer is told.
 }

@@ -219,9 +219,16 @@ export class Contacts {
     if (peer !== null) await this.accept(peer);
   }
 
-  /** State of a peer; null if it may reach the handlers. */
-  stateOfAddress(address: string): ContactState | null {
-    return this.#states.get(toHex(aidOfAddress(address))) ?? null;
+  /**
+   * State of each peer that may not reach the handlers, by address: as it is stored, which a peer
+   * that is known has from its first row on.
+   */
+  async states(): Promise<ReadonlyMap<string, ContactState>> {
+    const states = new Map<string, ContactState>();
+    for await (const { key, value } of rowsUnder(this.#parts.context.store, 'contact')) {
+      states.set(addressOf(aidOfKey(key)), decodeContact(value).state);
+    }
+    return states;
   }
 
   /** What a peer that waits has said, oldest first. */
