@@ -2,13 +2,15 @@
  * `Agent`: what a program talks to. Owns the public calls, their checks and their results; the
  * machinery is `engine`'s. Printing or serialising an agent shows public values only.
  */
-import { AgentKeyPair, ready, REVOCATION_REASON, safetyNumber } from '@agentmesh/crypto';
+import { AgentKeyPair, ready, safetyNumber } from '@agentmesh/crypto';
+import type { REVOCATION_REASON } from '@agentmesh/crypto';
 import { CallingAgent } from './calling-agent.js';
 import { decodeBundle, encodeBundle } from '@agentmesh/protocol';
 import type { BundleJson } from '@agentmesh/protocol';
 import { deadLettersIn, drop, revive } from './receiving/dead-letters.js';
 import type { DeadLetter } from './receiving/dead-letters.js';
 import type { Handler, HandlerOptions } from './handling/handlers.js';
+import type { Mailbox } from './handling/mailbox.js';
 import { ContactBook } from './contact-book.js';
 import { Engine } from './engine/engine.js';
 import { listedNames } from './hub/listed-names.js';
@@ -54,6 +56,11 @@ export class Agent extends CallingAgent {
   /** `am2…`: names this identity without any hub. */
   get address(): string {
     return this.#engine.context.self.keyPair.address;
+  }
+
+  /** File of its store, absolute; null where it is no file. */
+  get storePath(): string | null {
+    return this.#engine.storePath;
   }
 
   /** Eight groups of four hex digits, for people to compare. */
@@ -124,11 +131,19 @@ export class Agent extends CallingAgent {
   messages(): AsyncIterableIterator<Message> {
     const { context, dispatcher } = this.#engine;
     const stream = new MessageStream(
-      (handler) => dispatcher.addHandler(handler, { concurrency: 1 }, true),
+      (handler) => dispatcher.addHandler(handler, { concurrency: 1 }, 'loop'),
       context.keepAlive.holder(),
     );
     this.#streams.add(stream);
     return stream;
+  }
+
+  /**
+   * Has messages wait until somebody takes them, such as another process; meanwhile `onMessage` and
+   * loops get none. It ends with the agent. Throws BAD_OPTION where somebody handles them already.
+   */
+  openMailbox(): Mailbox {
+    return this.#engine.openMailbox();
   }
 
   /** Listens to an event; returns what ends it. */
@@ -290,11 +305,7 @@ export class Agent extends CallingAgent {
    */
   revocation(reason: keyof typeof REVOCATION_REASON = 'keyCompromised'): string {
     this.#engine.context.assertRunning();
-    if (!Object.hasOwn(REVOCATION_REASON, reason)) {
-      const known = Object.keys(REVOCATION_REASON).join(', ');
-      throw new AgentError('BAD_OPTION', `reason: one of ${known}`);
-    }
-    return ownRevocation(this.#engine.context, REVOCATION_REASON[reason]);
+    return ownRevocation(this.#engine.context, reason);
   }
 
   /**

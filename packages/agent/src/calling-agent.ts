@@ -120,7 +120,7 @@ export abstract class CallingAgent {
   onRequest(handler: RequestHandler, options: HandlerOptions = {}): () => void {
     if (typeof handler !== 'function') throw new AgentError('BAD_OPTION', 'handler: a function');
     const { order = 'none' } = options;
-    const { concurrency, isOrdered, limitMs } = registered(() => {}, { ...options, order }, false);
+    const { concurrency, isOrdered, limitMs } = registered(() => {}, { ...options, order });
     return this.#serve('', { run: handler, concurrency, isOrdered, limitMs, isStream: false });
   }
 
@@ -148,7 +148,7 @@ export abstract class CallingAgent {
   onStream(handler: StreamHandler, options: HandlerOptions = {}): () => void {
     if (typeof handler !== 'function') throw new AgentError('BAD_OPTION', 'handler: a function');
     const { order = 'none' } = options;
-    const { concurrency, isOrdered, limitMs } = registered(() => {}, { ...options, order }, false);
+    const { concurrency, isOrdered, limitMs } = registered(() => {}, { ...options, order });
     return this.#serve(STREAMS, { run: handler, concurrency, isOrdered, limitMs, isStream: true });
   }
 
@@ -168,7 +168,7 @@ export abstract class CallingAgent {
       throw new AgentError('BAD_OPTION', "from: 'anyone', 'pinned' or 'verified'");
     }
     const serving = { log: context.log, runtime: context.runtime, from };
-    const checked = registered(() => {}, { ...rest, order }, false);
+    const checked = registered(() => {}, { ...rest, order });
     const { concurrency, isOrdered, limitMs } = checked;
     const made = operationsOf(contract).map(([name, op, operation]) => {
       const handler: unknown = (handlers as Record<string, unknown>)[name];

@@ -10,6 +10,7 @@
 export { Agent } from './agent.js';
 export type { AgentOptions, LogLevel } from './engine/options.js';
 export type { Handler, HandlerOptions } from './handling/handlers.js';
+export type { Mailbox, TakeOptions } from './handling/mailbox.js';
 export type { Duration } from './ground/duration.js';
 export type { CallOptions } from './calling-agent.js';
 export type { ServeOptions, StreamHandler } from './calling-agent.js';

@@ -10,9 +10,10 @@ import {
   equalBytes,
   parseIdentityRecord,
   parseRevocation,
+  REVOCATION_REASON,
   verifyRevocation,
 } from '@agentmesh/crypto';
-import type { PublicIdentity, Revocation, RevocationReason } from '@agentmesh/crypto';
+import type { PublicIdentity, Revocation } from '@agentmesh/crypto';
 import { fromBase64Url, ProtocolError, toBase64Url } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
 import { AgentError } from '../ground/errors.js';
@@ -26,9 +27,19 @@ import type { Sender } from '../sending/sender.js';
 import type { Transmitter } from '../sending/transmitter.js';
 import { rowsUnder } from '../store/row-pages.js';
 
-/** Our own revocation, base64url: its holder can end this identity, and nothing else. */
-export function ownRevocation({ self, runtime }: AgentContext, reason: RevocationReason): string {
-  return toBase64Url(createRevocation(self.keyPair, { timeMs: runtime.now(), reason }));
+/**
+ * Our own revocation, base64url: its holder can end this identity, and nothing else. BAD_OPTION.
+ */
+export function ownRevocation(
+  { self, runtime }: AgentContext,
+  reason: keyof typeof REVOCATION_REASON,
+): string {
+  if (!Object.hasOwn(REVOCATION_REASON, reason)) {
+    const known = Object.keys(REVOCATION_REASON).join(', ');
+    throw new AgentError('BAD_OPTION', `reason: one of ${known}`);
+  }
+  const about = { timeMs: runtime.now(), reason: REVOCATION_REASON[reason] };
+  return toBase64Url(createRevocation(self.keyPair, about));
 }
 
 /** Reads a revocation as it was written down; throws BAD_RECORD. */

@@ -5,6 +5,8 @@
 import type { AgentMeshError } from '@agentmesh/crypto';
 import { AgentContext } from '../agent-context.js';
 import { AgentError } from '../ground/errors.js';
+import { HIGHEST_CONCURRENCY } from '../handling/handlers.js';
+import { Mailbox } from '../handling/mailbox.js';
 import type { KeptIdentity } from '../keys/kept-identity.js';
 import { Publisher } from '../keys/publisher.js';
 import { Message } from '../message/message.js';
@@ -67,10 +69,14 @@ export class Engine {
   readonly transmitter: Transmitter;
   readonly #owed: Owed;
   readonly #sweeper: RowSweeper;
+  /** File of the store; null where it is no file. */
+  readonly storePath: string | null;
+  #mailbox: Mailbox | null = null;
   #closing: Closing | null = null;
 
   private constructor(context: AgentContext, { kept, options, reply }: EngineParts) {
     this.context = context;
+    this.storePath = kept.store.path ?? null;
     const { events, runtime, keepAlive } = context;
     this.deliveries = new Deliveries({ events, now: runtime.now, keepAlive });
     const budget = new HandshakeBudget();
@@ -164,6 +170,20 @@ export class Engine {
     }
   }
 
+  /** Has messages wait to be taken. Throws BAD_OPTION where somebody handles them already. */
+  openMailbox(): Mailbox {
+    const { context, dispatcher } = this;
+    context.assertRunning();
+    if (dispatcher.handlers > 0) {
+      throw new AgentError('BAD_OPTION', 'messages have a handler already: remove it first');
+    }
+    const options = { concurrency: HIGHEST_CONCURRENCY, order: 'none' } as const;
+    this.#mailbox = new Mailbox(context.runtime, (handler) =>
+      dispatcher.addHandler(handler, options, 'mailbox'),
+    );
+    return this.#mailbox;
+  }
+
   /** The store has failed: nothing goes on in memory (P5). */
   fail(error: AgentMeshError): void {
     const { context } = this;
@@ -181,6 +201,7 @@ export class Engine {
   close(isInside: boolean): Closing {
     this.hub?.leave();
     this.receiver.stop();
+    this.#mailbox?.close();
     const steps = { flush: () => this.#flush(), letGo: () => this.#letGo() };
     this.#closing ??= closingOf(this, isInside, steps);
     return this.#closing;

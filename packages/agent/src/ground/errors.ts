@@ -69,6 +69,10 @@ const AGENT_ERRORS = {
       'The loop over messages() was left before it asked for the next message: this one comes ' +
       'again; call msg.done() before you leave the loop if it is handled',
   },
+  NO_MESSAGE: {
+    retryable: false,
+    message: 'No message with this id waits here: it was handled, withdrawn, or never came',
+  },
   NO_DEAD_LETTER: {
     retryable: false,
     message: 'No dead letter has this id: take one from deadLetters()',

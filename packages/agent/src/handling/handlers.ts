@@ -3,12 +3,14 @@
  * that takes long. Owns their list and their runs; which message comes next is `dispatcher`'s.
  */
 import type { AgentContext } from '../agent-context.js';
+import { reasonOf } from '../conversation/outcome.js';
 import { durationMs } from '../ground/duration.js';
 import type { Duration } from '../ground/duration.js';
 import { AgentError } from '../ground/errors.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import type { AgentEvents } from '../message/events.js';
 import type { Message } from '../message/message.js';
+import type { Ending } from '../owed/owed.js';
 
 /**
  * What an application does with a message; it is handled when this returns or resolves. Throwing
@@ -29,6 +31,14 @@ export interface HandlerOptions {
   readonly timeLimit?: Duration | undefined;
 }
 
+/**
+ * What a mailbox says of messages that nobody has decided about: they wait as if they had never
+ * been given out.
+ */
+export class GivenBack extends Error {
+  override readonly name = 'GivenBack';
+}
+
 /** A handler with its options. */
 export interface Registered {
   readonly run: Handler;
@@ -37,16 +47,26 @@ export interface Registered {
   readonly limitMs: number | null;
   /** It hands messages to a loop of the program, which decides when to go on. */
   readonly isLoop: boolean;
+  /** It keeps messages until somebody takes them: that is no attempt to handle them. */
+  readonly isMailbox: boolean;
   running: number;
   /** Runs that wait for one of the others to end. */
   readonly queue: (() => void)[];
 }
 
+/** A function of the program, its loop over messages, or what keeps them until they are taken. */
+export type HandlerKind = 'function' | 'loop' | 'mailbox';
+
 const CONCURRENCY = 16;
-const HIGHEST_CONCURRENCY = 10_000;
+/** Highest concurrency of a handler. */
+export const HIGHEST_CONCURRENCY = 10_000;
 
 /** Checks options; throws BAD_OPTION. */
-export function registered(run: Handler, options: HandlerOptions, isLoop: boolean): Registered {
+export function registered(
+  run: Handler,
+  options: HandlerOptions,
+  kind: HandlerKind = 'function',
+): Registered {
   const { concurrency = CONCURRENCY, order = 'sender', timeLimit } = options;
   const isCount = Number.isInteger(concurrency) && concurrency >= 1;
   if (!isCount || concurrency > HIGHEST_CONCURRENCY) {
@@ -57,7 +77,9 @@ export function registered(run: Handler, options: HandlerOptions, isLoop: boolea
   }
   const limitMs = timeLimit === undefined ? null : durationMs(timeLimit, 'timeLimit');
   const isOrdered = order === 'sender';
-  return { run, concurrency, isOrdered, limitMs, isLoop, running: 0, queue: [] };
+  const isMailbox = kind === 'mailbox';
+  const isLoop = kind === 'loop' || isMailbox;
+  return { run, concurrency, isOrdered, limitMs, isLoop, isMailbox, running: 0, queue: [] };
 }
 
 /** Resolves when the handler may run once more; to be followed by {@link leave}. */
@@ -127,6 +149,32 @@ export function tellOfFailure(
 
 function stackOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
+}
+
+/** What all handlers together allow. `isMailbox`: nobody handles, messages wait to be taken. */
+export function togetherOf(handlers: ReadonlySet<Registered>): {
+  readonly concurrency: number;
+  readonly isOrdered: boolean;
+  readonly isMailbox: boolean;
+} {
+  let concurrency = 0;
+  let isOrdered = false;
+  let isMailbox = handlers.size > 0;
+  for (const handler of handlers) {
+    concurrency = Math.max(concurrency, handler.concurrency);
+    isOrdered ||= handler.isOrdered;
+    isMailbox &&= handler.isMailbox;
+  }
+  return { concurrency, isOrdered, isMailbox };
+}
+
+/** How a message ends by what its handlers threw; null where it comes again. */
+export function endingOf(errors: readonly unknown[]): Ending | null {
+  if (errors.length === 0) return { state: 'handled', reason: '' };
+  const refusal = errors.find(isRefusal);
+  return refusal === undefined
+    ? null
+    : { state: 'refused', reason: reasonOf(refusal.detail ?? '') };
 }
 
 /** A handler that throws REFUSED has decided: no other handler and no other attempt follows. */

@@ -7,6 +7,7 @@ import type { JsonObject, JsonValue } from '@agentmesh/protocol';
 import { decodePayload } from '@agentmesh/protocol';
 import type { Duration } from '../ground/duration.js';
 import { AgentError } from '../ground/errors.js';
+import { readAsk } from './ask.js';
 import { encodeEvidence } from './evidence.js';
 import type { Evidence } from './evidence.js';
 import type { InboxRow } from './inbox.js';
@@ -91,6 +92,11 @@ export class Message {
   /** Id of the message that this one answers, or null. */
   readonly replyTo: string | null;
   /**
+   * What it asks, if its sender waits for an answer; null if not. `byMs`: until when, by the clock
+   * of the hub.
+   */
+  readonly asks: { readonly op: string | null; readonly byMs: number } | null;
+  /**
    * Aborted when this run of the handlers is not wanted any more: its time limit has passed, its
    * sender has cancelled it, or the agent ends. What the handler still does then counts no more.
    */
@@ -124,6 +130,8 @@ export class Message {
     this.redelivered = redelivered;
     this.late = late;
     this.replyTo = replyTo;
+    const ask = readAsk(decoded);
+    this.asks = ask === null ? null : { op: ask.op, byMs: ask.byMs };
     this.signal = signal;
     this.provenance = provenanceOf(this, row, readClaims(decoded));
     this.#reply = reply;

@@ -5,7 +5,6 @@
  * content with it.
  */
 import type { AgentContext } from '../agent-context.js';
-import { reasonOf } from '../conversation/outcome.js';
 import { AgentError } from '../ground/errors.js';
 import { isInside, runInside } from '../ground/inside.js';
 import type { Holder } from '../ground/keep-alive.js';
@@ -19,14 +18,23 @@ import type { RowSweeper } from '../store/row-sweeper.js';
 import type { ServedHandler } from '../calls/request-run.js';
 import type { RequestServer } from '../calls/request-server.js';
 import {
+  endingOf,
   enterHandler,
+  GivenBack,
   isRefusal,
   leaveHandler,
   registered,
   runWithin,
   tellOfFailure,
+  togetherOf,
 } from '../handling/handlers.js';
-import type { Handler, HandlerOptions, Registered, Run } from '../handling/handlers.js';
+import type {
+  Handler,
+  HandlerKind,
+  HandlerOptions,
+  Registered,
+  Run,
+} from '../handling/handlers.js';
 import { InboxRows } from './inbox-rows.js';
 import { entryOf, seenOf, WaitingMessages } from '../handling/waiting-messages.js';
 import type { Choice, InboxEntry, Waiting } from '../handling/waiting-messages.js';
@@ -136,13 +144,12 @@ export class Dispatcher {
   }
 
   /**
-   * Adds a handler behind the others; the returned function removes it. `isLoop`: it hands messages
-   * to a loop of the program, which keeps no process running while it does not ask for the next.
-   * Throws BAD_OPTION.
+   * Adds a handler behind the others; the returned function removes it. A loop keeps no process
+   * running while it does not ask for the next message. Throws BAD_OPTION.
    */
-  addHandler(handler: Handler, options: HandlerOptions = {}, isLoop = false): () => void {
+  addHandler(handler: Handler, options: HandlerOptions = {}, kind?: HandlerKind): () => void {
     // A function added twice runs twice and is removed once each.
-    const own = registered(handler, options, isLoop);
+    const own = registered(handler, options, kind);
     this.#handlers.add(own);
     this.#kick();
     return () => {
@@ -274,12 +281,7 @@ export class Dispatcher {
 
   /** What all handlers together allow now. */
   #choice(): Choice {
-    let concurrency = 0;
-    let isOrdered = false;
-    for (const handler of this.#handlers) {
-      concurrency = Math.max(concurrency, handler.concurrency);
-      isOrdered ||= handler.isOrdered;
-    }
+    const { concurrency, isOrdered } = togetherOf(this.#handlers);
     const isRoom = this.#runs.size - this.#requestRuns < concurrency;
     const isRoomForRequest = this.#requestRuns < this.#server.concurrency;
     return {
@@ -311,19 +313,23 @@ export class Dispatcher {
     item.attempts += 1;
     const attempt = item.attempts;
     // A run that kills the process must count: its row has come back from an earlier one.
-    if (entry.redelivered) await this.#rows.count(item);
+    const { isMailbox } = togetherOf(this.#handlers);
+    if (entry.redelivered && !isMailbox) await this.#rows.count(item);
     if (attempt > AGENT_LIMITS.handlerAttempts) return this.#setAside(item);
     const message = this.#read(entry.row, seenOf(item), controller.signal);
     if (isRequest) return this.#serve(item, message);
     const errors = await this.#runHandlers(item, { message, attempt, controller });
     // Too late to be kept: the message comes again.
     if (this.#stopped) return;
-    const refusal = errors.find(isRefusal);
-    if (refusal !== undefined) return this.#done(item, refusedBy(refusal));
-    const deadLettered = errors.length > 0 && attempt >= AGENT_LIMITS.handlerAttempts;
-    if (errors.length === 0) this.#done(item, HANDLED);
-    else if (deadLettered) await this.#setAside(item);
-    else await this.#later(item);
+    if (errors.some((error) => error instanceof GivenBack)) {
+      item.attempts -= 1;
+      return;
+    }
+    const ending = endingOf(errors);
+    if (ending !== null) return this.#done(item, ending);
+    const deadLettered = attempt >= AGENT_LIMITS.handlerAttempts;
+    if (deadLettered) await this.#setAside(item);
+    else await this.#later(item, isMailbox);
     for (const error of errors) {
       tellOfFailure(this.#context, { error, message, attempt, deadLettered });
     }
@@ -376,8 +382,8 @@ export class Dispatcher {
     this.#waiting.remove(item);
   }
 
-  async #later(item: Waiting): Promise<void> {
-    if (!item.entry.redelivered) await this.#rows.count(item);
+  async #later(item: Waiting, isMailbox: boolean): Promise<void> {
+    if (!item.entry.redelivered || isMailbox) await this.#rows.count(item);
     const waitMs = AGENT_LIMITS.handlerRetryMs * 2 ** (item.attempts - 1);
     item.dueMs = this.#context.waits() + waitMs;
   }
@@ -392,9 +398,3 @@ export class Dispatcher {
 type RequestItem = Waiting & {
   readonly entry: { readonly request: NonNullable<InboxEntry['request']> };
 };
-
-const HANDLED: Ending = { state: 'handled', reason: '' };
-
-function refusedBy({ detail }: AgentError): Ending {
-  return { state: 'refused', reason: reasonOf(detail ?? '') };
-}

@@ -34,6 +34,8 @@ export interface StoreRange {
  * - Byte values are shared, not copied: neither side changes what it gave or was given.
  */
 export interface AgentStore {
+  /** Where it is, absolute, if it is a file. */
+  readonly path?: string | undefined;
   /** Takes the store for one agent; rejects with STORE_LOCKED while another has it. */
   open(): Promise<void>;
   /** The value, or null if there is no such row. */
