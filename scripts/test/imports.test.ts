@@ -37,6 +37,13 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
   '@agentmesh/agent': ['@agentmesh/protocol', '@agentmesh/crypto', '@agentmesh/contract'],
   '@agentmesh/hub-server': ['@agentmesh/hub-local', '@agentmesh/protocol'],
   '@agentmesh/hub-compliance': ['@agentmesh/protocol', '@agentmesh/crypto', '@agentmesh/hub-local'],
+  '@agentmesh/cli': [
+    '@agentmesh/agent',
+    '@agentmesh/crypto',
+    '@agentmesh/hub-client',
+    '@agentmesh/hub-server',
+    '@agentmesh/protocol',
+  ],
   agentmesh: publicNames.filter((name) => name !== 'agentmesh'),
   '@agentmesh/demo': publicNames,
   '@agentmesh/attack': publicNames,

@@ -376,10 +376,6 @@ export class Agent extends CallingAgent {
     return `Agent(${this.id}, ${this.address})`;
   }
 
-  [Symbol.for('nodejs.util.inspect.custom')](): string {
-    return this.toString();
-  }
-
   async #send(peer: string, bodyOf: () => Uint8Array, options?: SendOptions): Promise<SendResult> {
     const { context, deliveries, introductions, hub, dispatcher } = this.#engine;
     context.assertRunning();
@@ -388,7 +384,7 @@ export class Agent extends CallingAgent {
     const { waitForPeer = 0 } = checked;
     const body = bodyOf();
     if (this.#isSelf(reference)) {
-      return deliverToSelf({ context, deliveries, dispatcher }, body);
+      return deliverToSelf({ context, deliveries, dispatcher }, body, checked);
     }
     if (hub === null) throw new AgentError('NO_HUB');
     const find = (): Promise<Uint8Array> => introductions.resolve(reference);

@@ -199,6 +199,10 @@ export abstract class CallingAgent {
     });
   }
 
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
+  }
+
   #stream(peer: string, asked: Asked, options: CallOptions): AgentStream {
     const { outgoing } = this.#engine.calls;
     const beginning = this.#begin(peer, asked, options, STREAM_WINDOW);

@@ -159,7 +159,7 @@ function runtimeOf(given: Partial<Runtime> = {}): Runtime {
   return { ...systemRuntime, ...given, steady };
 }
 
-const SEND_OPTIONS: readonly string[] = ['waitForPeer', 'ttl', 'signal', 'timeout'];
+const SEND_OPTIONS: readonly string[] = ['waitForPeer', 'ttl', 'signal', 'timeout', 'onStored'];
 
 /** Checks how a message is to be sent; throws BAD_OPTION. */
 export function checkSendOptions(options: SendOptions = {}): SendOptions {
@@ -176,6 +176,9 @@ export function checkSendOptions(options: SendOptions = {}): SendOptions {
     throw new AgentError('BAD_OPTION', 'waitForPeer: milliseconds, 0 or more');
   }
   if (options.timeout !== undefined) durationMs(options.timeout, 'timeout');
+  if (options.onStored !== undefined && typeof options.onStored !== 'function') {
+    throw new AgentError('BAD_OPTION', 'onStored: a function');
+  }
   return options;
 }
 

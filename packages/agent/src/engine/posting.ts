@@ -48,6 +48,7 @@ export async function send(
     throw new AgentError('CANCELLED', undefined, options.signal.reason);
   }
   const posted = await post(parts, to, { body, ttlMs: ttlMsOf(options) });
+  options.onStored?.(posted.result.id);
   const { context, transmitter } = parts;
   return whenAccepted(posted, options, {
     runtime: context.runtime,

@@ -47,6 +47,8 @@ export interface SendOptions {
   readonly ttl?: Duration | undefined;
   /** Withdraws the message while it waits in the outbox, and stops the waiting in any case. */
   readonly signal?: AbortSignal | undefined;
+  /** Told the id of the message when it is committed here: it goes out whatever happens then. */
+  readonly onStored?: ((id: string) => void) | undefined;
   /** How long to wait for the hub; then the same happens as with `signal`. Default: no limit. */
   readonly timeout?: Duration | undefined;
 }

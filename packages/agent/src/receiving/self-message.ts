@@ -8,7 +8,7 @@ import type { Deliveries } from '../sending/deliveries.js';
 import type { Dispatcher } from './dispatcher.js';
 import { encodeInboxRow } from '../message/inbox.js';
 import type { InboxRow } from '../message/inbox.js';
-import type { SendResult } from '../message/message.js';
+import type { SendOptions, SendResult } from '../message/message.js';
 import { orderOf } from '../store/row-keys.js';
 
 /** Commits a message to ourselves. */
@@ -23,6 +23,7 @@ export async function deliverToSelf(
     readonly dispatcher: Dispatcher;
   },
   body: Uint8Array,
+  { onStored }: Pick<SendOptions, 'onStored'>,
 ): Promise<SendResult> {
   const { self, runtime, name } = context;
   const msgId = runtime.random(16);
@@ -54,6 +55,7 @@ export async function deliverToSelf(
   const sent = { ...position, peer: name, id };
   const promises = deliveries.expect(sent, null);
   deliveries.queued(sent);
+  onStored?.(id);
   deliveries.acknowledged(aid, position.epoch, position.number);
   dispatcher.addOwn(key, row);
   return { id, ...promises };

@@ -1,6 +1,5 @@
 /**
- * The operator's terminal: asking for a passphrase without showing it, and showing what peers wrote
- * without obeying it. Owns these two; knows no command.
+ * The terminal: asking for a passphrase without showing it. Owns that; knows no command.
  */
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
@@ -19,15 +18,4 @@ export function askHidden(question: string): Promise<string> {
       lines.close();
     });
   });
-}
-
-/** What a terminal does not show but obeys: controls, invisible marks, changes of direction. */
-const UNSEEN = /[\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]/g;
-
-/** JSON of what a peer sent: one line, in which every character is seen. */
-export function quoted(value: unknown): string {
-  return JSON.stringify(value).replaceAll(
-    UNSEEN,
-    (unseen) => `\\u${unseen.charCodeAt(0).toString(16).padStart(4, '0')}`,
-  );
 }

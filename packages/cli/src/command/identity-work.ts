@@ -5,17 +5,12 @@
 import { readFile } from 'node:fs/promises';
 import { Agent, AgentError } from '@agentmesh/agent';
 import { StoppedAgent } from '@agentmesh/agent/node';
-import {
-  AgentMeshError,
-  createRevocation,
-  CryptoError,
-  REVOCATION_REASON,
-} from '@agentmesh/crypto';
+import { AgentMeshError, createRevocation, REVOCATION_REASON } from '@agentmesh/crypto';
 import type { AgentKeyPair } from '@agentmesh/crypto';
 import { createKeyFile, loadKeyFile } from '@agentmesh/crypto/node';
 import { NetworkHub } from '@agentmesh/hub-client';
 import { systemClock, toBase64Url } from '@agentmesh/protocol';
-import { quoted } from './terminal.js';
+import { quoted } from './shown.js';
 
 /** The agent that a command is about. */
 export interface Subject {
@@ -109,17 +104,6 @@ async function nameOf({ keys, passphrase }: Omit<Subject, 'json'>): Promise<stri
   } catch (error) {
     const code = error instanceof AgentMeshError ? error.code : '';
     if (code === 'STORE_LOCKED' || code === 'STORE_FAILED') return null;
-    throw error;
-  }
-}
-
-/** Whether this key file wants a passphrase; one that is not there yet may have one. */
-export async function wantsPassphrase(keys: string): Promise<boolean> {
-  try {
-    await loadKeyFile(keys);
-    return false;
-  } catch (error) {
-    if (error instanceof CryptoError && error.code === 'KEY_FILE_PASSPHRASE_REQUIRED') return true;
     throw error;
   }
 }

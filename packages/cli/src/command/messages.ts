@@ -1,0 +1,232 @@
+/**
+ * `send`, `ask`, `inbox`, `reply`, `ack`, `refuse`: each parses, calls one method and prints. Owns
+ * what they print.
+ */
+import type { Command } from 'commander';
+import type { CallState, Content, JsonMembers, Mail } from '../control/api.js';
+import { ControlError, controlError } from '../control/error.js';
+import { countOf, msOf } from './duration.js';
+import type { CommandProcess } from './process.js';
+import { EXIT } from './process.js';
+import { agentCommand } from './program.js';
+import { quoted, shown } from './shown.js';
+import { printResult, withClient } from './with-client.js';
+import type { CommonOptions } from './with-client.js';
+
+interface ContentOptions extends CommonOptions {
+  readonly data?: string | undefined;
+}
+
+/** Without a holder, messages come from the hub only now. */
+const FETCH_MS = 3_000;
+
+/** Adds them. */
+export function addMessages(program: Command, command: CommandProcess): void {
+  addSend(program, command);
+  addAsk(program, command);
+  addInbox(program, command);
+  addDecisions(program, command);
+}
+
+function addSend(program: Command, command: CommandProcess): void {
+  agentCommand(program, 'send <peer> [text]', 'Send a message; - reads the text from stdin')
+    .option('--data <json>', 'a JSON object, with or instead of the text')
+    .option('--wait <state>', 'wait until it is queued, accepted, delivered or handled', 'accepted')
+    .option('--timeout <time>', 'how long to wait (default: 10s, 1m for delivered, 5m for handled)')
+    .option('--ttl <time>', 'how long the message is wanted')
+    .addHelpText('after', EXAMPLES.send)
+    .action(async (to: string, text: string | undefined, options: SendFlags) => {
+      const wait = stateOf(options.wait);
+      const waitMs = msOf(options.timeout ?? WAITS[wait], '--timeout');
+      const ttlMs = options.ttl === undefined ? undefined : msOf(options.ttl, '--ttl');
+      const content = await contentOf(text, options, command);
+      const sent = await withClient(options, command, (client) =>
+        client.call('send', { to, ...content, wait, waitMs, ttlMs }),
+      );
+      printResult(command, options, sent, `${sent.state} ${sent.id}\n`);
+      if (ORDER.indexOf(sent.state) < ORDER.indexOf(wait)) tellLate(sent.state, wait, sent.id);
+    });
+}
+
+interface SendFlags extends ContentOptions {
+  readonly wait: string;
+  readonly timeout?: string | undefined;
+  readonly ttl?: string | undefined;
+}
+
+/** A peer says that it has a message half a minute after it came, or when it is handled. */
+const WAITS = { queued: '10s', accepted: '10s', delivered: '1m', handled: '5m' } as const;
+const ORDER = ['queued', 'accepted', 'delivered', 'handled'] as const;
+
+function stateOf(text: string): (typeof ORDER)[number] {
+  const state = ORDER.find((one) => one === text);
+  if (state !== undefined) return state;
+  throw controlError('BAD_OPTION', `--wait ${text}: one of ${ORDER.join(', ')}`);
+}
+
+/** The message is kept: sending it again would send it twice. */
+function tellLate(state: string, wanted: string, id: string): never {
+  const code = state === 'queued' ? 'QUEUED' : 'TIMEOUT';
+  const where = state === 'queued' ? 'the hub is not reachable' : `not ${wanted} in time`;
+  const message = `${where}: message ${id} is kept and goes on its way; do not send it again`;
+  throw new ControlError({ code, retryable: false, message, remedy: null });
+}
+
+function addAsk(program: Command, command: CommandProcess): void {
+  agentCommand(program, 'ask <peer> [text]', 'Ask another agent, and print its answer')
+    .option('--data <json>', 'a JSON object, with or instead of the text')
+    .option('--timeout <time>', 'how long the answer is wanted', '5m')
+    .option('--key <key>', 'requests with one key are run once')
+    .addHelpText('after', EXAMPLES.ask)
+    .action(async (to: string, text: string | undefined, options: AskFlags) => {
+      const timeoutMs = msOf(options.timeout, '--timeout');
+      const content = await contentOf(text, options, command);
+      const { key } = options;
+      const call = await withClient(options, command, (client) =>
+        client.call('ask', { to, ...content, timeoutMs, key }),
+      );
+      printCall(command, options, call);
+    });
+}
+
+interface AskFlags extends ContentOptions {
+  readonly timeout: string;
+  readonly key?: string | undefined;
+}
+
+/** Prints an answer, or fails with what the callee said. */
+export function printCall(command: CommandProcess, options: CommonOptions, call: CallState): void {
+  if (call.error !== null) {
+    fail(call.error);
+  }
+  const { text, type = 'message', ...rest } = call.answer ?? {};
+  const isPlain = type === 'message' && Object.keys(rest).length === 0;
+  const isText = isPlain && typeof text === 'string';
+  const line = isText ? shown(text, '\n\t') : quoted(call.answer ?? {});
+  printResult(command, options, call, call.state === 'open' ? `open ${call.id}\n` : `${line}\n`);
+}
+
+function fail(error: NonNullable<CallState['error']>): never {
+  throw new ControlError(error);
+}
+
+function addInbox(program: Command, command: CommandProcess): void {
+  agentCommand(program, 'inbox', 'Print messages; each stays until reply, ack or refuse')
+    .option('--wait <time>', 'how long to wait for the first')
+    .option('--max <count>', 'at most so many', '10')
+    .option('--lease <time>', 'how long they are nobody else’s', '5m')
+    .option('--from <peer>', 'only those of this sender; verified: of verified ones')
+    .option('--peek', 'only look: take none')
+    .addHelpText('after', EXAMPLES.inbox)
+    .action(async (options: InboxFlags) => {
+      const max = countOf(options.max, '--max', 1_000);
+      const leaseMs = options.peek === true ? 0 : msOf(options.lease, '--lease');
+      const { from } = options;
+      const given = options.wait === undefined ? null : msOf(options.wait, '--wait');
+      const messages = await withClient(options, command, async (client) => {
+        const waitMs = given ?? ((await client.isHolder()) ? FETCH_MS : 0);
+        return (await client.call('inbox', { max, waitMs, leaseMs, from })).messages;
+      });
+      for (const mail of messages) printResult(command, options, mail, pageOf(mail));
+      if (messages.length === 0 && given !== null) command.exit(EXIT.late);
+    });
+}
+
+interface InboxFlags extends CommonOptions {
+  readonly wait?: string | undefined;
+  readonly max: string;
+  readonly lease: string;
+  readonly from?: string | undefined;
+  readonly peek?: boolean | undefined;
+}
+
+/** A message as a person or a model reads it, and what can be done with it. */
+function pageOf({ id, prompt, asks }: Mail): string {
+  const answer = asks === null ? '' : ' (its sender waits for an answer)';
+  return `${prompt}\nagentmesh reply ${id} "…" | ack ${id} | refuse ${id} --reason "…"${answer}\n\n`;
+}
+
+function addDecisions(program: Command, command: CommandProcess): void {
+  agentCommand(program, 'reply <id> [text]', 'Answer a message; with that it is handled')
+    .option('--data <json>', 'a JSON object, with or instead of the text')
+    .option('--from <peer>', 'its sender, where two have used one id')
+    .option('--keep', 'the message stays in the inbox')
+    .addHelpText('after', EXAMPLES.reply)
+    .action(async (id: string, text: string | undefined, options: ReplyFlags) => {
+      const content = await contentOf(text, options, command);
+      const { from, keep } = options;
+      const sent = await withClient(options, command, (client) =>
+        client.call('reply', { id, from, keep, ...content }),
+      );
+      printResult(command, options, sent, `sent ${sent.id}\n`);
+    });
+  agentCommand(program, 'ack <id...>', 'Messages are handled, and leave the inbox')
+    .option('--from <peer>', 'their sender, where two have used one id')
+    .action(async (ids: string[], options: ReplyFlags) => {
+      await withClient(options, command, async (client) => {
+        for (const id of ids) await client.call('ack', { id, from: options.from });
+      });
+      printResult(command, options, { acked: ids }, `${ids.length} handled\n`);
+    });
+  agentCommand(program, 'refuse <id>', 'Refuse a message for good; its sender is told why')
+    .requiredOption('--reason <text>', 'what its sender is told')
+    .option('--from <peer>', 'its sender, where two have used one id')
+    .action(async (id: string, options: ReplyFlags & { readonly reason: string }) => {
+      const { from, reason } = options;
+      await withClient(options, command, (client) => client.call('refuse', { id, from, reason }));
+      printResult(command, options, { refused: id }, `refused ${id}\n`);
+    });
+}
+
+interface ReplyFlags extends ContentOptions {
+  readonly from?: string | undefined;
+  readonly keep?: boolean | undefined;
+}
+
+/** The text, or that of standard input, and the object. BAD_OPTION where there is neither. */
+async function contentOf(
+  text: string | undefined,
+  { data }: ContentOptions,
+  { stdin }: CommandProcess,
+): Promise<Content> {
+  const members = data === undefined ? undefined : membersOf(data);
+  if (text === undefined && members === undefined) {
+    throw controlError('BAD_OPTION', 'a text, - for standard input, or --data');
+  }
+  if (text !== '-') return { text, data: members };
+  const chunks: Buffer[] = [];
+  for await (const chunk of stdin) chunks.push(Buffer.from(chunk as Uint8Array));
+  return { text: Buffer.concat(chunks).toString('utf8'), data: members };
+}
+
+function membersOf(text: string): JsonMembers {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch (cause) {
+    throw controlError('BAD_OPTION', '--data: not JSON', cause);
+  }
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
+    return value as JsonMembers;
+  }
+  throw controlError('BAD_OPTION', '--data: a JSON object');
+}
+
+const EXAMPLES = {
+  send: `
+Examples:
+  agentmesh send bob "the build is green"
+  git diff | agentmesh send bob -
+  agentmesh send bob --data '{"type":"build","ok":true}' --wait handled`,
+  ask: `
+Examples:
+  agentmesh ask bob "which tests fail?"
+  agentmesh ask bob "summarise" --timeout 30m --json`,
+  inbox: `
+Examples:
+  agentmesh inbox --wait 60s --max 1
+  agentmesh inbox --json --from verified`,
+  reply: `
+Examples:
+  agentmesh reply 0123456789abcdef0123456789abcdef "three of them"`,
+};

@@ -1,0 +1,85 @@
+/**
+ * What a command has of its process, and how it ends: what is printed, and the exit code. Owns the
+ * codes; what a command does is its own file's.
+ */
+import type { Readable } from 'node:stream';
+import { reportOf } from '../control/error.js';
+import type { ErrorReport } from '../control/api.js';
+import { shown } from './shown.js';
+
+/** What a command needs of its process. */
+export interface CommandProcess {
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string | undefined>>;
+  readonly cwd: string;
+  /** Version of the package whose command this is. */
+  readonly version: string;
+  readonly stdin: Readable;
+  readonly print: (text: string) => void;
+  readonly complain: (text: string) => void;
+  readonly exit: (code: number) => void;
+  /** Asks for a passphrase; null where nobody can answer. */
+  readonly ask: ((question: string) => Promise<string>) | null;
+  /** Calls back once when the process is told to end; returns what forgets that. */
+  readonly onStop: (listener: () => void) => () => void;
+}
+
+/** What the codes of the process mean. */
+export const EXIT = {
+  failed: 1,
+  misused: 2,
+  noPeer: 3,
+  refused: 4,
+  late: 5,
+  notTrusted: 6,
+  noHub: 7,
+  again: 75,
+} as const;
+
+const CODES: Readonly<Record<string, number>> = {
+  BAD_OPTION: EXIT.misused,
+  BAD_REQUEST: EXIT.misused,
+  BAD_PEER: EXIT.misused,
+  BAD_PAYLOAD: EXIT.misused,
+  BAD_INVITE: EXIT.misused,
+  TOO_LARGE: EXIT.misused,
+  PEER_NOT_FOUND: EXIT.noPeer,
+  UNKNOWN_PEER: EXIT.noPeer,
+  UNKNOWN_RECIPIENT: EXIT.noPeer,
+  REFUSED: EXIT.refused,
+  FAILED: EXIT.refused,
+  NO_REPLY: EXIT.refused,
+  UNSUPPORTED: EXIT.refused,
+  TIMEOUT: EXIT.late,
+  DEADLINE: EXIT.late,
+  EXPIRED_UNSENT: EXIT.late,
+  INVITE_EXPIRED: EXIT.late,
+  IDENTITY_CHANGED: EXIT.notTrusted,
+  UNTRUSTED_PEER: EXIT.notTrusted,
+  NAME_CONFLICT: EXIT.notTrusted,
+  PEER_BLOCKED: EXIT.notTrusted,
+  HUB_KEY_CHANGED: EXIT.noHub,
+  HUB_UNPROVEN: EXIT.noHub,
+  HUB_UNREACHABLE: EXIT.noHub,
+  CONNECTION_LOST: EXIT.noHub,
+  NO_HUB: EXIT.noHub,
+  QUEUED: EXIT.noHub,
+};
+
+/** The exit code of an error. */
+export function exitCodeOf({ code, retryable }: ErrorReport): number {
+  return CODES[code] ?? (retryable ? EXIT.again : EXIT.failed);
+}
+
+/** One line on standard error, and the exit code. */
+export function fail(command: CommandProcess, error: unknown, asJson: boolean): void {
+  const report = reportOf(error);
+  if (asJson) command.complain(`${JSON.stringify(report)}\n`);
+  else command.complain(`agentmesh: ${lineOf(report)}\n`);
+  command.exit(exitCodeOf(report));
+}
+
+function lineOf({ code, message, remedy }: ErrorReport): string {
+  const text = message.replaceAll(/\s+/g, ' ');
+  return shown(`${text}${remedy === null ? '' : `; ${remedy}`} [${code}]`);
+}

@@ -1,0 +1,15 @@
+/**
+ * How commands are declared: their common options, and what is asked of the parser. Owns that; what
+ * a command does is its own file's.
+ */
+import type { Command } from 'commander';
+
+/** A command of an agent: with the options that name the agent, and `--json`. */
+export function agentCommand(program: Command, usage: string, summary: string): Command {
+  return program
+    .command(usage)
+    .description(summary)
+    .option('--profile <name>', 'which agent of yours (default: $AGENTMESH_PROFILE, or default)')
+    .option('--keys <file>', 'the agent of this key file, instead of a profile')
+    .option('--json', 'print JSON, one object a line');
+}

@@ -1,0 +1,60 @@
+/**
+ * The `agentmesh` command from its arguments to its exit code. Owns the parser and its errors; what
+ * a command does is its own file's.
+ */
+import { Command, CommanderError } from 'commander';
+import { controlError } from '../control/error.js';
+import { addDeadLetters } from './dead-letters.js';
+import { addIdentity } from './identity.js';
+import { addJoin } from './join.js';
+import { addMessages } from './messages.js';
+import { fail } from './process.js';
+import type { CommandProcess } from './process.js';
+import { addUp } from './up.js';
+import { addWhoami } from './whoami.js';
+
+/** Runs the command; whatever goes wrong is one line on stderr and an exit code. */
+export async function run(command: CommandProcess): Promise<void> {
+  const program = programOf(command);
+  const isJson = command.args.includes('--json');
+  try {
+    if (command.args.length === 0) return program.outputHelp();
+    await program.parseAsync([...command.args], { from: 'user' });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) return fail(command, error, isJson);
+    if (error.exitCode === 0) return;
+    const isGroup = error.code === 'commander.help';
+    const text = isGroup ? 'give one of its commands' : error.message.replace(/^error: /, '');
+    fail(command, controlError('BAD_OPTION', `${text}; see agentmesh --help`), isJson);
+  }
+}
+
+const TAIL = `
+An agent lives in a profile: the folder .agentmesh/<profile> of the working folder or one above it,
+else of your home folder. AGENTMESH_PROFILE names the profile, AGENTMESH_PASSPHRASE the passphrase
+of a protected key file, which is asked for on a terminal. While agentmesh up runs, or a program
+that serves its agent, commands go through it; else each command opens the agent for itself.
+
+Exit codes: 0 done, 1 failed, 2 misused, 3 no such peer, 4 refused by the peer, 5 timed out,
+6 identity changed or not accepted, 7 hub not reachable, 75 try again.`;
+
+/** The whole command line. */
+export function programOf(command: CommandProcess): Command {
+  const program = new Command('agentmesh')
+    .description('End-to-end encrypted messages between agents')
+    .version(command.version)
+    .exitOverride()
+    .showSuggestionAfterError(true)
+    .addHelpText('after', TAIL)
+    .configureOutput({
+      writeOut: (text) => command.print(text),
+      writeErr: () => undefined,
+    });
+  addUp(program, command);
+  addJoin(program, command);
+  addMessages(program, command);
+  addWhoami(program, command);
+  addDeadLetters(program, command);
+  addIdentity(program, command);
+  return program;
+}

@@ -1,0 +1,81 @@
+/**
+ * What the methods of the control socket work with: the agent, its mailbox once somebody wants it,
+ * and the connection that asks. Owns the mailbox' opening and the waiting that ends with a
+ * connection.
+ */
+import type { Agent, Mailbox } from '@agentmesh/agent';
+import type { ControlMethod, ControlNews, ParamsOf, ResultOf } from './api.js';
+import { controlError } from './error.js';
+
+/** Who asks. */
+export interface Visitor {
+  /** Aborted when the connection ends. */
+  readonly gone: AbortSignal;
+  /** Aborted then, and when the holder is about to end: what only waits, ends. */
+  readonly signal: AbortSignal;
+  readonly tell: <N extends keyof ControlNews>(news: N, params: ControlNews[N]) => void;
+}
+
+/** How one method is done. */
+export type MethodWork<M extends ControlMethod> = (
+  params: ParamsOf<M>,
+  visitor: Visitor,
+) => ResultOf<M> | Promise<ResultOf<M>>;
+
+/** Several methods. */
+export type MethodWorks<M extends ControlMethod> = { readonly [N in M]: MethodWork<N> };
+
+/** An agent that is held. */
+export class Hold {
+  readonly agent: Agent;
+  readonly hubs: readonly string[];
+  readonly sinceMs: number;
+  readonly version: string;
+  #mailbox: Mailbox | null = null;
+
+  constructor(about: {
+    readonly agent: Agent;
+    readonly hubs: readonly string[];
+    readonly sinceMs: number;
+    readonly version: string;
+  }) {
+    this.agent = about.agent;
+    this.hubs = about.hubs;
+    this.sinceMs = about.sinceMs;
+    this.version = about.version;
+  }
+
+  /** Messages wait here from the first time that somebody asks for them. INBOX_TAKEN. */
+  mailbox(): Mailbox {
+    try {
+      this.#mailbox ??= this.agent.openMailbox();
+      return this.#mailbox;
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'BAD_OPTION') throw error;
+      throw controlError('INBOX_TAKEN', undefined, error);
+    }
+  }
+}
+
+/**
+ * Waits for a promise, but no longer than `ms` and the signal allow; null then. The timer keeps no
+ * process running.
+ */
+export async function within<T>(
+  promise: Promise<T>,
+  ms: number | undefined,
+  signal: AbortSignal,
+): Promise<{ readonly value: T } | null> {
+  const { promise: over, resolve } = Promise.withResolvers<null>();
+  const end = (): void => resolve(null);
+  // Beyond what a timer can count, nobody waits.
+  const timer = ms === undefined ? null : setTimeout(end, Math.min(ms, 2 ** 31 - 1));
+  signal.addEventListener('abort', end, { once: true });
+  if (signal.aborted) end();
+  try {
+    return await Promise.race([promise.then((value) => ({ value })), over]);
+  } finally {
+    if (timer !== null) clearTimeout(timer);
+    signal.removeEventListener('abort', end);
+  }
+}

@@ -1,0 +1,77 @@
+/**
+ * Methods that ask other agents. Owns how long an answer is waited for here; the call itself
+ * outlives the connection and the holder.
+ */
+import type { Call } from '@agentmesh/agent';
+import type { JsonObject } from '@agentmesh/protocol';
+import type { AskRequest, CallState } from '../api.js';
+import { reportOf } from '../error.js';
+import { within } from '../hold.js';
+import type { Hold, MethodWorks, Visitor } from '../hold.js';
+import { payloadOf } from './sending.js';
+
+const ASK_MS = 300_000;
+const CALL_MS = 7 * 86_400_000;
+
+/** ask, call, call_status, cancel, calls. */
+export function callMethods({
+  agent,
+}: Hold): MethodWorks<'ask' | 'call' | 'call_status' | 'cancel' | 'calls'> {
+  const begin = async (request: AskRequest, timeoutMs: number, visitor: Visitor): Promise<Call> => {
+    const { to, tag, key } = request;
+    const call = await agent.call(to, payloadOf(request), {
+      timeout: request.timeoutMs ?? timeoutMs,
+      key,
+      onProgress(value) {
+        if (tag !== undefined) visitor.tell('progress', { tag, value });
+      },
+    });
+    if (tag !== undefined) visitor.tell('stored', { tag, id: call.id });
+    return call;
+  };
+  return {
+    async ask(request, visitor) {
+      const call = await begin(request, ASK_MS, visitor);
+      return ended(call, request.waitMs, visitor);
+    },
+    async call(request, visitor) {
+      return openState(await begin(request, CALL_MS, visitor));
+    },
+    async call_status({ id, waitMs = 0 }, visitor) {
+      return ended(await agent.callById(id), waitMs, visitor);
+    },
+    async cancel({ id }) {
+      const call = await agent.callById(id);
+      await call.cancel();
+      return {};
+    },
+    async calls() {
+      return { calls: (await agent.calls()).map(openState) };
+    },
+  };
+}
+
+/** The state of a call that nobody waits for: its answer stays unread. */
+function openState(call: Call): CallState {
+  const { id, peer, isOpen, deadline } = call;
+  const state = isOpen ? 'open' : 'answered';
+  return { id, peer, state, deadlineMs: deadline.getTime(), answer: null, error: null };
+}
+
+/** The state of a call after a wait; its answer is read with that. */
+async function ended(
+  call: Call,
+  waitMs: number | undefined,
+  { signal }: Visitor,
+): Promise<CallState> {
+  const { id, peer, deadline } = call;
+  const about = { id, peer, deadlineMs: deadline.getTime() };
+  if (call.isOpen && waitMs === 0) return openState(call);
+  try {
+    const read = await within<JsonObject>(call.answer(), waitMs, signal);
+    if (read === null) return { ...about, state: 'open', answer: null, error: null };
+    return { ...about, state: 'answered', answer: read.value, error: null };
+  } catch (error) {
+    return { ...about, state: 'failed', answer: null, error: reportOf(error) };
+  }
+}

@@ -1,0 +1,106 @@
+/**
+ * Methods of the inbox: taking messages, and deciding about them. Owns the waiting and who is
+ * meant; leases are the mailbox'.
+ */
+import type { Mailbox, Message } from '@agentmesh/agent';
+import type { Mail, OneMail } from '../api.js';
+import type { Hold, MethodWorks, Visitor } from '../hold.js';
+import { within } from '../hold.js';
+import { payloadOf } from './sending.js';
+
+const MAX = 10;
+const LEASE_MS = 300_000;
+
+type InboxMethod = 'inbox' | 'wait' | 'extend' | 'release' | 'reply' | 'ack' | 'refuse' | 'fail';
+
+/** inbox, wait, extend, release, reply, ack, refuse, fail. */
+export function inboxMethods(hold: Hold): MethodWorks<InboxMethod> {
+  const onOne =
+    <P extends OneMail>(work: (mailbox: Mailbox, params: P) => void) =>
+    async (params: P): Promise<Record<string, never>> => {
+      const mailbox = hold.mailbox();
+      await settled(mailbox, params);
+      work(mailbox, params);
+      return {};
+    };
+  return {
+    async inbox({ max = MAX, waitMs = 0, leaseMs = LEASE_MS, from }, visitor) {
+      const mailbox = hold.mailbox();
+      const only = senderIs(from);
+      await arrival(mailbox, only, waitMs, visitor);
+      if (visitor.signal.aborted) return { messages: [] };
+      if (leaseMs === 0) {
+        const free = mailbox.list().filter(({ isFree, message }) => isFree && only(message));
+        return { messages: free.slice(0, max).map(({ message }) => mailOf(message)) };
+      }
+      return { messages: mailbox.take({ max, lease: leaseMs, only }).map(mailOf) };
+    },
+    async wait({ waitMs, from }, visitor) {
+      const mailbox = hold.mailbox();
+      const only = senderIs(from);
+      await arrival(mailbox, only, waitMs, visitor);
+      return { waiting: freeIn(mailbox, only) };
+    },
+    extend: onOne((mailbox, { id, from, leaseMs }) => mailbox.extend(id, leaseMs, from)),
+    release: onOne((mailbox, { id, from }) => mailbox.release(id, from)),
+    async reply({ id, from, keep = false, ...content }) {
+      const mailbox = hold.mailbox();
+      await settled(mailbox, { id, from });
+      const message = mailbox.find(id, from);
+      const sent = await message.reply(payloadOf(content));
+      // Its answer is committed; the message itself may go.
+      if (!keep) mailbox.ack(id, message.address);
+      return { id: sent.id };
+    },
+    ack: onOne((mailbox, { id, from }) => mailbox.ack(id, from)),
+    refuse: onOne((mailbox, { id, from, reason }) => mailbox.refuse(id, reason, from)),
+    fail: onOne((mailbox, { id, from, reason }) => mailbox.fail(id, new Error(reason), from)),
+  };
+}
+
+/** A message as it is told. */
+function mailOf(message: Message): Mail {
+  const { id, sender, address, fingerprint, trust, text, payload, replyTo, asks } = message;
+  const { sentMs, receivedMs } = message.provenance;
+  const { redelivered } = message;
+  const prompt = message.toPrompt();
+  const who = { from: sender, address, fingerprint, trust };
+  return { id, ...who, text, payload, sentMs, receivedMs, replyTo, asks, redelivered, prompt };
+}
+
+function senderIs(from: string | undefined): (message: Message) => boolean {
+  if (from === undefined) return () => true;
+  if (from === 'verified') return ({ trust }) => trust === 'verified';
+  return ({ sender, address }) => sender === from || address === from;
+}
+
+function freeIn(mailbox: Mailbox, only: (message: Message) => boolean): number {
+  return mailbox.list().filter(({ isFree, message }) => isFree && only(message)).length;
+}
+
+/** Waits until there is a message to be taken. */
+async function arrival(
+  mailbox: Mailbox,
+  only: (message: Message) => boolean,
+  waitMs: number,
+  { signal }: Visitor,
+): Promise<void> {
+  // What an earlier run has left is in the mailbox one turn after its opening.
+  await turn();
+  if (freeIn(mailbox, only) > 0 || waitMs === 0) return;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  const forget = mailbox.onFree(() => {
+    if (freeIn(mailbox, only) > 0) resolve();
+  });
+  await within(promise, waitMs, signal);
+  forget();
+}
+
+/** A message that an earlier run has left may come into the mailbox a turn after its opening. */
+async function settled(mailbox: Mailbox, { id }: OneMail): Promise<void> {
+  if (!mailbox.list().some(({ message }) => message.id === id)) await turn();
+}
+
+function turn(): Promise<void> {
+  return new Promise((resolve) => void setImmediate(resolve));
+}

@@ -1,0 +1,49 @@
+/** The method that sends. Owns what it waits for; the agent keeps and carries the message. */
+import type { SendResult } from '@agentmesh/agent';
+import type { Content, SentMail } from '../api.js';
+import { controlError } from '../error.js';
+import { within } from '../hold.js';
+import type { Hold, MethodWorks } from '../hold.js';
+
+const WAIT_MS = 10_000;
+
+/** A text or an object as the agent takes it. BAD_REQUEST where there is neither. */
+export function payloadOf({ text, data }: Content): string | object {
+  if (data === undefined && text === undefined) {
+    throw controlError('BAD_REQUEST', 'text or data: give one of them');
+  }
+  if (data === undefined) return text ?? '';
+  return text === undefined ? data : { ...data, text };
+}
+
+/** send. */
+export function sendingMethods({ agent }: Hold): MethodWorks<'send'> {
+  return {
+    async send({ to, text, data, wait = 'accepted', waitMs = WAIT_MS, ttlMs, tag }, visitor) {
+      const stored = Promise.withResolvers<string>();
+      const accepted = agent.send(to, payloadOf({ text, data }), {
+        ttl: ttlMs,
+        onStored(id) {
+          if (tag !== undefined) visitor.tell('stored', { tag, id });
+          stored.resolve(id);
+        },
+      });
+      // Whatever fails before the message is kept fails the method.
+      accepted.catch((error: unknown) => stored.reject(error));
+      const id = await stored.promise;
+      let state: SentMail['state'] = 'queued';
+      const reach = async (wanted: SentMail['state'], step: Promise<unknown>): Promise<void> => {
+        await step;
+        state = wanted;
+      };
+      const way = async (): Promise<void> => {
+        await reach('accepted', accepted);
+        const result: SendResult = await accepted;
+        if (wait === 'delivered' || wait === 'handled') await reach('delivered', result.delivered);
+        if (wait === 'handled') await reach('handled', result.handled);
+      };
+      if (wait !== 'queued') await within(way(), waitMs, visitor.gone);
+      return { id, to, state };
+    },
+  };
+}

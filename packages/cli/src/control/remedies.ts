@@ -1,0 +1,30 @@
+/**
+ * What a person can do about an error, as a command to run. Owns this table; codes without an entry
+ * say it in their message.
+ */
+const REMEDIES: Readonly<Record<string, string>> = {
+  NO_AGENT: 'agentmesh up',
+  PEER_NOT_FOUND: 'agentmesh peers --all lists the names on the hub',
+  UNKNOWN_PEER: 'agentmesh contacts lists the peers that are known here',
+  IDENTITY_CHANGED:
+    'compare the new fingerprint with its owner, then agentmesh verify NAME FINGERPRINT',
+  UNTRUSTED_PEER: 'agentmesh verify NAME FINGERPRINT',
+  NAME_TAKEN: 'choose another name with --name',
+  NO_MESSAGE: 'agentmesh inbox lists the messages that wait',
+  NO_DEAD_LETTER: 'agentmesh dead-letters list',
+  UNKNOWN_CALL: 'agentmesh calls lists the open ones',
+  DEADLINE: 'ask again with a longer --timeout',
+  CONNECTION_LOST: 'check the hub, then agentmesh doctor',
+  NO_HUB: 'agentmesh up --hub HOST:PORT',
+  HUB_KEY_CHANGED: 'ask the operator of the hub; agentmesh doctor shows both keys',
+  REGISTRATION_REFUSED: 'agentmesh up --token TOKEN, or join with an invite that carries one',
+  KEY_FILE_PASSPHRASE_REQUIRED: 'set AGENTMESH_PASSPHRASE',
+  HOLDER_VERSION: 'restart agentmesh up',
+  HOLDER_SILENT: 'agentmesh doctor names the program',
+  BACKPRESSURE: 'agentmesh outbox shows what waits',
+};
+
+/** What to do about this code; null where its message says it. */
+export function remedyFor(code: string): string | null {
+  return REMEDIES[code] ?? null;
+}

@@ -1,0 +1,133 @@
+/**
+ * `serveControl`: whoever holds an agent serves it to other programs of the same user, over a
+ * socket beside its store. Owns the socket and its end; a connection is `session`'s.
+ */
+import { rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import type { Server, Socket } from 'node:net';
+import type { Agent } from '@agentmesh/agent';
+import { version as ownVersion } from '../version.js';
+import { CONTROL_PROTOCOL } from './api.js';
+import { controlError } from './error.js';
+import { Hold } from './hold.js';
+import { callMethods } from './methods/calls.js';
+import { contactMethods } from './methods/contacts.js';
+import { identityMethods } from './methods/identity.js';
+import { inboxMethods } from './methods/inbox.js';
+import { letterMethods } from './methods/letters.js';
+import { sendingMethods } from './methods/sending.js';
+import { Session } from './session.js';
+import { closeSocketToOthers, prepareSocketFolder, socketPathOf } from './socket-path.js';
+import { openWire } from './wire.js';
+
+/** How an agent is served. */
+export interface ServeControlOptions {
+  /** Path of the socket. Default: beside the agent's store, `alice.sock` beside `alice.db`. */
+  readonly path?: string | undefined;
+  /** Addresses of the agent's hub, for those who ask. */
+  readonly hubs?: readonly string[] | undefined;
+}
+
+/** Serves until it is closed. */
+export interface ControlServer {
+  /** Where it listens. */
+  readonly path: string;
+  /**
+   * Begins nothing new, completes what was begun and gives the socket up: within five seconds, or
+   * with `patient` however long that takes. To be called before `agent.close()`.
+   */
+  close(options?: { readonly patient?: boolean | undefined }): Promise<void>;
+}
+
+/** Longer than anything takes that is no waiting. */
+const RETIRE_MS = 5_000;
+
+/**
+ * Serves an agent to other programs of this user: `agentmesh` commands, MCP servers, scripts. Call
+ * it once the agent is there; it holds the store, so a socket that a killed program has left is
+ * taken over. Throws BAD_OPTION where the agent has no file and no path is given, SOCKET_UNSAFE,
+ * HOLDER_TAKEN.
+ */
+export async function serveControl(
+  agent: Agent,
+  options: ServeControlOptions = {},
+): Promise<ControlServer> {
+  const path = options.path ?? pathBeside(agent);
+  const { hubs = [] } = options;
+  const hold = new Hold({ agent, hubs, sinceMs: Date.now(), version: ownVersion });
+  const works = {
+    ...identityMethods(hold),
+    ...sendingMethods(hold),
+    ...callMethods(hold),
+    ...inboxMethods(hold),
+    ...contactMethods(hold),
+    ...letterMethods(hold),
+  };
+  const greeting = () => {
+    const { pid } = process;
+    return { protocol: CONTROL_PROTOCOL, version: ownVersion, pid, name: agent.id };
+  };
+  const sessions = new Map<Socket, Session>();
+  let isLeaving = false;
+  const server = createServer((socket) => {
+    const wire = openWire(socket, {
+      line: (text) => void session.receive(text),
+      closed() {
+        sessions.delete(socket);
+        session.end();
+      },
+    });
+    const session = new Session({ works, greeting, wire, isLeaving: () => isLeaving });
+    sessions.set(socket, session);
+  });
+  prepareSocketFolder(path);
+  await listen(server, path);
+  // The program that holds the agent decides how long it runs.
+  server.unref();
+  let closed: Promise<void> | null = null;
+  const close = async (isPatient: boolean): Promise<void> => {
+    isLeaving = true;
+    const all = [...sessions.values()];
+    for (const session of all) session.leave();
+    const idle = Promise.all(all.map((session) => session.idle()));
+    await (isPatient ? idle : atMost(RETIRE_MS, idle));
+    const gone = new Promise<void>((resolve) => void server.close(() => resolve()));
+    for (const session of sessions.values()) session.sayGoodbye();
+    await atMost(RETIRE_MS, gone);
+    for (const socket of sessions.keys()) socket.destroy();
+  };
+  return {
+    path,
+    close({ patient = false } = {}) {
+      closed ??= close(patient);
+      return closed;
+    },
+  };
+}
+
+function pathBeside({ storePath }: Agent): string {
+  if (storePath !== null) return socketPathOf(storePath);
+  throw controlError('BAD_OPTION', 'path: this agent has no file beside which a socket could be');
+}
+
+/** The agent has its store, so nobody else serves it: what lies there is left over. */
+async function listen(server: Server, path: string): Promise<void> {
+  if (process.platform !== 'win32') rmSync(path, { force: true });
+  const umask = process.platform === 'win32' ? null : process.umask(0o177);
+  const { promise, resolve, reject } = Promise.withResolvers<void>();
+  server.once('error', (error) => reject(controlError('HOLDER_TAKEN', path, error)));
+  try {
+    server.listen({ path, exclusive: true }, resolve);
+  } finally {
+    if (umask !== null) process.umask(umask);
+  }
+  await promise;
+  closeSocketToOthers(path);
+}
+
+async function atMost(ms: number, promise: Promise<unknown>): Promise<void> {
+  const { promise: late, resolve } = Promise.withResolvers<void>();
+  const timer = setTimeout(resolve, ms);
+  await Promise.race([promise, late]);
+  clearTimeout(timer);
+}

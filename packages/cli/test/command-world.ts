@@ -1,0 +1,158 @@
+/**
+ * A small world for commands: one real hub, and a home for each agent. Owns the bringing up and
+ * taking down; a command runs in this process, with a home, a folder and signals of its own.
+ */
+import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { Readable } from 'node:stream';
+import { MemoryHubStore } from '@agentmesh/hub-local';
+import { NetworkHubServer } from '@agentmesh/hub-server';
+import { run } from '../src/command/run.js';
+
+/** What a command did. */
+export interface Result {
+  readonly stdout: string;
+  readonly stderr: string;
+  readonly status: number;
+}
+
+/** A command that goes on until it is stopped. */
+export interface Running {
+  readonly said: { stdout: string; stderr: string; status: number };
+  readonly ended: Promise<Result>;
+  /** As a signal does. */
+  readonly stop: () => Promise<Result>;
+}
+
+/** Where one agent lives. */
+export class Home {
+  readonly folder: string;
+  readonly #running = new Set<Running>();
+
+  constructor(folder: string) {
+    this.folder = folder;
+    mkdirSync(folder, { recursive: true, mode: 0o700 });
+  }
+
+  /** Begins a command. */
+  start(
+    args: readonly string[],
+    { stdin = '', env = {} }: { stdin?: string; env?: Record<string, string> } = {},
+  ): Running {
+    const said = { stdout: '', stderr: '', status: 0 };
+    let tell = (): void => undefined;
+    const ended = run({
+      args,
+      env: { HOME: this.folder, ...env },
+      cwd: this.folder,
+      version: '1.2.3',
+      stdin: Readable.from([Buffer.from(stdin)]),
+      print: (text) => void (said.stdout += text),
+      complain: (text) => void (said.stderr += text),
+      exit: (code) => void (said.status = code),
+      ask: null,
+      onStop(listener) {
+        tell = listener;
+        return () => undefined;
+      },
+    }).then(() => said);
+    const running: Running = {
+      said,
+      ended,
+      stop() {
+        tell();
+        return ended;
+      },
+    };
+    this.#running.add(running);
+    void ended.then(() => this.#running.delete(running));
+    return running;
+  }
+
+  /** Runs a command to its end. */
+  run(args: readonly string[], options: { stdin?: string; env?: Record<string, string> } = {}) {
+    return this.start(args, options).ended;
+  }
+
+  /** Runs a command that must succeed, and reads the lines of JSON that it prints. */
+  async json<T = Record<string, unknown>>(args: readonly string[]): Promise<T[]> {
+    const { stdout, stderr, status } = await this.run([...args, '--json']);
+    if (status !== 0) throw new Error(`${args.join(' ')}: ${status} ${stderr}`);
+    return stdout
+      .split('\n')
+      .filter((line) => line !== '')
+      .map((line) => JSON.parse(line) as T);
+  }
+
+  /** Holds the agent; resolves when it is up. */
+  async up(args: readonly string[] = []): Promise<Running> {
+    const running = this.start(['up', ...args]);
+    await until(() => running.said.stdout.includes('is up') || running.said.status !== 0);
+    if (running.said.status !== 0) throw new Error(running.said.stderr);
+    return running;
+  }
+
+  async close(): Promise<void> {
+    await Promise.all([...this.#running].map((running) => running.stop()));
+  }
+}
+
+/** One hub and its agents' homes. */
+export class CommandWorld {
+  readonly folder = mkdtempSync(join(tmpdir(), 'am-'));
+  readonly #homes: Home[] = [];
+  #server: NetworkHubServer;
+  #store = new MemoryHubStore();
+
+  private constructor() {
+    this.#server = this.#newServer(0);
+  }
+
+  static async create(): Promise<CommandWorld> {
+    const world = new CommandWorld();
+    await world.#server.start();
+    return world;
+  }
+
+  /** Where the hub is, as `--hub` takes it. */
+  get hub(): string {
+    return `127.0.0.1:${this.#server.port}`;
+  }
+
+  home(name: string): Home {
+    const home = new Home(join(this.folder, name));
+    this.#homes.push(home);
+    return home;
+  }
+
+  /** Takes the hub away. */
+  async stopHub(): Promise<void> {
+    await this.#server.stop();
+  }
+
+  /** And brings it back, with all that it had. */
+  async startHub(): Promise<void> {
+    this.#server = this.#newServer(this.#server.port);
+    await this.#server.start();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await Promise.all(this.#homes.map((home) => home.close()));
+    await this.#server.stop();
+    rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #newServer(port: number): NetworkHubServer {
+    return new NetworkHubServer({ store: this.#store, port });
+  }
+}
+
+/** Waits for something that happens in its own time. */
+export async function until(condition: () => boolean | Promise<boolean>): Promise<void> {
+  while (!(await condition())) {
+    await new Promise((resolve) => {
+      setTimeout(resolve, 10);
+    });
+  }
+}
