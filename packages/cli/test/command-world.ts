@@ -103,7 +103,7 @@ export class CommandWorld {
   readonly folder = mkdtempSync(join(tmpdir(), 'am-'));
   readonly #homes: Home[] = [];
   #server: NetworkHubServer;
-  #store = new MemoryHubStore();
+  readonly #store = new MemoryHubStore();
 
   private constructor() {
     this.#server = this.#newServer(0);

@@ -4,7 +4,7 @@
  */
 import { createJSONRPCErrorResponse, JSONRPCErrorCode, JSONRPCServer } from 'json-rpc-2.0';
 import type { JSONRPCErrorResponse, JSONRPCRequest, JSONRPCResponse } from 'json-rpc-2.0';
-import { z } from 'zod';
+import type { z } from 'zod';
 import { CONTROL_PROTOCOL } from './api.js';
 import type { ControlMethod, Greeting } from './api.js';
 import { controlError, reportOf } from './error.js';
@@ -64,8 +64,8 @@ export class Session {
       return;
     }
     if (!isRequest(request)) {
-      const text = 'Not a request of JSON-RPC 2.0';
-      wire.send(createJSONRPCErrorResponse(null, JSONRPCErrorCode.InvalidRequest, text));
+      const fault = 'Not a request of JSON-RPC 2.0';
+      wire.send(createJSONRPCErrorResponse(null, JSONRPCErrorCode.InvalidRequest, fault));
       return;
     }
     this.#running += 1;

@@ -83,7 +83,8 @@ export class Control {
    */
   async call<M extends ControlMethod>(method: M, params: ParamsOf<M>): Promise<ResultOf<M>> {
     if (method === 'ask') {
-      return (await this.#ask(params as ParamsOf<'ask'>)) as ResultOf<M>;
+      const asked: unknown = await this.#ask(params as ParamsOf<'ask'>);
+      return asked as ResultOf<M>;
     }
     const { tag = this.#newTag(), ...rest } = params as { readonly tag?: string };
     const isTagged = method === 'send' || method === 'call';
@@ -96,9 +97,10 @@ export class Control {
       const id = forget?.id() ?? null;
       if (id === null || !isCode(error, 'HOLDER_LOST')) throw error;
       // It is kept, and goes out when the agent is held again.
-      if (method === 'call') return (await this.call('call_status', { id })) as ResultOf<M>;
       const { to } = params as ParamsOf<'send'>;
-      return { id, to, state: 'queued' } as ResultOf<M>;
+      const kept: unknown =
+        method === 'call' ? await this.call('call_status', { id }) : { id, to, state: 'queued' };
+      return kept as ResultOf<M>;
     } finally {
       forget?.end();
     }

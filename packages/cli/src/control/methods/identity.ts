@@ -24,7 +24,10 @@ export function identityMethods(hold: Hold): MethodWorks<'whoami' | 'status' | '
       const { version, sinceMs } = hold;
       return {
         ...who,
-        ...{ peers, sessions, outbox, inbox },
+        peers,
+        sessions,
+        outbox,
+        inbox,
         pendingContacts: pending.length,
         openCalls: calls.filter(({ isOpen }) => isOpen).length,
         deadLetters: letters.length,
