@@ -199,6 +199,8 @@ export abstract class CallingAgent {
     });
   }
 
+  abstract override toString(): string;
+
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return this.toString();
   }
