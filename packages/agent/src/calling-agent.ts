@@ -199,7 +199,7 @@ export abstract class CallingAgent {
     });
   }
 
-  abstract override toString(): string;
+  abstract toString(): string;
 
   [Symbol.for('nodejs.util.inspect.custom')](): string {
     return this.toString();
