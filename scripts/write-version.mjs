@@ -1,5 +1,6 @@
 /**
- * Writes the versions of the umbrella package and of the command where their code says them: after `changeset version`.
+ * Writes the versions of the umbrella package and of the command where their code says them: after
+ * `changeset version`.
  */
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';

@@ -21,7 +21,13 @@ describe('the door of the command', () => {
     // What it would load by itself, it imports by itself: nothing.
     const text = readFileSync(MAIN, 'utf8');
     expect(text).not.toMatch(/^import .* from ["'](?!\.\/chunk-)/m);
-    const blocker = `import { registerHooks } from 'node:module'; registerHooks?.({ resolve(name, context, next) { if (name.includes('@agentmesh/')) throw new Error('loaded ' + name); return next(name, context); } });`;
+    const blocker = `import { registerHooks } from 'node:module';
+      registerHooks?.({
+        resolve(name, context, next) {
+          if (/^@agentmesh\\/(?!crypto\\/runtime$)/.test(name)) throw new Error('loaded ' + name);
+          return next(name, context);
+        },
+      });`;
     const preload = `data:text/javascript,${encodeURIComponent(blocker)}`;
     const blocked = agentmesh(['--version'], ['--import', preload]);
     expect(blocked).toMatchObject({ stdout: `${version}\n`, stderr: '', status: 0 });

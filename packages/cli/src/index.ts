@@ -2,8 +2,8 @@
  * The public door of `@agentmesh/cli`: one process holds an agent and serves it, others use it. It
  * loads nothing that encrypts before an agent has to be opened.
  */
-export { serveControl } from './control/server.js';
-export type { ControlServer, ServeControlOptions } from './control/server.js';
+export { serveControl } from './control/serve-control.js';
+export type { ControlServer, ServeControlOptions } from './control/serve-control.js';
 export { ControlClient } from './control/client.js';
 export type { NewsListener } from './control/client.js';
 export type {

@@ -179,7 +179,8 @@ describe('the socket', () => {
     const socket = join(bob.folder, '.agentmesh', 'default', 'agent.sock');
     // A socket that nobody listens on any more, as `kill -9` leaves it.
     const { spawnSync } = await import('node:child_process');
-    const program = `require('net').createServer().listen(${JSON.stringify(socket)}, () => process.kill(process.pid, 'SIGKILL'))`;
+    const listen = `require('net').createServer().listen(${JSON.stringify(socket)}`;
+    const program = `${listen}, () => process.kill(process.pid, 'SIGKILL'))`;
     spawnSync(process.execPath, ['-e', program]);
     expect(existsSync(socket)).toBe(true);
     expect(await bob.run(['whoami'])).toMatchObject({ status: 0 });

@@ -151,30 +151,17 @@ function stackOf(error: unknown): string {
   return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
 
-/** What all handlers together allow. `isMailbox`: nobody handles, messages wait to be taken. */
-export function togetherOf(handlers: ReadonlySet<Registered>): {
-  readonly concurrency: number;
-  readonly isOrdered: boolean;
-  readonly isMailbox: boolean;
-} {
-  let concurrency = 0;
-  let isOrdered = false;
-  let isMailbox = handlers.size > 0;
-  for (const handler of handlers) {
-    concurrency = Math.max(concurrency, handler.concurrency);
-    isOrdered ||= handler.isOrdered;
-    isMailbox &&= handler.isMailbox;
-  }
-  return { concurrency, isOrdered, isMailbox };
+/** Whether nobody handles messages at once: they wait to be taken. */
+export function isOnlyMailbox(handlers: ReadonlySet<Registered>): boolean {
+  return handlers.size > 0 && [...handlers].every(({ isMailbox }) => isMailbox);
 }
 
-/** How a message ends by what its handlers threw; null where it comes again. */
-export function endingOf(errors: readonly unknown[]): Ending | null {
-  if (errors.length === 0) return { state: 'handled', reason: '' };
-  const refusal = errors.find(isRefusal);
-  return refusal === undefined
-    ? null
-    : { state: 'refused', reason: reasonOf(refusal.detail ?? '') };
+/** How a message ends with which every handler was content. */
+export const HANDLED: Ending = { state: 'handled', reason: '' };
+
+/** How a message ends that a handler refused. */
+export function refusedBy({ detail }: AgentError): Ending {
+  return { state: 'refused', reason: reasonOf(detail ?? '') };
 }
 
 /** A handler that throws REFUSED has decided: no other handler and no other attempt follows. */

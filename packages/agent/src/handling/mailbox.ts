@@ -77,7 +77,10 @@ export class Mailbox {
     return () => void this.#listeners.delete(listener);
   }
 
-  /** A message that waits here, by its id; `from`, its sender's name or address, where two have it. NO_MESSAGE. */
+  /**
+   * A message that waits here, by its id; and by its sender's name or address, where two senders
+   * have used the id. NO_MESSAGE.
+   */
   find(id: string, from?: string): Message {
     return this.#find(id, from).message;
   }

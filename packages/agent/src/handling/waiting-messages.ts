@@ -40,6 +40,11 @@ export interface Waiting {
   isInTurn: boolean;
 }
 
+/** An item that is a request. */
+export type WaitingRequest = Waiting & {
+  readonly entry: { readonly request: NonNullable<InboxEntry['request']> };
+};
+
 /** What of the waiting messages may run. */
 export interface Choice {
   /** Whether the next one of its sender waits for it. */

@@ -18,15 +18,16 @@ import type { RowSweeper } from '../store/row-sweeper.js';
 import type { ServedHandler } from '../calls/request-run.js';
 import type { RequestServer } from '../calls/request-server.js';
 import {
-  endingOf,
   enterHandler,
   GivenBack,
+  HANDLED,
+  isOnlyMailbox,
   isRefusal,
   leaveHandler,
+  refusedBy,
   registered,
   runWithin,
   tellOfFailure,
-  togetherOf,
 } from '../handling/handlers.js';
 import type {
   Handler,
@@ -37,7 +38,7 @@ import type {
 } from '../handling/handlers.js';
 import { InboxRows } from './inbox-rows.js';
 import { entryOf, seenOf, WaitingMessages } from '../handling/waiting-messages.js';
-import type { Choice, InboxEntry, Waiting } from '../handling/waiting-messages.js';
+import type { Choice, InboxEntry, Waiting, WaitingRequest } from '../handling/waiting-messages.js';
 
 /** Makes the message of a row; the signal tells its handlers to stop. */
 export type ReadMessage = (row: InboxRow, seen: Seen, signal: AbortSignal) => Message;
@@ -281,7 +282,12 @@ export class Dispatcher {
 
   /** What all handlers together allow now. */
   #choice(): Choice {
-    const { concurrency, isOrdered } = togetherOf(this.#handlers);
+    let concurrency = 0;
+    let isOrdered = false;
+    for (const handler of this.#handlers) {
+      concurrency = Math.max(concurrency, handler.concurrency);
+      isOrdered ||= handler.isOrdered;
+    }
     const isRoom = this.#runs.size - this.#requestRuns < concurrency;
     const isRoomForRequest = this.#requestRuns < this.#server.concurrency;
     return {
@@ -292,7 +298,7 @@ export class Dispatcher {
   }
 
   /** Whether an item goes to the handlers of requests. */
-  #isServed(item: Waiting): item is RequestItem {
+  #isServed(item: Waiting): item is WaitingRequest {
     return item.entry.request !== null && this.#server.isServing;
   }
 
@@ -313,7 +319,7 @@ export class Dispatcher {
     item.attempts += 1;
     const attempt = item.attempts;
     // A run that kills the process must count: its row has come back from an earlier one.
-    const { isMailbox } = togetherOf(this.#handlers);
+    const isMailbox = entry.redelivered && isOnlyMailbox(this.#handlers);
     if (entry.redelivered && !isMailbox) await this.#rows.count(item);
     if (attempt > AGENT_LIMITS.handlerAttempts) return this.#setAside(item);
     const message = this.#read(entry.row, seenOf(item), controller.signal);
@@ -321,12 +327,10 @@ export class Dispatcher {
     const errors = await this.#runHandlers(item, { message, attempt, controller });
     // Too late to be kept: the message comes again.
     if (this.#stopped) return;
-    if (errors.some((error) => error instanceof GivenBack)) {
-      item.attempts -= 1;
-      return;
-    }
-    const ending = endingOf(errors);
-    if (ending !== null) return this.#done(item, ending);
+    if (errors.some((error) => error instanceof GivenBack)) return void (item.attempts -= 1);
+    const refusal = errors.find(isRefusal);
+    if (refusal !== undefined) return this.#done(item, refusedBy(refusal));
+    if (errors.length === 0) return this.#done(item, HANDLED);
     const deadLettered = attempt >= AGENT_LIMITS.handlerAttempts;
     if (deadLettered) await this.#setAside(item);
     else await this.#later(item, isMailbox);
@@ -393,8 +397,3 @@ export class Dispatcher {
     this.#waiting.remove(item);
   }
 }
-
-/** An item that is a request. */
-type RequestItem = Waiting & {
-  readonly entry: { readonly request: NonNullable<InboxEntry['request']> };
-};

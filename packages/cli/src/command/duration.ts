@@ -1,4 +1,7 @@
-/** Times on the command line: `30s`, `10m`. Owns their spelling, the same as that of the API. */
+/**
+ * Times and counts on the command line: `30s`, `10m`, `20`.
+ * Owns their spelling, the same as that of the API, and its refusals.
+ */
 import { controlError } from '../control/error.js';
 
 const TEXT = /^(\d{1,9}(?:\.\d{1,3})?)(ms|s|m|h|d)$/;

@@ -1,4 +1,7 @@
-/** `invite` and `join`: one line that leads two agents to each other. Owns what they print. */
+/**
+ * `invite` and `join`: one line that leads two agents to each other.
+ * Owns what they print; invites are the agent's.
+ */
 import type { Command } from 'commander';
 import { countOf, msOf } from './duration.js';
 import type { CommandProcess } from './process.js';

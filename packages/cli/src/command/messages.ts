@@ -32,7 +32,7 @@ function addSend(program: Command, command: CommandProcess): void {
   agentCommand(program, 'send <peer> [text]', 'Send a message; - reads the text from stdin')
     .option('--data <json>', 'a JSON object, with or instead of the text')
     .option('--wait <state>', 'wait until it is queued, accepted, delivered or handled', 'accepted')
-    .option('--timeout <time>', 'how long to wait (default: 10s, 1m for delivered, 5m for handled)')
+    .option('--timeout <time>', 'how long to wait (10s; 1m for delivered, 5m for handled)')
     .option('--ttl <time>', 'how long the message is wanted')
     .addHelpText('after', EXAMPLES.send)
     .action(async (to: string, text: string | undefined, options: SendFlags) => {
@@ -95,7 +95,7 @@ interface AskFlags extends ContentOptions {
 }
 
 /** Prints an answer, or fails with what the callee said. */
-export function printCall(command: CommandProcess, options: CommonOptions, call: CallState): void {
+function printCall(command: CommandProcess, options: CommonOptions, call: CallState): void {
   if (call.error !== null) {
     fail(call.error);
   }
@@ -114,7 +114,7 @@ function addInbox(program: Command, command: CommandProcess): void {
   agentCommand(program, 'inbox', 'Print messages; each stays until reply, ack or refuse')
     .option('--wait <time>', 'how long to wait for the first')
     .option('--max <count>', 'at most so many', '10')
-    .option('--lease <time>', 'how long they are nobody else’s', '5m')
+    .option('--lease <time>', 'how long they are for nobody else', '5m')
     .option('--from <peer>', 'only those of this sender; verified: of verified ones')
     .option('--peek', 'only look: take none')
     .addHelpText('after', EXAMPLES.inbox)
@@ -143,7 +143,8 @@ interface InboxFlags extends CommonOptions {
 /** A message as a person or a model reads it, and what can be done with it. */
 function pageOf({ id, prompt, asks }: Mail): string {
   const answer = asks === null ? '' : ' (its sender waits for an answer)';
-  return `${prompt}\nagentmesh reply ${id} "…" | ack ${id} | refuse ${id} --reason "…"${answer}\n\n`;
+  const ways = `reply ${id} "…" | ack ${id} | refuse ${id} --reason "…"`;
+  return `${prompt}\nagentmesh ${ways}${answer}\n\n`;
 }
 
 function addDecisions(program: Command, command: CommandProcess): void {

@@ -67,7 +67,7 @@ const CODES: Readonly<Record<string, number>> = {
 };
 
 /** The exit code of an error. */
-export function exitCodeOf({ code, retryable }: ErrorReport): number {
+function exitCodeOf({ code, retryable }: ErrorReport): number {
   return CODES[code] ?? (retryable ? EXIT.again : EXIT.failed);
 }
 

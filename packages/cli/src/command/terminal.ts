@@ -1,5 +1,6 @@
 /**
- * The terminal: asking for a passphrase without showing it. Owns that; knows no command.
+ * The terminal: asking for a passphrase without showing it.
+ * Owns that; knows no command.
  */
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';

@@ -1,4 +1,7 @@
-/** `whoami`: who the agent is. Owns what it prints. */
+/**
+ * `whoami`: who the agent is.
+ * Owns what it prints.
+ */
 import type { Command } from 'commander';
 import type { CommandProcess } from './process.js';
 import { agentCommand } from './program.js';

@@ -2,6 +2,7 @@
  * Errors of the command and of the control socket, and those of an agent as they come through it.
  * Owns the codes of this package; it stands alone, so that a client loads nothing that encrypts.
  */
+import { AgentMeshError } from '@agentmesh/crypto/runtime';
 import { remedyFor } from './remedies.js';
 import type { ErrorReport } from './api.js';
 
@@ -70,17 +71,14 @@ const CONTROL_ERRORS = {
 export type ControlErrorCode = keyof typeof CONTROL_ERRORS;
 
 /** An error of the command or its socket, or one of the agent, with its `code`. */
-export class ControlError extends Error {
-  override readonly name = 'ControlError';
+export class ControlError extends AgentMeshError {
   readonly code: string;
-  readonly retryable: boolean;
   /** What to do, such as a command to run; null where the message says it. */
   readonly remedy: string | null;
 
   constructor(report: ErrorReport, cause?: unknown) {
-    super(report.message, { cause });
+    super(report.message, { retryable: report.retryable, cause });
     this.code = report.code;
-    this.retryable = report.retryable;
     this.remedy = report.remedy;
   }
 

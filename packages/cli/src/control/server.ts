@@ -1,11 +1,12 @@
 /**
- * `serveControl`: whoever holds an agent serves it to other programs of the same user, over a
- * socket beside its store. Owns the socket and its end; a connection is `session`'s.
+ * The socket of an agent, beside its store. Owns its making and its end; a connection is
+ * `session`'s.
  */
 import { rmSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { Server, Socket } from 'node:net';
 import type { Agent } from '@agentmesh/agent';
+import type { Clock } from '../machine.js';
 import { version as ownVersion } from '../version.js';
 import { CONTROL_PROTOCOL } from './api.js';
 import { controlError } from './error.js';
@@ -16,45 +17,23 @@ import { identityMethods } from './methods/identity.js';
 import { inboxMethods } from './methods/inbox.js';
 import { letterMethods } from './methods/letters.js';
 import { sendingMethods } from './methods/sending.js';
+import type { ControlServer, ServeControlOptions } from './serve-control.js';
 import { Session } from './session.js';
 import { closeSocketToOthers, prepareSocketFolder, socketPathOf } from './socket-path.js';
 import { openWire } from './wire.js';
 
-/** How an agent is served. */
-export interface ServeControlOptions {
-  /** Path of the socket. Default: beside the agent's store, `alice.sock` beside `alice.db`. */
-  readonly path?: string | undefined;
-  /** Addresses of the agent's hub, for those who ask. */
-  readonly hubs?: readonly string[] | undefined;
-}
-
-/** Serves until it is closed. */
-export interface ControlServer {
-  /** Where it listens. */
-  readonly path: string;
-  /**
-   * Begins nothing new, completes what was begun and gives the socket up: within five seconds, or
-   * with `patient` however long that takes. To be called before `agent.close()`.
-   */
-  close(options?: { readonly patient?: boolean | undefined }): Promise<void>;
-}
-
 /** Longer than anything takes that is no waiting. */
 const RETIRE_MS = 5_000;
 
-/**
- * Serves an agent to other programs of this user: `agentmesh` commands, MCP servers, scripts. Call
- * it once the agent is there; it holds the store, so a socket that a killed program has left is
- * taken over. Throws BAD_OPTION where the agent has no file and no path is given, SOCKET_UNSAFE,
- * HOLDER_TAKEN.
- */
-export async function serveControl(
+/** Serves an agent. `clock`: the machine's. */
+export async function serve(
   agent: Agent,
-  options: ServeControlOptions = {},
+  options: ServeControlOptions,
+  clock: Clock,
 ): Promise<ControlServer> {
   const path = options.path ?? pathBeside(agent);
   const { hubs = [] } = options;
-  const hold = new Hold({ agent, hubs, sinceMs: Date.now(), version: ownVersion });
+  const hold = new Hold({ agent, hubs, sinceMs: clock(), version: ownVersion });
   const works = {
     ...identityMethods(hold),
     ...sendingMethods(hold),

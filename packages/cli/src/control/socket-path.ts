@@ -20,7 +20,9 @@ export function socketPathOf(storePath: string): string {
   return join(tmpdir(), `agentmesh-${process.getuid?.() ?? 0}`, `${hashOf(stem)}.sock`);
 }
 
-/** Makes the folder of a socket if it is missing. SOCKET_UNSAFE where others could take its name. */
+/**
+ * Makes the folder of a socket if it is missing. SOCKET_UNSAFE where others could take its name.
+ */
 export function prepareSocketFolder(path: string): void {
   if (process.platform === 'win32') return;
   const folder = dirname(path);

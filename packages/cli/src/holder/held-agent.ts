@@ -5,7 +5,7 @@
 import { Agent } from '@agentmesh/agent';
 import type { AgentOptions } from '@agentmesh/agent';
 import { NetworkHub } from '@agentmesh/hub-client';
-import { serveControl } from '../control/server.js';
+import { serveControl } from '../control/serve-control.js';
 import { controlError } from '../control/error.js';
 import type { AgentFiles } from '../profile/profile.js';
 import { readOwnHub, readSettings } from '../profile/settings.js';

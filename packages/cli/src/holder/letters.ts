@@ -7,6 +7,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { DeadMail } from '../control/api.js';
 import { ControlClient } from '../control/client.js';
 import { controlError } from '../control/error.js';
+import { systemClock } from '../machine.js';
+import type { Clock } from '../machine.js';
 import type { AgentFiles } from '../profile/profile.js';
 import { PATIENCE_MS, PAUSE_MS } from './open-control.js';
 
@@ -24,8 +26,9 @@ export interface Letters {
 export async function openLetters(
   files: AgentFiles,
   passphrase: string | undefined,
+  clock: Clock = systemClock,
 ): Promise<Letters> {
-  const untilMs = Date.now() + PATIENCE_MS;
+  const untilMs = clock() + PATIENCE_MS;
   for (;;) {
     const client = await ControlClient.connect(files.socket);
     if (client !== null) return heldLetters(client);
@@ -42,7 +45,7 @@ export async function openLetters(
       };
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'STORE_LOCKED') throw error;
-      if (Date.now() > untilMs) throw controlError('HOLDER_SILENT', files.store, error);
+      if (clock() > untilMs) throw controlError('HOLDER_SILENT', files.store, error);
       await pause(PAUSE_MS);
     }
   }

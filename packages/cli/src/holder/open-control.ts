@@ -9,6 +9,8 @@ import type { ControlMethod, ControlNews, Greeting, ParamsOf, ResultOf } from '.
 import { ControlClient } from '../control/client.js';
 import type { NewsListener } from '../control/client.js';
 import { ControlError, controlError } from '../control/error.js';
+import { systemClock } from '../machine.js';
+import type { Clock } from '../machine.js';
 import type { AgentFiles } from '../profile/profile.js';
 import type { HeldAgent, HoldOptions } from './held-agent.js';
 
@@ -22,6 +24,8 @@ export interface OpenControlOptions {
   readonly patienceMs?: number | undefined;
   /** Never holds it: NO_AGENT where nobody else does. */
   readonly onlyHeld?: boolean | undefined;
+  /** Default: the machine's. */
+  readonly clock?: Clock | undefined;
 }
 
 /** How long a program that holds the store may take to answer: a hub may be slow. */
@@ -52,6 +56,7 @@ export async function openControl(
 export class Control {
   readonly #files: AgentFiles;
   readonly #options: OpenControlOptions;
+  readonly #clock: Clock;
   readonly #listeners = new Set<NewsListener>();
   #connecting: Promise<Connection> | null = null;
   #tags = 0;
@@ -60,6 +65,7 @@ export class Control {
   constructor(files: AgentFiles, options: OpenControlOptions) {
     this.#files = files;
     this.#options = options;
+    this.#clock = options.clock ?? systemClock;
   }
 
   /** Whether this process holds the agent now, for want of another. */
@@ -90,9 +96,9 @@ export class Control {
     const isTagged = method === 'send' || method === 'call';
     const sent = (isTagged ? { ...rest, tag } : params) as ParamsOf<M>;
     const forget = isTagged ? this.#storedId(tag) : null;
-    const startMs = Date.now();
+    const startMs = this.#clock();
     try {
-      return await this.#repeat(method, () => remaining(sent, startMs));
+      return await this.#repeat(method, () => remaining(sent, this.#clock() - startMs));
     } catch (error) {
       const id = forget?.id() ?? null;
       if (id === null || !isCode(error, 'HOLDER_LOST')) throw error;
@@ -128,9 +134,9 @@ export class Control {
   async #ask(params: ParamsOf<'ask'>): Promise<ResultOf<'ask'>> {
     const { tag = this.#newTag(), waitMs } = params;
     const stored = this.#storedId(tag);
-    const startMs = Date.now();
+    const startMs = this.#clock();
     const leftMs = (): number | undefined =>
-      waitMs === undefined ? undefined : Math.max(0, waitMs - (Date.now() - startMs));
+      waitMs === undefined ? undefined : Math.max(0, waitMs - (this.#clock() - startMs));
     try {
       let state = await this.#repeat('ask', () => ({ ...params, tag, waitMs: leftMs() })).catch(
         (error: unknown) => {
@@ -182,7 +188,7 @@ export class Control {
   async #connect(): Promise<Connection> {
     const { client: name, patienceMs = PATIENCE_MS, passphrase, onlyHeld = false } = this.#options;
     const { socket, keys, store } = this.#files;
-    const untilMs = Date.now() + patienceMs;
+    const untilMs = this.#clock() + patienceMs;
     for (;;) {
       const client = await ControlClient.connect(socket, name).catch(goneAsNull);
       if (client !== null) return this.#connected(client, null);
@@ -190,7 +196,7 @@ export class Control {
       const held = await hold(this.#files, { passphrase });
       if (held !== null) return this.#connected(await throughOwn(held, socket, name), held);
       // It is being opened or closed, or its program does not serve.
-      if (Date.now() > untilMs) throw controlError('HOLDER_SILENT', store);
+      if (this.#clock() > untilMs) throw controlError('HOLDER_SILENT', store);
       await pause(PAUSE_MS);
     }
   }
@@ -252,10 +258,10 @@ function isCode(error: unknown, code: string): boolean {
 }
 
 /** Parameters whose waiting has begun before. */
-function remaining<P>(params: P, startMs: number): P {
+function remaining<P>(params: P, elapsedMs: number): P {
   const { waitMs } = params as { readonly waitMs?: number };
   if (waitMs === undefined) return params;
-  return { ...params, waitMs: Math.max(0, waitMs - (Date.now() - startMs)) };
+  return { ...params, waitMs: Math.max(0, waitMs - elapsedMs) };
 }
 
 /** The way through our own socket is the same as everybody's. */

@@ -5,6 +5,7 @@
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { loadOrCreateCertificate, NetworkHubServer } from '@agentmesh/hub-server';
+import { systemClock } from '../machine.js';
 import { readOwnHub, writeOwnHub } from '../profile/settings.js';
 import type { OwnHubAddress } from '../profile/settings.js';
 
@@ -37,7 +38,7 @@ async function started(
 ): Promise<OwnHub | null> {
   const data = join(home, 'hub');
   mkdirSync(data, { recursive: true, mode: 0o700 });
-  const tls = await loadOrCreateCertificate(data, Date.now());
+  const tls = await loadOrCreateCertificate(data, systemClock());
   const serve = async (at: number): Promise<OwnHub> => {
     const server = await new NetworkHubServer({ data, host, port: at, tls }).start();
     return { host, port: server.port, close: () => server.stop() };

@@ -1,4 +1,7 @@
-/** What an agent is called that nobody has named. Owns that rule. */
+/**
+ * What an agent is called that nobody has named.
+ * Owns that rule.
+ */
 import { userInfo } from 'node:os';
 
 /** The profile, or the user where it is the one that nobody has named. */

@@ -59,13 +59,8 @@ export function filesOf(choice: ProfileChoice, world: ProfileWorld): AgentFiles 
 }
 
 /** The files of a profile in a home. */
-export function filesIn(home: string, profile: string): AgentFiles {
+function filesIn(home: string, profile: string): AgentFiles {
   return filesBeside(join(home, profile, 'agent.json'), home, profile);
-}
-
-/** The home for a project: in its folder. */
-export function projectHome(cwd: string): string {
-  return join(cwd, FOLDER);
 }
 
 function userHome(env: ProfileWorld['env']): string {

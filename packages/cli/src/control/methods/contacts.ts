@@ -1,4 +1,7 @@
-/** Methods about peers: who may write, who they are, and invites. Owns their order of calls. */
+/**
+ * Methods about peers: who may write, who they are, and invites.
+ * Owns their order of calls; what they decide is the agent's.
+ */
 import type { Hold, MethodWorks } from '../hold.js';
 import { controlError } from '../error.js';
 import { contactOf, peerOf } from './identity.js';

@@ -1,4 +1,7 @@
-/** Methods that say who and how the agent is. Owns their results' shape; looks, changes nothing. */
+/**
+ * Methods that say who and how the agent is.
+ * Owns their results' shape; looks, changes nothing.
+ */
 import type { ContactRequest, PeerInfo } from '@agentmesh/agent';
 import type { ControlContact, ControlPeer, WhoAmI } from '../api.js';
 import type { Hold, MethodWorks } from '../hold.js';

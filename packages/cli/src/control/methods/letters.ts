@@ -1,4 +1,7 @@
-/** Methods about dead letters. Owns nothing but their shape; the agent keeps them. */
+/**
+ * Methods about dead letters.
+ * Owns nothing but their shape; the agent keeps them.
+ */
 import type { Hold, MethodWorks } from '../hold.js';
 
 /** dead_letters, retry, drop. */

@@ -1,4 +1,7 @@
-/** The method that sends. Owns what it waits for; the agent keeps and carries the message. */
+/**
+ * The method that sends.
+ * Owns what it waits for; the agent keeps and carries the message.
+ */
 import type { SendResult } from '@agentmesh/agent';
 import type { Content, SentMail } from '../api.js';
 import { controlError } from '../error.js';
