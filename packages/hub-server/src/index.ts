@@ -20,3 +20,16 @@ export type { TlsIdentity } from './net/front-door.js';
 export { createCertificate, loadOrCreateCertificate, readTlsIdentity } from './certificate.js';
 export { ServerError } from './server-error.js';
 export type { ServerErrorCode } from './server-error.js';
+
+// The operator of a running hub.
+export { serveOperator } from './control/operator.js';
+export type { OperatorOptions, OperatorSocket } from './control/operator.js';
+export { BannedAgents } from './control/banned.js';
+export type { BannedAgent } from './control/banned.js';
+export type { HubControlParts, OperatedHub } from './control/hub-control.js';
+export type {
+  QueuePart,
+  QueueSummary,
+  StoredAgent,
+  StoreOperations,
+} from './control/store-operations.js';

@@ -8,7 +8,7 @@ import { AgentMeshError, hubIdOf, ready, toBase64Url } from '@agentmesh/protocol
 import { pino } from 'pino';
 import type { Logger } from 'pino';
 import { BannedAgents } from '../control/banned.js';
-import type { ControlSocket } from '../control/control-socket.js';
+import type { OperatorSocket } from '../control/operator.js';
 import type { StoreOperations } from '../control/store-operations.js';
 import { loadOrCreateCertificate, readTlsIdentity } from '../certificate.js';
 import { HubMetrics } from '../hub-metrics.js';
@@ -75,7 +75,7 @@ async function serve(
     throw error;
   });
   const { server } = parts;
-  const control = await openControl(config, { hub: server, store, logger, ...parts });
+  const control = await openControl(config, { store, logger, ...parts });
   const stop = stopper({ server, store, logger, command, control });
   fail = (error) => {
     command.complain(`agentmesh-hub: ${lineOf(error)}\n`);
@@ -191,7 +191,7 @@ function stopper(parts: {
   readonly store: HubStore;
   readonly logger: Logger;
   readonly command: CommandProcess;
-  readonly control: ControlSocket | null;
+  readonly control: OperatorSocket | null;
 }): (code: number) => void {
   const { server, store, logger, command, control } = parts;
   let isStopping = false;

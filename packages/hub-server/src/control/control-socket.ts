@@ -34,12 +34,13 @@ export function controlPathOf(folder: string): string {
 /** One per hub; open from `open` to `close`. */
 export class ControlSocket {
   readonly #server: Server;
-  readonly #path: string;
+  /** Where it is. */
+  readonly path: string;
   readonly #rpc: JSONRPCServer;
   readonly #sockets = new Set<Socket>();
 
   private constructor(path: string, methods: ReadonlyMap<string, ControlMethod>) {
-    this.#path = path;
+    this.path = path;
     this.#rpc = new JSONRPCServer({ errorListener: () => undefined });
     this.#rpc.mapErrorToJSONRPCErrorResponse = (id, error: unknown) =>
       createJSONRPCErrorResponse(id, OUR_ERROR, lineOf(error), codeOf(error));
@@ -71,7 +72,7 @@ export class ControlSocket {
     await new Promise<void>((done) => {
       this.#server.close(() => done());
     });
-    if (process.platform !== 'win32') rmSync(this.#path, { force: true });
+    if (process.platform !== 'win32') rmSync(this.path, { force: true });
   }
 
   /**
@@ -79,16 +80,16 @@ export class ControlSocket {
    * the place of whatever a killed hub left there.
    */
   async #listenPrivately(): Promise<void> {
-    if (Buffer.byteLength(this.#path) > LONGEST_PATH) {
-      throw refused(`${this.#path}: longer than ${LONGEST_PATH} bytes, use a shorter --data`);
+    if (Buffer.byteLength(this.path) > LONGEST_PATH) {
+      throw refused(`${this.path}: longer than ${LONGEST_PATH} bytes, use a shorter --data`);
     }
     await this.#refuseOther();
-    const folder = privateFolder(dirname(this.#path));
+    const folder = privateFolder(dirname(this.path));
     try {
       const made = join(folder, 's');
       await this.#listen(made);
       chmodSync(made, 0o600);
-      renameSync(made, this.#path);
+      renameSync(made, this.path);
     } catch (thrown) {
       this.#server.close();
       throw thrown instanceof ServerError ? thrown : refused(lineOf(thrown), thrown);
@@ -100,10 +101,10 @@ export class ControlSocket {
 
   /** Something else than a socket stays; so does one on which somebody answers. */
   async #refuseOther(): Promise<void> {
-    const stats = lstatSync(this.#path, { throwIfNoEntry: false });
+    const stats = lstatSync(this.path, { throwIfNoEntry: false });
     if (stats === undefined) return;
-    if (!stats.isSocket()) throw refused(`${this.#path} is not a socket: remove it`);
-    if (await answers(this.#path)) throw refused(`${this.#path} is in use by another hub`);
+    if (!stats.isSocket()) throw refused(`${this.path} is not a socket: remove it`);
+    if (await answers(this.path)) throw refused(`${this.path} is in use by another hub`);
   }
 
   #listen(path: string): Promise<void> {
