@@ -2,7 +2,8 @@
  * Methods that ask other agents. Owns how long an answer is waited for here; the call itself
  * outlives the connection and the holder.
  */
-import type { Call } from '@agentmesh/agent';
+import { answerToPrompt } from '@agentmesh/agent';
+import type { Agent, Call } from '@agentmesh/agent';
 import type { JsonObject } from '@agentmesh/protocol';
 import type { AskRequest, CallState } from '../api.js';
 import { reportOf } from '../error.js';
@@ -32,13 +33,13 @@ export function callMethods({
   return {
     async ask(request, visitor) {
       const call = await begin(request, ASK_MS, visitor);
-      return ended(call, request.waitMs, visitor);
+      return ended(agent, call, request.waitMs, visitor);
     },
     async call(request, visitor) {
       return openState(await begin(request, CALL_MS, visitor));
     },
     async call_status({ id, waitMs = 0 }, visitor) {
-      return ended(await agent.callById(id), waitMs, visitor);
+      return ended(agent, await agent.callById(id), waitMs, visitor);
     },
     async cancel({ id }) {
       const call = await agent.callById(id);
@@ -55,23 +56,38 @@ export function callMethods({
 function openState(call: Call): CallState {
   const { id, peer, isOpen, deadline } = call;
   const state = isOpen ? 'open' : 'answered';
-  return { id, peer, state, deadlineMs: deadline.getTime(), answer: null, error: null };
+  const nothing = { answer: null, error: null, prompt: null };
+  return { id, peer, state, deadlineMs: deadline.getTime(), ...nothing };
 }
 
 /** The state of a call after a wait; its answer is read with that. */
 async function ended(
+  agent: Agent,
   call: Call,
   waitMs: number | undefined,
   { signal }: Visitor,
 ): Promise<CallState> {
+  // The answer is read only once it is there: a wait that ends before it leaves it kept.
+  if (call.isOpen && (await within(call.ended, waitMs, signal)) === null) {
+    return { ...openState(call), state: 'open' };
+  }
   const { id, peer, deadline } = call;
   const about = { id, peer, deadlineMs: deadline.getTime() };
-  if (call.isOpen && waitMs === 0) return openState(call);
   try {
-    const read = await within<JsonObject>(call.answer(), waitMs, signal);
-    if (read === null) return { ...about, state: 'open', answer: null, error: null };
-    return { ...about, state: 'answered', answer: read.value, error: null };
+    const answer = await call.answer();
+    const prompt = await promptOf(agent, call, answer);
+    return { ...about, state: 'answered', answer, error: null, prompt };
   } catch (error) {
-    return { ...about, state: 'failed', answer: null, error: reportOf(error) };
+    const report = reportOf(error);
+    // Perhaps in the words of the callee.
+    const prompt = await promptOf(agent, call, { text: report.message });
+    return { ...about, state: 'failed', answer: null, error: report, prompt };
   }
+}
+
+/** What a callee said, for a model. */
+async function promptOf(agent: Agent, { id, peer }: Call, said: JsonObject): Promise<string> {
+  const known = (await agent.peers()).find(({ name, address }) => [name, address].includes(peer));
+  const { name = peer, address = 'unknown', trust = 'first-contact' } = known ?? {};
+  return answerToPrompt(said, { name, address, trust, id });
 }
