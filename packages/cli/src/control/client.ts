@@ -76,9 +76,14 @@ export class ControlClient {
 
   /** Has the holder do something. Rejects with a `ControlError` that has the agent's code. */
   async call<M extends ControlMethod>(method: M, params: ParamsOf<M>): Promise<ResultOf<M>> {
+    return (await this.request(method, params)) as ResultOf<M>;
+  }
+
+  /** The same with a method that no type names: a hub has others than an agent. */
+  async request(method: string, params: object): Promise<unknown> {
     if (this.#isOver) throw controlError('HOLDER_LEAVING');
     try {
-      return (await this.#rpc.request(method, params)) as ResultOf<M>;
+      return await this.#rpc.request(method, params);
     } catch (error) {
       throw errorOf(error);
     }

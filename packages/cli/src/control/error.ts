@@ -46,6 +46,10 @@ const CONTROL_ERRORS = {
     retryable: false,
     message: 'The socket of this agent cannot be trusted: remove it, or give its folder mode 0700',
   },
+  HUB_NOT_RUNNING: {
+    retryable: true,
+    message: 'No hub runs with this data folder: start it, or name another one with --data',
+  },
   INBOX_TAKEN: {
     retryable: false,
     message: 'The program that holds this agent handles its messages itself',

@@ -4,7 +4,13 @@
  */
 import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadOrCreateCertificate, NetworkHubServer } from '@agentmesh/hub-server';
+import {
+  BannedAgents,
+  loadOrCreateCertificate,
+  NetworkHubServer,
+  serveOperator,
+  SqliteHubStore,
+} from '@agentmesh/hub-server';
 import { systemClock } from '../machine.js';
 import { readOwnHub, writeOwnHub } from '../profile/settings.js';
 import type { OwnHubAddress } from '../profile/settings.js';
@@ -40,8 +46,24 @@ async function started(
   mkdirSync(data, { recursive: true, mode: 0o700 });
   const tls = await loadOrCreateCertificate(data, systemClock());
   const serve = async (at: number): Promise<OwnHub> => {
-    const server = await new NetworkHubServer({ data, host, port: at, tls }).start();
-    return { host, port: server.port, close: () => server.stop() };
+    const store = await SqliteHubStore.open({ folder: data });
+    const close: (() => Promise<unknown>)[] = [() => store.close()];
+    try {
+      const banned = BannedAgents.read(data);
+      const isBlocked = (aid: Uint8Array): boolean => banned.has(aid);
+      const server = new NetworkHubServer({ store, host, port: at, tls, isBlocked });
+      await server.start();
+      close.unshift(() => server.stop());
+      // A hub whose operator has no way in is a hub.
+      const operator = await serveOperator({ server, store, folder: data, banned }).catch(
+        () => null,
+      );
+      close.unshift(async () => operator?.close());
+      return { host, port: server.port, close: () => inOrder(close) };
+    } catch (error) {
+      await inOrder(close);
+      throw error;
+    }
   };
   try {
     return await serve(port);
@@ -51,4 +73,8 @@ async function started(
     if (!isNew || code !== 'PORT_IN_USE') throw error;
     return serve(0);
   }
+}
+
+async function inOrder(steps: readonly (() => Promise<unknown>)[]): Promise<void> {
+  for (const step of steps) await step();
 }
