@@ -6,7 +6,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 
-for (const name of ['agentmesh', 'cli']) {
+for (const name of ['agentmesh', 'cli', 'mcp']) {
   const folder = fileURLToPath(new URL(`../packages/${name}/`, import.meta.url));
   const { version } = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
   const file = join(folder, 'src', 'version.ts');

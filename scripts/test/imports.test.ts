@@ -44,6 +44,7 @@ const allowed: Readonly<Record<string, readonly string[]>> = {
     '@agentmesh/hub-server',
     '@agentmesh/protocol',
   ],
+  '@agentmesh/mcp': ['@agentmesh/cli'],
   agentmesh: publicNames.filter((name) => name !== 'agentmesh'),
   '@agentmesh/demo': publicNames,
   '@agentmesh/attack': publicNames,

@@ -13,7 +13,10 @@ async function main(): Promise<void> {
     return;
   }
   const command = await import('@agentmesh/cli/command');
-  await command.main(version);
+  await command.main(version, {
+    serveMcp: async (options) => (await import('@agentmesh/mcp')).serveMcp(options),
+    skillFile: new URL('../skill/SKILL.md', import.meta.url),
+  });
 }
 
 main().catch((error: unknown) => {

@@ -4,4 +4,4 @@
  */
 export { main } from './command/main.js';
 export { run } from './command/run.js';
-export type { CommandProcess } from './command/process.js';
+export type { CommandExtras, CommandProcess } from './command/process.js';

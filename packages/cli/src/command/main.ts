@@ -2,13 +2,16 @@
  * The command in its process: streams, terminal, signals and exit code. Owns these; what it does is
  * `run`'s.
  */
-import type { CommandProcess } from './process.js';
+import type { CommandExtras, CommandProcess } from './process.js';
 import { run } from './run.js';
 import { silenceSqliteWarning } from './sqlite-warning.js';
 import { askHidden } from './terminal.js';
 
-/** Runs the command of this process; `version` is that of the package that installed it. */
-export async function main(version: string): Promise<void> {
+/**
+ * Runs the command of this process; `version` is that of the package that installed it, `extras`
+ * is what that one has beside it.
+ */
+export async function main(version: string, extras: CommandExtras = {}): Promise<void> {
   silenceSqliteWarning();
   await run({
     args: process.argv.slice(2),
@@ -23,6 +26,7 @@ export async function main(version: string): Promise<void> {
     },
     ask: process.stdin.isTTY ? askHidden : null,
     onStop,
+    extras,
   });
 }
 

@@ -141,7 +141,7 @@ interface InboxFlags extends CommonOptions {
 }
 
 /** A message as a person or a model reads it, and what can be done with it. */
-function pageOf({ id, prompt, asks }: Mail): string {
+export function pageOf({ id, prompt, asks }: Mail): string {
   const answer = asks === null ? '' : ' (its sender waits for an answer)';
   const ways = `reply ${id} "…" | ack ${id} | refuse ${id} --reason "…"`;
   return `${prompt}\nagentmesh ${ways}${answer}\n\n`;

@@ -5,7 +5,21 @@
 import type { Readable } from 'node:stream';
 import { reportOf } from '../control/error.js';
 import type { ErrorReport } from '../control/api.js';
+import type { AgentFiles } from '../profile/profile.js';
 import { shown } from './shown.js';
+
+/** What the package that installs the command has beside it; each is loaded when it is used. */
+export interface CommandExtras {
+  /** Serves an agent over MCP on standard input and output. */
+  readonly serveMcp?:
+    | ((options: {
+        readonly files: AgentFiles;
+        readonly passphrase?: string | undefined;
+      }) => Promise<{ readonly ended: Promise<void>; close(): Promise<void> }>)
+    | undefined;
+  /** The skill for coding agents. */
+  readonly skillFile?: URL | undefined;
+}
 
 /** What a command needs of its process. */
 export interface CommandProcess {
@@ -22,6 +36,7 @@ export interface CommandProcess {
   readonly ask: ((question: string) => Promise<string>) | null;
   /** Calls back once when the process is told to end; returns what forgets that. */
   readonly onStop: (listener: () => void) => () => void;
+  readonly extras?: CommandExtras | undefined;
 }
 
 /** What the codes of the process mean. */
@@ -63,6 +78,9 @@ const CODES: Readonly<Record<string, number>> = {
   HUB_UNREACHABLE: EXIT.noHub,
   CONNECTION_LOST: EXIT.noHub,
   NO_HUB: EXIT.noHub,
+  HUB_NOT_RUNNING: EXIT.noHub,
+  BAD_PARAMS: EXIT.misused,
+  NO_SUCH_AGENT: EXIT.noPeer,
   QUEUED: EXIT.noHub,
 };
 

@@ -5,11 +5,14 @@
 import { Command, CommanderError } from 'commander';
 import { controlError } from '../control/error.js';
 import { addDeadLetters } from './dead-letters.js';
+import { addHub } from './hub.js';
 import { addIdentity } from './identity.js';
 import { addJoin } from './join.js';
+import { addMcp } from './mcp.js';
 import { addMessages } from './messages.js';
 import { fail } from './process.js';
 import type { CommandProcess } from './process.js';
+import { addSkill } from './skill.js';
 import { addUp } from './up.js';
 import { addWhoami } from './whoami.js';
 
@@ -56,5 +59,8 @@ export function programOf(command: CommandProcess): Command {
   addWhoami(program, command);
   addDeadLetters(program, command);
   addIdentity(program, command);
+  addHub(program, command);
+  addMcp(program, command);
+  addSkill(program, command);
   return program;
 }

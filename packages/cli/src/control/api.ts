@@ -117,6 +117,8 @@ export interface CallState {
   readonly answer: JsonMembers | null;
   /** Why it failed. */
   readonly error: ErrorReport | null;
+  /** The answer, or the words in which it failed, fenced for a model; null while it is open. */
+  readonly prompt: string | null;
 }
 
 /** A message that every attempt failed on. */

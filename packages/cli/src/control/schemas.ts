@@ -79,6 +79,7 @@ const call = z.object({
   deadlineMs: z.number(),
   answer: members.nullable(),
   error: error.nullable(),
+  prompt: z.string().nullable(),
 });
 const sent = z.object({
   id: z.string(),
