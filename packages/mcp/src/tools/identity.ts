@@ -1,6 +1,6 @@
 /**
- * `whoami` and `peers`: who the agent is, and whom it knows. Owns their shapes; they look and change
- * nothing.
+ * `whoami` and `peers`: who the agent is, and whom it knows. Owns their shapes; they look and
+ * change nothing.
  */
 import type { Control } from '@agentmesh/cli';
 import type { McpServer } from '@modelcontextprotocol/server';
