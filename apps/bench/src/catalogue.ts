@@ -4,6 +4,7 @@
  */
 import { agentsBench } from './benches/agents.js';
 import { backlogBench } from './benches/backlog.js';
+import { floodBench } from './benches/flood.js';
 import { forgedBench } from './benches/forged.js';
 import { growthBench } from './benches/growth.js';
 import { hubBench } from './benches/hub.js';
@@ -23,6 +24,7 @@ export const CATALOGUE: readonly Bench[] = [
   forgedBench,
   hubBench,
   latencyBench,
+  floodBench,
   agentsBench,
   idleBench,
   peersBench,

@@ -24,9 +24,17 @@ export async function laneMembers(lanes: number, prefix = ''): Promise<LaneMembe
 
 /** Connects both ends of each lane to our hub. */
 export function connectHub(port: number, members: readonly LaneMembers[]): Promise<Broker> {
-  return connectLanes(members, (member, onDelivery) =>
-    FrameClient.join(port, member, { onDelivery }),
-  );
+  return connectLanes(members, {
+    join: (member, onDelivery) => FrameClient.join(port, member, { onDelivery }),
+    acquaint: writeOnce,
+  });
+}
+
+/** Who has never written to a sender has a small queue for it, as for every stranger. */
+function writeOnce(from: FrameClient, to: Member): Promise<void> {
+  return new Promise((resolve) => {
+    from.send(to.keyPair.identity.aid, Buffer.alloc(16), resolve);
+  });
 }
 
 /** The same to several hubs over one store: nobody's sender is where the receiver is. */
@@ -39,21 +47,29 @@ export function connectHubs(
     homes.set(receiver, ports[lane % ports.length] ?? 0);
     homes.set(sender, ports[(lane + 1) % ports.length] ?? 0);
   }
-  return connectLanes(members, (member, onDelivery) =>
-    FrameClient.join(homes.get(member) ?? 0, member, { onDelivery }),
-  );
+  return connectLanes(members, {
+    join: (member, onDelivery) => FrameClient.join(homes.get(member) ?? 0, member, { onDelivery }),
+    acquaint: writeOnce,
+  });
 }
 
 /** The same to the relay. */
 export function connectRelay(port: number, members: readonly LaneMembers[]): Promise<Broker> {
-  return connectLanes(members, (member, onDelivery) =>
-    FrameClient.joinRelay(port, member, { onDelivery }),
-  );
+  return connectLanes(members, {
+    join: (member, onDelivery) => FrameClient.joinRelay(port, member, { onDelivery }),
+    acquaint: () => Promise.resolve(),
+  });
+}
+
+interface Acquaintance {
+  readonly join: (member: Member, onDelivery: (blob: Buffer) => void) => Promise<FrameClient>;
+  /** Before the load: the receiver of a lane and its sender get to know each other. */
+  readonly acquaint: (receiver: FrameClient, sender: Member) => Promise<void>;
 }
 
 async function connectLanes(
   members: readonly LaneMembers[],
-  join: (member: Member, onDelivery: (blob: Buffer) => void) => Promise<FrameClient>,
+  { join, acquaint }: Acquaintance,
 ): Promise<Broker> {
   const clients: FrameClient[] = [];
   const lanes: Lane[] = [];
@@ -61,6 +77,7 @@ async function connectLanes(
     const { aid } = receiver.keyPair.identity;
     const to = await join(receiver, (blob) => lane.onDelivery(blob));
     const from = await join(sender, () => undefined);
+    await acquaint(to, sender);
     clients.push(from, to);
     const lane: Lane = {
       send: (blob, accepted) => from.send(aid, blob, accepted),

@@ -1,7 +1,7 @@
 /**
  * Our hub as a process to be measured: the server of the `agentmesh-hub` command with its durable
- * store, but no rate limits per sender. Arguments: folder, port. Ends well on SIGTERM, so that a
- * profile is written.
+ * store and its defaults. Arguments: folder, port. Ends well on SIGTERM, so that a profile is
+ * written.
  */
 import process from 'node:process';
 
@@ -11,7 +11,6 @@ const [folder = '', port = '0'] = process.argv.slice(2);
 const server = new NetworkHubServer({
   data: folder,
   port: Number(port),
-  unboundedRates: true,
 });
 await server.start();
 process.once('SIGTERM', () => {

@@ -1,0 +1,117 @@
+/**
+ * Fifty agents that write now and then, beside one that sends as fast as it can: from sending to
+ * delivery, and the same on a quiet hub. The load of the fifty does not wait for the server, so a
+ * stall is counted in every message that it delays.
+ */
+import type { Lane } from '../brokers/broker.js';
+import { confirm } from '../harness/bench-error.js';
+import type { Bench, Case, Sample, Scale } from '../harness/bench.js';
+import { quantile } from '../harness/statistics.js';
+import { hubEntrants, SERVER_TIME } from './hub-entrants.js';
+import type { HubWork } from './hub-entrants.js';
+
+const HONEST = 50;
+/** Messages of all fifty together. */
+const PER_SECOND = 200;
+const BYTES = 256;
+/** Unaccepted messages of the flood: nearly all that a hub allows one connection. */
+const FLOOD_WINDOW = 900;
+/** Undelivered ones: below the share of a queue that one sender may fill. */
+const FLOOD_BACKLOG = 2_000;
+const MEASURES = [
+  { name: 'p50', unit: 'ms', better: 'lower' },
+  { name: 'p99', unit: 'ms', better: 'lower' },
+  { name: 'flood', unit: 'messages/s', better: 'higher' },
+] as const;
+
+export const floodBench: Bench = {
+  name: 'flood',
+  title: `Hub alone: ${HONEST} agents with ${PER_SECOND} messages/s together, beside a flood`,
+  onlyByName: true,
+  cases: (scale) => [floodCase(scale)],
+};
+
+function floodCase(scale: Scale): Case {
+  const work = (hasFlood: boolean): HubWork => ({
+    lanes: HONEST + 1,
+    scale,
+    async measure(lanes) {
+      const flooder = lanes[HONEST];
+      confirm(flooder !== undefined, 'a lane for the flood');
+      const count = (scale.quick ? 1 : 5) * PER_SECOND;
+      const flood = hasFlood ? startFlood(flooder) : null;
+      const startMs = performance.now();
+      const delays = await paced(lanes.slice(0, HONEST), count);
+      const seconds = (performance.now() - startMs) / 1000;
+      const flooded = (await flood?.stop()) ?? 0;
+      const sample: Sample = {
+        p50: quantile(delays, 0.5),
+        p99: quantile(delays, 0.99),
+        flood: flooded / seconds,
+      };
+      return { messages: count + flooded, sample };
+    },
+  });
+  const quiet = { id: 'quiet', label: 'the same hub without the flood' };
+  return {
+    id: 'honest',
+    title: `${HONEST} → ${HONEST}, blobs of ${BYTES} B`,
+    measures: [...MEASURES, SERVER_TIME],
+    entrants: [hubEntrants.ours(work(true)), { ...hubEntrants.ours(work(false)), ...quiet }],
+    targets: [{ measure: 'p99', against: 'quiet', atMost: 2 }],
+  };
+}
+
+/** Sends each message when it is due, from one lane after the other; the delays in ms. */
+function paced(lanes: readonly Lane[], count: number): Promise<number[]> {
+  const delays: number[] = [];
+  const startMs = performance.now();
+  return new Promise((resolve) => {
+    for (const lane of lanes) {
+      lane.onDelivery = (blob) => {
+        delays.push(performance.now() - blob.readDoubleBE(0));
+        if (delays.length === count) resolve(delays);
+      };
+    }
+    let sent = 0;
+    const timer = setInterval(() => {
+      const due = Math.min(count, ((performance.now() - startMs) * PER_SECOND) / 1000);
+      for (; sent < due; sent++) {
+        const blob = Buffer.alloc(BYTES);
+        blob.writeDoubleBE(performance.now());
+        lanes[sent % lanes.length]?.send(blob, () => undefined);
+      }
+      if (sent >= count) clearInterval(timer);
+    }, 1);
+  });
+}
+
+/** Keeps {@link FLOOD_WINDOW} messages unaccepted until it is stopped; gives how many arrived. */
+function startFlood(lane: Lane): { stop(): Promise<number> } {
+  let [open, sent, delivered] = [0, 0, 0];
+  let mostSent = Infinity;
+  const ended = Promise.withResolvers<number>();
+  const goOn = (): void => {
+    const most = Math.min(mostSent, sent + FLOOD_WINDOW - open, delivered + FLOOD_BACKLOG);
+    for (; sent < most; sent++) {
+      open += 1;
+      lane.send(Buffer.alloc(BYTES), () => {
+        open -= 1;
+        goOn();
+      });
+    }
+    if (open === 0 && delivered >= mostSent) ended.resolve(delivered);
+  };
+  lane.onDelivery = () => {
+    delivered += 1;
+    goOn();
+  };
+  goOn();
+  return {
+    stop() {
+      mostSent = sent;
+      goOn();
+      return ended.promise;
+    },
+  };
+}
