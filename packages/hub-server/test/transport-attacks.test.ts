@@ -252,7 +252,7 @@ describe('plaintext', () => {
     }));
 });
 
-test('a browser that connects before it has a request is answered in HTTP, not in frames', () =>
+test('T-A51 preconnect: a browser that connects before it has a request is answered in HTTP, not in frames', () =>
   withServer({}, async (server) => {
     for (const kind of ['tcp', 'tls'] as const) {
       const peer = await bareSocket(server.port, kind);

@@ -261,10 +261,10 @@ export class IdentityChangedError extends AgentError {
   readonly shown: string;
   readonly shownAddress: string;
 
-  /** Takes both aids (32 bytes). */
-  constructor(peer: string, pinned: Uint8Array, shown: Uint8Array) {
+  /** Takes both aids (32 bytes), and what to do once they were compared. */
+  constructor(peer: string, pinned: Uint8Array, shown: Uint8Array, then = 'call trust()') {
     const change = `'${peer}' was ${fingerprintOf(pinned)} and is now ${fingerprintOf(shown)}`;
-    super('IDENTITY_CHANGED', `${change}: compare with its owner, then call trust()`);
+    super('IDENTITY_CHANGED', `${change}: compare with its owner, then ${then}`);
     this.peer = peer;
     this.pinned = fingerprintOf(pinned);
     this.pinnedAddress = addressOf(pinned);

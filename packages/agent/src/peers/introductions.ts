@@ -14,7 +14,7 @@ import {
   toHex,
 } from '@agentmesh/crypto';
 import type { Bundle, IdentityRecord } from '@agentmesh/crypto';
-import { encodeBundle, ProtocolError } from '@agentmesh/protocol';
+import { ProtocolError } from '@agentmesh/protocol';
 import { nameOf } from '../agent-context.js';
 import type { AgentContext } from '../agent-context.js';
 import type { BundleSource } from './bundle-source.js';
@@ -46,6 +46,7 @@ import type { Peer, VerifiedBy } from '../conversation/peer.js';
 import type { Revocations } from './revocations.js';
 import { ROW } from '../store/row-keys.js';
 import { forgetReplaced } from './forgetting.js';
+import { encodeHanded, unvouched } from './handed-bundle.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import { Successions } from './successions.js';
 import {
@@ -101,13 +102,17 @@ export class Introductions {
     return found;
   }
 
-  /** A bundle that was handed over: kept until the first message to this peer. Gives its aid. */
+  /**
+   * A bundle that was handed over: kept until the first message to this peer. Gives its aid. The
+   * name in it is its maker's claim: without a fingerprint it blocks no peer that has this name.
+   */
   async accept(bundle: Bundle, fingerprint: string | null): Promise<Uint8Array> {
     const { name } = parseIdentityRecord(bundle.record);
     await this.#revocations.noticeIn(bundle);
     const reference = { text: name, name, fingerprint, aid: null };
     const question = { name, aid: null, fingerprint, hubId: null };
-    return this.#watch(() => this.#take({ bundle, question, reference, handedOver: true }));
+    const take = () => this.#take({ bundle, question, reference, handedOver: true });
+    return fingerprint === null ? take().catch(unvouched) : this.#watch(take);
   }
 
   /**
@@ -388,11 +393,6 @@ export class Introductions {
       await tx.commit();
     });
   }
-}
-
-/** Storage form of a handed bundle: its JSON text, public through and through. */
-function encodeHanded(bundle: Bundle): Uint8Array {
-  return new TextEncoder().encode(JSON.stringify(encodeBundle(bundle)));
 }
 
 function isNotFound(error: unknown): boolean {

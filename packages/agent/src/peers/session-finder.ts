@@ -11,9 +11,9 @@ import {
   toHex,
 } from '@agentmesh/crypto';
 import type { Bundle, CryptoSession } from '@agentmesh/crypto';
-import { decodeBundle } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
 import type { BundleSource } from './bundle-source.js';
+import { decodeHanded } from './handed-bundle.js';
 import type { Conversation } from '../conversation/compose.js';
 import type { Author } from '../self/author.js';
 import {
@@ -141,7 +141,7 @@ export class SessionFinder {
     const row = await tx.get(key);
     if (row === null) return null;
     tx.delete(key);
-    const handed = decodeBundle(JSON.parse(new TextDecoder().decode(row)));
+    const handed = decodeHanded(row);
     try {
       const bundle = checkBundle(handed, questionFor(peer, null), peer, author.nowMs);
       assertOneTimePrekey(bundle, this.#context.requireOneTimePrekey);
