@@ -94,6 +94,34 @@ async function publishForAnother(scene: Scene): Promise<Seen> {
   return refusals(words, ['NOT_OWNER', 'BAD_RECORD', 'BAD_PREKEY']);
 }
 
+async function probeNames(scene: Scene): Promise<Seen> {
+  const { target } = await scene.ownHub(['--registration', 'token']);
+  const owner = await scene.intruder({ target });
+  const words: string[] = [];
+  for (const name of [owner.name, scene.name()]) {
+    const wire = await scene.wire(target);
+    const outsider = credentialsOf(AgentKeyPair.generate(), name, null);
+    words.push(wordOf(await wire.authenticate(wire.authFor(await wire.begin(), outsider))));
+  }
+  const [taken = '', free = ''] = words;
+  const held = taken === free && taken === 'REGISTRATION_REFUSED';
+  return { held, seen: `a taken name: ${taken}; a free name: ${free}` };
+}
+
+async function reuseEnvelopeId(scene: Scene): Promise<Seen> {
+  const [sender, reader] = [await scene.intruder(), await scene.intruder()];
+  const to = reader.keyPair.identity.aid;
+  const id = systemRandom(16);
+  const send = (blob: Uint8Array): Promise<string> =>
+    sender.wire.wordFor({ type: 'send', envelope: { id, to, ttl: 60, blob } });
+  const first = await send(Uint8Array.of(1));
+  const words = { 'other bytes': await send(Uint8Array.of(2)) };
+  const again = await send(Uint8Array.of(1));
+  const { held, seen } = refusals(words, ['CONFLICT']);
+  const isHeld = held && first === 'sent' && again === 'sent';
+  return { held: isHeld, seen: `first: ${first}; ${seen}; the same bytes again: ${again}` };
+}
+
 export const IDENTITY_ATTACKS: readonly Attack[] = [
   {
     name: 'taken-name',
@@ -134,5 +162,22 @@ export const IDENTITY_ATTACKS: readonly Attack[] = [
     tries: "publishes another agent's record and prekeys as its own",
     promised: 'only the owner of an identity publishes its keys',
     run: publishForAnother,
+  },
+  {
+    name: 'name-probing',
+    test: 'T-A34',
+    against: 'hub',
+    tries: 'asks without a token for a name that is taken and for one that is not',
+    promised: 'who may not register does not learn which names exist',
+    needsOwnHub: true,
+    run: probeNames,
+  },
+  {
+    name: 'reused-envelope-id',
+    test: 'T-A11',
+    against: 'hub',
+    tries: 'sends other bytes under the id of an envelope that was accepted',
+    promised: 'an id stands for the same bytes for ever',
+    run: reuseEnvelopeId,
   },
 ];
