@@ -5,6 +5,7 @@
 import type { Attack } from './attack.js';
 import { FALSE_HUB_ATTACKS } from './attacks/false-hubs.js';
 import { IDENTITY_ATTACKS } from './attacks/identity.js';
+import { MESSAGE_ATTACKS } from './attacks/messages.js';
 import { SHARE_ATTACKS } from './attacks/shares.js';
 import { WEB_ATTACKS } from './attacks/web.js';
 import type { AttackOptions } from './options.js';
@@ -14,6 +15,7 @@ export const CATALOGUE: readonly Attack[] = [
   ...WEB_ATTACKS,
   ...SHARE_ATTACKS,
   ...FALSE_HUB_ATTACKS,
+  ...MESSAGE_ATTACKS,
 ];
 
 /** The attacks that these options ask for. A name that is given is tried however long it takes. */

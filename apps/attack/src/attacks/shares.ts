@@ -70,6 +70,45 @@ async function pings(scene: Scene): Promise<Seen> {
   };
 }
 
+/** Connections that begin something and never end it. */
+async function silentCrowd(scene: Scene): Promise<Seen> {
+  const beginnings = ['G', '{', '\u0016', ''];
+  const sockets = await Promise.all(Array.from({ length: CROWD }, () => scene.socket()));
+  for (const [at, socket] of sockets.entries()) {
+    const text = beginnings[at % beginnings.length] ?? '';
+    if (text !== '') socket.write(text, 'latin1');
+  }
+  const newcomer = await scene.intruder();
+  const word = await newcomer.wire.wordFor({ type: 'ping' });
+  return { held: word === 'pong', seen: `a newcomer of the same address: ${word}` };
+}
+
+/** Bytes of a line that never ends: many times the largest frame. */
+const ENDLESS = 64 * 2 ** 20;
+
+async function giantFrame(scene: Scene): Promise<Seen> {
+  const hub = await scene.ownHub();
+  const pair = await scene.honest(hub.target);
+  const before = hub.child.peakMebibytes() ?? 0;
+  const socket = await scene.socket(hub.target);
+  const piece = 'a'.repeat(2 ** 19);
+  let sent = 0;
+  for (; sent < ENDLESS && !socket.destroyed; sent += piece.length) {
+    if (socket.write(piece)) continue;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    socket.once('drain', resolve).once('close', resolve);
+    await promise;
+  }
+  const grownBy = (hub.child.peakMebibytes() ?? 0) - before;
+  const { handled } = await pair.exchange(1);
+  const figures = { 'MiB sent': Math.round(sent / 2 ** 20), 'MiB grown': grownBy };
+  return {
+    held: grownBy < 60 && handled === 1,
+    seen: `the hub grew by ${grownBy} MiB, and an honest message arrived`,
+    figures: { ...figures, 'honest handled': handled },
+  };
+}
+
 export const SHARE_ATTACKS: readonly Attack[] = [
   {
     name: 'pings-of-strangers',
@@ -78,5 +117,23 @@ export const SHARE_ATTACKS: readonly Attack[] = [
     tries: `pings from ${CROWD} connections that never authenticate, and comes back when closed`,
     promised: 'a stranger gets few answers, and an honest pair every message',
     run: pings,
+  },
+  {
+    name: 'silent-crowd',
+    test: 'T-A21',
+    against: 'hub',
+    tries: `begins a request, a frame or a handshake on ${CROWD} connections and ends none`,
+    promised: 'nobody of the same address is kept out',
+    isLong: true,
+    run: silentCrowd,
+  },
+  {
+    name: 'giant-frame',
+    test: 'T-A16',
+    against: 'hub',
+    tries: 'sends one line of 64 MiB that has no end',
+    promised: 'a frame without end costs bounded memory',
+    needsOwnHub: true,
+    run: giantFrame,
   },
 ];
