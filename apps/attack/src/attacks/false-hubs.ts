@@ -6,6 +6,7 @@ import { randomBytes } from 'node:crypto';
 import { connect as connectTcp, createServer as createTcpServer } from 'node:net';
 import type { AddressInfo, Server, Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
+import { AgentKeyPair, createIdentityRecord, parseIdentityRecord } from '@agentmesh/crypto';
 import { createCertificate } from '@agentmesh/hub-server';
 import { encodeFrame, PROTOCOL_LIMITS, systemRandom } from '@agentmesh/protocol';
 import type { ByeFrame, ErrorFrame } from '@agentmesh/protocol';
@@ -130,6 +131,56 @@ async function overrunCredit(scene: Scene): Promise<Seen> {
   };
 }
 
+const HIGHEST = 0xffff_ffff;
+
+async function useUpNumbers(scene: Scene): Promise<Seen> {
+  const shown: number[] = [];
+  const createdMs = Date.now();
+  const record = createIdentityRecord({
+    keyPair: AgentKeyPair.generate(),
+    name: 'nobody',
+    createdMs,
+    validUntilMs: createdMs + 1e9,
+    revision: HIGHEST - 1,
+  });
+  const hub = await scene.falseHub({
+    on: (frame, guest) => {
+      if (frame.type === 'get_bundle') return guest.say({ type: 'bundle', re: frame.id, record });
+      if (frame.type !== 'put_identity') return false;
+      shown.push(parseIdentityRecord(frame.record).revision);
+      return guest.say({ type: 'error', re: frame.id, code: 'BAD_RECORD', message: 'x' });
+    },
+  });
+  const victim = scene.victim({ target: hub.target });
+  for (let round = 1; round <= 4; round++) {
+    await victim.until(() => shown.length >= round || victim.child.isOver, 15_000);
+    hub.cut();
+  }
+  const highest = Math.max(...shown);
+  const bound = Math.floor(Date.now() / 1_000) + 2 ** 17 + 2;
+  return {
+    held: shown.length > 0 && highest <= bound,
+    seen: `the agent showed ${shown.length} records, the highest with revision ${highest}`,
+    figures: { 'highest revision': highest, 'bound near the clock': bound },
+  };
+}
+
+async function listForEver(scene: Scene): Promise<Seen> {
+  let pages = 0;
+  const hub = await scene.falseHub({
+    on: (frame, guest) => {
+      if (frame.type !== 'list') return false;
+      pages += 1;
+      return guest.say({ type: 'agents', re: frame.id, names: ['bob'], next: 'bob' });
+    },
+  });
+  const victim = scene.victim({ target: hub.target });
+  if (!(await victim.isReady())) return { held: false, seen: 'the agent did not start' };
+  const answer = JSON.stringify(await victim.ask({ ask: 'names' }));
+  const held = answer.includes('BAD_FRAME') && pages < 10;
+  return { held, seen: `listPeers() ended with ${answer} after ${pages} pages` };
+}
+
 export const FALSE_HUB_ATTACKS: readonly Attack[] = [
   {
     name: 'stolen-token',
@@ -154,5 +205,21 @@ export const FALSE_HUB_ATTACKS: readonly Attack[] = [
     tries: `proves its key as a hub and pushes ${PUSHED} deliveries at once`,
     promised: 'a hub that pushes more than it was asked for is cut off',
     run: overrunCredit,
+  },
+  {
+    name: 'used-up-numbers',
+    test: 'T-A37',
+    against: 'agent',
+    tries: "refuses each record of the agent as too old and shows a stranger's highest one",
+    promised: 'revisions stay near the clock, whatever a hub says',
+    run: useUpNumbers,
+  },
+  {
+    name: 'endless-listing',
+    test: 'T-A38',
+    against: 'agent',
+    tries: 'answers a listing with the same page again and again',
+    promised: 'no question to a hub goes on for ever',
+    run: listForEver,
   },
 ];
