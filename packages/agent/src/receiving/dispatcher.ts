@@ -17,25 +17,9 @@ import { rowsUnder } from '../store/row-pages.js';
 import type { RowSweeper } from '../store/row-sweeper.js';
 import type { ServedHandler } from '../calls/request-run.js';
 import type { RequestServer } from '../calls/request-server.js';
-import {
-  enterHandler,
-  GivenBack,
-  HANDLED,
-  isOnlyMailbox,
-  isRefusal,
-  leaveHandler,
-  refusedBy,
-  registered,
-  runWithin,
-  tellOfFailure,
-} from '../handling/handlers.js';
-import type {
-  Handler,
-  HandlerKind,
-  HandlerOptions,
-  Registered,
-  Run,
-} from '../handling/handlers.js';
+import { HandlerList } from '../handling/handler-list.js';
+import { GivenBack, HANDLED, isRefusal, refusedBy, tellOfFailure } from '../handling/handlers.js';
+import type { Handler, HandlerKind, HandlerOptions } from '../handling/handlers.js';
 import { InboxRows } from './inbox-rows.js';
 import { entryOf, seenOf, WaitingMessages } from '../handling/waiting-messages.js';
 import type { Choice, InboxEntry, Waiting, WaitingRequest } from '../handling/waiting-messages.js';
@@ -49,14 +33,12 @@ export class Dispatcher {
   readonly #rows: InboxRows;
   readonly #server: RequestServer;
   readonly #read: ReadMessage;
-  readonly #handlers = new Set<Registered>();
+  readonly #handlers: HandlerList;
   readonly #waiting = new WaitingMessages();
   /** One for each message that handlers have. */
   readonly #runs = new Set<Promise<void>>();
   /** Those of requests among them. */
   #requestRuns = 0;
-  /** Runs in which a loop of the program has the message, or is to have it. */
-  #inLoops = 0;
   /** While messages wait that a handler is to see, at once or again. */
   readonly #holder: Holder;
   #filling: Promise<void> | null = null;
@@ -77,6 +59,7 @@ export class Dispatcher {
     this.#rows = new InboxRows(parts);
     this.#server = parts.server;
     this.#read = parts.read;
+    this.#handlers = new HandlerList(parts.context, this, () => this.#updateHold());
   }
 
   get handlers(): number {
@@ -149,14 +132,9 @@ export class Dispatcher {
    * running while it does not ask for the next message. Throws BAD_OPTION.
    */
   addHandler(handler: Handler, options: HandlerOptions = {}, kind?: HandlerKind): () => void {
-    // A function added twice runs twice and is removed once each.
-    const own = registered(handler, options, kind);
-    this.#handlers.add(own);
+    const remove = this.#handlers.add(handler, options, kind);
     this.#kick();
-    return () => {
-      this.#handlers.delete(own);
-      this.#updateHold();
-    };
+    return remove;
   }
 
   /** Adds a handler of requests; see `RequestServer.add`. */
@@ -219,7 +197,8 @@ export class Dispatcher {
   /** A message that a handler is to see keeps the process running, also while it waits. */
   #updateHold(): void {
     const isWork = this.#isReady && this.#waiting.size > 0;
-    const isLoops = this.#inLoops > 0 && this.#inLoops === this.#runs.size;
+    const { inLoops } = this.#handlers;
+    const isLoops = inLoops > 0 && inLoops === this.#runs.size;
     this.#holder(isWork && !this.#isOver && !isLoops);
   }
 
@@ -282,12 +261,7 @@ export class Dispatcher {
 
   /** What all handlers together allow now. */
   #choice(): Choice {
-    let concurrency = 0;
-    let isOrdered = false;
-    for (const handler of this.#handlers) {
-      concurrency = Math.max(concurrency, handler.concurrency);
-      isOrdered ||= handler.isOrdered;
-    }
+    const { concurrency, isOrdered } = this.#handlers;
     const isRoom = this.#runs.size - this.#requestRuns < concurrency;
     const isRoomForRequest = this.#requestRuns < this.#server.concurrency;
     return {
@@ -319,12 +293,12 @@ export class Dispatcher {
     item.attempts += 1;
     const attempt = item.attempts;
     // A run that kills the process must count: its row has come back from an earlier one.
-    const isMailbox = entry.redelivered && isOnlyMailbox(this.#handlers);
+    const isMailbox = entry.redelivered && this.#handlers.isOnlyMailbox;
     if (entry.redelivered && !isMailbox) await this.#rows.count(item);
     if (attempt > AGENT_LIMITS.handlerAttempts) return this.#setAside(item);
     const message = this.#read(entry.row, seenOf(item), controller.signal);
     if (isRequest) return this.#serve(item, message);
-    const errors = await this.#runHandlers(item, { message, attempt, controller });
+    const errors = await this.#handlers.run(item.content, { message, attempt, controller });
     // Too late to be kept: the message comes again.
     if (this.#stopped) return;
     if (errors.some((error) => error instanceof GivenBack)) return void (item.attempts -= 1);
@@ -346,39 +320,6 @@ export class Dispatcher {
     if (isGone) return this.#waiting.remove(item);
     item.attempts -= 1;
     item.dueMs = this.#context.waits() + AGENT_LIMITS.handlerRetryMs;
-  }
-
-  /** Every handler that was not content with it before, one after the other. */
-  async #runHandlers({ content }: Waiting, run: Run): Promise<unknown[]> {
-    const errors: unknown[] = [];
-    // Those of now: one that comes meanwhile, such as a loop begun again, sees it the next time.
-    const present = [...this.#handlers];
-    for (const handler of present) {
-      if (content.has(handler) || !this.#handlers.has(handler)) continue;
-      try {
-        await this.#runOne(handler, run);
-        content.add(handler);
-      } catch (error) {
-        errors.push(error);
-        if (isRefusal(error) || run.controller.signal.aborted) break;
-      }
-    }
-    return errors;
-  }
-
-  async #runOne(handler: Registered, run: Run): Promise<void> {
-    if (handler.isLoop) this.#inLoops += 1;
-    this.#updateHold();
-    await enterHandler(handler);
-    try {
-      await runInside(this, () =>
-        runWithin(this.#context, handler, run, () => handler.run(run.message)),
-      );
-    } finally {
-      leaveHandler(handler);
-      if (handler.isLoop) this.#inLoops -= 1;
-      this.#updateHold();
-    }
   }
 
   #done(item: Waiting, ending: Ending): void {
