@@ -20,6 +20,7 @@ export const floorPlans: Readonly<Record<string, readonly Floor[]>> = {
     floor('doors', 'index', 'node'),
     floor('public calls', 'agent', 'stopped-agent', 'contact-book', 'joining'),
     floor('public calls of requests', 'calling-agent'),
+    folder('around'),
     folder('engine'),
     folder('receiving'),
     folder('calls'),

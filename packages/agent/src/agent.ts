@@ -4,9 +4,14 @@
  */
 import { AgentKeyPair, ready, safetyNumber } from '@agentmesh/crypto';
 import type { REVOCATION_REASON } from '@agentmesh/crypto';
+import { Around } from './around/around.js';
+import { loopScope } from './around/call-context.js';
+import { replyTo } from './around/replying.js';
+import { sealFor, sendTo } from './around/writing.js';
+import type { Writer } from './around/writing.js';
 import { CallingAgent } from './calling-agent.js';
 import { decodeBundle, encodeBundle } from '@agentmesh/protocol';
-import type { BundleJson } from '@agentmesh/protocol';
+import type { BundleJson, JsonObject } from '@agentmesh/protocol';
 import { deadLettersIn, drop, revive } from './receiving/dead-letters.js';
 import type { DeadLetter } from './receiving/dead-letters.js';
 import type { Handler, HandlerOptions } from './handling/handlers.js';
@@ -14,7 +19,7 @@ import type { Mailbox } from './handling/mailbox.js';
 import { ContactBook } from './contact-book.js';
 import { Engine } from './engine/engine.js';
 import { listedNames } from './hub/listed-names.js';
-import { reply, send } from './engine/posting.js';
+import { send } from './engine/posting.js';
 import { joinWith, makeInvite } from './joining.js';
 import type { InviteOptions, Joined } from './joining.js';
 import type { InviteInfo } from './receiving/invites.js';
@@ -26,30 +31,29 @@ import type { SendOptions, SendResult } from './message/message.js';
 import { MessageStream } from './message/message-stream.js';
 import type { RotationOptions } from './changes/rotation.js';
 import { ownRevocation, readRevocation, revoke } from './changes/revoking.js';
-import { checkName, checkOptions, checkSendOptions } from './engine/options.js';
+import { checkName, checkOptions } from './engine/options.js';
 import type { AgentOptions } from './engine/options.js';
 import { messageBody, payloadBody } from './message/payload.js';
-import { decodeEnvelope, encodeEnvelope } from './sending/sealed-envelope.js';
+import { decodeEnvelope } from './sending/sealed-envelope.js';
 import type { SealedEnvelope } from './sending/sealed-envelope.js';
-import { deliverToSelf } from './receiving/self-message.js';
 import { knownPeer, knownPeers, statusOf } from './engine/status.js';
 import type { AgentStatus, PeerInfo } from './engine/status.js';
-import { whenThere } from './peers/peer-wait.js';
-import { namesSelf, parseReference } from './conversation/trust.js';
-import type { PeerReference } from './conversation/trust.js';
+import { parseReference } from './conversation/trust.js';
 
 /** One identity that sends and receives end-to-end encrypted messages. */
 export class Agent extends CallingAgent {
   /** Name on the hub. */
   readonly id: string;
   readonly #engine: Engine;
+  readonly #writer: Writer;
   readonly #contacts: ContactBook;
   readonly #streams = new Set<MessageStream>();
 
-  private constructor(name: string, engine: Engine) {
-    super(engine);
+  private constructor(name: string, engine: Engine, around: Around) {
+    super(engine, around);
     this.id = name;
     this.#engine = engine;
+    this.#writer = { engine, around };
     this.#contacts = new ContactBook(engine);
   }
 
@@ -84,17 +88,17 @@ export class Agent extends CallingAgent {
     await ready();
     const policy = await policyOf(checked);
     const kept = await keptOf(checked);
-    const answer = (to: Uint8Array, payload: string | object, replyTo: string) =>
-      reply(engine, to, messageBody(payload, replyTo));
+    const around = new Around(checked);
     const engine: Engine = await Engine.start({
       name,
       kept,
       options: { ...checked, policy },
-      reply: answer,
+      surround: (context, wake) => around.attach(context, wake),
+      reply: (row, ...reply) => replyTo({ around, parts: engine }, row, ...reply),
     });
     // Later than whatever the caller does at once with what we return, such as listening.
     checked.runtime.schedule(0, () => engine.context.events.release());
-    return new Agent(name, engine);
+    return new Agent(name, engine, around);
   }
 
   /**
@@ -105,12 +109,16 @@ export class Agent extends CallingAgent {
    * typed errors.
    */
   async send(peer: string, content: string | object, options?: SendOptions): Promise<SendResult> {
-    return this.#send(peer, () => messageBody(content), options);
+    const bodyOf = (payload: unknown, way: JsonObject): Uint8Array =>
+      messageBody(payload, null, way);
+    return sendTo(this.#writer, peer, { payload: content, options, bodyOf });
   }
 
   /** Sends an object exactly as it is. */
   async sendPayload(peer: string, payload: object, options?: SendOptions): Promise<SendResult> {
-    return this.#send(peer, () => payloadBody(payload), options);
+    const bodyOf = (value: unknown, way: JsonObject): Uint8Array =>
+      payloadBody(value, null, { ...way });
+    return sendTo(this.#writer, peer, { payload, options, bodyOf });
   }
 
   /**
@@ -133,6 +141,7 @@ export class Agent extends CallingAgent {
     const stream = new MessageStream(
       (handler) => dispatcher.addHandler(handler, { concurrency: 1 }, 'loop'),
       context.keepAlive.holder(),
+      loopScope(),
     );
     this.#streams.add(stream);
     return stream;
@@ -190,15 +199,7 @@ export class Agent extends CallingAgent {
    * Seals a message for any channel; the peer opens it with `open`. Committed before it is given.
    */
   async seal(peer: string, content: string | object): Promise<SealedEnvelope> {
-    const body = messageBody(content);
-    const { context, introductions, hub, sender } = this.#engine;
-    context.assertRunning();
-    const reference = parseReference(peer);
-    const known = await introductions.find(reference);
-    if (known === null && hub === null) throw new AgentError('UNKNOWN_PEER', 'connectWithBundle()');
-    const to = known?.identity.aid ?? (await introductions.resolve(reference));
-    const { wire, peer: recipient } = await sender.seal(to, body);
-    return encodeEnvelope({ from: context.self.aid, to: recipient.identity.aid, blob: wire });
+    return sealFor(this.#writer, peer, content);
   }
 
   /**
@@ -210,8 +211,9 @@ export class Agent extends CallingAgent {
     const { context, receiver } = this.#engine;
     context.assertRunning();
     const row = await receiver.open({ from, to, blob });
-    return new Message(row, { redelivered: false }, (payload, replyTo) =>
-      reply(this.#engine, from, messageBody(payload, replyTo)),
+    const answering = { around: this.#writer.around, parts: this.#engine };
+    return new Message(row, { redelivered: false }, (...reply) =>
+      replyTo(answering, row, ...reply),
     );
   }
 
@@ -376,24 +378,7 @@ export class Agent extends CallingAgent {
     return `Agent(${this.id}, ${this.address})`;
   }
 
-  async #send(peer: string, bodyOf: () => Uint8Array, options?: SendOptions): Promise<SendResult> {
-    const { context, deliveries, introductions, hub, dispatcher } = this.#engine;
-    context.assertRunning();
-    const reference = parseReference(peer);
-    const checked = checkSendOptions(options);
-    const { waitForPeer = 0 } = checked;
-    const body = bodyOf();
-    if (this.#isSelf(reference)) {
-      return deliverToSelf({ context, deliveries, dispatcher }, body, checked);
-    }
-    if (hub === null) throw new AgentError('NO_HUB');
-    const find = (): Promise<Uint8Array> => introductions.resolve(reference);
-    const to = await whenThere(context, waitForPeer, find);
-    return send(this.#engine, to, body, checked);
-  }
-
-  #isSelf(reference: PeerReference): boolean {
-    const { name, self } = this.#engine.context;
-    return namesSelf(reference, name, self.aid);
+  [Symbol.for('nodejs.util.inspect.custom')](): string {
+    return this.toString();
   }
 }

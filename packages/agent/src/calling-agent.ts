@@ -10,7 +10,9 @@ import { callersOf } from './calls/contract-client.js';
 import type { EventSent } from './calls/contract-client.js';
 import { operationsOf, servedOperation } from './calls/contract-server.js';
 import type { ServedFrom } from './calls/contract-server.js';
-import { currentCall } from './calls/call-context.js';
+import type { Around } from './around/around.js';
+import type { IncomingMiddleware } from './around/incoming.js';
+import type { Outgoing } from './around/outgoing.js';
 import { AgentStream } from './calls/agent-stream.js';
 import { STREAM_WINDOW } from './calls/incoming-stream.js';
 import type { Request } from './calls/open-call.js';
@@ -22,11 +24,11 @@ import type { StreamItem } from './calls/stream-items.js';
 import type { Message } from './message/message.js';
 import { namesSelf, parseReference } from './conversation/trust.js';
 import type { Engine } from './engine/engine.js';
+import { assertCallOptions } from './engine/options.js';
 import { assertMaySend } from './engine/posting.js';
 import { durationMs } from './ground/duration.js';
 import type { Duration } from './ground/duration.js';
 import { AgentError } from './ground/errors.js';
-import { AGENT_LIMITS } from './ground/limits.js';
 import { askMember, KEY_LENGTH } from './message/ask.js';
 import { exactBody, valueBody } from './message/payload.js';
 import { registered } from './handling/handlers.js';
@@ -45,6 +47,8 @@ export interface CallOptions {
   readonly key?: string | undefined;
   /** What the callee says of how far it is. */
   readonly onProgress?: ((value: JsonValue) => void) | undefined;
+  /** Whether no person asks; as in `SendOptions`. */
+  readonly auto?: boolean | undefined;
 }
 
 /** Answers a stream: yields chunks and returns the result. */
@@ -73,10 +77,43 @@ interface Asked {
 /** An agent that asks and answers. */
 export abstract class CallingAgent {
   readonly #engine: Engine;
+  readonly #around: Around;
 
-  /** `engine` is the machinery, of which no type leaves the package. */
-  protected constructor(engine: object) {
+  /** The machinery, of which no type leaves the package. */
+  protected constructor(engine: object, around: object) {
     this.#engine = engine as Engine;
+    this.#around = around as Around;
+  }
+
+  /**
+   * Adds middleware around the handlers of messages, requests and streams: the first added is the
+   * outermost. Returns what removes it. Throws BAD_OPTION.
+   */
+  use(middleware: IncomingMiddleware): () => void {
+    return this.#around.incoming.use(middleware);
+  }
+
+  /** Middleware around sending. */
+  get outgoing(): Outgoing {
+    return this.#around.outgoing;
+  }
+
+  /**
+   * Somebody has looked at what this agent and a peer say to each other: automatic messages that
+   * were held since `loopSuspected` go on. Rejects with BAD_PEER or UNKNOWN_PEER.
+   */
+  async releaseLoop(peer: string): Promise<void> {
+    const { context, introductions } = this.#engine;
+    context.assertRunning();
+    const reference = parseReference(peer);
+    if (namesSelf(reference, context.name, context.self.aid)) {
+      return this.#around.loops.release(context.self.aid);
+    }
+    const known = await introductions.find(reference);
+    if (known === null) throw new AgentError('UNKNOWN_PEER');
+    for (const aid of [...known.formerly, known.identity.aid]) {
+      await this.#around.loops.release(aid);
+    }
   }
 
   /**
@@ -207,8 +244,10 @@ export abstract class CallingAgent {
 
   #stream(peer: string, asked: Asked, options: CallOptions): AgentStream {
     const { outgoing } = this.#engine.calls;
-    const beginning = this.#begin(peer, asked, options, STREAM_WINDOW);
-    const begun = beginning.then(({ to, request }) => outgoing.beginStream(to, request));
+    const begun = this.#begin(peer, asked, options, {
+      credit: STREAM_WINDOW,
+      go: (to, request) => outgoing.beginStream(to, request),
+    });
     return new AgentStream(begun, options.signal);
   }
 
@@ -217,48 +256,66 @@ export abstract class CallingAgent {
   }
 
   async #ask(peer: string, asked: Asked, options: CallOptions): Promise<Call> {
-    const { to, request } = await this.#begin(peer, asked, options, null);
-    const call = await this.#engine.calls.outgoing.begin(to, request);
+    const { outgoing } = this.#engine.calls;
+    const call = await this.#begin(peer, asked, options, {
+      credit: null,
+      go: (to, request) => outgoing.begin(to, request),
+    });
     cancelWith(call, options.signal);
     return call;
   }
 
-  /** Checks what is to be asked, and finds whom. `credit`: of a stream. */
-  async #begin(
+  /** Checks what is to be asked, finds whom, and asks. `credit`: of a stream. */
+  async #begin<Begun>(
     peer: string,
     asked: Asked,
     options: CallOptions,
-    credit: number | null,
-  ): Promise<{ readonly to: Uint8Array; readonly request: Request }> {
+    how: {
+      readonly credit: number | null;
+      readonly go: (to: Uint8Array, request: Request) => Promise<Begun>;
+    },
+  ): Promise<Begun> {
     const { context, introductions } = this.#engine;
     context.assertRunning();
-    const { signal, key = null, onProgress = null } = options;
-    if (key !== null && (key === '' || key.length > KEY_LENGTH)) {
-      throw new AgentError('BAD_OPTION', `key: 1 to ${KEY_LENGTH} characters`);
-    }
     const reference = parseReference(peer);
     if (namesSelf(reference, context.name, context.self.aid)) {
       throw new AgentError('BAD_PEER', 'a request goes to another agent');
     }
-    const timeoutMs = durationMs(options.timeout ?? asked.defaultTimeout, 'timeout');
-    if (timeoutMs > LONGEST_MS) throw new AgentError('BAD_OPTION', 'timeout: at most 29 days');
-    if (signal?.aborted === true) throw new AgentError('CANCELLED', undefined, signal.reason);
-    const around = currentCall();
-    const hops = around === undefined ? 0 : around.hops + 1;
-    if (hops > AGENT_LIMITS.hops) throw new AgentError('LOOP', `${hops} requests in a row`);
-    const to = await introductions.resolve(reference);
-    assertMaySend(this.#engine, to);
-    const byMs = Math.min(context.runtime.now() + timeoutMs, around?.byMs ?? Infinity);
-    const origin = around?.origin ?? addressOf(context.self.aid);
+    const { timeoutMs, key, onProgress } = checkedOptions(asked, options);
+    const { credit, go } = how;
     const isStream = credit !== null;
+    const { byMs: latestMs, ...way } = this.#around.nextWay(options.auto);
+    const origin = way.origin ?? addressOf(context.self.aid);
     const { op = null, isExact = false } = asked;
-    const common = { op, isStream, credit: credit ?? 0, key, hops, origin, trace: null };
-    const body = (): Uint8Array => {
-      const ask = askMember({ ...common, byMs: context.hubClock.toHub(byMs) });
-      return isExact ? exactBody(asked.payload, ask) : valueBody(asked.payload, ask);
-    };
-    return { to, request: { byMs, isStream, onProgress, body } };
+    const common = { ...way, origin, op, isStream, credit: credit ?? 0, key };
+    const { isAutomatic: auto } = way;
+    const kind = isStream ? 'stream' : 'request';
+    const leaving = { kind, peer, payload: asked.payload, op, auto } as const;
+    return this.#around.send(leaving, async (payload) => {
+      const to = await introductions.resolve(reference);
+      assertMaySend(this.#engine, to);
+      this.#around.loops.sending(to, way, true);
+      const byMs = Math.min(context.runtime.now() + timeoutMs, latestMs);
+      const body = (): Uint8Array => {
+        const ask = askMember({ ...common, byMs: context.hubClock.toHub(byMs) });
+        return isExact ? exactBody(payload, ask) : valueBody(payload, ask);
+      };
+      return go(to, { byMs, isStream, onProgress, body });
+    });
   }
+}
+
+/** Options of a request with their defaults; throws BAD_OPTION, or CANCELLED. */
+function checkedOptions(asked: Asked, options: CallOptions) {
+  assertCallOptions(options);
+  const { signal, key = null, onProgress = null, timeout = asked.defaultTimeout } = options;
+  if (key !== null && (key === '' || key.length > KEY_LENGTH)) {
+    throw new AgentError('BAD_OPTION', `key: 1 to ${KEY_LENGTH} characters`);
+  }
+  const timeoutMs = durationMs(timeout, 'timeout');
+  if (timeoutMs > LONGEST_MS) throw new AgentError('BAD_OPTION', 'timeout: at most 29 days');
+  if (signal?.aborted === true) throw new AgentError('CANCELLED', undefined, signal.reason);
+  return { timeoutMs, key, onProgress };
 }
 
 function cancelWith(call: Call, signal: AbortSignal | undefined): void {

@@ -47,6 +47,7 @@ const EVENTS: readonly (keyof AgentEvents)[] = [
   'handlerError',
   'handlerSlow',
   'orphanReply',
+  'loopSuspected',
   'stopped',
 ];
 

@@ -7,7 +7,14 @@
  */
 
 // Agents and their messages.
-export { Agent, PROVENANCE_NOTE, verifyEvidence } from '@agentmesh/agent';
+export {
+  Agent,
+  log,
+  PROVENANCE_NOTE,
+  rateLimit,
+  requireTrust,
+  verifyEvidence,
+} from '@agentmesh/agent';
 export type {
   AgentEvents,
   AgentOptions,
@@ -25,15 +32,23 @@ export type {
   ExpectedParties,
   Handler,
   HandlerOptions,
+  IncomingContext,
+  IncomingMiddleware,
   InviteInfo,
   InviteOptions,
   Joined,
   LogLevel,
   Message,
+  Middleware,
+  Outgoing,
+  OutgoingContext,
+  OutgoingMiddleware,
   PeerInfo,
   PromptOptions,
   ProvedMessage,
   Provenance,
+  RateLimitOptions,
+  ReplyOptions,
   RequestContext,
   RequestHandler,
   Requester,

@@ -4,6 +4,7 @@
  */
 import { ContractError } from './errors.js';
 import type { Operation } from './operations.js';
+import type { Schema } from './standard-schema.js';
 
 /** Operations by name. */
 export type Operations = Readonly<Record<string, Operation>>;
@@ -70,8 +71,8 @@ function schemasOf(operation: Operation): readonly (readonly [string, unknown])[
   return [...parts, ...errors.map(([code, schema]) => [`error ${code}`, schema] as const)];
 }
 
-/** Libraries make their schemas as objects or as functions. */
-function isSchema(value: unknown): boolean {
+/** Whether a value is a Standard Schema: libraries make them as objects or as functions. */
+export function isSchema(value: unknown): value is Schema {
   const isHolder = typeof value === 'object' || typeof value === 'function';
   if (!isHolder || value === null || !('~standard' in value)) return false;
   const standard: unknown = value['~standard'];

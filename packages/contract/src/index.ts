@@ -20,6 +20,7 @@ export type { InputOf, OutputOf, Schema, SchemaIssue, SchemaResult } from './sta
 
 // For who carries the calls.
 export { check } from './check.js';
+export { isSchema } from './contract.js';
 export type { Guard } from './check.js';
 export { describe } from './describe.js';
 export type { ContractDescription, JsonSchema, OperationDescription } from './describe.js';

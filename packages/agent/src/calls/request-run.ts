@@ -11,9 +11,9 @@ import type { Ask, EndError } from '../message/ask.js';
 import type { Message } from '../message/message.js';
 import { tellOfFailure } from '../handling/handlers.js';
 import type { Registered } from '../handling/handlers.js';
+import type { Surroundings } from '../handling/surroundings.js';
 import type { Waiting } from '../handling/waiting-messages.js';
 import type { Sender } from '../sending/sender.js';
-import { answering } from './call-context.js';
 import { ProgressTeller } from './progress-teller.js';
 import { RequestContext, RequestFailure } from './request-context.js';
 import { Steps } from './steps.js';
@@ -33,6 +33,7 @@ export type Inside = <T>(task: () => T) => T;
 /** What a run works with. */
 export interface RunParts {
   readonly context: AgentContext;
+  readonly around: Surroundings;
   readonly sender: Sender;
 }
 
@@ -106,12 +107,12 @@ export class RequestRun {
     return Promise.race([promise, this.#aborted]);
   }
 
-  /** Calls the handler; `from` is where a stream goes on. */
-  invoke(handler: ServedHandler, context: RequestContext, inside: Inside): unknown {
-    const { ask, byMs, message } = this;
-    const { hops, origin, trace } = ask;
-    const call = { byMs, hops, origin: origin ?? message.address, trace };
-    return inside(() => answering(call, () => handler.run(message, context)));
+  /** Runs a task of the handler with all that is around handlers. */
+  surrounded(inside: Inside, task: () => Promise<unknown>): Promise<unknown> {
+    const { item, message, ask, byMs } = this;
+    const { entry, attempts: attempt } = item;
+    const handled = { entry, message, attempt, request: { ask, byMs } };
+    return inside(() => this.#parts.around.handle(handled, task));
   }
 
   /** What the handler gets; `from` is called when it asks where a stream goes on. */

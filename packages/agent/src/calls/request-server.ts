@@ -175,7 +175,7 @@ export class RequestServer {
       const about = { message, attempt: item.attempts, controller };
       const context = run.context(() => 0);
       const value = await runWithin(this.#parts.context, { limitMs, isLoop: false }, about, () =>
-        run.orAborted(run.invoke(handler, context, inside)),
+        run.orAborted(run.surrounded(inside, async () => handler.run(message, context))),
       );
       const answer = { members: endMember({ ok: true }), value, isExact };
       bodyOf(answer, run.id);

@@ -67,7 +67,9 @@ export class StreamServer {
         controller: run.controller,
       };
       const result = await runWithin(this.#parts.context, { limitMs, isLoop: true }, about, () =>
-        this.#produce({ run, handler, inside, from: produced.items }, producer, sender),
+        run.surrounded(inside, () =>
+          this.#produce({ run, handler, from: produced.items }, producer, sender),
+        ),
       );
       end = exactBody(result ?? null, endMember({ ok: true }));
     } catch (error) {
@@ -88,19 +90,18 @@ export class StreamServer {
     making: {
       readonly run: RequestRun;
       readonly handler: ServedHandler;
-      readonly inside: Inside;
       readonly from: number;
     },
     producer: StreamProducer,
     sender: PartSender,
   ): Promise<unknown> {
-    const { run, handler, inside, from } = making;
+    const { run, handler, from } = making;
     let isFromSeen = false;
     const context = run.context(() => {
       isFromSeen = true;
       return from;
     });
-    const generator = run.invoke(handler, context, inside) as StreamGenerator;
+    const generator = handler.run(run.message, context) as StreamGenerator;
     try {
       for (;;) {
         const step = await run.orAborted(generator.next());

@@ -6,6 +6,7 @@ import type { AgentContext } from '../agent-context.js';
 import { OutgoingCalls } from '../calls/outgoing-calls.js';
 import { RequestServer } from '../calls/request-server.js';
 import type { AgentError } from '../ground/errors.js';
+import type { Surroundings } from '../handling/surroundings.js';
 import type { Deliveries } from '../sending/deliveries.js';
 import type { Post, Posted } from '../sending/post.js';
 import type { Sender } from '../sending/sender.js';
@@ -20,6 +21,7 @@ interface CallSideParts {
   readonly sender: Sender;
   readonly transmitter: Transmitter;
   readonly post: (to: Uint8Array, message: Post) => Promise<Posted>;
+  readonly around: Surroundings;
 }
 
 /** Requests of one agent, in both directions. */
@@ -27,7 +29,8 @@ export class CallSide {
   readonly outgoing: OutgoingCalls;
   readonly server: RequestServer;
 
-  constructor({ context, sweeper, deliveries, sender, transmitter, post }: CallSideParts) {
+  constructor(parts: CallSideParts) {
+    const { context, sweeper, deliveries, sender, transmitter, post, around } = parts;
     this.outgoing = new OutgoingCalls({
       context,
       sweeper,
@@ -38,7 +41,7 @@ export class CallSide {
       withdraw: (envelopeId, reason) => transmitter.withdraw(envelopeId, reason),
     });
     const isFullFor = (aid: Uint8Array): boolean => transmitter.isFullFor(aid);
-    this.server = new RequestServer({ context, sender, sweeper, isFullFor });
+    this.server = new RequestServer({ context, sender, sweeper, isFullFor, around });
   }
 
   load(): Promise<void> {

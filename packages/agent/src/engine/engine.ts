@@ -7,8 +7,10 @@ import { AgentContext } from '../agent-context.js';
 import { AgentError } from '../ground/errors.js';
 import { HIGHEST_CONCURRENCY } from '../handling/handlers.js';
 import { Mailbox } from '../handling/mailbox.js';
+import type { Surroundings } from '../handling/surroundings.js';
 import type { KeptIdentity } from '../keys/kept-identity.js';
 import { Publisher } from '../keys/publisher.js';
+import type { InboxRow } from '../message/inbox.js';
 import { Message } from '../message/message.js';
 import type { Reply } from '../message/message.js';
 import { Owed } from '../owed/owed.js';
@@ -47,7 +49,9 @@ export interface EngineParts {
   readonly kept: KeptIdentity;
   readonly options: CheckedOptions;
   /** How a handler's `msg.reply` is sent. */
-  readonly reply: (to: Uint8Array, ...reply: Parameters<Reply>) => ReturnType<Reply>;
+  readonly reply: (answered: InboxRow, ...reply: Parameters<Reply>) => ReturnType<Reply>;
+  /** What is around handlers; `wake`: something that kept messages from running is over. */
+  readonly surround: (context: AgentContext, wake: () => void) => Surroundings;
 }
 
 /** The machinery of one agent; `Agent` is its face. */
@@ -68,15 +72,18 @@ export class Engine {
   readonly calls: CallSide;
   readonly transmitter: Transmitter;
   readonly #owed: Owed;
+  readonly #around: Surroundings;
   readonly #sweeper: RowSweeper;
   /** File of the store; null where it is no file. */
   readonly storePath: string | null;
   #mailbox: Mailbox | null = null;
   #closing: Closing | null = null;
 
-  private constructor(context: AgentContext, { kept, options, reply }: EngineParts) {
+  private constructor(context: AgentContext, { kept, options, reply, surround }: EngineParts) {
     this.context = context;
     this.storePath = kept.store.path ?? null;
+    this.#around = surround(context, () => this.dispatcher.wake());
+    const around = this.#around;
     const { events, runtime, keepAlive } = context;
     this.deliveries = new Deliveries({ events, now: runtime.now, keepAlive });
     const budget = new HandshakeBudget();
@@ -116,11 +123,12 @@ export class Engine {
     const owed = new Owed({ context, sender, sweeper, deliveries });
     this.#owed = owed;
     const read: ReadMessage = (row, seen, signal) =>
-      new Message(row, seen, (...args) => reply(row.from, ...args), signal);
+      new Message(row, seen, (...args) => reply(row, ...args), signal);
     const post = (to: Uint8Array, message: Post): Promise<Posted> => postFrom(this, to, message);
-    this.calls = new CallSide({ context, sweeper, deliveries, sender, transmitter, post });
+    const asking = { context, sweeper, deliveries, sender, transmitter, post, around };
+    this.calls = new CallSide(asking);
     const { server, outgoing: calls } = this.calls;
-    this.dispatcher = new Dispatcher({ context, sweeper, owed, server, read });
+    this.dispatcher = new Dispatcher({ context, sweeper, owed, server, read, around });
     this.publisher = new Publisher(context, () => void this.hub?.upkeep.refill());
     this.invites = new Invites(context);
     const { invites } = this;
@@ -210,6 +218,7 @@ export class Engine {
   async #load(): Promise<void> {
     await this.revocations.load();
     await this.publisher.sweep();
+    await this.#around.load();
     await this.dispatcher.load();
     await this.contacts.load();
     await this.invites.load();

@@ -2,6 +2,8 @@
  * The options of `Agent.create`, checked once at the door: unknown names and wrong values are
  * refused with a sentence that says what to write. Owns the defaults.
  */
+import { isSchema } from '@agentmesh/contract';
+import type { Schema } from '@agentmesh/contract';
 import { AgentKeyPair, isAgentName } from '@agentmesh/crypto';
 import { isRegistrableName } from '@agentmesh/protocol';
 import type { Hub } from '@agentmesh/protocol';
@@ -59,6 +61,17 @@ export interface AgentOptions {
    * `ask`: a stranger's messages wait until `contacts.accept` or `contacts.deny`.
    */
   readonly acceptFrom?: 'anyone' | 'ask' | 'known' | readonly string[] | undefined;
+  /**
+   * What plain messages must fit: any Standard Schema, such as one of zod. Others are refused
+   * before the handlers see them, and their senders learn where they do not fit. Default: anything.
+   */
+  readonly accepts?: Schema | undefined;
+  /**
+   * What happens where this agent and a peer send each other 20 automatic messages within a minute,
+   * without a person or a request in between. `hold` (default): further ones wait until somebody
+   * calls `releaseLoop`, or a person writes. `tell`: only `loopSuspected` is told.
+   */
+  readonly onLoop?: 'hold' | 'tell' | undefined;
   /** Begin a session only with a one-time prekey of the peer. Default: false. */
   readonly requireOneTimePrekey?: boolean | undefined;
   /** How much is logged. Default: `warn`. */
@@ -81,6 +94,8 @@ export interface CheckedOptions {
   readonly store: AgentStore | null;
   readonly policy: TrustPolicy;
   readonly allowListPath: string | null;
+  readonly accepts: Schema | null;
+  readonly onLoop: 'hold' | 'tell';
   readonly requireOneTimePrekey: boolean;
   readonly log: Logger;
   readonly runtime: Runtime;
@@ -107,6 +122,8 @@ const CHECKS: {
     (value) => isOneOf('anyone', 'ask', 'known')(value) || Array.isArray(value),
     "'anyone', 'ask', 'known' or a list of peers",
   ],
+  accepts: [isSchema, 'a Standard Schema, such as z.object({ … })'],
+  onLoop: [isOneOf('hold', 'tell'), "'hold' or 'tell'"],
   requireOneTimePrekey: [(value) => typeof value === 'boolean', 'true or false'],
   logLevel: [isOneOf(...LEVELS), LEVELS.join(', ')],
   logger: [hasMethods('debug', 'info', 'warn', 'error'), 'a logger, such as console'],
@@ -147,6 +164,8 @@ export function checkOptions(options: AgentOptions): CheckedOptions {
     store: options.store ?? null,
     policy,
     allowListPath: options.allowListPath ?? null,
+    accepts: options.accepts ?? null,
+    onLoop: options.onLoop ?? 'hold',
     requireOneTimePrekey: options.requireOneTimePrekey ?? false,
     log: atLevel(options.logger ?? systemLogger, logLevel),
     runtime: runtimeOf(options.runtime),
@@ -159,18 +178,19 @@ function runtimeOf(given: Partial<Runtime> = {}): Runtime {
   return { ...systemRuntime, ...given, steady };
 }
 
-const SEND_OPTIONS: readonly string[] = ['waitForPeer', 'ttl', 'signal', 'timeout', 'onStored'];
+const SEND_OPTIONS: readonly string[] = [
+  'waitForPeer',
+  'ttl',
+  'signal',
+  'timeout',
+  'auto',
+  'onStored',
+];
+const CALL_OPTIONS: readonly string[] = ['timeout', 'signal', 'key', 'onProgress', 'auto'];
 
 /** Checks how a message is to be sent; throws BAD_OPTION. */
 export function checkSendOptions(options: SendOptions = {}): SendOptions {
-  if (typeof options !== 'object' || options === null) {
-    throw new AgentError('BAD_OPTION', 'options: an object, such as { waitForPeer: 60_000 }');
-  }
-  const unknown = Object.keys(options).find((name) => !SEND_OPTIONS.includes(name));
-  if (unknown !== undefined) {
-    const known = SEND_OPTIONS.join(', ');
-    throw new AgentError('BAD_OPTION', `${unknown} is not an option of send; there are ${known}`);
-  }
+  assertNames(options, SEND_OPTIONS, 'send');
   const { waitForPeer = 0 } = options;
   if (typeof waitForPeer !== 'number' || !(waitForPeer >= 0)) {
     throw new AgentError('BAD_OPTION', 'waitForPeer: milliseconds, 0 or more');
@@ -180,6 +200,30 @@ export function checkSendOptions(options: SendOptions = {}): SendOptions {
     throw new AgentError('BAD_OPTION', 'onStored: a function');
   }
   return options;
+}
+
+/** Checks the names of the options of a request, and `auto`; throws BAD_OPTION. */
+export function assertCallOptions(options: { readonly auto?: boolean | undefined }): void {
+  assertNames(options, CALL_OPTIONS, 'requests');
+}
+
+function assertNames(
+  options: { readonly auto?: unknown },
+  known: readonly string[],
+  of: string,
+): void {
+  if (typeof options !== 'object' || options === null) {
+    throw new AgentError('BAD_OPTION', "options: an object, such as { timeout: '1m' }");
+  }
+  const unknown = Object.keys(options).find((name) => !known.includes(name));
+  if (unknown !== undefined) {
+    const names = known.join(', ');
+    throw new AgentError('BAD_OPTION', `${unknown} is not an option of ${of}; there are ${names}`);
+  }
+  const { auto } = options;
+  if (auto !== undefined && typeof auto !== 'boolean') {
+    throw new AgentError('BAD_OPTION', 'auto: true or false');
+  }
 }
 
 function assertShape(options: unknown): void {

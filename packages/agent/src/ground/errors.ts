@@ -171,8 +171,25 @@ const AGENT_ERRORS = {
   NO_REPLY: { retryable: false, message: 'The callee has handled the request without an answer' },
   /** Correct the id: an answer that was read, or is older than 7 days, is forgotten. */
   UNKNOWN_CALL: { retryable: false, message: 'No call has this id' },
-  /** Break the circle: a request may lead to 8 others in a row. */
-  LOOP: { retryable: false, message: 'Too many requests led to this one' },
+  /**
+   * Break the circle: a message or request may lead to 8 others in a row. Where a person has
+   * written this one, send it with `auto: false`.
+   */
+  LOOP: { retryable: false, message: 'Too many messages or requests led to this one' },
+  /**
+   * Look at what the two say to each other; then call `releaseLoop(peer)`, or send what a person
+   * has written with `auto: false`.
+   */
+  PAIR_HELD: {
+    retryable: true,
+    message: 'Automatic messages of this peer are held: it and this agent answer each other',
+  },
+  /** Send less, or wait. */
+  RATE_LIMITED: { retryable: true, message: 'More messages to this peer than rateLimit allows' },
+  /** Call `next()` once, and return or await what it gives. */
+  NEXT_TWICE: { retryable: false, message: 'A middleware has called next() a second time' },
+  /** Nothing, where that is what the middleware is for; else call `next()` in it. */
+  NOT_SENT: { retryable: false, message: 'A middleware has kept this message from being sent' },
   /** Report it to the owner of the callee: its stream does not fit together. */
   STREAM_BROKEN: { retryable: false, message: 'The stream is not what its end says' },
   /** Have the callee's handler begin at `ctx.from` when it runs again. */

@@ -141,8 +141,16 @@ export const AGENT_LIMITS = {
   answerKeptMs: 7 * DAY_MS,
   /** How long requests with the same key get the same answer. */
   keyKeptMs: DAY_MS,
-  /** Requests that may lead to one another. */
+  /** Messages and requests that may lead to one another. */
   hops: 8,
+  /**
+   * Automatic messages of two agents in so many milliseconds, half of them of each, without a
+   * person or a request in between: then `loopSuspected` is told, and they are held.
+   */
+  loopMessages: 20,
+  loopMs: MINUTE_MS,
+  /** Pairs whose automatic messages are counted (price: about 500 bytes each). */
+  loopPairs: 10_000,
   /**
    * Messages that wait for a handler. One sender may fill a quarter of this and of the bytes;
    * beyond it only its own messages are put off.

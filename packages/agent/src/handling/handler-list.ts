@@ -22,7 +22,7 @@ export class HandlerList {
   readonly #handlers = new Set<Registered>();
   #inLoops = 0;
 
-  /** Handlers run as part of the work of `owner`; `onChange` is called when a loop gets or leaves. */
+  /** Handlers are part of the work of `owner`; `onChange`: a loop has got a message or left one. */
   constructor(context: AgentContext, owner: object, onChange: () => void) {
     this.#context = context;
     this.#owner = owner;
@@ -67,7 +67,7 @@ export class HandlerList {
     };
   }
 
-  /** Every handler that was not content with it before, one after the other; gives what they threw. */
+  /** Every handler that was not content with it before, in order; gives what they threw. */
   async run(content: Set<object>, run: Run): Promise<unknown[]> {
     const errors: unknown[] = [];
     // Those of now: one that comes meanwhile, such as a loop begun again, sees it the next time.

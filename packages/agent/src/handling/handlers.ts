@@ -107,7 +107,7 @@ export interface Run {
 
 /** Runs a task of a handler within its limit; rejects with what it throws, or HANDLER_TIMEOUT. */
 export async function runWithin<T>(
-  { runtime, events, log }: AgentContext,
+  context: AgentContext,
   { limitMs, isLoop }: Pick<Registered, 'limitMs' | 'isLoop'>,
   { message, attempt, controller }: Run,
   task: () => T | Promise<T>,
@@ -120,20 +120,26 @@ export async function runWithin<T>(
       controller.abort(error);
       reject(error);
     };
-    cancels.push(runtime.schedule(limitMs, stop));
+    cancels.push(context.runtime.schedule(limitMs, stop));
   }
-  const elapsedMs = AGENT_LIMITS.handlerSlowMs;
-  const warn = (): void => {
-    log.warn('handler takes long', { id: message.id, sender: message.sender, elapsedMs });
-    events.emit('handlerSlow', { message, attempt, elapsedMs });
-  };
+  const warn = (): void => tellOfSlowness(context, { message, attempt });
   // A loop has a message as long as its program likes.
-  if (!isLoop) cancels.push(runtime.schedule(elapsedMs, warn));
+  if (!isLoop) cancels.push(context.runtime.schedule(AGENT_LIMITS.handlerSlowMs, warn));
   try {
     return await Promise.race([task(), late]);
   } finally {
     for (const cancel of cancels) cancel();
   }
+}
+
+/** Whoever has a message for so long may hang. */
+export function tellOfSlowness(
+  { events, log }: AgentContext,
+  { message, attempt }: Pick<Run, 'message' | 'attempt'>,
+): void {
+  const elapsedMs = AGENT_LIMITS.handlerSlowMs;
+  log.warn('handler takes long', { id: message.id, sender: message.sender, elapsedMs });
+  events.emit('handlerSlow', { message, attempt, elapsedMs });
 }
 
 /** An error that nobody listens to is written down, so that it is seen somewhere. */
@@ -160,11 +166,15 @@ export function isOnlyMailbox(handlers: ReadonlySet<Registered>): boolean {
 export const HANDLED: Ending = { state: 'handled', reason: '' };
 
 /** How a message ends that a handler refused. */
-export function refusedBy({ detail }: AgentError): Ending {
-  return { state: 'refused', reason: reasonOf(detail ?? '') };
+export function refusedBy({ code, detail = '' }: AgentError): Ending {
+  const reason = code === 'LOOP' ? `LOOP: ${detail}` : detail;
+  return { state: 'refused', reason: reasonOf(reason) };
 }
 
-/** A handler that throws REFUSED has decided: no other handler and no other attempt follows. */
+/**
+ * A handler that throws REFUSED has decided: no other handler and no other attempt follows. Nor
+ * does one where the handler's answer would have gone round in circles.
+ */
 export function isRefusal(error: unknown): error is AgentError {
-  return error instanceof AgentError && error.code === 'REFUSED';
+  return error instanceof AgentError && (error.code === 'REFUSED' || error.code === 'LOOP');
 }

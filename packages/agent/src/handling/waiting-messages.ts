@@ -4,11 +4,14 @@
  */
 import { decodeContent, toHex } from '@agentmesh/crypto';
 import { decodePayload } from '@agentmesh/protocol';
+import type { JsonObject } from '@agentmesh/protocol';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { readAsk } from '../message/ask.js';
 import type { Ask } from '../message/ask.js';
 import type { InboxRow } from '../message/inbox.js';
 import type { Seen } from '../message/message.js';
+import { wayOf, wayOfAsk } from '../message/way.js';
+import type { Way } from '../message/way.js';
 import { HandlingOrder } from './handling-order.js';
 import type { Position } from './handling-order.js';
 
@@ -21,6 +24,8 @@ export interface InboxEntry {
   readonly redelivered: boolean;
   /** What it asks, if it is a request. */
   readonly request: { readonly id: string; readonly ask: Ask } | null;
+  /** What its sender says of its way. */
+  readonly way: Way;
 }
 
 /** A message that waits, or that handlers have now. */
@@ -55,9 +60,18 @@ export interface Choice {
 /** A row that an earlier run left, or that is in the inbox again. */
 export function entryOf(key: string, row: InboxRow): InboxEntry {
   const { msgId, body } = decodeContent(row.content);
-  const ask = readAsk(decodePayload(body));
-  const request = ask === null ? null : { id: toHex(msgId), ask };
-  return { key, row, position: { source: key, number: 0 }, redelivered: true, request };
+  const position = { source: key, number: 0 };
+  return { key, row, position, redelivered: true, ...toldIn(msgId, decodePayload(body)) };
+}
+
+/** What a payload says of itself: what it asks, and its way. */
+export function toldIn(
+  msgId: Uint8Array,
+  payload: JsonObject,
+): Pick<InboxEntry, 'request' | 'way'> {
+  const ask = readAsk(payload);
+  if (ask === null) return { request: null, way: wayOf(payload) };
+  return { request: { id: toHex(msgId), ask }, way: wayOfAsk(ask) };
 }
 
 /** What is known of a message when handlers get it. */

@@ -89,11 +89,12 @@ export class IdentityConnection {
       down: (error) => whileOurs(() => this.#down(error)),
       closed: (error) => whileOurs(() => this.#end(error)),
     });
-    this.#events.greeted(connection.session);
+    const { session } = connection;
+    this.#events.greeted(session);
     try {
       this.#assertNotEnded();
       this.#connection = connection;
-      await this.#events.authenticated(connection, connection.session);
+      await this.#events.authenticated(connection, session);
     } catch (error) {
       // It may have come back by itself meanwhile, with better luck.
       if (this.#isUp) return;

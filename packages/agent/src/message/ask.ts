@@ -4,6 +4,8 @@
  * and no answer.
  */
 import type { JsonObject, JsonValue } from '@agentmesh/protocol';
+import { traceContextOf } from '../ground/tracing.js';
+import type { TraceContext } from '../ground/tracing.js';
 
 /** What a request says besides its payload. */
 export interface Ask {
@@ -20,8 +22,9 @@ export interface Ask {
   readonly hops: number;
   /** Whose request was the first of them: an address. */
   readonly origin: string | null;
-  /** W3C trace context. */
-  readonly trace: string | null;
+  /** Whether no person asks. */
+  readonly isAutomatic: boolean;
+  readonly trace: TraceContext | null;
 }
 
 /** How a request ended. */
@@ -53,7 +56,7 @@ export function readAsk(payload: JsonObject): Ask | null {
   const ask = payload[ASK];
   if (!isObject(ask)) return null;
   const { by, op = null, stream = false, credit = 0, key = null, hops = 0 } = ask;
-  const { origin = null, trace = null } = ask;
+  const { origin = null, auto = false, trace = null, traceState = null } = ask;
   const isGood =
     isCount(by, Number.MAX_SAFE_INTEGER) &&
     (op === null || (typeof op === 'string' && OP.test(op))) &&
@@ -62,14 +65,17 @@ export function readAsk(payload: JsonObject): Ask | null {
     isText(key, KEY_LENGTH) &&
     isCount(hops, HIGHEST_HOPS) &&
     isText(origin, TEXT_LENGTH) &&
-    isText(trace, TEXT_LENGTH);
+    typeof auto === 'boolean' &&
+    isText(trace, TEXT_LENGTH) &&
+    isText(traceState, TEXT_LENGTH);
   if (!isGood) return null;
-  return { byMs: by, op, isStream: stream, credit, key, hops, origin, trace };
+  const way = { hops, origin, isAutomatic: auto, trace: traceContextOf(trace, traceState) };
+  return { byMs: by, op, isStream: stream, credit, key, ...way };
 }
 
 /** The member that {@link readAsk} reads. */
 export function askMember(ask: Ask): JsonObject {
-  const { byMs: by, op, isStream, credit, key, hops, origin, trace } = ask;
+  const { byMs: by, op, isStream, credit, key, hops, origin, isAutomatic, trace } = ask;
   return {
     [ASK]: {
       by,
@@ -78,9 +84,17 @@ export function askMember(ask: Ask): JsonObject {
       ...(isStream ? { stream: true, credit } : {}),
       ...(key === null ? {} : { key }),
       ...(origin === null ? {} : { origin }),
-      ...(trace === null ? {} : { trace }),
+      ...(isAutomatic ? { auto: true } : {}),
+      ...traceMembers(trace),
     },
   };
+}
+
+/** A trace as `$ask` and `$way` carry it. */
+export function traceMembers(trace: TraceContext | null): JsonObject {
+  if (trace === null) return {};
+  const { parent, state } = trace;
+  return { trace: parent, ...(state === null ? {} : { traceState: state }) };
 }
 
 /** The `$end` of a payload; null if it has none, or one that is none. */

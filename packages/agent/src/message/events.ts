@@ -99,6 +99,17 @@ export interface AgentEvents {
     readonly attempt: number;
     readonly deadLettered: boolean;
   };
+  /**
+   * This agent and a peer have sent each other so many automatic messages in `withinMs`, with no
+   * person and no request in between. Unless `onLoop` is `tell`, further ones are held until
+   * somebody calls `releaseLoop`, or a person writes; told again when the agent starts.
+   */
+  loopSuspected: {
+    readonly peer: string;
+    readonly address: string;
+    readonly messages: number;
+    readonly withinMs: number;
+  };
   /** An answer to a request that this store does not know: it was lost, or read long ago. */
   orphanReply: { readonly id: string; readonly peer: string; readonly replyTo: string };
   /** A handler has had a message for `elapsedMs`; told once for each run, which goes on. */

@@ -10,9 +10,21 @@ import type { Message } from './message.js';
 /** Registers a handler; the returned function removes it. */
 export type Subscribe = (handler: (message: Message) => Promise<void>) => () => void;
 
+/** What surrounds the body of a loop, which the handler of its messages does not call. */
+export interface BodyScope {
+  /** The code that calls this is the body. */
+  enter(): void;
+  /** A handler has a message for the loop; the returned function: now the body has it. */
+  offered(): () => void;
+  /** The body has no message any more. */
+  left(): void;
+}
+
 /** A message that waits for the loop, or that the loop has; settled once. */
 interface Offer {
   readonly message: Message;
+  /** What the body does from now on belongs to this message. */
+  readonly begin: () => void;
   readonly handled: () => void;
   readonly failed: (error: AgentError) => void;
 }
@@ -26,6 +38,7 @@ export class MessageStream implements AsyncIterableIterator<Message> {
   readonly #subscribe: Subscribe;
   /** While the loop waits for a message. */
   readonly #holder: Holder;
+  readonly #scope: BodyScope;
   #unsubscribe: (() => void) | null = null;
   /** What the loop has now. */
   #current: Offer | null = null;
@@ -33,9 +46,10 @@ export class MessageStream implements AsyncIterableIterator<Message> {
   readonly #asking: ((result: IteratorResult<Message, undefined>) => void)[] = [];
   #ended = false;
 
-  constructor(subscribe: Subscribe, holder: Holder) {
+  constructor(subscribe: Subscribe, holder: Holder, scope: BodyScope) {
     this.#subscribe = subscribe;
     this.#holder = holder;
+    this.#scope = scope;
   }
 
   [Symbol.asyncIterator](): this {
@@ -44,8 +58,9 @@ export class MessageStream implements AsyncIterableIterator<Message> {
 
   next(): Promise<IteratorResult<Message, undefined>> {
     enter(this);
+    this.#scope.enter();
     this.#current?.handled();
-    this.#current = null;
+    this.#leave();
     if (this.#ended) return Promise.resolve({ done: true, value: undefined });
     return new Promise((resolve) => {
       this.#asking.push(resolve);
@@ -75,7 +90,7 @@ export class MessageStream implements AsyncIterableIterator<Message> {
   /** The same, and what the loop has is not handled, unless it said so. */
   end(): void {
     const current = this.#current;
-    this.#current = null;
+    this.#leave();
     if (current?.message.isDone === true) current.handled();
     else current?.failed(leftBehind());
     // Later: what was given back is for those handlers that are still there.
@@ -83,9 +98,14 @@ export class MessageStream implements AsyncIterableIterator<Message> {
     this.finish();
   }
 
+  #leave(): void {
+    this.#current = null;
+    this.#scope.left();
+  }
+
   #offer(message: Message): Promise<void> {
     return new Promise((handled, failed) => {
-      this.#offered.push({ message, handled, failed });
+      this.#offered.push({ message, begin: this.#scope.offered(), handled, failed });
       this.#match();
     });
   }
@@ -96,6 +116,7 @@ export class MessageStream implements AsyncIterableIterator<Message> {
       const offer = resolve === undefined ? undefined : this.#offered.shift();
       if (resolve === undefined || offer === undefined) break;
       this.#current = offer;
+      offer.begin();
       resolve({ done: false, value: offer.message });
     }
     this.#holder(this.#asking.length > 0);

@@ -51,10 +51,21 @@ export interface SendOptions {
   readonly onStored?: ((id: string) => void) | undefined;
   /** How long to wait for the hub; then the same happens as with `signal`. Default: no limit. */
   readonly timeout?: Duration | undefined;
+  /**
+   * Whether no person has written it. Default: `true` in a handler, in a loop over messages and for
+   * replies, else `false`. With `false` it begins anew: what led to it is not counted any more.
+   */
+  readonly auto?: boolean | undefined;
+}
+
+/** How an answer to a message is sent. */
+export interface ReplyOptions {
+  /** `false`: a person has written it; see `SendOptions`. */
+  readonly auto?: boolean | undefined;
 }
 
 /** Sends an answer to this message's sender. */
-export type Reply = (payload: string | object, replyTo: string) => Promise<SendResult>;
+export type Reply = (payload: string | object, options?: ReplyOptions) => Promise<SendResult>;
 
 /** What is known of a message when handlers get it. */
 export interface Seen {
@@ -174,9 +185,10 @@ export class Message {
 
   /**
    * Answers the sender, whatever its name leads to by now, with `replyTo` set. Resolves when the
-   * answer is committed here, however long the hub takes. Rejects like `send`.
+   * answer is committed here, however long the hub takes. Rejects like `send`; with LOOP where 8
+   * messages in a row have led to the present one and no person has written the answer.
    */
-  reply(payload: string | object): Promise<SendResult> {
-    return this.#reply(payload, this.id);
+  reply(payload: string | object, options?: ReplyOptions): Promise<SendResult> {
+    return this.#reply(payload, options);
   }
 }

@@ -11,6 +11,7 @@ import { VALUE } from './ask.js';
 const RESERVED = '$';
 const REPLY_TO = '$replyTo';
 const ASK = '$ask';
+const WAY = '$way';
 const INVITE = '$invite';
 const INVITE_ID = /^[0-9a-f]{16}$/;
 const MAC = /^[0-9a-f]{64}$/;
@@ -22,12 +23,16 @@ type Extras = Record<string, JsonValue>;
 
 /**
  * Body of `send`: a text, or an object whose `type` is "message" unless it says else. `replyTo` is
- * the id of the message answered. Throws BAD_PAYLOAD or TOO_LARGE.
+ * the id of the message answered, `members` what AgentMesh adds. Throws BAD_PAYLOAD or TOO_LARGE.
  */
-export function messageBody(content: unknown, replyTo: string | null = null): Uint8Array {
+export function messageBody(
+  content: unknown,
+  replyTo: string | null = null,
+  members: JsonObject = {},
+): Uint8Array {
   const isText = typeof content === 'string';
   const value = isText ? { text: content } : content;
-  const extras: Extras = {};
+  const extras: Extras = { ...members };
   if (isText || !hasOwn(value, 'type')) extras['type'] = DEFAULT_TYPE;
   return payloadBody(value, replyTo, extras);
 }
@@ -137,11 +142,12 @@ export interface Claims {
 }
 
 /** Reads the claims out of the reserved keys; what has another form claims nothing. */
-export function readClaims({ [ASK]: ask }: JsonObject): Claims {
-  if (typeof ask !== 'object' || ask === null || Array.isArray(ask)) {
+export function readClaims({ [ASK]: ask, [WAY]: way }: JsonObject): Claims {
+  const told = ask ?? way;
+  if (typeof told !== 'object' || told === null || Array.isArray(told)) {
     return { hops: null, origin: null };
   }
-  const { hops, origin } = ask as JsonObject;
+  const { hops, origin } = told as JsonObject;
   return {
     hops: typeof hops === 'number' && Number.isSafeInteger(hops) && hops >= 0 ? hops : null,
     origin: typeof origin === 'string' ? origin : null,

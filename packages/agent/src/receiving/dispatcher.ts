@@ -19,7 +19,8 @@ import type { ServedHandler } from '../calls/request-run.js';
 import type { RequestServer } from '../calls/request-server.js';
 import { HandlerList } from '../handling/handler-list.js';
 import { GivenBack, HANDLED, isRefusal, refusedBy, tellOfFailure } from '../handling/handlers.js';
-import type { Handler, HandlerKind, HandlerOptions } from '../handling/handlers.js';
+import type { Handler, HandlerKind, HandlerOptions, Run } from '../handling/handlers.js';
+import type { Surroundings } from '../handling/surroundings.js';
 import { InboxRows } from './inbox-rows.js';
 import { entryOf, seenOf, WaitingMessages } from '../handling/waiting-messages.js';
 import type { Choice, InboxEntry, Waiting, WaitingRequest } from '../handling/waiting-messages.js';
@@ -33,6 +34,7 @@ export class Dispatcher {
   readonly #rows: InboxRows;
   readonly #server: RequestServer;
   readonly #read: ReadMessage;
+  readonly #around: Surroundings;
   readonly #handlers: HandlerList;
   readonly #waiting = new WaitingMessages();
   /** One for each message that handlers have. */
@@ -53,12 +55,14 @@ export class Dispatcher {
     readonly owed: Owed;
     readonly server: RequestServer;
     readonly read: ReadMessage;
+    readonly around: Surroundings;
   }) {
     this.#context = parts.context;
     this.#holder = parts.context.keepAlive.holder();
     this.#rows = new InboxRows(parts);
     this.#server = parts.server;
     this.#read = parts.read;
+    this.#around = parts.around;
     this.#handlers = new HandlerList(parts.context, this, () => this.#updateHold());
   }
 
@@ -101,6 +105,7 @@ export class Dispatcher {
     // A request waits for nothing before it: its caller may have asked for others beside it.
     const dueMs = entry.request === null ? inTurnMs : 0;
     this.#waiting.add(entry, dueMs, true);
+    this.#around.arrived(entry);
     this.#updateHold();
   }
 
@@ -117,7 +122,9 @@ export class Dispatcher {
 
   /** A message to ourselves was committed. */
   addOwn(key: string, row: InboxRow): void {
-    this.#take({ ...entryOf(key, row), redelivered: false });
+    const entry = { ...entryOf(key, row), redelivered: false };
+    this.#take(entry);
+    this.#around.arrived(entry);
     this.#kick();
   }
 
@@ -212,6 +219,11 @@ export class Dispatcher {
     return this.#stopped || this.#finishing;
   }
 
+  /** Something that kept messages from running is over. */
+  wake(): void {
+    this.#kick();
+  }
+
   #kick(): void {
     this.#updateHold();
     if (this.#isOver || !this.#isReady) return;
@@ -267,7 +279,8 @@ export class Dispatcher {
     return {
       isOrdered: (item) =>
         this.#isServed(item) ? this.#server.isOrdered(item.entry.request.ask) : isOrdered,
-      mayRun: (item) => (this.#isServed(item) ? isRoomForRequest : isRoom),
+      mayRun: (item) =>
+        (this.#isServed(item) ? isRoomForRequest : isRoom) && this.#around.mayRun(item.entry),
     };
   }
 
@@ -298,10 +311,12 @@ export class Dispatcher {
     if (attempt > AGENT_LIMITS.handlerAttempts) return this.#setAside(item);
     const message = this.#read(entry.row, seenOf(item), controller.signal);
     if (isRequest) return this.#serve(item, message);
-    const errors = await this.#handlers.run(item.content, { message, attempt, controller });
+    const errors = await this.#surrounded(item, { message, attempt, controller });
     // Too late to be kept: the message comes again.
     if (this.#stopped) return;
     if (errors.some((error) => error instanceof GivenBack)) return void (item.attempts -= 1);
+    // Held while it ran: it waits like those behind it.
+    if (errors.length > 0 && !this.#around.mayRun(entry)) return this.#notNow(item);
     const refusal = errors.find(isRefusal);
     if (refusal !== undefined) return this.#done(item, refusedBy(refusal));
     if (errors.length === 0) return this.#done(item, HANDLED);
@@ -317,9 +332,29 @@ export class Dispatcher {
   async #serve(item: Waiting, message: Message): Promise<void> {
     const isGone = await this.#server.serve(item, message, (task) => runInside(this, task));
     if (this.#stopped) return;
-    if (isGone) return this.#waiting.remove(item);
+    if (isGone) this.#waiting.remove(item);
+    else this.#notNow(item);
+  }
+
+  /** The run does not count. */
+  #notNow(item: Waiting): void {
     item.attempts -= 1;
     item.dueMs = this.#context.waits() + AGENT_LIMITS.handlerRetryMs;
+  }
+
+  /** The handlers and what is around them; gives what they threw, or what kept them from it. */
+  async #surrounded({ entry, content }: Waiting, run: Run): Promise<unknown[]> {
+    const { message, attempt } = run;
+    let errors: unknown[] = [];
+    try {
+      await this.#around.handle({ entry, message, attempt, request: null }, async () => {
+        errors = await this.#handlers.run(content, run);
+        if (errors.length > 0) throw errors[0];
+      });
+      return [];
+    } catch (error) {
+      return errors.includes(error) ? errors : [error];
+    }
   }
 
   #done(item: Waiting, ending: Ending): void {

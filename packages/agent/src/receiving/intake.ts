@@ -9,13 +9,12 @@ import type { RequestServer } from '../calls/request-server.js';
 import type { AgentContext } from '../agent-context.js';
 import type { Received } from '../conversation/judge.js';
 import { AgentError } from '../ground/errors.js';
-import { readAsk } from '../message/ask.js';
 import { encodeInboxRow } from '../message/inbox.js';
 import type { InboxRow } from '../message/inbox.js';
 import type { Ending, Owed } from '../owed/owed.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import type { Dispatcher } from './dispatcher.js';
-import type { InboxEntry, Waiting } from '../handling/waiting-messages.js';
+import type { Waiting } from '../handling/waiting-messages.js';
 
 const UNSUPPORTED: Ending = { state: 'unsupported', reason: '' };
 const CANCELLED: Ending = { state: 'cancelled', reason: '' };
@@ -119,12 +118,6 @@ export class Intake {
     const [oldest] = this.#early;
     if (this.#early.size > EARLY && oldest !== undefined) this.#early.delete(oldest);
   }
-}
-
-/** What a message asks, if it is a request. */
-export function requestIn({ body, content }: Received): InboxEntry['request'] {
-  const ask = body.kind === 'application' ? readAsk(body.payload) : null;
-  return ask === null ? null : { id: toHex(content.msgId), ask };
 }
 
 function earlyKey(from: Uint8Array, msgId: Uint8Array): string {

@@ -12,6 +12,7 @@ import { judge, prekeyNamedIn } from '../conversation/judge.js';
 import type { Incoming, Received } from '../conversation/judge.js';
 import { AgentError } from '../ground/errors.js';
 import { KeyedMutex } from '../ground/keyed-mutex.js';
+import { toldIn } from '../handling/waiting-messages.js';
 import type { IdentityConnection } from '../hub/identity-connection.js';
 import type { InboxRow } from '../message/inbox.js';
 import type { HandshakeBudget } from '../peers/handshake-budget.js';
@@ -24,7 +25,6 @@ import type { Accepted, Arrival } from './arrivals.js';
 import type { Consequences } from './consequences.js';
 import type { Contacts } from './contacts.js';
 import type { Dispatcher } from './dispatcher.js';
-import { requestIn } from './intake.js';
 import type { Intake } from './intake.js';
 import type { Refusals } from './refusals.js';
 
@@ -161,8 +161,9 @@ export class Receiver {
     connection.giveBack(delivery.envelope.blob.length);
     if (key !== null) {
       const position = positionOf(received, this.#parts.context.self.meta);
-      const request = requestIn(received);
-      this.#parts.dispatcher.add({ key, row, position, request, redelivered: false });
+      const { body, content } = received;
+      const told = toldIn(content.msgId, body.kind === 'application' ? body.payload : {});
+      this.#parts.dispatcher.add({ key, row, position, redelivered: false, ...told });
     }
     if (held !== null) this.#parts.contacts.heldBack(received, row, held);
     this.#follow(received);

@@ -23,6 +23,7 @@
  *   gap/<aid>                 numbers of its are missing   unacked/<aid>  some of ours are, there
  *   call/<msgId>              a request of ours and its answer, until it was read
  *   part/<msgId>/<n>          what came of a stream, unread   produced/<msgId>  what was sent
+ *   loop/<aid>                automatic messages to and from it are held
  *   key/<aid>/<key>           an answer by the key of its request, for a day
  *   step/<msgId>/<key>        results of a request's steps, until it is answered
  */
@@ -75,6 +76,7 @@ export const ROW = {
   streamEnd: (id: string) => `part/${id}/end`,
   streamRead: (id: string) => `part/${id}/read`,
   produced: (id: string) => `produced/${id}`,
+  loop: (aid: Uint8Array) => `loop/${toHex(aid)}`,
   key: (aid: Uint8Array, key: string) => `key/${toHex(aid)}/${toHex(utf8.encode(key))}`,
   step: (id: string, key: string) => `step/${id}/${toHex(utf8.encode(key))}`,
   log: (log: Log, order: number) => `${log}/${sortable(order)}`,
