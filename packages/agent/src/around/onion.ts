@@ -11,7 +11,7 @@ export type Layer<Context> = (context: Context, next: () => Promise<unknown>) =>
  * Runs a task inside of all layers. A layer that returns something stands in for what came from
  * inside; one that does not call `next` keeps the inside from running.
  */
-export function throughLayers<Context>(
+function throughLayers<Context>(
   layers: readonly Layer<Context>[],
   context: Context,
   task: () => Promise<unknown>,
