@@ -125,8 +125,7 @@ export class Engine {
     const read: ReadMessage = (row, seen, signal) =>
       new Message(row, seen, (...args) => reply(row, ...args), signal);
     const post = (to: Uint8Array, message: Post): Promise<Posted> => postFrom(this, to, message);
-    const asking = { context, sweeper, deliveries, sender, transmitter, post, around };
-    this.calls = new CallSide(asking);
+    this.calls = new CallSide({ context, sweeper, deliveries, sender, transmitter, post, around });
     const { server, outgoing: calls } = this.calls;
     this.dispatcher = new Dispatcher({ context, sweeper, owed, server, read, around });
     this.publisher = new Publisher(context, () => void this.hub?.upkeep.refill());
