@@ -293,6 +293,9 @@ describe('policies', () => {
       connection: 'online',
       outbox: 0,
       inbox: 0,
+      waiting: [],
+      hubAheadMs: 0,
+      oneTimePrekeys: expect.any(Number),
     });
   });
 });

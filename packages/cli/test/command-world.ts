@@ -52,6 +52,8 @@ export class Home {
       complain: (text) => void (said.stderr += text),
       exit: (code) => void (said.status = code),
       ask: null,
+      choose: null,
+      confirm: null,
       onStop(listener) {
         tell = listener;
         return () => undefined;
@@ -146,6 +148,19 @@ export class CommandWorld {
   #newServer(port: number): NetworkHubServer {
     return new NetworkHubServer({ store: this.#store, port });
   }
+}
+
+/** Alice, who is up, and Bob, who has joined with her invite. */
+export async function twoAgents(
+  world: CommandWorld,
+): Promise<{ readonly alice: Home; readonly bob: Home; readonly up: Running }> {
+  const alice = world.home('alice');
+  const bob = world.home('bob');
+  const up = await alice.up(['--name', 'alice', '--hub', world.hub]);
+  const link = /agentmesh join (\S+)/.exec(up.said.stdout)?.[1] ?? '';
+  const { status, stderr } = await bob.run(['join', link, '--name', 'bob']);
+  if (status !== 0) throw new Error(stderr);
+  return { alice, bob, up };
 }
 
 /** Waits for something that happens in its own time. */

@@ -69,6 +69,8 @@ function processOf(args: readonly string[], exit: (code: number) => void): Comma
     complain: () => undefined,
     exit,
     ask: null,
+    choose: null,
+    confirm: null,
   };
 }
 

@@ -6,20 +6,8 @@ import { createServer } from 'node:net';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
 import type { Mail } from '../src/index.js';
-import { CommandWorld, until } from './command-world.js';
-import type { Home, Running } from './command-world.js';
-
-/** Alice, who is up, and Bob, who has joined with her invite. */
-async function twoAgents(world: CommandWorld): Promise<{ alice: Home; bob: Home; up: Running }> {
-  const alice = world.home('alice');
-  const bob = world.home('bob');
-  const up = await alice.up(['--name', 'alice', '--hub', world.hub]);
-  const link = /agentmesh join (\S+)/.exec(up.said.stdout)?.[1] ?? '';
-  const joined = await bob.run(['join', link, '--name', 'bob']);
-  expect(joined).toMatchObject({ status: 0, stderr: '' });
-  expect(joined.stdout).toContain('joined alice (verified)');
-  return { alice, bob, up };
-}
+import { CommandWorld, twoAgents, until } from './command-world.js';
+import type { Home } from './command-world.js';
 
 /** Each way in which an agent may be held while a command runs. */
 const MODES = ['held by up', 'held by nobody'] as const;

@@ -185,8 +185,10 @@ export class Engine {
       throw new AgentError('BAD_OPTION', 'messages have a handler already: remove it first');
     }
     const options = { concurrency: HIGHEST_CONCURRENCY, order: 'none' } as const;
-    this.#mailbox = new Mailbox(context.runtime, (handler) =>
-      dispatcher.addHandler(handler, options, 'mailbox'),
+    this.#mailbox = new Mailbox(
+      context.runtime,
+      () => this.hub?.link.behind ?? 0,
+      (handler) => dispatcher.addHandler(handler, options, 'mailbox'),
     );
     return this.#mailbox;
   }

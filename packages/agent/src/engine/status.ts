@@ -2,7 +2,7 @@
  * How an agent is doing: numbers and names for its operator. Owns the reading of peer rows for that
  * purpose; the calls for all peers look at every row, nothing else does.
  */
-import { addressOf } from '@agentmesh/crypto';
+import { addressOf, fromHex } from '@agentmesh/crypto';
 import type { AgentContext } from '../agent-context.js';
 import type { HubLink } from '../hub/hub-link.js';
 import type { Engine } from './engine.js';
@@ -39,6 +39,12 @@ export interface AgentStatus {
   /** Messages not yet accepted by the hub, and not yet done by the handlers. */
   readonly outbox: number;
   readonly inbox: number;
+  /** The outbox by peers. */
+  readonly waiting: readonly { readonly peer: string; readonly messages: number }[];
+  /** How far the clock of the hub is ahead of ours, in milliseconds; 0 before the first time. */
+  readonly hubAheadMs: number;
+  /** One-time prekeys that the hub had when it was last reached; null before the first time. */
+  readonly oneTimePrekeys: number | null;
 }
 
 /** Every peer of the store, by aid. */
@@ -73,6 +79,7 @@ function infoOf(peer: Peer, epoch: number): PeerInfo {
 export async function statusOf(engine: Engine): Promise<AgentStatus> {
   const { context, dispatcher, hub, transmitter } = engine;
   const peers = await knownPeers(context);
+  const nowMs = context.runtime.now();
   const talking = peers.filter(({ session }) => session !== 'none');
   return {
     agentId: context.name,
@@ -85,7 +92,18 @@ export async function statusOf(engine: Engine): Promise<AgentStatus> {
     connection: hub === null ? 'none' : connectionOf(hub.link),
     outbox: transmitter.depth,
     inbox: dispatcher.depth,
+    waiting: await waitingOf(engine),
+    hubAheadMs: context.hubClock.toHub(nowMs) - nowMs,
+    oneTimePrekeys: hub?.link.session?.oneTimePrekeys ?? null,
   };
+}
+
+async function waitingOf({ context, transmitter }: Engine): Promise<AgentStatus['waiting']> {
+  const rows = transmitter.waiting().map(async ({ aid, messages }) => {
+    const row = await context.store.get(ROW.peer(fromHex(aid)));
+    return { peer: row === null ? addressOf(fromHex(aid)) : decodePeer(row).name, messages };
+  });
+  return Promise.all(rows);
 }
 
 function namesOf(peers: readonly PeerInfo[]): readonly string[] {

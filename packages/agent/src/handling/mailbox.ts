@@ -34,15 +34,22 @@ const LEASE = '5m';
 /** The messages of one agent that wait to be taken, the oldest first. */
 export class Mailbox {
   readonly #runtime: Runtime;
+  readonly #behind: () => number;
   readonly #letters = new Set<Letter>();
   readonly #listeners = new Set<() => void>();
   readonly #unsubscribe: () => void;
   #isOver = false;
 
   /** `subscribe` registers what takes every message of the agent. */
-  constructor(runtime: Runtime, subscribe: (handler: Handler) => () => void) {
+  constructor(runtime: Runtime, behind: () => number, subscribe: (handler: Handler) => () => void) {
     this.#runtime = runtime;
+    this.#behind = behind;
     this.#unsubscribe = subscribe((message) => this.#keep(message));
+  }
+
+  /** Messages that waited at the hub when it was reached, and are still to come. */
+  get behind(): number {
+    return this.#behind();
   }
 
   /** Messages that nobody has taken. */

@@ -5,7 +5,7 @@
  */
 import type { AgentMeshError } from '@agentmesh/crypto';
 import type { KeepAlive } from '../ground/keep-alive.js';
-import type { HubConnection } from '@agentmesh/protocol';
+import type { HubConnection, HubSession } from '@agentmesh/protocol';
 import type { IdentityConnection } from './identity-connection.js';
 
 /** In place of a hub's id where there is no hub. */
@@ -34,6 +34,16 @@ export class HubLink {
 
   get isUp(): boolean {
     return this.#connection.isUp;
+  }
+
+  /** What the hub said when it was last reached; null before the first time. */
+  get session(): HubSession | null {
+    return this.#connection.session;
+  }
+
+  /** Envelopes that waited at the hub when it was reached, and are not received yet. */
+  get behind(): number {
+    return this.#connection.behind;
   }
 
   /** Why there will be no connection any more; null while there may be. */

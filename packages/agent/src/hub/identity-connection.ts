@@ -48,6 +48,8 @@ export class IdentityConnection {
   /** Deliveries that came before it was up; bounded by the credit of a connection. */
   #early: Delivery[] = [];
   #acks: number[] = [];
+  /** What waited at the hub when it was reached, and is not here yet. */
+  #behind = 0;
   #owedCredit = { messages: 0, bytes: 0 };
 
   constructor(hub: Hub, runtime: Runtime, events: ConnectionEvents) {
@@ -67,7 +69,17 @@ export class IdentityConnection {
 
   /** Id of the hub that we are, or were last, connected to; null before the first time. */
   get hubId(): Uint8Array | null {
-    return this.#connection?.session.hubId ?? null;
+    return this.session?.hubId ?? null;
+  }
+
+  /** What the hub said when it was last reached; null before the first time. */
+  get session(): HubSession | null {
+    return this.#connection?.session ?? null;
+  }
+
+  /** Envelopes that waited at the hub when it was reached, and are not received yet. */
+  get behind(): number {
+    return this.#isUp ? this.#behind : 0;
   }
 
   /**
@@ -81,6 +93,7 @@ export class IdentityConnection {
     const connection = await this.#hub.connect(credentials, {
       authenticated: (session) =>
         whileOurs(() => {
+          this.#behind = session.queued;
           this.#events.greeted(session);
           void this.#authenticate(connection, session);
         }),
@@ -91,6 +104,7 @@ export class IdentityConnection {
     });
     const { session } = connection;
     this.#events.greeted(session);
+    this.#behind = session.queued;
     try {
       this.#assertNotEnded();
       this.#connection = connection;
@@ -144,9 +158,11 @@ export class IdentityConnection {
   ack(seq: number): void {
     if (this.#acks.length === 0) queueMicrotask(() => this.#flushAcks());
     this.#acks.push(seq);
+    if (this.#behind > 0) this.#behind -= 1;
   }
 
   nack(refusal: DeliveryRefusal): void {
+    if (this.#behind > 0) this.#behind -= 1;
     if (this.#isUp) this.#connection?.nack(refusal);
   }
 

@@ -92,6 +92,13 @@ export class Transmitter {
     return this.#messages;
   }
 
+  /** How many of them wait for whom. */
+  waiting(): readonly { readonly aid: string; readonly messages: number }[] {
+    return [...this.#lanes]
+      .filter(([, { messages }]) => messages > 0)
+      .map(([aid, { messages }]) => ({ aid, messages }));
+  }
+
   /** Whether nothing more can wait for this peer. */
   isFullFor(aid: Uint8Array): boolean {
     const { outboxMessages, outboxBytes } = AGENT_LIMITS;

@@ -5,7 +5,7 @@
 import type { CommandExtras, CommandProcess } from './process.js';
 import { run } from './run.js';
 import { silenceSqliteWarning } from './sqlite-warning.js';
-import { askHidden } from './terminal.js';
+import { askHidden, choose, confirm } from './terminal.js';
 
 /**
  * Runs the command of this process; `version` is that of the package that installed it, `extras`
@@ -13,6 +13,7 @@ import { askHidden } from './terminal.js';
  */
 export async function main(version: string, extras: CommandExtras = {}): Promise<void> {
   silenceSqliteWarning();
+  const isTerminal = process.stdin.isTTY && process.stdout.isTTY;
   await run({
     args: process.argv.slice(2),
     env: process.env,
@@ -25,6 +26,8 @@ export async function main(version: string, extras: CommandExtras = {}): Promise
       process.exitCode = code;
     },
     ask: process.stdin.isTTY ? askHidden : null,
+    choose: isTerminal ? choose : null,
+    confirm: isTerminal ? confirm : null,
     onStop,
     extras,
   });

@@ -3,22 +3,19 @@
  * what they print.
  */
 import type { Command } from 'commander';
-import type { CallState, Content, JsonMembers, Mail } from '../control/api.js';
+import type { Content, JsonMembers, Mail } from '../control/api.js';
 import { ControlError, controlError } from '../control/error.js';
+import { printCall } from './calls.js';
 import { countOf, msOf } from './duration.js';
 import type { CommandProcess } from './process.js';
 import { EXIT } from './process.js';
 import { agentCommand } from './program.js';
-import { quoted, shown } from './shown.js';
 import { printResult, withClient } from './with-client.js';
 import type { CommonOptions } from './with-client.js';
 
 interface ContentOptions extends CommonOptions {
   readonly data?: string | undefined;
 }
-
-/** Without a holder, messages come from the hub only now. */
-const FETCH_MS = 3_000;
 
 /** Adds them. */
 export function addMessages(program: Command, command: CommandProcess): void {
@@ -94,22 +91,6 @@ interface AskFlags extends ContentOptions {
   readonly key?: string | undefined;
 }
 
-/** Prints an answer, or fails with what the callee said. */
-function printCall(command: CommandProcess, options: CommonOptions, call: CallState): void {
-  if (call.error !== null) {
-    fail(call.error);
-  }
-  const { text, type = 'message', ...rest } = call.answer ?? {};
-  const isPlain = type === 'message' && Object.keys(rest).length === 0;
-  const isText = isPlain && typeof text === 'string';
-  const line = isText ? shown(text, '\n\t') : quoted(call.answer ?? {});
-  printResult(command, options, call, call.state === 'open' ? `open ${call.id}\n` : `${line}\n`);
-}
-
-function fail(error: NonNullable<CallState['error']>): never {
-  throw new ControlError(error);
-}
-
 function addInbox(program: Command, command: CommandProcess): void {
   agentCommand(program, 'inbox', 'Print messages; each stays until reply, ack or refuse')
     .option('--wait <time>', 'how long to wait for the first')
@@ -123,10 +104,9 @@ function addInbox(program: Command, command: CommandProcess): void {
       const leaseMs = options.peek === true ? 0 : msOf(options.lease, '--lease');
       const { from } = options;
       const given = options.wait === undefined ? null : msOf(options.wait, '--wait');
-      const messages = await withClient(options, command, async (client) => {
-        const waitMs = given ?? ((await client.isHolder()) ? FETCH_MS : 0);
-        return (await client.call('inbox', { max, waitMs, leaseMs, from })).messages;
-      });
+      const { messages } = await withClient(options, command, (control) =>
+        control.call('inbox', { max, waitMs: given ?? 0, leaseMs, from }),
+      );
       for (const mail of messages) printResult(command, options, mail, pageOf(mail));
       if (messages.length === 0 && given !== null) command.exit(EXIT.late);
     });

@@ -21,6 +21,12 @@ export interface CommandExtras {
   readonly skillFile?: URL | undefined;
 }
 
+/** One of several answers. */
+export interface Choice {
+  readonly value: string;
+  readonly label: string;
+}
+
 /** What a command needs of its process. */
 export interface CommandProcess {
   readonly args: readonly string[];
@@ -34,6 +40,10 @@ export interface CommandProcess {
   readonly exit: (code: number) => void;
   /** Asks for a passphrase; null where nobody can answer. */
   readonly ask: ((question: string) => Promise<string>) | null;
+  /** Lets a person choose, or say yes; null where nobody can answer. */
+  readonly choose:
+    ((question: string, options: readonly Choice[]) => Promise<string | null>) | null;
+  readonly confirm: ((question: string) => Promise<boolean>) | null;
   /** Calls back once when the process is told to end; returns what forgets that. */
   readonly onStop: (listener: () => void) => () => void;
   readonly extras?: CommandExtras | undefined;

@@ -1,9 +1,10 @@
 /**
- * The terminal: asking for a passphrase without showing it.
+ * The terminal: a passphrase that is not shown, one of several answers, and yes or no.
  * Owns that; knows no command.
  */
 import { createInterface } from 'node:readline';
 import { Writable } from 'node:stream';
+import type { Choice } from './process.js';
 
 /** Asks on the terminal; what is typed is not shown. */
 export function askHidden(question: string): Promise<string> {
@@ -19,4 +20,17 @@ export function askHidden(question: string): Promise<string> {
       lines.close();
     });
   });
+}
+
+/** Lets a person choose; null where the question was left. What draws is loaded when it is asked. */
+export async function choose(question: string, options: readonly Choice[]): Promise<string | null> {
+  const { isCancel, select } = await import('@clack/prompts');
+  const chosen = await select({ message: question, options: [...options] });
+  return isCancel(chosen) ? null : chosen;
+}
+
+/** Yes or no; a question that is left is a no. */
+export async function confirm(question: string): Promise<boolean> {
+  const prompts = await import('@clack/prompts');
+  return (await prompts.confirm({ message: question, initialValue: false })) === true;
 }

@@ -3,24 +3,31 @@
  * none is known. Owns what it prints; the work is `holder/up`'s.
  */
 import type { Command } from 'commander';
-import { controlError } from '../control/error.js';
+import { controlError, reportOf } from '../control/error.js';
+import type { AgentFiles } from '../profile/profile.js';
+import type { WakeSettings } from '../profile/settings.js';
+import { Listener } from '../wake/listener.js';
+import { reporter, wakeFrom, wakeOptions } from './listen.js';
+import type { WakeFlags } from './listen.js';
 import type { CommandProcess } from './process.js';
 import { agentCommand } from './program.js';
 import { shown } from './shown.js';
 import { filesFor, printResult, withPassphrase } from './with-client.js';
-import type { CommonOptions } from './with-client.js';
 
-interface UpFlags extends CommonOptions {
+interface UpFlags extends Omit<WakeFlags, 'exec'> {
   readonly name?: string | undefined;
   readonly hub?: string | undefined;
   readonly hubKey?: string | undefined;
   readonly token?: string | undefined;
   readonly acceptFrom?: string | undefined;
+  /** False: nothing runs any more when mail comes. */
+  readonly exec?: string | false | undefined;
 }
 
 /** Adds it. */
 export function addUp(program: Command, command: CommandProcess): void {
-  agentCommand(program, 'up', 'Hold this agent, and stay: makes it the first time')
+  wakeOptions(agentCommand(program, 'up', 'Hold this agent, and stay: makes it the first time'))
+    .option('--no-exec', 'run nothing any more when mail comes')
     .option('--name <name>', 'its name on the hub')
     .option('--hub <address>', 'the hub: HOST:PORT or a URL (default: one of its own)')
     .option('--hub-key <key>', 'the key that the hub must prove')
@@ -34,7 +41,8 @@ async function up(options: UpFlags, command: CommandProcess): Promise<void> {
   const files = filesFor(options, command);
   const acceptFrom = acceptFromOf(options.acceptFrom);
   const { name, hub, hubKey, token } = options;
-  const wanted = { name, hub, hubKey, token, acceptFrom };
+  const wake = wakeOf(options, command);
+  const wanted = { name, hub, hubKey, token, acceptFrom, wake };
   const log = (line: string): void => command.complain(`agentmesh: ${shown(line)}\n`);
   const { bringUp } = await import('../holder/up.js');
   const held = await withPassphrase(files.keys, command, (passphrase) =>
@@ -56,10 +64,51 @@ async function up(options: UpFlags, command: CommandProcess): Promise<void> {
   const stopped = Promise.withResolvers<Error | null>();
   agent.on('stopped', ({ error }) => stopped.resolve(error));
   const forget = command.onStop(() => stopped.resolve(null));
+  const stopWaking = await wakeWith(files, held.settings.wake, options, command);
   const error = await stopped.promise;
   forget();
+  await stopWaking();
   await held.close();
   if (error !== null) throw error;
+}
+
+/** What the options say; undefined: as it was. */
+function wakeOf(options: UpFlags, command: CommandProcess): WakeSettings | null | undefined {
+  const { exec } = options;
+  if (exec === false) return null;
+  if (exec === undefined) return undefined;
+  const { batchMs, concurrency, from, limitMs } = wakeFrom({ ...options, exec }, exec, command);
+  return { exec, batchMs, concurrency, from, limitMs };
+}
+
+/** Wakes a program as the settings say; the result stops that. */
+async function wakeWith(
+  files: AgentFiles,
+  wake: WakeSettings | null,
+  options: UpFlags,
+  command: CommandProcess,
+): Promise<() => Promise<void>> {
+  if (wake === null) return async () => undefined;
+  const { openControl } = await import('../holder/open-control.js');
+  const control = await openControl(files, { onlyHeld: true, client: 'up' });
+  const { exec, batchMs, concurrency, from, limitMs } = wake;
+  const base = wakeFrom({ ...options, exec }, exec, command);
+  const listener = new Listener(control, {
+    ...base,
+    batchMs: batchMs ?? base.batchMs,
+    concurrency: concurrency ?? base.concurrency,
+    limitMs: limitMs ?? base.limitMs,
+    from,
+    ended: reporter(options, command),
+  });
+  const ended = listener.run().catch((error: unknown) => {
+    command.complain(`agentmesh: nothing wakes any more: ${shown(reportOf(error).message)}\n`);
+  });
+  return async () => {
+    listener.stop();
+    await ended;
+    await control.close();
+  };
 }
 
 function acceptFromOf(text: string | undefined): 'anyone' | 'ask' | 'known' | undefined {
@@ -70,4 +119,5 @@ function acceptFromOf(text: string | undefined): 'anyone' | 'ask' | 'known' | un
 const EXAMPLES = `
 Examples:
   agentmesh up --name alice
-  agentmesh up --name alice --hub hub.example:7700 --token TOKEN`;
+  agentmesh up --name alice --hub hub.example:7700 --token TOKEN
+  agentmesh up --exec './agent.sh' --from verified`;

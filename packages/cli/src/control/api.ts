@@ -39,10 +39,15 @@ export interface ControlStatus extends WhoAmI {
   /** Messages that the hub does not have yet; messages that nobody has handled. */
   readonly outbox: number;
   readonly inbox: number;
-  /** Strangers that wait for a decision. */
+  /** Strangers that wait for a decision; peers whose identity has changed. */
   readonly pendingContacts: number;
+  readonly contested: readonly string[];
   readonly openCalls: number;
   readonly deadLetters: number;
+  /** How far the hub's clock is ahead of ours. */
+  readonly hubAheadMs: number;
+  /** One-time prekeys on the hub when it was last reached. */
+  readonly oneTimePrekeys: number | null;
   readonly holder: { readonly pid: number; readonly version: string; readonly sinceMs: number };
 }
 
@@ -136,6 +141,12 @@ export interface DeadMail {
   readonly timestamp: number;
   readonly replyTo: string | null;
   readonly attempts: number;
+}
+
+/** Messages that the hub does not have yet. */
+export interface WaitingMail {
+  readonly peer: string;
+  readonly messages: number;
 }
 
 /** Who is the peer behind a name, for people to compare. */
@@ -248,6 +259,14 @@ export interface ControlMethods {
     result: { readonly link: string };
   };
   join: { params: { readonly link: string }; result: ControlPeer };
+  outbox: { params: Nothing; result: { readonly waiting: readonly WaitingMail[] } };
+  listen: { params: Nothing; result: Nothing };
+  rotate: {
+    params: { readonly giveUpUnsent?: boolean | undefined };
+    result: { readonly address: string; readonly fingerprint: string };
+  };
+  revocation: { params: Nothing; result: { readonly revocation: string } };
+  revoke: { params: { readonly revocation: string }; result: Nothing };
   dead_letters: { params: Nothing; result: { readonly letters: readonly DeadMail[] } };
   retry: { params: { readonly id: string }; result: Nothing };
   drop: { params: { readonly id: string }; result: Nothing };

@@ -54,6 +54,10 @@ const CONTROL_ERRORS = {
     retryable: false,
     message: 'The program that holds this agent handles its messages itself',
   },
+  LISTENER_BUSY: {
+    retryable: false,
+    message: 'Another program listens for this agent already: stop it, so that mail wakes one only',
+  },
   BAD_REQUEST: { retryable: false, message: 'Request refused: correct what the text names' },
   NO_SUCH_METHOD: {
     retryable: false,

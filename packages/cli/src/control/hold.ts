@@ -32,6 +32,7 @@ export class Hold {
   readonly sinceMs: number;
   readonly version: string;
   #mailbox: Mailbox | null = null;
+  #listener: Visitor | null = null;
 
   constructor(about: {
     readonly agent: Agent;
@@ -43,6 +44,15 @@ export class Hold {
     this.hubs = about.hubs;
     this.sinceMs = about.sinceMs;
     this.version = about.version;
+  }
+
+  /** Only one connection wakes a program, until it ends. LISTENER_BUSY. */
+  listen(visitor: Visitor): void {
+    const other = this.#listener;
+    if (other !== null && other !== visitor && !other.gone.aborted) {
+      throw controlError('LISTENER_BUSY');
+    }
+    this.#listener = visitor;
   }
 
   /** Messages wait here from the first time that somebody asks for them. INBOX_TAKEN. */

@@ -33,8 +33,11 @@ const status = whoami.extend({
   outbox: z.number(),
   inbox: z.number(),
   pendingContacts: z.number(),
+  contested: z.array(z.string()),
   openCalls: z.number(),
   deadLetters: z.number(),
+  hubAheadMs: z.number(),
+  oneTimePrekeys: z.number().nullable(),
   holder: z.object({ pid: z.number(), version: z.string(), sinceMs: z.number() }),
 });
 const peerInfo = z.object({
@@ -231,6 +234,33 @@ export const METHODS: { readonly [M in ControlMethod]: MethodSchema<M> } = {
     summary: 'Joins with an invite',
     params: z.strictObject({ link: z.string().max(8_192) }),
     result: peerInfo,
+  },
+  outbox: {
+    summary: 'Messages that the hub does not have yet, by their peers',
+    params: nothing,
+    result: z.object({
+      waiting: z.array(z.object({ peer: z.string(), messages: z.number() })),
+    }),
+  },
+  listen: {
+    summary: 'This connection is the one that wakes a program when mail comes: there is only one',
+    params: nothing,
+    result: nothing,
+  },
+  rotate: {
+    summary: 'Changes to a new identity under the same name; peers follow',
+    params: z.strictObject({ giveUpUnsent: z.boolean().optional() }),
+    result: z.object({ address: z.string(), fingerprint: z.string() }),
+  },
+  revocation: {
+    summary: 'The record that ends this identity for ever',
+    params: nothing,
+    result: z.object({ revocation: z.string() }),
+  },
+  revoke: {
+    summary: 'Shows a revocation, of this identity or another: it is ended for ever',
+    params: z.strictObject({ revocation: z.string().max(512) }),
+    result: nothing,
   },
   dead_letters: {
     summary: 'Messages that every attempt failed on',

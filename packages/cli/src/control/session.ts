@@ -2,20 +2,20 @@
  * One connection to the holder: greets first, then does what it is asked. Owns the order of that,
  * the checks of parameters and what errors look like; methods are in `methods`.
  */
-import { createJSONRPCErrorResponse, JSONRPCErrorCode, JSONRPCServer } from 'json-rpc-2.0';
-import type { JSONRPCErrorResponse, JSONRPCRequest, JSONRPCResponse } from 'json-rpc-2.0';
+import { JSONRPCServer } from 'json-rpc-2.0';
+import type { JSONRPCRequest, JSONRPCResponse } from 'json-rpc-2.0';
 import type { z } from 'zod';
 import { CONTROL_PROTOCOL } from './api.js';
 import type { ControlMethod, Greeting } from './api.js';
-import { controlError, reportOf } from './error.js';
+import { controlError } from './error.js';
 import type { MethodWorks, Visitor } from './hold.js';
+import { requestIn } from './requests.js';
+import { errorResponse, faultResponse } from './rpc-codes.js';
 import { METHODS } from './schemas.js';
 import type { Wire } from './wire.js';
 
 /** Requests of one connection that are being done. */
 const MOST_AT_ONCE = 256;
-/** Of errors that are no others of JSON-RPC: `data` has the code. */
-const SERVER_ERROR = -32_000;
 
 /** What a connection works with. */
 export interface SessionParts {
@@ -58,16 +58,8 @@ export class Session {
   /** A line has come. */
   async receive(text: string): Promise<void> {
     const { wire } = this.#parts;
-    const request = parse(text);
-    if (request === null) {
-      wire.send(createJSONRPCErrorResponse(null, JSONRPCErrorCode.ParseError, 'Not JSON'));
-      return;
-    }
-    if (!isRequest(request)) {
-      const fault = 'Not a request of JSON-RPC 2.0';
-      wire.send(createJSONRPCErrorResponse(null, JSONRPCErrorCode.InvalidRequest, fault));
-      return;
-    }
+    const request = requestIn(text);
+    if (typeof request === 'string') return wire.send(faultResponse(request));
     this.#running += 1;
     try {
       const response = await this.#answer(request);
@@ -143,35 +135,8 @@ function isWait(method: ControlMethod, result: unknown): boolean {
   return method === 'wait' ? waiting === 0 : method === 'call_status' && state === 'open';
 }
 
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return null;
-  }
-}
-
-/** One request, by its outside; several at once in one line are not taken. */
-function isRequest(value: unknown): value is JSONRPCRequest {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
-  const { jsonrpc, method, id = null } = value as Record<string, unknown>;
-  const isId = id === null || typeof id === 'number' || typeof id === 'string';
-  return jsonrpc === '2.0' && typeof method === 'string' && isId;
-}
-
 function faultIn(method: ControlMethod, error: z.ZodError): string {
   const [first] = error.issues;
   const where = first === undefined ? '' : first.path.join('.');
   return `${method}${where === '' ? '' : `: ${where}`}: ${first?.message ?? ''}`;
-}
-
-function errorResponse(id: string | number | null, error: unknown): JSONRPCErrorResponse {
-  const report = reportOf(error);
-  const code =
-    report.code === 'NO_SUCH_METHOD'
-      ? JSONRPCErrorCode.MethodNotFound
-      : report.code === 'BAD_REQUEST'
-        ? JSONRPCErrorCode.InvalidParams
-        : SERVER_ERROR;
-  return createJSONRPCErrorResponse(id, code, report.message, report);
 }

@@ -2,7 +2,7 @@
  * JSON values over a stream, one a line. Owns the cutting into lines and its bounds; what the
  * values mean is not known here.
  */
-import type { Duplex } from 'node:stream';
+import type { Duplex, Readable } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 
 /** Characters of a line: more than any message has. */
@@ -28,6 +28,27 @@ export interface WireEvents {
 
 /** Reads and writes lines. A line that is too long, or a reader that never reads, ends it. */
 export function openWire(stream: Duplex, events: WireEvents): Wire {
+  let isClosed = false;
+  readLines(stream, {
+    line: events.line,
+    closed() {
+      isClosed = true;
+      events.closed();
+    },
+  });
+  return {
+    send(value) {
+      if (isClosed || stream.writableEnded || stream.destroyed) return;
+      stream.write(`${JSON.stringify(value)}\n`);
+      if (stream.writableLength > MOST_UNREAD_BYTES) stream.destroy();
+    },
+    end: () => void stream.end(),
+    destroy: () => void stream.destroy(),
+  };
+}
+
+/** Reads lines; a line that is too long ends it. */
+export function readLines(stream: Readable, events: WireEvents): void {
   const decoder = new StringDecoder('utf8');
   let rest = '';
   let isClosed = false;
@@ -45,13 +66,4 @@ export function openWire(stream: Duplex, events: WireEvents): Wire {
     if (rest.length > LONGEST_LINE) stream.destroy();
   });
   stream.on('error', close).on('close', close).on('end', close);
-  return {
-    send(value) {
-      if (isClosed || stream.writableEnded || stream.destroyed) return;
-      stream.write(`${JSON.stringify(value)}\n`);
-      if (stream.writableLength > MOST_UNREAD_BYTES) stream.destroy();
-    },
-    end: () => void stream.end(),
-    destroy: () => void stream.destroy(),
-  };
 }

@@ -7,7 +7,7 @@ import { controlError } from '../control/error.js';
 import { defaultName } from '../profile/default-name.js';
 import type { AgentFiles } from '../profile/profile.js';
 import { readSettings, writeSettings } from '../profile/settings.js';
-import type { Settings } from '../profile/settings.js';
+import type { Settings, WakeSettings } from '../profile/settings.js';
 import { holdAgent } from './held-agent.js';
 import type { HeldAgent } from './held-agent.js';
 import { startOwnHub } from './own-hub.js';
@@ -19,6 +19,8 @@ export interface UpOptions {
   readonly hubKey?: string | undefined;
   readonly token?: string | undefined;
   readonly acceptFrom?: Settings['acceptFrom'] | undefined;
+  /** What runs when mail comes; null: nothing any more. */
+  readonly wake?: WakeSettings | null | undefined;
   readonly passphrase?: string | undefined;
   /** Told what a person should read. */
   readonly log?: ((line: string) => void) | undefined;
@@ -62,7 +64,7 @@ export async function bringUp(files: AgentFiles, options: UpOptions): Promise<Up
 function settingsOf(
   { profile }: AgentFiles,
   kept: Settings | null,
-  { name, hub, hubKey, token, acceptFrom }: UpOptions,
+  { name, hub, hubKey, token, acceptFrom, wake }: UpOptions,
 ): Settings {
   const host = hub ?? kept?.hub?.hosts ?? null;
   const hosts = typeof host === 'string' ? [host] : host;
@@ -77,7 +79,7 @@ function settingsOf(
         ? null
         : { hosts, hubKey: hubKey ?? known?.hubKey, token: token ?? known?.token },
     acceptFrom: acceptFrom ?? kept?.acceptFrom ?? 'ask',
-    wake: kept?.wake ?? null,
+    wake: wake === undefined ? (kept?.wake ?? null) : wake,
   };
 }
 

@@ -38,12 +38,13 @@ const FOLDER = '.agentmesh';
 const PROFILE = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
 /**
- * The files of the agent that is meant: `--keys`, else a profile (`--profile`, `AGENTMESH_PROFILE`
+ * The files of the agent that is meant: `--keys` or `AGENTMESH_KEYS`, else a profile (`--profile`, `AGENTMESH_PROFILE`
  * or `default`) in the nearest `.agentmesh` upwards that has it, else in the one of the user.
  * BAD_OPTION.
  */
 export function filesOf(choice: ProfileChoice, world: ProfileWorld): AgentFiles {
-  const { keys } = choice;
+  const inherited = choice.profile === undefined ? world.env['AGENTMESH_KEYS'] : undefined;
+  const keys = choice.keys ?? inherited;
   if (keys !== undefined && keys !== '') {
     const path = resolve(world.cwd, fromHome(keys));
     return filesBeside(path, dirname(path), null);

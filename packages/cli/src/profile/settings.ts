@@ -29,6 +29,7 @@ export interface WakeSettings {
   readonly batchMs?: number | undefined;
   readonly concurrency?: number | undefined;
   readonly from?: string | undefined;
+  readonly limitMs?: number | undefined;
 }
 
 const FORMAT = 1;

@@ -1,13 +1,16 @@
 /**
- * Methods that say who and how the agent is.
- * Owns their results' shape; looks, changes nothing.
+ * Methods about the agent itself: who and how it is, and changes of its identity.
+ * Owns their results' shape; what they change is the agent's.
  */
 import type { ContactRequest, PeerInfo } from '@agentmesh/agent';
 import type { ControlContact, ControlPeer, WhoAmI } from '../api.js';
 import type { Hold, MethodWorks } from '../hold.js';
 
-/** whoami, status, peers, names. */
-export function identityMethods(hold: Hold): MethodWorks<'whoami' | 'status' | 'peers' | 'names'> {
+type IdentityMethod =
+  'whoami' | 'status' | 'peers' | 'names' | 'outbox' | 'rotate' | 'revocation' | 'revoke';
+
+/** whoami, status, peers, names, outbox, rotate, revocation, revoke. */
+export function identityMethods(hold: Hold): MethodWorks<IdentityMethod> {
   const { agent } = hold;
   const whoami = async (): Promise<WhoAmI> => {
     const { connection } = await agent.status();
@@ -19,11 +22,13 @@ export function identityMethods(hold: Hold): MethodWorks<'whoami' | 'status' | '
     async status() {
       const [who, status] = await Promise.all([whoami(), agent.status()]);
       const { knownPeerCount: peers, activeSessionCount: sessions, outbox, inbox } = status;
-      const [pending, calls, letters] = await Promise.all([
+      const [known, pending, calls, letters] = await Promise.all([
+        agent.peers(),
         agent.contacts.pending(),
         agent.calls(),
         agent.deadLetters(),
       ]);
+      const { hubAheadMs, oneTimePrekeys } = status;
       const { version, sinceMs } = hold;
       return {
         ...who,
@@ -32,13 +37,31 @@ export function identityMethods(hold: Hold): MethodWorks<'whoami' | 'status' | '
         outbox,
         inbox,
         pendingContacts: pending.length,
+        contested: known.filter(({ contested }) => contested).map(({ name }) => name),
         openCalls: calls.filter(({ isOpen }) => isOpen).length,
         deadLetters: letters.length,
+        hubAheadMs,
+        oneTimePrekeys,
         holder: { pid: process.pid, version, sinceMs },
       };
     },
     async peers() {
       return { peers: (await agent.peers()).map(peerOf) };
+    },
+    async outbox() {
+      return { waiting: (await agent.status()).waiting };
+    },
+    async rotate({ giveUpUnsent }) {
+      await agent.rotateIdentity(undefined, { giveUpUnsent });
+      const { address, fingerprint } = agent;
+      return { address, fingerprint };
+    },
+    async revocation() {
+      return { revocation: agent.revocation() };
+    },
+    async revoke({ revocation }) {
+      await agent.revoke(revocation);
+      return {};
     },
     async names() {
       return { names: await agent.listPeers() };

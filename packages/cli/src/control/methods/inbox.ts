@@ -10,10 +10,14 @@ import { payloadOf } from './sending.js';
 
 const MAX = 10;
 const LEASE_MS = 300_000;
+/** How long an agent may take to get what waited at the hub. */
+const FETCH_MS = 10_000;
+const POLL_MS = 20;
 
-type InboxMethod = 'inbox' | 'wait' | 'extend' | 'release' | 'reply' | 'ack' | 'refuse' | 'fail';
+type InboxMethod =
+  'inbox' | 'wait' | 'listen' | 'extend' | 'release' | 'reply' | 'ack' | 'refuse' | 'fail';
 
-/** inbox, wait, extend, release, reply, ack, refuse, fail. */
+/** inbox, wait, listen, extend, release, reply, ack, refuse, fail. */
 export function inboxMethods(hold: Hold): MethodWorks<InboxMethod> {
   const onOne =
     <P extends OneMail>(work: (mailbox: Mailbox, params: P) => void) =>
@@ -40,6 +44,11 @@ export function inboxMethods(hold: Hold): MethodWorks<InboxMethod> {
       const only = senderIs(from);
       await arrival(mailbox, only, waitMs, visitor);
       return { waiting: freeIn(mailbox, only) };
+    },
+    async listen(_params, visitor) {
+      hold.mailbox();
+      hold.listen(visitor);
+      return {};
     },
     extend: onOne((mailbox, { id, from, leaseMs }) => mailbox.extend(id, leaseMs, from)),
     release: onOne((mailbox, { id, from }) => mailbox.release(id, from)),
@@ -87,12 +96,20 @@ async function arrival(
 ): Promise<void> {
   // What an earlier run has left is in the mailbox one turn after its opening.
   await turn();
-  if (freeIn(mailbox, only) > 0 || waitMs === 0) return;
+  const isThere = (): boolean => freeIn(mailbox, only) > 0;
+  if (isThere()) return;
+  // An agent that has just been opened gets first what waited at the hub.
+  const fetchMs = mailbox.behind > 0 ? Math.max(waitMs, FETCH_MS) : waitMs;
+  if (fetchMs === 0) return;
   const { promise, resolve } = Promise.withResolvers<void>();
   const forget = mailbox.onFree(() => {
-    if (freeIn(mailbox, only) > 0) resolve();
+    if (isThere()) resolve();
   });
-  await within(promise, waitMs, signal);
+  const poll = setInterval(() => {
+    if (waitMs === 0 && mailbox.behind === 0) resolve();
+  }, POLL_MS);
+  await within(promise, fetchMs, signal);
+  clearInterval(poll);
   forget();
 }
 

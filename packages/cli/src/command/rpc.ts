@@ -1,0 +1,75 @@
+/**
+ * `rpc`: the control socket on standard input and output, for programs in any language. Owns the
+ * passing on; methods are the holder's, over any number of holders.
+ */
+import type { Command } from 'commander';
+import { CONTROL_PROTOCOL } from '../control/api.js';
+import type { ControlMethod } from '../control/api.js';
+import { controlError } from '../control/error.js';
+import { requestIn } from '../control/requests.js';
+import { errorResponse, faultResponse } from '../control/rpc-codes.js';
+import { readLines } from '../control/wire.js';
+import type { Control } from '../holder/open-control.js';
+import type { CommandProcess } from './process.js';
+import { agentCommand } from './program.js';
+import { withClient } from './with-client.js';
+import type { CommonOptions } from './with-client.js';
+
+/** Adds it. */
+export function addRpc(program: Command, command: CommandProcess): void {
+  agentCommand(program, 'rpc', 'Speak JSON-RPC 2.0 on standard input and output, one object a line')
+    .option('--openrpc', 'print the description of all methods, and end')
+    .action(async (options: CommonOptions & { readonly openrpc?: boolean }) => {
+      if (options.openrpc === true) {
+        const { describeMethods } = await import('../control/openrpc.js');
+        command.print(`${JSON.stringify(describeMethods(), null, 2)}\n`);
+        return;
+      }
+      await withClient(options, command, (control) => passOn(control, command));
+    });
+}
+
+async function passOn(control: Control, { stdin, print }: CommandProcess): Promise<void> {
+  const running = new Set<Promise<void>>();
+  const tell = (value: unknown): void => print(`${JSON.stringify(value)}\n`);
+  const forget = control.onNews((method, params) => tell({ jsonrpc: '2.0', method, params }));
+  const closed = Promise.withResolvers<void>();
+  readLines(stdin, {
+    line(text) {
+      const done: Promise<void> = answer(control, text, tell).finally(() => running.delete(done));
+      running.add(done);
+    },
+    closed: closed.resolve,
+  });
+  await closed.promise;
+  await Promise.all(running);
+  forget();
+}
+
+async function answer(
+  control: Control,
+  text: string,
+  tell: (value: unknown) => void,
+): Promise<void> {
+  const request = requestIn(text);
+  if (typeof request === 'string') return tell(faultResponse(request));
+  const { id = null, method } = request;
+  const params: unknown = request.params ?? {};
+  try {
+    const result =
+      method === 'hello'
+        ? await greeting(control, params)
+        : await control.call(method as ControlMethod, params as never);
+    if (id !== null) tell({ jsonrpc: '2.0', id, result });
+  } catch (error) {
+    if (id !== null) tell(errorResponse(id, error));
+  }
+}
+
+/** Not needed here, but a client need not know over what it speaks. */
+async function greeting(control: Control, params: unknown): Promise<object> {
+  const { protocol } = params as { readonly protocol?: unknown };
+  const own = await control.greeting();
+  if (protocol === undefined || protocol === CONTROL_PROTOCOL) return own;
+  throw controlError('HOLDER_VERSION', `holder ${own.version}`);
+}
