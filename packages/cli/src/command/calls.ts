@@ -72,10 +72,11 @@ export function printCall(command: CommandProcess, options: CommonOptions, call:
 
 function statusText(status: ControlStatus): string {
   const { name, connection, hubs, peers, outbox, inbox, holder } = status;
+  const { pid, version, sinceMs } = holder;
   const { pendingContacts, openCalls, deadLetters } = status;
   return [
     `agent         ${name}, ${connection} at ${hubs.join(', ')}`,
-    `held by       process ${holder.pid}, version ${holder.version}, since ${dateOf(holder.sinceMs)}`,
+    `held by       process ${pid}, version ${version}, since ${dateOf(sinceMs)}`,
     `inbox         ${inbox}`,
     `outbox        ${outbox}`,
     `open calls    ${openCalls}`,

@@ -47,7 +47,7 @@ export function addListen(program: Command, command: CommandProcess): void {
 /** Declares the options of waking. */
 export function wakeOptions(declared: Command): Command {
   return declared
-    .option('--exec <command>', 'run this for each message; see docs/shell.md')
+    .option('--exec <command>', 'run this for each message')
     .option('--batch <time>', 'gather messages for so long, and run it once for all')
     .option('--concurrency <count>', 'how many of it may run at once', '1')
     .option('--from <peer>', 'only messages of this sender; verified: of verified ones')

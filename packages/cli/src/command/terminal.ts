@@ -22,7 +22,9 @@ export function askHidden(question: string): Promise<string> {
   });
 }
 
-/** Lets a person choose; null where the question was left. What draws is loaded when it is asked. */
+/**
+ * Lets a person choose; null where the question was left. What draws is loaded when it is asked.
+ */
 export async function choose(question: string, options: readonly Choice[]): Promise<string | null> {
   const { isCancel, select } = await import('@clack/prompts');
   const chosen = await select({ message: question, options: [...options] });

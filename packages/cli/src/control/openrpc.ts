@@ -14,7 +14,7 @@ export function describeMethods(): object {
     info: {
       title: 'AgentMesh control socket',
       version,
-      description: `One object a line. The first request is hello, with protocol ${CONTROL_PROTOCOL}.`,
+      description: `One object a line. The first one is hello, with protocol ${CONTROL_PROTOCOL}.`,
     },
     methods: Object.entries(METHODS).map(([name, { summary, params, result }]) => ({
       name,

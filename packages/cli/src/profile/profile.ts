@@ -38,9 +38,9 @@ const FOLDER = '.agentmesh';
 const PROFILE = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
 /**
- * The files of the agent that is meant: `--keys` or `AGENTMESH_KEYS`, else a profile (`--profile`, `AGENTMESH_PROFILE`
- * or `default`) in the nearest `.agentmesh` upwards that has it, else in the one of the user.
- * BAD_OPTION.
+ * The files of the agent that is meant: `--keys` or `AGENTMESH_KEYS`, else a profile (`--profile`,
+ * `AGENTMESH_PROFILE` or `default`) in the nearest `.agentmesh` upwards that has it, else in the
+ * one of the user. BAD_OPTION.
  */
 export function filesOf(choice: ProfileChoice, world: ProfileWorld): AgentFiles {
   const inherited = choice.profile === undefined ? world.env['AGENTMESH_KEYS'] : undefined;
