@@ -62,7 +62,7 @@ function addAccept(program: Command, command: CommandProcess): void {
   });
 }
 
-async function chosenFrom(control: Control, { choose }: CommandProcess): Promise<string> {
+async function chosenFrom(control: Control, { choose = null }: CommandProcess): Promise<string> {
   const { contacts } = await control.call('contacts', {});
   const pending = contacts.filter(({ state }) => state === 'pending');
   if (pending.length === 0) throw controlError('BAD_OPTION', 'nobody waits to be let in');
@@ -96,7 +96,7 @@ function addVerify(program: Command, command: CommandProcess): void {
 async function compared(
   control: Control,
   found: Verification,
-  { confirm }: CommandProcess,
+  { confirm = null }: CommandProcess,
 ): Promise<Verification> {
   if (found.trust === 'verified' || confirm === null) return found;
   const { name, fingerprint, safetyNumber } = found;

@@ -41,9 +41,9 @@ export interface CommandProcess {
   /** Asks for a passphrase; null where nobody can answer. */
   readonly ask: ((question: string) => Promise<string>) | null;
   /** Lets a person choose, or say yes; null where nobody can answer. */
-  readonly choose:
-    ((question: string, options: readonly Choice[]) => Promise<string | null>) | null;
-  readonly confirm: ((question: string) => Promise<boolean>) | null;
+  readonly choose?:
+    ((question: string, options: readonly Choice[]) => Promise<string | null>) | null | undefined;
+  readonly confirm?: ((question: string) => Promise<boolean>) | null | undefined;
   /** Calls back once when the process is told to end; returns what forgets that. */
   readonly onStop: (listener: () => void) => () => void;
   readonly extras?: CommandExtras | undefined;
