@@ -320,7 +320,8 @@ function checkedOptions(asked: Asked, options: CallOptions) {
 
 function cancelWith(call: Call, signal: AbortSignal | undefined): void {
   if (signal === undefined) return;
-  const cancel = (): void => void call.cancel(reasonText(signal.reason));
+  // An agent that ends meanwhile says so to whoever waits for the answer.
+  const cancel = (): void => void call.cancel(reasonText(signal.reason)).catch(() => undefined);
   if (signal.aborted) cancel();
   else signal.addEventListener('abort', cancel, { once: true });
 }

@@ -13,6 +13,9 @@ export class TestStore implements AgentStore {
   commits = 0;
   /** Throws to make a commit fail before anything is kept. */
   beforeCommit: ((operations: readonly StoreOperation[]) => void) | null = null;
+  /** Holds a commit up, and all behind it. */
+  gate: ((operations: readonly StoreOperation[]) => Promise<void> | undefined) | null = null;
+  #held: Promise<void> | null = null;
 
   constructor(ledger: KeyLedger, inner = new MemoryStore()) {
     this.#ledger = ledger;
@@ -38,8 +41,21 @@ export class TestStore implements AgentStore {
         this.#ledger.record(decodeOutboxRow(operation.value).blob);
       }
     }
+    await this.#pass(operations);
     await this.#inner.commit(operations);
     this.commits += 1;
+  }
+
+  async #pass(operations: readonly StoreOperation[]): Promise<void> {
+    if (this.gate === null && this.#held === null) return;
+    const before = this.#held;
+    const held = (async () => {
+      await before;
+      await this.gate?.(operations);
+    })();
+    this.#held = held;
+    await held;
+    if (this.#held === held) this.#held = null;
   }
 
   close(): Promise<void> {

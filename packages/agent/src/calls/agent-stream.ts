@@ -13,9 +13,9 @@ export class AgentStream implements AsyncIterableIterator<StreamItem> {
   constructor(begun: Promise<IncomingStream>, signal: AbortSignal | undefined) {
     this.#begun = begun;
     begun.catch(() => undefined);
-    signal?.addEventListener('abort', () => void this.cancel(String(signal.reason)), {
-      once: true,
-    });
+    // An agent that ends meanwhile says so to whoever reads.
+    const cancel = (): void => void this.cancel(String(signal?.reason)).catch(() => undefined);
+    signal?.addEventListener('abort', cancel, { once: true });
   }
 
   /** 32 hex digits, once the request is committed: `streamById` finds it after a restart. */

@@ -73,7 +73,7 @@ export class Call {
 
   /**
    * Gives the request up: it ends with CANCELLED here, and the callee is told. Resolves when that
-   * is durable; does nothing to a call that has ended.
+   * is durable; does nothing to a call that has ended. Rejects with CLOSED.
    */
   cancel(reason = ''): Promise<void> {
     return this.#means.cancel(reason);

@@ -76,6 +76,8 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
   #failure: Error | null = null;
   #isOver = false;
   #waiting: (() => void) | null = null;
+  /** Counts what has come. */
+  #news = 0;
 
   constructor(means: StreamMeans) {
     this.#means = means;
@@ -97,6 +99,11 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
     return this.#read;
   }
 
+  /** Whether its end is here, read or not. */
+  get isEnded(): boolean {
+    return this.#end !== null;
+  }
+
   [Symbol.asyncIterator](): this {
     return this;
   }
@@ -105,11 +112,13 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
     for (;;) {
       const item = this.#take();
       if (item !== undefined) return { done: false, value: item };
+      const heard = this.#news;
       await this.#tellRead();
       if (this.#failure !== null) return this.#fail(this.#failure);
       if (this.#isOver) return { done: true, value: undefined };
       if (this.#end !== null && this.#read >= this.#end.count) return this.#finish(this.#end);
-      await this.#more();
+      // What came while it was told would be waited for in vain.
+      if (this.#news === heard) await this.#more();
     }
   }
 
@@ -119,11 +128,12 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
     return { done: true, value: undefined };
   }
 
-  /** Gives the stream up; its producer is told. Does nothing to one that has ended. */
+  /** Gives the stream up; its producer is told. Does nothing to one that was read to its end. */
   async cancel(reason = ''): Promise<void> {
     if (this.#isOver) return;
     await this.#means.cancel(reason);
-    this.#close(new AgentError('CANCELLED', reason === '' ? undefined : reason));
+    const cancelled = new AgentError('CANCELLED', reason === '' ? undefined : reason);
+    this.#close(this.#failure ?? cancelled);
   }
 
   /** Takes up what an earlier run received. */
@@ -162,7 +172,7 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
 
   /** The request ended otherwise than by the end of the stream. */
   callEnded(outcome: Told): void {
-    if (this.#isOver || this.#end !== null) return;
+    if (this.#isOver) return;
     if ('error' in outcome) this.#failure = outcome.error;
     else this.#close(null, outcome.value);
     this.#wake();
@@ -253,6 +263,8 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
     const frame = { callId: fromHex(id), what: CALL_FRAME.credit, run: 0, at, data: window };
     try {
       await turn((speech) => {
+        // Nothing is kept of one that is over.
+        if (this.#isOver) return;
         speech.say({ kind: CONTENT_KIND.callFrames, body: encodeCallFrames([frame]) });
         speech.write(writes);
       });
@@ -274,6 +286,7 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
   }
 
   #wake(): void {
+    this.#news += 1;
     this.#waiting?.();
     this.#waiting = null;
   }

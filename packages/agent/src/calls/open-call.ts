@@ -2,15 +2,18 @@
  * One request of ours in memory, and what all of them work with. Owns these shapes; what happens to
  * a request is `outgoing-calls`'.
  */
+import { decodePayload } from '@agentmesh/protocol';
 import type { JsonObject, JsonValue } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
 import type { Draft } from '../conversation/compose.js';
 import type { AgentError } from '../ground/errors.js';
+import type { Logger } from '../ground/runtime.js';
 import type { Deliveries } from '../sending/deliveries.js';
 import type { Post, Posted } from '../sending/post.js';
 import type { Speech } from '../sending/speech.js';
 import type { RowSweeper } from '../store/row-sweeper.js';
 import type { CallRow } from './call-row.js';
+import type { Slot } from './call-slots.js';
 import type { IncomingStream } from './incoming-stream.js';
 
 /** What calls work with. */
@@ -39,8 +42,8 @@ export interface OpenCall {
   row: CallRow;
   readonly answer: PromiseWithResolvers<JsonObject>;
   readonly delivered: PromiseWithResolvers<void>;
-  /** Counted among the open ones. */
-  isOpen: boolean;
+  /** Counts it among the open ones until it has ended. */
+  readonly slot: Slot;
   isAwaited: boolean;
   release: (() => void) | null;
   cancelTimer: (() => void) | null;
@@ -53,14 +56,14 @@ export interface OpenCall {
 export function newOpenCall(
   id: string,
   row: CallRow,
-  onProgress: OpenCall['onProgress'],
+  { onProgress, slot }: Pick<OpenCall, 'onProgress' | 'slot'>,
 ): OpenCall {
   const call: OpenCall = {
     id,
     row,
     answer: Promise.withResolvers(),
     delivered: Promise.withResolvers(),
-    isOpen: row.end === null,
+    slot,
     isAwaited: false,
     release: null,
     cancelTimer: null,
@@ -69,4 +72,15 @@ export function newOpenCall(
   };
   for (const { promise } of [call.answer, call.delivered]) promise.catch(() => undefined);
   return call;
+}
+
+/** How far the callee is. */
+export function tellProgress(call: OpenCall, data: Uint8Array, log: Logger): void {
+  try {
+    const told = decodePayload(data);
+    call.onProgress?.(told['value'] ?? null);
+  } catch (error) {
+    // A callee that says nonsense, or a listener that fails: the answer still comes.
+    log.warn('progress not told', { peer: call.row.peer, error: String(error) });
+  }
 }

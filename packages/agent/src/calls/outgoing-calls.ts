@@ -5,7 +5,6 @@
  */
 import { CALL_FRAME, equalBytes, fromHex, toHex } from '@agentmesh/crypto';
 import type { CallFrame } from '@agentmesh/crypto';
-import { decodePayload } from '@agentmesh/protocol';
 import type { JsonObject } from '@agentmesh/protocol';
 import type { Received } from '../conversation/judge.js';
 import type { Outcome } from '../conversation/outcome.js';
@@ -20,8 +19,9 @@ import { ROW, under } from '../store/row-keys.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import { cancelDraft, OUTCOME_CODES, outcomeOf } from './call-end.js';
+import { CallSlots } from './call-slots.js';
 import { Call } from './call.js';
-import { newOpenCall } from './open-call.js';
+import { newOpenCall, tellProgress } from './open-call.js';
 import type { OpenCall, OutgoingParts, Request } from './open-call.js';
 import { IncomingStream, STREAM_PARTS } from './incoming-stream.js';
 import { decodeCallRow, encodeCallRow } from './call-row.js';
@@ -38,7 +38,7 @@ export class OutgoingCalls {
   readonly #calls = new Map<string, OpenCall>();
   /** Ends that are being committed with what brought them. */
   readonly #staged = new Map<string, CallRow>();
-  #open = 0;
+  readonly #slots = new CallSlots();
   #stopped = false;
 
   constructor(parts: OutgoingParts) {
@@ -50,10 +50,12 @@ export class OutgoingCalls {
   async load(): Promise<void> {
     const { store } = this.#parts.context;
     for await (const { key, value } of rowsUnder(store, 'call')) {
-      const call = this.#add(key.slice(key.indexOf('/') + 1), decodeCallRow(value), null);
+      const row = decodeCallRow(value);
+      const about = { onProgress: null, slot: this.#slots.keep() };
+      const call = this.#add(newOpenCall(key.slice(key.indexOf('/') + 1), row, about));
       await call.stream?.load();
-      if (call.row.end === null) this.#startTimer(call);
-      else this.#settle(call);
+      if (call.row.end !== null) this.#settle(call);
+      else if (call.stream?.isEnded !== true) this.#startTimer(call);
     }
   }
 
@@ -70,9 +72,7 @@ export class OutgoingCalls {
 
   async #begin(to: Uint8Array, request: Request): Promise<OpenCall> {
     const { context, post } = this.#parts;
-    if (this.#open >= AGENT_LIMITS.openCalls) {
-      throw new AgentError('BACKPRESSURE', `${AGENT_LIMITS.openCalls} calls are open`);
-    }
+    const slot = this.#slots.take();
     const nowMs = context.runtime.now();
     const { byMs, isStream, onProgress } = request;
     const [msgId, envelopeId] = [context.runtime.random(16), context.runtime.random(16)];
@@ -82,7 +82,7 @@ export class OutgoingCalls {
     let call: OpenCall | null = null;
     const writes = ({ identity, name }: Peer) => {
       const row = { ...common, to: identity.aid, peer: name };
-      call ??= this.#add(id, row, onProgress);
+      call ??= this.#add(newOpenCall(id, row, { onProgress, slot }));
       call.row = row;
       return [{ put: ROW.call(id), value: encodeCallRow(row) }];
     };
@@ -91,7 +91,10 @@ export class OutgoingCalls {
       await post(to, { body, msgId, envelopeId, ttlMs, writes });
       return this.#begun(this.#calls.get(id));
     } catch (error) {
-      if (this.#calls.delete(id)) this.#open -= 1;
+      slot.free();
+      // Somebody may have found it before it was committed.
+      this.#calls.get(id)?.answer.reject(error);
+      this.#calls.delete(id);
       throw error;
     }
   }
@@ -149,7 +152,7 @@ export class OutgoingCalls {
 
   /** A second end of one call counts as little as one that comes too late. */
   #stageEnd(tx: StoreTransaction, call: OpenCall, end: CallEnd): void {
-    if (call.row.end !== null || this.#staged.has(call.id)) return;
+    if (hasEnded(call) || this.#staged.has(call.id)) return;
     const row = { ...call.row, end };
     tx.put(ROW.call(call.id), encodeCallRow(row));
     this.#staged.set(call.id, row);
@@ -199,14 +202,7 @@ export class OutgoingCalls {
     const call = this.#find(toHex(callId), peer);
     if (call === null || call.row.end !== null) return;
     call.stream?.follow({ callId, what, run, at, data });
-    if (what !== CALL_FRAME.progress) return;
-    try {
-      const told = decodePayload(data);
-      call.onProgress?.(told['value'] ?? null);
-    } catch (error) {
-      // A callee that says nonsense, or a listener that fails: the answer still comes.
-      this.#parts.context.log.warn('progress not told', { peer: peer.name, error: String(error) });
-    }
+    if (what === CALL_FRAME.progress) tellProgress(call, data, this.#parts.context.log);
   }
 
   /** What became of the request itself on its way. */
@@ -232,10 +228,12 @@ export class OutgoingCalls {
   /** What has ended long ago and was never read is forgotten. */
   sweep(): void {
     const beforeMs = this.#parts.context.runtime.now() - AGENT_LIMITS.answerKeptMs;
-    for (const [id, { row }] of this.#calls) {
-      if (row.end === null || row.end.atMs > beforeMs) continue;
-      this.#calls.delete(id);
-      this.#parts.sweeper.delete(ROW.call(id));
+    for (const call of this.#calls.values()) {
+      // A stream that has ended here is open until it is read, but not for ever.
+      const endedMs = call.row.end?.atMs ?? (hasEnded(call) ? call.row.byMs : Infinity);
+      if (endedMs > beforeMs) continue;
+      if (call.stream === null) this.#read(call);
+      else this.#forgetStream(call);
     }
   }
 
@@ -252,11 +250,9 @@ export class OutgoingCalls {
     }
   }
 
-  #add(id: string, row: CallRow, onProgress: OpenCall['onProgress']): OpenCall {
-    const call = newOpenCall(id, row, onProgress);
-    this.#calls.set(id, call);
-    if (row.end === null) this.#open += 1;
-    if (row.isStream) call.stream = this.#streamOf(call);
+  #add(call: OpenCall): OpenCall {
+    this.#calls.set(call.id, call);
+    if (call.row.isStream) call.stream = this.#streamOf(call);
     return call;
   }
 
@@ -277,17 +273,19 @@ export class OutgoingCalls {
   #forgetStream(call: OpenCall): void {
     call.cancelTimer?.();
     call.release?.();
-    if (call.isOpen) this.#open -= 1;
-    call.isOpen = false;
-    if (this.#calls.has(call.id)) void this.#dropParts(call.id);
+    call.slot.free();
+    if (this.#calls.has(call.id)) void this.#dropParts(call);
     this.#read(call);
   }
 
-  async #dropParts(id: string): Promise<void> {
+  /** After what is being written of them now. */
+  #dropParts({ id, row }: OpenCall): Promise<void> {
     const { context, sweeper } = this.#parts;
-    if (this.#stopped || context.store.failure !== null) return;
-    const rows = await context.store.range({ ...under(`part/${id}`), limit: STREAM_PARTS });
-    for (const { key } of rows) sweeper.delete(key);
+    return context.peers.run(toHex(row.to), async () => {
+      if (this.#stopped || context.store.failure !== null) return;
+      const rows = await context.store.range({ ...under(`part/${id}`), limit: STREAM_PARTS });
+      for (const { key } of rows) sweeper.delete(key);
+    });
   }
 
   /** A stream of this or an earlier run; throws UNKNOWN_CALL. */
@@ -299,7 +297,9 @@ export class OutgoingCalls {
 
   #startTimer(call: OpenCall): void {
     const { runtime } = this.#parts.context;
-    const delayMs = Math.max(0, call.row.byMs - runtime.now());
+    const { byMs, sentMs } = call.row;
+    // Whatever the clock of this run shows: never longer than it was asked for.
+    const delayMs = Math.max(0, Math.min(byMs - runtime.now(), byMs - sentMs));
     call.cancelTimer = runtime.schedule(delayMs, () => void this.#expire(call));
   }
 
@@ -309,8 +309,10 @@ export class OutgoingCalls {
   }
 
   async #cancel(call: OpenCall, reason: string): Promise<void> {
-    if (!(await this.#end(call, 'CANCELLED', reason))) return;
-    const { envelopeId, to } = call.row;
+    const isEnded = await this.#end(call, 'CANCELLED', reason);
+    const { envelopeId, to, end } = call.row;
+    if (end === null) throw new AgentError('CLOSED');
+    if (!isEnded) return;
     if (await this.#parts.withdraw(envelopeId, new AgentError('CANCELLED'))) return;
     await this.#parts.tell(to, cancelDraft(call.id, reason));
   }
@@ -320,7 +322,9 @@ export class OutgoingCalls {
     const { context } = this.#parts;
     if (this.#stopped || context.store.failure !== null) return false;
     return context.peers.run(toHex(call.row.to), async () => {
-      if (call.row.end !== null || this.#stopped) return false;
+      // The end of a stream is here before it is read: only its reader gives it up then.
+      if (this.#stopped || call.row.end !== null) return false;
+      if (code !== 'CANCELLED' && hasEnded(call)) return false;
       const end = { atMs: context.runtime.now(), body: null, code, message };
       const row = { ...call.row, end };
       const tx = context.transaction();
@@ -336,8 +340,7 @@ export class OutgoingCalls {
   #settle(call: OpenCall): void {
     const { end, peer } = call.row;
     if (end === null) return;
-    if (call.isOpen) this.#open -= 1;
-    call.isOpen = false;
+    call.slot.free();
     call.cancelTimer?.();
     call.release?.();
     call.cancelTimer = null;
@@ -387,4 +390,9 @@ export class OutgoingCalls {
 
 function nothing(): void {
   // Whoever reads the answer is told.
+}
+
+/** Something has ended it: its answer, an error, or the end of its stream. */
+function hasEnded({ row, stream }: OpenCall): boolean {
+  return row.end !== null || stream?.isEnded === true;
 }

@@ -14,7 +14,7 @@ import type { Ask, EndError } from '../message/ask.js';
 import type { Message } from '../message/message.js';
 import { exactBody, replyToMember, valueBody } from '../message/payload.js';
 import { runWithin } from '../handling/handlers.js';
-import type { Waiting } from '../handling/waiting-messages.js';
+import type { InboxEntry, Waiting } from '../handling/waiting-messages.js';
 import { ROW, stepsOf } from '../store/row-keys.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { RowSweeper } from '../store/row-sweeper.js';
@@ -141,20 +141,22 @@ export class RequestServer {
     }
   }
 
-  /** A request is gone: so are the results of its steps. */
-  async dropSteps(id: string): Promise<void> {
-    for (const operation of await this.#stepDeletions(id)) {
-      if ('delete' in operation) this.#parts.sweeper.delete(operation.delete);
-    }
+  /** A request is gone without a run: so is what earlier ones left. */
+  async forget({ id, ask }: NonNullable<InboxEntry['request']>): Promise<void> {
+    for (const key of await this.#leftBy(id, ask)) this.#parts.sweeper.delete(key);
   }
 
-  async #stepDeletions(id: string): Promise<readonly StoreOperation[]> {
+  /** Keys of what the runs of a request have written. */
+  async #leftBy(id: string, { isStream }: Ask): Promise<readonly string[]> {
     const rows = await this.#parts.context.store.range({ ...stepsOf(id), limit: 1_000 });
-    return rows.map(({ key }) => ({ delete: key }));
+    return [...rows.map(({ key }) => key), ...(isStream ? [ROW.produced(id)] : [])];
   }
 
-  async #endsOf({ item, id }: RequestRun): Promise<StoreOperation[]> {
-    return [{ delete: item.entry.key }, ...(await this.#stepDeletions(id))];
+  /** With the end of a run: the request is gone, and all that belongs to it. */
+  async #endsOf({ item, id, ask, steps }: RequestRun): Promise<StoreOperation[]> {
+    await steps.end();
+    const keys = [item.entry.key, ...(await this.#leftBy(id, ask))];
+    return keys.map((key) => ({ delete: key }));
   }
 
   async #keptAnswer(key: string): Promise<Answer | null> {
@@ -205,7 +207,7 @@ export class RequestServer {
     try {
       await sender.turn(run.from, async (speech) => {
         // Cancelled meanwhile: it was told so, and nothing else.
-        if (!(await speech.holds(inboxKey))) return;
+        if (!(await speech.holds(inboxKey))) return speech.write(ends);
         speech.say({ kind: CONTENT_KIND.application, body }, null, ttlMs);
         speech.write(ends);
       });

@@ -2,7 +2,13 @@
  * Answers streams (protocol.md §2.19): runs a generator as fast as its consumer reads, and ends it
  * with one commit. Owns the streams that are being produced; when a request runs is `dispatcher`'s.
  */
-import { CALL_FRAME, CONTENT_KIND, encodeCallFrames, toHex } from '@agentmesh/crypto';
+import {
+  AgentMeshError,
+  CALL_FRAME,
+  CONTENT_KIND,
+  encodeCallFrames,
+  toHex,
+} from '@agentmesh/crypto';
 import type { CallFrame } from '@agentmesh/crypto';
 import { encodePayload } from '@agentmesh/protocol';
 import { AgentError, StorageError } from '../ground/errors.js';
@@ -15,6 +21,12 @@ import { PartSender } from './part-sender.js';
 import type { Inside, RequestRun, RunParts, ServedHandler } from './request-run.js';
 import { decodeProduced, NOTHING_PRODUCED, StreamProducer } from './stream-producer.js';
 import type { StreamItem } from './stream-items.js';
+
+/** How a stream ends: the JSON of its result, and what is deleted with it. */
+interface Ending {
+  readonly end: Uint8Array;
+  readonly ends: readonly StoreOperation[];
+}
 
 /** Gives chunks one by one and returns the result. */
 export type StreamGenerator = AsyncGenerator<StreamItem, unknown, void>;
@@ -35,11 +47,11 @@ export class StreamServer {
     this.#parts = parts;
   }
 
-  /** What a consumer has read. */
-  onCredit(from: Uint8Array, { callId, what, at, data }: CallFrame): void {
+  /** What a consumer has read; `from` are its identities, those that it had before among them. */
+  onCredit(from: readonly Uint8Array[], { callId, what, at, data }: CallFrame): void {
     if (what !== CALL_FRAME.credit) return;
     const window = new DataView(data.buffer, data.byteOffset).getUint32(0);
-    this.#producers.get(keyOf(from, toHex(callId)))?.credit(at, window);
+    for (const aid of from) this.#producers.get(keyOf(aid, toHex(callId)))?.credit(at, window);
   }
 
   /**
@@ -80,10 +92,22 @@ export class StreamServer {
       cancel();
       this.#close(run, producer);
     }
-    return this.#commitEnd(run, producer, end, [
-      { delete: ROW.produced(run.id) },
-      ...(await ends()),
-    ]);
+    return this.#end(run, producer, { end, ends: await ends() });
+  }
+
+  /** False where that is not possible now. */
+  async #end(run: RequestRun, producer: StreamProducer, how: Ending): Promise<boolean> {
+    const { context } = this.#parts;
+    try {
+      await this.#commitEnd(run, producer, how);
+    } catch (error) {
+      if (error instanceof StorageError || !(error instanceof AgentMeshError)) throw error;
+      // Nobody is there to be told any more, or the agent ends.
+      context.log.warn('stream not ended', { id: run.id, code: error.code });
+      if (error.retryable || error.code === 'CLOSED') return false;
+      await context.store.commit(how.ends);
+    }
+    return true;
   }
 
   async #produce(
@@ -139,14 +163,16 @@ export class StreamServer {
   async #commitEnd(
     run: RequestRun,
     producer: StreamProducer,
-    end: Uint8Array,
-    ends: readonly StoreOperation[],
-  ): Promise<boolean> {
+    { end, ends }: Ending,
+  ): Promise<void> {
     const inboxKey = run.item.entry.key;
     for (;;) {
       const state = await this.#parts.sender.turn(run.from, async (speech) => {
         // Cancelled meanwhile: nothing more is told.
-        if (!(await speech.holds(inboxKey))) return 'cancelled';
+        if (!(await speech.holds(inboxKey))) {
+          speech.write(ends);
+          return 'cancelled';
+        }
         const frames = producer.take(LAST_BYTES, LAST_FRAMES);
         const isEnd = !producer.hasPending;
         if (isEnd) frames.push(producer.end(end));
@@ -154,10 +180,7 @@ export class StreamServer {
         speech.write(isEnd ? ends : [producer.row()]);
         return isEnd ? 'ended' : 'pending';
       });
-      if (state === 'cancelled') {
-        await this.#parts.context.store.commit([{ delete: ROW.produced(run.id) }]);
-      }
-      if (state !== 'pending') return true;
+      if (state !== 'pending') return;
     }
   }
 }

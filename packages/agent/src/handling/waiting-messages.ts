@@ -39,6 +39,8 @@ export interface Waiting {
   late: boolean | null;
   /** When it may run, though earlier numbers are missing or it has failed. */
   dueMs: number;
+  /** Whether a run of it could not be finished for want of room. */
+  isPutOff: boolean;
   /** While handlers have it: what tells them to stop. */
   controller: AbortController | null;
   /** While handlers have it: the next one of its sender waits for it. */
@@ -153,6 +155,7 @@ export class WaitingMessages {
       content: new Set(),
       late: null,
       dueMs,
+      isPutOff: false,
       controller: null,
       isInTurn: false,
     });

@@ -266,8 +266,8 @@ export class Dispatcher {
     if (this.#isOver) return null;
     const nowMs = this.#context.waits();
     const { isOrdered, mayRun } = this.#choice();
-    const isDue = ({ dueMs, attempts }: Waiting): boolean =>
-      dueMs <= nowMs || (this.#draining && attempts === 0);
+    const isDue = ({ dueMs, attempts, isPutOff }: Waiting): boolean =>
+      dueMs <= nowMs || (this.#draining && attempts === 0 && !isPutOff);
     return this.#waiting.next({ isOrdered, mayRun: (item) => isDue(item) && mayRun(item) });
   }
 
@@ -308,6 +308,7 @@ export class Dispatcher {
     // A run that kills the process must count: its row has come back from an earlier one.
     const isMailbox = entry.redelivered && this.#handlers.isOnlyMailbox;
     if (entry.redelivered && !isMailbox) await this.#rows.count(item);
+    if (controller.signal.aborted) return;
     if (attempt > AGENT_LIMITS.handlerAttempts) return this.#setAside(item);
     const message = this.#read(entry.row, seenOf(item), controller.signal);
     if (isRequest) return this.#serve(item, message);
@@ -339,6 +340,7 @@ export class Dispatcher {
   /** The run does not count. */
   #notNow(item: Waiting): void {
     item.attempts -= 1;
+    item.isPutOff = true;
     item.dueMs = this.#context.waits() + AGENT_LIMITS.handlerRetryMs;
   }
 
@@ -370,6 +372,8 @@ export class Dispatcher {
 
   async #setAside(item: Waiting): Promise<void> {
     await this.#rows.setAside(item);
+    const { request } = item.entry;
+    if (request !== null) await this.#server.forget(request);
     this.#waiting.remove(item);
   }
 }

@@ -2,6 +2,7 @@
  * The rows of waiting messages as their runs change them: a run is counted, a message ends, or it
  * is set aside as a dead letter. Owns these commits; what a run means is `dispatcher`'s.
  */
+import { toHex } from '@agentmesh/crypto';
 import type { AgentContext } from '../agent-context.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { encodeInboxRow } from '../message/inbox.js';
@@ -28,9 +29,13 @@ export class InboxRows {
     this.#owed = parts.owed;
   }
 
-  /** Counts a run in the row. */
-  async count({ entry: { key, row }, attempts }: Waiting): Promise<void> {
-    await this.#context.store.commit([{ put: key, value: encodeInboxRow({ ...row, attempts }) }]);
+  /** Counts a run in the row, unless it is a request that was cancelled: then its row is gone. */
+  count({ entry: { key, row }, attempts, controller }: Waiting): Promise<void> {
+    // Its sender may cancel it now: one after the other, or the row would come back.
+    return this.#context.peers.run(toHex(row.from), async () => {
+      if (controller?.signal.aborted === true) return;
+      await this.#context.store.commit([{ put: key, value: encodeInboxRow({ ...row, attempts }) }]);
+    });
   }
 
   /** The message is done with; its sender is told how. */

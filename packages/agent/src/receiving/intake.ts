@@ -8,7 +8,9 @@ import type { OutgoingCalls } from '../calls/outgoing-calls.js';
 import type { RequestServer } from '../calls/request-server.js';
 import type { AgentContext } from '../agent-context.js';
 import type { Received } from '../conversation/judge.js';
+import type { Peer } from '../conversation/peer.js';
 import { AgentError } from '../ground/errors.js';
+import { readAsk } from '../message/ask.js';
 import { encodeInboxRow } from '../message/inbox.js';
 import type { InboxRow } from '../message/inbox.js';
 import type { Ending, Owed } from '../owed/owed.js';
@@ -32,6 +34,8 @@ export class Intake {
   readonly #cancelled = new Set<Waiting>();
   /** By sender and id. */
   readonly #early = new Set<string>();
+  /** Ids of requests that are being committed. */
+  readonly #fresh = new Set<string>();
 
   constructor(parts: {
     readonly context: AgentContext;
@@ -64,6 +68,8 @@ export class Intake {
     this.#dispatcher.reserve(row);
     const key = this.#context.logs.nextKey('inbox');
     tx.put(key, encodeInboxRow(row));
+    const request = requestIn(received);
+    if (request !== null) this.#fresh.add(request);
     return key;
   }
 
@@ -71,9 +77,11 @@ export class Intake {
   follow(received: Received): void {
     const { body, repeated, peer } = received;
     if (repeated) return;
+    const request = requestIn(received);
+    if (request !== null) this.#fresh.delete(request);
     this.#calls.follow(received);
     if (body.kind === 'callFrames') {
-      for (const frame of body.frames) this.#server.streams.onCredit(peer.identity.aid, frame);
+      for (const frame of body.frames) this.#server.streams.onCredit(aidsOf(peer), frame);
     }
     if (body.kind === 'unsupported' || body.kind === 'callFrames') {
       this.#owed.outcomesDue(peer.identity.aid);
@@ -86,7 +94,7 @@ export class Intake {
   #forget(item: Waiting): void {
     const { request } = item.entry;
     this.#dispatcher.cancel(item, new AgentError('CANCELLED'));
-    if (request !== null) void this.#server.dropSteps(request.id);
+    if (request !== null) void this.#server.forget(request);
   }
 
   #stageEnding(tx: StoreTransaction, row: InboxRow, ending: Ending): void {
@@ -97,13 +105,23 @@ export class Intake {
   /** Its row goes with the commit that tells it, so a crash does not bring it back. */
   #stageCancels(tx: StoreTransaction, { body, peer }: Received): void {
     if (body.kind !== 'callFrames') return;
-    const { aid } = peer.identity;
     for (const { what, callId } of body.frames) {
       if (what !== CALL_FRAME.cancel) continue;
-      const item = this.#dispatcher.findRequest(aid, toHex(callId));
-      if (item === null) this.#remember(earlyKey(aid, callId));
+      const id = toHex(callId);
+      const item = this.#find(peer, id);
+      // It came with the same commit: judged again behind it, this finds it.
+      if (item === null && this.#fresh.delete(id)) throw new AgentError('CANCELLED', 'not yet');
+      if (item === null) this.#remember(peer, callId);
       else if (!this.#cancelled.has(item)) this.#stageCancel(tx, item);
     }
+  }
+
+  #find(peer: Peer, id: string): Waiting | null {
+    for (const aid of aidsOf(peer)) {
+      const item = this.#dispatcher.findRequest(aid, id);
+      if (item !== null) return item;
+    }
+    return null;
   }
 
   #stageCancel(tx: StoreTransaction, item: Waiting): void {
@@ -113,11 +131,24 @@ export class Intake {
     for (const owed of this.#owed.rowsOf(key, row, CANCELLED)) tx.write(owed);
   }
 
-  #remember(key: string): void {
-    this.#early.add(key);
-    const [oldest] = this.#early;
-    if (this.#early.size > EARLY && oldest !== undefined) this.#early.delete(oldest);
+  #remember(peer: Peer, callId: Uint8Array): void {
+    for (const aid of aidsOf(peer)) this.#early.add(earlyKey(aid, callId));
+    for (const oldest of this.#early) {
+      if (this.#early.size <= EARLY) break;
+      this.#early.delete(oldest);
+    }
   }
+}
+
+/** Its present identity, and those that it had before. */
+function aidsOf({ identity, formerly }: Peer): readonly Uint8Array[] {
+  return [identity.aid, ...formerly];
+}
+
+/** Id of a message that is a request; null for others. */
+function requestIn({ body, content }: Received): string | null {
+  const isRequest = body.kind === 'application' && readAsk(body.payload) !== null;
+  return isRequest ? toHex(content.msgId) : null;
 }
 
 function earlyKey(from: Uint8Array, msgId: Uint8Array): string {
