@@ -13,6 +13,8 @@ export class TestStore implements AgentStore {
   commits = 0;
   /** Throws to make a commit fail before anything is kept. */
   beforeCommit: ((operations: readonly StoreOperation[]) => void) | null = null;
+  /** Throws to make a commit fail although it is kept: the process died before it heard of it. */
+  afterCommit: ((operations: readonly StoreOperation[]) => void) | null = null;
   /** Holds a commit up, and all behind it. */
   gate: ((operations: readonly StoreOperation[]) => Promise<void> | undefined) | null = null;
   #held: Promise<void> | null = null;
@@ -44,6 +46,7 @@ export class TestStore implements AgentStore {
     await this.#pass(operations);
     await this.#inner.commit(operations);
     this.commits += 1;
+    this.afterCommit?.(operations);
   }
 
   async #pass(operations: readonly StoreOperation[]): Promise<void> {

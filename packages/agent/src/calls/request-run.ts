@@ -46,6 +46,7 @@ export class RequestRun {
   readonly controller: AbortController;
   /** The deadline by our clock. */
   readonly byMs: number;
+  readonly steps: Steps;
   readonly #parts: RunParts;
   /** Rejects with the signal's reason, if ever. */
   readonly #aborted: Promise<never>;
@@ -67,6 +68,7 @@ export class RequestRun {
     this.controller = controller;
     this.byMs = parts.context.hubClock.toOurs(this.ask.byMs);
     const { signal } = controller;
+    this.steps = new Steps(parts.context.store, this.id, signal);
     this.#aborted = new Promise((_, reject) => {
       const end = (): void => reject(signal.reason as Error);
       if (signal.aborted) end();
@@ -120,7 +122,6 @@ export class RequestRun {
     const { context, sender } = this.#parts;
     const { item, id, message, controller, byMs } = this;
     const { row, redelivered } = item.entry;
-    const steps = new Steps(context.store, id);
     const progress = new ProgressTeller(context.runtime, sender, { to: row.from, id });
     return new RequestContext({
       peer: {
@@ -134,7 +135,7 @@ export class RequestRun {
       // The first run of an earlier opening was not counted.
       attempt: item.attempts + (redelivered ? 1 : 0),
       from,
-      once: (key, step) => steps.once(key, step),
+      once: (key, step) => this.steps.once(key, step),
       progress: (value) => progress.tell(value),
     });
   }

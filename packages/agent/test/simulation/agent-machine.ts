@@ -11,6 +11,7 @@ import type { AgentStore } from '../../src/store/store.js';
 import type { Chance } from './chance.js';
 import { Disk } from './disk.js';
 import { commitsOn, DiskStore } from './disk-store.js';
+import { sayUnknown } from './later-version.js';
 import { Holdings } from './holdings.js';
 import { Machine } from './machine.js';
 import type { Process } from './machine.js';
@@ -28,6 +29,8 @@ export interface AgentMachineOptions {
   readonly trace: Trace;
   /** What its program does with a message. */
   readonly handle: (message: Message, process: Process) => void | Promise<void>;
+  /** What else it does with an agent that has just come up. */
+  readonly program?: ((agent: Agent, process: Process) => void) | undefined;
   /** Stands between the agent and its store, to break it. */
   readonly tamper?: ((store: AgentStore) => AgentStore) | undefined;
 }
@@ -73,6 +76,7 @@ export class AgentMachine {
   #process: Process | null = null;
   #agent: Agent | null = null;
   readonly #owner = new Owner();
+  #store: AgentStore | null = null;
   /** Whether the supervisor starts it again. */
   #supervised = true;
 
@@ -126,6 +130,14 @@ export class AgentMachine {
       },
       (error: unknown) => this.#toldOf(saying, error),
     );
+  }
+
+  /** Says something that only a later version knows. */
+  sayUnknown(message: Parameters<typeof sayUnknown>[1]): void {
+    const { trace } = this.#options;
+    if (this.#agent === null || this.#store === null) return;
+    trace.add(`${this.name} says kind ${message.kind} to ${message.to}`);
+    void sayUnknown(this.#store, message);
   }
 
   /** Changes the identity. Its keys are safe before; a change that was begun goes on with them. */
@@ -237,10 +249,11 @@ export class AgentMachine {
       after: (delayMs: number, task: () => void) => process.clientTimer(delayMs, task),
       open: network.opener(name, process),
     };
+    this.#store = tamper(store);
     const options: AgentOptions = {
       hub: new NetworkHub({ host: 'localhost', tls: false }, host),
       keyPair: (this.#givesNext ? this.#next : null) ?? this.#present,
-      store: tamper(store),
+      store: this.#store,
       runtime: process.runtime(),
       ...this.#options.trace.logsOf(name),
     };
@@ -265,6 +278,7 @@ export class AgentMachine {
       );
     }
     agent.onMessage((message) => this.#options.handle(message, process));
+    this.#options.program?.(agent, process);
     return agent;
   }
 

@@ -10,9 +10,9 @@ import { run } from './run.js';
 import type { Tamper } from './world.js';
 
 /** Seeds until the first that does not hold, and why. */
-async function firstViolation(tamper: Tamper): Promise<string | null> {
+async function firstViolation(tamper: Tamper, calls = false): Promise<string | null> {
   for (let seed = 1; seed <= 10; seed++) {
-    const { violation } = await run({ seed, maxAgents: 3, tamper, faults: FIRST_FAULTS });
+    const { violation } = await run({ seed, maxAgents: 3, calls, tamper, faults: FIRST_FAULTS });
     if (violation !== null) return violation;
   }
   return null;
@@ -76,6 +76,27 @@ describe('the oracle', () => {
 
   test('sees an agent store that confirms before it is durable', async () => {
     expect(await firstViolation({ agentStore: hasty })).toMatch(/not durable|P7|nobody was told/);
+  });
+
+  test('sees an agent store that keeps a request which is answered', async () => {
+    const isRequest = (one: StoreOperation): boolean =>
+      'delete' in one && one.delete.startsWith('inbox/');
+    const agentStore = (store: AgentStore): AgentStore =>
+      committing(store, async (operations) => {
+        const isSaid = operations.some((one) => 'put' in one && one.put.startsWith('sent/'));
+        await store.commit(operations.filter((one) => !isSaid || !isRequest(one)));
+      });
+    expect(await firstViolation({ agentStore }, true)).toMatch(/is answered, and stays/);
+  });
+
+  test('sees an agent store that forgets which items of a stream were sent', async () => {
+    const agentStore = (store: AgentStore): AgentStore =>
+      committing(store, async (operations) => {
+        const isKept = (one: StoreOperation): boolean =>
+          !('put' in one && one.put.startsWith('produced/'));
+        await store.commit(operations.filter(isKept));
+      });
+    expect(await firstViolation({ agentStore }, true)).toMatch(/STREAM_BROKEN/);
   });
 
   test('sees a hub store that confirms what it has not taken', async () => {

@@ -13,6 +13,7 @@ import { RowReader } from '../../src/store/row-codec.js';
 import { decodeSentRow } from '../../src/conversation/sent-log.js';
 import { ROW } from '../../src/store/row-keys.js';
 import type { StoreOperation } from '../../src/store/store.js';
+import { CallHoldings } from './call-holdings.js';
 
 /** A message of an application that a commit put into an inbox. */
 export interface Arrival {
@@ -43,6 +44,8 @@ export interface Learnt {
   readonly kept: readonly Kept[];
   readonly arrivals: readonly Arrival[];
   readonly sealed: readonly Sealed[];
+  /** What is wrong with the commit itself. */
+  readonly faults: readonly string[];
 }
 
 export class Holdings {
@@ -56,6 +59,7 @@ export class Holdings {
   readonly peers: Map<string, Uint8Array>;
   /** The store's epoch: sessions of earlier ones only receive. */
   epoch: number;
+  readonly calls: CallHoldings;
   readonly #inboxKeys: Set<string>;
   /** By key of their rows: null for what agents say on their own. */
   readonly #sent: Map<string, string | null>;
@@ -66,6 +70,7 @@ export class Holdings {
     this.sealed = new Set(other?.sealed);
     this.peers = new Map(other?.peers);
     this.epoch = other?.epoch ?? 0;
+    this.calls = new CallHoldings(other?.calls);
     this.#inboxKeys = new Set(other === undefined ? [] : other.#inboxKeys);
     this.#sent = new Map(other === undefined ? [] : other.#sent);
   }
@@ -88,7 +93,8 @@ export class Holdings {
       else if (key.startsWith('security/')) this.#securityRow(value);
       else if (key.startsWith('outbox/')) outgoing.push(value);
     }
-    return { kept, arrivals, sealed: outgoing.map((row) => this.#outboxRow(row)) };
+    const faults = this.calls.learn(operations);
+    return { kept, arrivals, sealed: outgoing.map((row) => this.#outboxRow(row)), faults };
   }
 
   /** Messages that wait for a handler. */
@@ -106,7 +112,9 @@ export class Holdings {
     this.#inboxKeys.add(key);
     const { from, content: bytes } = decodeInboxRow(value);
     const content = decodeContent(bytes);
-    const text = textOf(content) ?? '';
+    const text = textOf(content);
+    // A request: `calls` judges it.
+    if (text === null) return [];
     const again = this.received.has(text);
     this.received.add(text);
     return [{ text, from, content, again }];

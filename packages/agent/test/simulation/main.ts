@@ -16,6 +16,7 @@ const HELP = `Runs simulated agents and a hub through everything that can go wro
   --max-agents N    most agents of one run, 3 or more (default 20)
   --faults a,b,…    only these: ${Object.keys(FAULTS).join(', ')}; or none
   --rotate          agents change their identities, too
+  --calls           agents ask each other, too
   --trace           print every event
   --keep-going      go on after a seed that failed
   --help            this text
@@ -31,6 +32,7 @@ interface Settings {
   readonly maxAgents: number;
   readonly faults: readonly FaultName[] | undefined;
   readonly rotate: boolean;
+  readonly calls: boolean;
   readonly trace: boolean;
   readonly keepGoing: boolean;
 }
@@ -60,9 +62,9 @@ export async function main(args: readonly string[]): Promise<number> {
 }
 
 function runOne(seed: number, { trace, ...settings }: Settings): Promise<RunResult> {
-  const { maxAgents, faults, rotate } = settings;
+  const { maxAgents, faults, rotate, calls } = settings;
   const print = trace ? (line: string): void => void write(`${line}\n`) : undefined;
-  return run({ seed, maxAgents, faults, rotate, print });
+  return run({ seed, maxAgents, faults, rotate, calls, print });
 }
 
 function report({ seed, violation, lastLines, digest }: RunResult, args: readonly string[]): void {
@@ -86,7 +88,7 @@ function settingsOf(args: readonly string[]): Settings | string | null {
       args: [...args].filter((arg) => arg !== '--'),
       options: {
         ...{ seeds: text, from: text, seed: text, 'max-agents': text, faults: text },
-        ...{ rotate: flag, trace: flag, 'keep-going': flag, help: flag },
+        ...{ rotate: flag, calls: flag, trace: flag, 'keep-going': flag, help: flag },
       },
     });
     if (values.help === true) return null;
@@ -95,8 +97,9 @@ function settingsOf(args: readonly string[]): Settings | string | null {
     const maxAgents = numberOf(values['max-agents'] ?? '20');
     if (maxAgents < 3) return '--max-agents: 3 or more';
     const faults = faultsOf(values.faults);
-    const { rotate = false, trace = false, 'keep-going': keepGoing = false } = values;
-    return { from, to: from + count, maxAgents, faults, rotate, trace, keepGoing };
+    const { rotate = false, calls = false, trace = false } = values;
+    const { 'keep-going': keepGoing = false } = values;
+    return { from, to: from + count, maxAgents, faults, rotate, calls, trace, keepGoing };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }

@@ -99,6 +99,11 @@ export class Oracle {
     this.#holdings.set(name, holdings);
   }
 
+  /** Whether its store was ever lost or put back. */
+  wasReplaced(name: string): boolean {
+    return this.#replaced.has(name);
+  }
+
   holdingsOf(name: string): Holdings {
     const holdings = this.#holdings.get(name);
     if (holdings === undefined) throw new RangeError(name);
@@ -117,7 +122,8 @@ export class Oracle {
 
   /** A commit of an agent became durable. */
   committed(name: string, operations: readonly StoreOperation[]): void {
-    const { kept, arrivals, sealed } = this.holdingsOf(name).learn(operations);
+    const { kept, arrivals, sealed, faults } = this.holdingsOf(name).learn(operations);
+    for (const fault of faults) this.fail(`${name}: ${fault}`);
     for (const { id, text } of kept) this.#texts.set(id, text);
     for (const { envelopeId, text, number } of sealed) {
       this.#envelopes.set(envelopeId, text);

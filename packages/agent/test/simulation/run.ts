@@ -4,6 +4,7 @@
  * phases and their bounds; a run is a function of its seed and options.
  */
 import { ready } from '@agentmesh/crypto';
+import { answers } from './answers.js';
 import { convergence } from './convergence.js';
 import { ALL_FAULTS, heal, LASTING_FAULTS, strike } from './faults.js';
 import type { FaultName } from './faults.js';
@@ -20,6 +21,8 @@ export interface RunOptions {
   readonly faults?: readonly FaultName[] | undefined;
   /** Whether agents change their identities, too. */
   readonly rotate?: boolean | undefined;
+  /** Whether agents ask each other, too. */
+  readonly calls?: boolean | undefined;
   readonly print?: ((line: string) => void) | undefined;
   readonly tamper?: Tamper | undefined;
 }
@@ -36,6 +39,8 @@ export interface RunResult {
   readonly received: number;
   readonly told: number;
   readonly events: number;
+  /** How often calls ended in each way. */
+  readonly ends: Readonly<Record<string, number>>;
   /** Virtual time until everything promised had come about, from the healing on. */
   readonly healedMs: number;
 }
@@ -54,10 +59,10 @@ const USUAL_AGENTS = [3, 3, 3, 3, 4, 4, 5];
 /** Runs a seed to its end, or to the first violation. One run at a time. */
 export async function run(options: RunOptions): Promise<RunResult> {
   await ready();
-  const { seed, print, tamper } = options;
+  const { seed, calls, print, tamper } = options;
   const { rotate = false, faults = rotate ? ALL_FAULTS : LASTING_FAULTS } = options;
   const quotas = faults.includes('quotas');
-  const world = new World({ seed, agents: agentsOf(options), quotas, print, tamper });
+  const world = new World({ seed, agents: agentsOf(options), calls, quotas, print, tamper });
   let healedMs = 0;
   let violation: string | null = null;
   try {
@@ -81,6 +86,7 @@ export async function run(options: RunOptions): Promise<RunResult> {
     received: sayings.filter(({ received }) => received).length,
     told: sayings.filter(({ told }) => told !== null).length,
     events: world.timeline.steps,
+    ends: world.calls?.counts() ?? {},
     healedMs,
   };
 }
@@ -103,7 +109,7 @@ async function safety(world: World, faults: readonly FaultName[]): Promise<void>
   const silenceMs = chance.between(500, 5_000);
   let strikeMs = timeline.elapsedMs;
   while (timeline.elapsedMs < endMs) {
-    world.talk();
+    for (let n = 0; n < (world.calls === null ? 1 : 3); n++) world.talk();
     if (faults.length > 0 && timeline.elapsedMs >= strikeMs) {
       strike(world, faults);
       strikeMs = timeline.elapsedMs + chance.skewed(calmMs / 3, 3 * calmMs);
@@ -125,12 +131,15 @@ function rotateNowAndThen({ agents, chance, timeline }: World): void {
 
 /** The second phase: what was promised comes about, then the sessions of each pair agree. */
 async function liveness(world: World): Promise<number> {
-  const { timeline, oracle, trace } = world;
+  const { timeline, oracle, trace, calls } = world;
   trace.add('healed');
   world.troubled = false;
   heal(world);
   const beganMs = timeline.elapsedMs;
-  const isOver = (): boolean => oracle.owing().length === 0 && world.agents.every((a) => a.agent);
+  const isOver = (): boolean =>
+    oracle.owing().length === 0 &&
+    (calls?.owing() ?? []).length === 0 &&
+    world.agents.every(({ agent }) => agent !== null);
   for (const [spanMs, idleness] of [
     [3 * MINUTE_MS, 1],
     [HOUR_MS, 4],
@@ -144,10 +153,13 @@ async function liveness(world: World): Promise<number> {
     const state = `accepted ${first.accepted}, durable ${first.durable}`;
     throw new Violation(`'${first.text}' never arrived and nobody was told (${state})`);
   }
+  const [open] = calls?.owing() ?? [];
+  if (open !== undefined) throw new Violation(`${open.question.n} never ended`);
   const healedMs = timeline.elapsedMs - beganMs;
   // Sessions that are replaced after a few messages would never be the same for long.
   world.liftLimits();
   await convergence(world, (spanMs) => pass(world, spanMs));
+  await answers(world, (spanMs, isDone) => pass(world, spanMs, isDone));
   return healedMs;
 }
 

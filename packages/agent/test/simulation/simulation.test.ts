@@ -17,6 +17,8 @@ const FIRST = Number(process.env['AGENTMESH_SIMULATION_FROM'] ?? 1);
 const PART = 10;
 /** The same where identities change: their runs are longer. */
 const ROTATING = 8;
+/** The same where agents ask each other. */
+const ASKING = 5;
 const MAX_AGENTS = 4;
 
 /**
@@ -52,6 +54,13 @@ describe('simulation', () => {
       await expectHolds(seed, { rotate: true });
   });
 
+  test.each(Array.from({ length: Math.ceil(numRuns / ASKING) }, (_, n) => FIRST + n * ASKING))(
+    `holds for seeds %i and the ${ASKING - 1} after it where agents ask each other, too`,
+    async (start) => {
+      for (let n = 0; n < ASKING; n++) await expectHolds(start + n, { calls: true });
+    },
+  );
+
   test('the same seed gives the same run, in another process too', async () => {
     const [first, second] = [await run({ seed: 7 }), await run({ seed: 7 })];
     expect(second).toEqual(first);
@@ -65,14 +74,18 @@ describe('simulation', () => {
 
 interface Wish {
   readonly rotate?: boolean;
+  readonly calls?: boolean;
   readonly faults?: readonly FaultName[];
 }
 
-async function expectHolds(seed: number, { rotate = false, faults }: Wish = {}): Promise<void> {
-  const { violation, lastLines } = await run({ seed, maxAgents: MAX_AGENTS, rotate, faults });
+async function expectHolds(seed: number, wish: Wish = {}): Promise<void> {
+  const { rotate = false, calls = false, faults } = wish;
+  const common = { seed, maxAgents: MAX_AGENTS, rotate, calls };
+  const { violation, lastLines } = await run({ ...common, faults });
   const options = [
     `--seed ${seed} --max-agents ${MAX_AGENTS}`,
     ...(rotate ? ['--rotate'] : []),
+    ...(calls ? ['--calls'] : []),
     ...(faults === undefined ? [] : [`--faults ${faults.join(',')}`]),
   ].join(' ');
   const again = `pnpm --filter @agentmesh/agent simulate ${options}`;

@@ -6,6 +6,8 @@ import { AgentKeyPair } from '@agentmesh/crypto';
 import type { HubStore } from '@agentmesh/hub-local';
 import type { AgentStore } from '../../src/store/store.js';
 import { AgentMachine } from './agent-machine.js';
+import { Asker } from './asker.js';
+import { CallOracle } from './call-oracle.js';
 import { Chance } from './chance.js';
 import type { Victims } from './faults.js';
 import { HubMachine } from './hub-machine.js';
@@ -22,6 +24,8 @@ export interface WorldOptions {
   readonly agents: number;
   /** Whether the hub's quotas are much too small, in a part of the runs. */
   readonly quotas?: boolean | undefined;
+  /** Whether agents ask each other, too. */
+  readonly calls?: boolean | undefined;
   readonly print?: ((line: string) => void) | undefined;
   /** Stand before the stores, to break them: whether the oracle sees it. */
   readonly tamper?: Tamper | undefined;
@@ -41,12 +45,16 @@ export class World implements Victims {
   readonly hub: HubMachine;
   readonly agents: readonly AgentMachine[];
   readonly knobs: Knobs;
+  /** What agents ask each other; null where they do not. */
+  readonly calls: CallOracle | null;
+  /** The programs of the newest processes, by name. */
+  readonly askers = new Map<string, Asker>();
   /** Puts the usual limits back. */
   readonly liftLimits: () => void;
   /** Whether handlers fail now and then. */
   troubled = true;
 
-  constructor({ seed, agents, quotas = false, print, tamper }: WorldOptions) {
+  constructor({ seed, agents, quotas = false, calls = false, print, tamper }: WorldOptions) {
     this.chance = new Chance(seed);
     const knobs = drawKnobs(this.chance.fork('knobs'));
     const narrow = quotas ? drawQuotas(this.chance.fork('quotas')) : {};
@@ -55,6 +63,7 @@ export class World implements Victims {
     this.trace = new Trace(this.timeline, print ?? null);
     this.trace.add(`seed ${seed} agents ${agents} knobs ${JSON.stringify(this.knobs)}`);
     this.oracle = new Oracle(this.trace);
+    this.calls = calls ? new CallOracle(this.oracle) : null;
     this.network = new Network(this.timeline, this.chance.fork('network'), this.oracle);
     this.hub = new HubMachine({
       network: this.network,
@@ -74,9 +83,21 @@ export class World implements Victims {
     if (speakers.length === 0) return;
     const speaker = this.chance.pick(speakers);
     const others = this.agents.filter((other) => other !== speaker);
-    const burst = this.chance.flip(0.2) ? 1 + this.chance.below(5) : 1;
+    const burst = this.chance.flip(0.2) ? 1 + this.chance.below(this.calls === null ? 5 : 12) : 1;
     const listener = this.chance.pick(others);
-    for (let n = 0; n < burst; n++) this.say(speaker, listener);
+    for (let n = 0; n < burst; n++) {
+      if (this.calls === null || this.chance.flip(0.3)) this.say(speaker, listener);
+      else this.#ask(speaker, listener);
+    }
+  }
+
+  /** A request, a stream, or something that only a later version knows. */
+  #ask(speaker: AgentMachine, { name: to }: AgentMachine): void {
+    if (this.chance.flip(0.1)) {
+      const kind = this.chance.pick([11, 127, 128, 255]);
+      return speaker.sayUnknown({ to, kind, body: this.chance.bytes(this.chance.below(300)) });
+    }
+    this.askers.get(speaker.name)?.ask(to, this.chance, this.chance.flip(0.4));
   }
 
   say(speaker: AgentMachine, listener: AgentMachine): void {
@@ -84,8 +105,8 @@ export class World implements Victims {
   }
 
   #agent(name: string, tamper: Tamper['agentStore']): AgentMachine {
-    const { network, oracle, trace } = this;
-    return new AgentMachine({
+    const { network, oracle, trace, calls } = this;
+    const machine: AgentMachine = new AgentMachine({
       name,
       keyPair: AgentKeyPair.generate(this.chance.fork(`keys of ${name}`).bytes),
       network,
@@ -93,6 +114,11 @@ export class World implements Victims {
       trace,
       chance: this.chance.fork(name),
       tamper,
+      program: (agent, process) => {
+        if (calls === null) return;
+        const parts = { oracle, calls, trace, names: this.agents.map((other) => other.name) };
+        this.askers.set(name, new Asker(parts, machine, agent, process));
+      },
       handle: async (_message, process) => {
         if (process.chance.flip(0.3)) await wait(process, process.chance.skewed(1, 3_000));
         if (this.troubled && process.chance.flip(this.knobs.handlerFailures)) {
@@ -100,6 +126,7 @@ export class World implements Victims {
         }
       },
     });
+    return machine;
   }
 }
 
