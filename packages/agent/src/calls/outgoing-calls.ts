@@ -274,17 +274,18 @@ export class OutgoingCalls {
     call.cancelTimer?.();
     call.release?.();
     call.slot.free();
-    if (this.#calls.has(call.id)) void this.#dropParts(call);
-    this.#read(call);
+    if (this.#stopped || !this.#calls.delete(call.id)) return;
+    void this.#dropRows(call);
   }
 
-  /** After what is being written of them now. */
-  #dropParts({ id, row }: OpenCall): Promise<void> {
+  /** After what is being written of it now, all with one commit: without it no part is found. */
+  #dropRows({ id, row }: OpenCall): Promise<void> {
     const { context, sweeper } = this.#parts;
     return context.peers.run(toHex(row.to), async () => {
       if (this.#stopped || context.store.failure !== null) return;
       const rows = await context.store.range({ ...under(`part/${id}`), limit: STREAM_PARTS });
-      for (const { key } of rows) sweeper.delete(key);
+      const parts = rows.map(({ key }) => ({ delete: key }));
+      sweeper.delete(ROW.call(id), parts);
     });
   }
 

@@ -3,6 +3,7 @@
  * Owns the list, how often each comes and how long it lasts; the machines own what it means.
  */
 import type { AgentMachine, Ending } from './agent-machine.js';
+import type { CallOracle } from './call-oracle.js';
 import type { Chance } from './chance.js';
 import type { HubMachine } from './hub-machine.js';
 import type { Machine } from './machine.js';
@@ -19,6 +20,8 @@ export interface Victims {
   readonly chance: Chance;
   readonly trace: Trace;
   readonly oracle: Oracle;
+  /** What agents ask each other; null where they do not. */
+  readonly calls: CallOracle | null;
   say(speaker: AgentMachine, listener: AgentMachine): void;
 }
 
@@ -135,9 +138,12 @@ export function strike(victims: Victims, among: readonly FaultName[]): void {
 }
 
 /** Everything works again; whatever is down comes up. */
-export function heal({ agents, hub, network }: Victims): void {
+export function heal({ agents, hub, network, calls }: Victims): void {
   network.heal();
   hub.disk.broken = false;
+  // The hub tells its time when it greets: deadlines go wrong until it greets again.
+  const isSet = calls !== null && hub.machine.clockStepMs !== 0;
+  if (isSet) for (const { name } of agents) network.cut(name);
   hub.machine.clockStepMs = 0;
   hub.start();
   for (const agent of agents) {
