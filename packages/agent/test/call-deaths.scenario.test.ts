@@ -1,8 +1,7 @@
 /**
  * What dies when (protocol.md §2.19): either side is killed before and after each of its commits,
  * and starts again. The call ends once, with its answer; what had a result is not done again; and
- * nothing is left. One story per kind of call, and one per row of the table in docs/requests.md that
- * no point of a commit shows.
+ * nothing is left. One story per kind of call.
  */
 import { describe, expect, test } from '@jest/globals';
 import type { Agent, Message, RequestContext } from '../src/index.js';

@@ -161,6 +161,13 @@ export class WaitingMessages {
     });
   }
 
+  /** A run of it could not be finished, and does not count. */
+  putOffRun(item: Waiting, dueMs: number): void {
+    item.attempts -= 1;
+    item.isPutOff = true;
+    item.dueMs = dueMs;
+  }
+
   /** It is done with. */
   remove(item: Waiting): void {
     const { from, content } = item.entry.row;

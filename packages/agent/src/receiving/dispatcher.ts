@@ -339,9 +339,7 @@ export class Dispatcher {
 
   /** The run does not count. */
   #notNow(item: Waiting): void {
-    item.attempts -= 1;
-    item.isPutOff = true;
-    item.dueMs = this.#context.waits() + AGENT_LIMITS.handlerRetryMs;
+    this.#waiting.putOffRun(item, this.#context.waits() + AGENT_LIMITS.handlerRetryMs);
   }
 
   /** The handlers and what is around them; gives what they threw, or what kept them from it. */
@@ -372,8 +370,7 @@ export class Dispatcher {
 
   async #setAside(item: Waiting): Promise<void> {
     await this.#rows.setAside(item);
-    const { request } = item.entry;
-    if (request !== null) await this.#server.forget(request);
+    if (item.entry.request !== null) await this.#server.forget(item.entry.request);
     this.#waiting.remove(item);
   }
 }
