@@ -109,7 +109,8 @@ function lookAtStatus(status: ControlStatus): Finding[] {
   const names = hubs.join(', ');
   const seconds = Math.round(Math.abs(hubAheadMs) / 1_000);
   const isClock = Math.abs(hubAheadMs) <= WRONG_CLOCK_MS;
-  const isPrekeys = oneTimePrekeys === null || oneTimePrekeys >= FEW_PREKEYS;
+  // At the first connection there are none yet: they are published then.
+  const isPrekeys = (oneTimePrekeys ?? 0) === 0 || Number(oneTimePrekeys) >= FEW_PREKEYS;
   return [
     connection === 'online'
       ? good('hub', `reached: ${names}`)
@@ -118,8 +119,12 @@ function lookAtStatus(status: ControlStatus): Finding[] {
       ? good('clock', `within ${seconds} s of the hub's`)
       : bad('clock', `${seconds} s from the hub's`, 'set the clock of the machine that is wrong'),
     isPrekeys
-      ? good('prekeys', `${oneTimePrekeys ?? 'not known how many'} on the hub`)
-      : note('prekeys', `${oneTimePrekeys} left on the hub`, 'they are renewed while it is online'),
+      ? good('prekeys', `${oneTimePrekeys ?? 'not known how many'} on the hub when it was reached`)
+      : note(
+          'prekeys',
+          `${oneTimePrekeys} left on the hub when it was reached`,
+          'they are renewed while it is online',
+        ),
     outbox === 0
       ? good('outbox', 'empty')
       : note('outbox', `${outbox} wait for the hub`, 'agentmesh outbox'),
