@@ -4,6 +4,7 @@
  * the end.
  */
 import { describe, expect, jest, test } from '@jest/globals';
+import type { StoreTimelines } from '@agentmesh/protocol';
 import { decodeMeta } from '../src/self/meta.js';
 import type { Meta } from '../src/self/meta.js';
 import { ROW } from '../src/store/row-keys.js';
@@ -52,6 +53,14 @@ function restoredTo(world: World, name: string, seen: Uint8Array | null, boot: n
   };
 }
 
+/** What the hub says of its store from now on. */
+function tellHistory(world: World, change: (told: StoreTimelines) => StoreTimelines): void {
+  world.hub.deviations = {
+    session: (session) =>
+      session.history === null ? session : { ...session, history: change(session.history) },
+  };
+}
+
 describe('T-S12 accepted messages that a restored hub has lost', () => {
   test.each([100, 1_500, 2_300])(
     'all arrive with the next one, and both go on: %i of them',
@@ -75,6 +84,35 @@ describe('T-S12 accepted messages that a restored hub has lost', () => {
     const lost = await lose(world, alice, 'bob', 3);
     await world.advance(6 * MINUTE);
     expect(bob.texts).toEqual(['a', ...lost]);
+  });
+
+  test.each([
+    ['its store goes on in another timeline', { timelines: [new Uint8Array(16).fill(5)] }],
+    ['it has another store', { store: new Uint8Array(16).fill(6) }],
+  ])('arrive at once where nobody was restarted: %s', async (_title, change) => {
+    const { world, alice, bob } = await pair(9);
+    await using _ = world;
+    const lost = await lose(world, alice, 'bob', 3);
+    tellHistory(world, (told) => ({ ...told, ...change }));
+    world.network.goDown();
+    await world.network.comeBack();
+    await world.advance(MINUTE);
+    expect(bob.texts).toEqual(['a', ...lost]);
+    expect([...alice.events.storeRollback, ...bob.events.storeRollback]).toEqual([]);
+  });
+
+  test('nobody is asked by a hub that goes on in time, also after an orderly end', async () => {
+    const { world, alice } = await pair(10);
+    await using _ = world;
+    await lose(world, alice, 'bob', 3);
+    const next = new Uint8Array(16).fill(7);
+    tellHistory(world, (told) => ({ ...told, timelines: [next, ...told.timelines] }));
+    world.network.goDown();
+    await world.network.comeBack();
+    const { sent } = world.hub.passed;
+    const before = sent.length;
+    await world.advance(MINUTE);
+    expect(sent.slice(before).filter(({ by }) => by === 'alice')).toEqual([]);
   });
 
   test('arrive without another one when the sender starts again and finds its hub older', async () => {

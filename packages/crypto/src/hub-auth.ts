@@ -44,7 +44,8 @@ export interface HubGreeting {
 
 /** Everything that the client's signature covers. */
 export interface HubAuthTranscript {
-  readonly role: 'client' | 'hub';
+  /** `transient`: a client that keeps its keys nowhere, and says so. */
+  readonly role: 'client' | 'hub' | 'transient';
   readonly channelBindingType: ChannelBindingType;
   /** 32 bytes; zeros unless the type is 1. */
   readonly channelBinding: Uint8Array;
@@ -64,7 +65,7 @@ const PROOF_LABEL = label('hub-proof');
 const TRANSCRIPT_LABEL = label('hub-transcript');
 const SAID_LABEL = label('hub-said');
 const HUB_LABEL = label('hub');
-const ROLES = { client: u8(1), hub: u8(2) } as const;
+const ROLES = { client: u8(1), hub: u8(2), transient: u8(3) } as const;
 
 /** The bytes that the hub signs to prove its key. */
 export function hubProofBytes(greeting: HubGreeting): Uint8Array {

@@ -64,7 +64,8 @@ function made() {
       'Seeds and inputs are repeated bytes: client Ed25519 seed 01, X25519 scalar 02, ' +
       'hub seed 03, channel binding (type 1) 04, server nonce 05, client nonce 06, instance 07; ' +
       'name alice, boot 258. Texts are given as they are hashed: hello and said without their ' +
-      'last field, which is the signature.',
+      'last field, which is the signature. The transient transcript is that of the same client ' +
+      'if it keeps no keys: its first byte behind the label is 3 instead of 1.',
     hubKey: toHex(hub.publicKey),
     hubId: toHex(hub.hubId),
     aid: toHex(keyPair.identity.aid),
@@ -75,6 +76,8 @@ function made() {
     transcript: toHex(greeted),
     clientTranscript: toHex(hubAuthBytes(transcript)),
     clientSignature: toHex(keyPair.sign(hubAuthBytes(transcript))),
+    transientTranscript: toHex(hubAuthBytes({ ...transcript, role: 'transient' })),
+    transientSignature: toHex(keyPair.sign(hubAuthBytes({ ...transcript, role: 'transient' }))),
     auth,
     transcriptWithAuth: toHex(authenticated),
     said,
@@ -101,6 +104,10 @@ describe('hub-auth.json', () => {
     const { transcript, greeting, clientKey } = check;
     const hubKey = fromHex(file.hubKey);
     expect(verifyHubAuth(transcript, fromHex(file.clientSignature), clientKey)).toBe(true);
+    const transient = { ...transcript, role: 'transient' } as const;
+    expect(verifyHubAuth(transient, fromHex(file.transientSignature), clientKey)).toBe(true);
+    expect(verifyHubAuth(transient, fromHex(file.clientSignature), clientKey)).toBe(false);
+    expect(verifyHubAuth(transcript, fromHex(file.transientSignature), clientKey)).toBe(false);
     expect(verifyHubProof(greeting, fromHex(file.proof), hubKey)).toBe(true);
     const what = { transcript: fromHex(file.transcriptWithAuth), said: file.said, hubKey };
     expect(verifyHubSaid(what, fromHex(file.saidSignature))).toBe(true);

@@ -155,8 +155,9 @@ export class LastingConnection implements HubConnection {
   /** One attempt; the error is returned, since trying again is the normal case. */
   async #try(): Promise<AgentMeshError | null> {
     const { settings, host, credentials, events, hubKey } = this.#options;
-    const { name, identity, instance, boot, token = settings.token } = credentials;
-    const shown = { name, identity, instance, boot, token, hubKey: hubKey() ?? undefined };
+    const { name, identity, instance, boot, isTransient, token = settings.token } = credentials;
+    const told = { name, identity, instance, boot, isTransient, token };
+    const shown = { ...told, hubKey: hubKey() ?? undefined };
     let mine: HubChannel | null = null;
     const result = await openChannel({
       address: addressOn(this.#route),

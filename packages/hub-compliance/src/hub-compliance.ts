@@ -38,6 +38,7 @@ import {
   hubRevocationRefusals,
   hubRevokedQueues,
 } from './hub-revocation.js';
+import { hubTransients } from './hub-transients.js';
 import type { StartHub } from './hub-under-test.js';
 
 const PARTS = [
@@ -49,6 +50,7 @@ const PARTS = [
   hubNames,
   hubRegistration,
   hubConnections,
+  hubTransients,
   hubPublishing,
   hubRecordRefusals,
   hubPrekeyRefusals,

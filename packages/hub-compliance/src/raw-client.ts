@@ -132,6 +132,12 @@ export class RawClient {
     return (await this.#take((frame) => frame.type === type)) as FrameOf<T>;
   }
 
+  /** The answer to `auth`: `auth_ok`, or the code of the refusal. */
+  async answerToAuth(): Promise<string> {
+    const answer = await this.#take(({ type }) => type === 'auth_ok' || type === 'error');
+    return answer.type === 'error' ? answer.code : answer.type;
+  }
+
   /** Takes all frames of a type that are there. */
   all<T extends HubFrame['type']>(type: T): FrameOf<T>[] {
     const found = this.frames.filter((frame): frame is FrameOf<T> => frame.type === type);

@@ -6,12 +6,12 @@ import { describe } from '@jest/globals';
 import type { OpenStore } from './hub-under-test.js';
 import {
   storeIdentities,
-  storeListing,
   storeNames,
   storeOneTimePrekeys,
   storeOpenings,
   storePrekeys,
 } from './store-directory.js';
+import { storeListing, storeTransients } from './store-names.js';
 import {
   storeAppend,
   storeDeduplication,
@@ -27,6 +27,7 @@ export function storeCompliance(name: string, open: OpenStore): void {
   describe(`${name} keeps the contract of a hub store`, () => {
     storeNames(open);
     storeListing(open);
+    storeTransients(open);
     storeOpenings(open);
     storeIdentities(open);
     storeSuccession(open);

@@ -14,6 +14,7 @@ import {
   NOW_MS,
   oneTimeOf,
   publish,
+  publishAs,
   quota,
   register,
   signedOf,
@@ -32,6 +33,15 @@ export function storeNames(open: OpenStore): void {
         expect(await store.hubSeed(() => aidOf(8))).toEqual(aidOf(7));
         const reopened = await under.reopen();
         expect(await reopened.hubSeed(() => aidOf(9))).toEqual(aidOf(7));
+      }));
+
+    test('the store says which one it is, also after reopening, and its timeline', () =>
+      withStore(open, async (store, under) => {
+        const { store: id, timelines } = await store.history();
+        expect([id.length, timelines[0]?.length]).toEqual([16, 16]);
+        expect(await store.history()).toEqual({ store: id, timelines });
+        const reopened = await under.reopen();
+        expect(await reopened.history()).toMatchObject({ store: id });
       }));
 
     test('a free name is bound once, and never to another identity', () =>
@@ -79,61 +89,6 @@ export function storeNames(open: OpenStore): void {
         expect(await store.names({ prefix: 'b', after: 'a', max: 9 })).toEqual(['b']);
       }));
   });
-}
-
-/** Which names others see: those with whose holders a session can begin. */
-export function storeListing(open: OpenStore): void {
-  const listed = (store: HubStore) => store.names({ prefix: '', after: '', max: 9 });
-
-  describe('the list of names', () => {
-    test('has a name once record and prekeys are there, in whatever order they came', () =>
-      withStore(open, async (store, under) => {
-        await register(store, 1);
-        expect(await listed(store)).toEqual([]);
-        await store.putIdentity(identityOf(1, 1));
-        expect(await listed(store)).toEqual([]);
-        await store.putPrekeys(keysOf({ signed: [] }));
-        expect(await listed(store)).toEqual([]);
-        await store.putPrekeys(keysOf());
-        expect(await listed(store)).toEqual(['agent-1']);
-        await store.claim(claimOf('agent-2', aidOf(2)));
-        await store.putPrekeys(keysOf({ aid: aidOf(2) }));
-        expect(await listed(store)).toEqual(['agent-1']);
-        await store.putIdentity(identityOf(2, 1));
-        const reopened = await under.reopen();
-        expect(await listed(reopened)).toEqual(['agent-1', 'agent-2']);
-      }));
-
-    test('lacks a name whose prekeys were taken back, until new ones are there', () =>
-      withStore(open, async (store) => {
-        await publish(store);
-        await store.putPrekeys(keysOf({ signed: [], oneTime: [], replaceAll: true }));
-        expect(await listed(store)).toEqual([]);
-        await store.putPrekeys(keysOf());
-        expect(await listed(store)).toEqual(['agent-1']);
-      }));
-
-    test('lacks the name of a successor until its prekeys are there, and of whoever is void', () =>
-      withStore(open, async (store) => {
-        await publish(store);
-        await store.putIdentity(identityOf(1, 1, { subject: aidOf(5) }));
-        expect(await listed(store)).toEqual([]);
-        await store.putPrekeys(keysOf({ signed: [signedOf(7)], oneTime: [] }));
-        expect(await listed(store)).toEqual([]);
-        await store.putPrekeys(keysOf({ aid: aidOf(5) }));
-        expect(await listed(store)).toEqual(['agent-1']);
-        await store.putRevocation({ aid: aidOf(1), revocation: blobOf(1, 110) });
-        expect(await listed(store)).toEqual(['agent-1']);
-        await store.putRevocation({ aid: aidOf(5), revocation: blobOf(5, 110) });
-        expect(await listed(store)).toEqual([]);
-      }));
-  });
-}
-
-async function publishAs(store: HubStore, name: string, number: number): Promise<void> {
-  await store.claim(claimOf(name, aidOf(number)));
-  await store.putIdentity(identityOf(number, 1, { name }));
-  await store.putPrekeys(keysOf({ aid: aidOf(number) }));
 }
 
 /** Openings of agents' stores, and their order. */

@@ -108,6 +108,18 @@ export async function publish(store: HubStore, more = {}): Promise<void> {
   await store.putPrekeys(keysOf(more));
 }
 
+/** Any agent under any name, likewise. */
+export async function publishAs(
+  store: HubStore,
+  name: string,
+  number: number,
+  more: Partial<NameClaim> = {},
+): Promise<void> {
+  await store.claim(claimOf(name, aidOf(number), more));
+  await store.putIdentity(identityOf(number, 1, { name }));
+  await store.putPrekeys(keysOf({ aid: aidOf(number) }));
+}
+
 /** An envelope from agent 1 to agent 2 unless said otherwise. */
 export function envelopeOf(number: number, more: Partial<NewEnvelope> = {}): NewEnvelope {
   const expiresMs = more.expiresMs ?? NOW_MS + 7 * DAY_MS;

@@ -42,7 +42,11 @@ export function storeExpiry(open: OpenStore): void {
         await register(store, 3);
         const other = envelopeOf(3, { from: aidOf(3), ...soon });
         await append(store, [envelopeOf(1, soon), envelopeOf(2), other]);
-        expect(await expire(store, NOW_MS + 9)).toEqual({ notified: [], more: false });
+        expect(await expire(store, NOW_MS + 9)).toEqual({
+          notified: [],
+          more: false,
+          forgotten: [],
+        });
         const { notified, more } = await expire(store, NOW_MS + 10);
         expect([notified.length, more]).toEqual([2, false]);
         expect(notified).toEqual(expect.arrayContaining([aidOf(1), aidOf(3)]));

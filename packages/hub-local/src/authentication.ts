@@ -5,9 +5,11 @@
  */
 import {
   commonFeatures,
+  FEATURES,
   greet,
   keyDigest,
   negotiateVersion,
+  PROTOCOL_LIMITS,
   ProtocolError,
   SUPPORTED_FEATURES,
   SUPPORTED_VERSIONS,
@@ -22,6 +24,7 @@ import type {
   HubLimits,
   PublicIdentity,
   Spoken,
+  StoreTimelines,
 } from '@agentmesh/protocol';
 import { byteKey } from './byte-key.js';
 import type { CoreLimits } from './core-limits.js';
@@ -38,6 +41,8 @@ export interface Admission {
   readonly opening: string;
   /** A successor holds the name: this identity may only receive. */
   readonly retired: boolean;
+  /** It holds its name only while it is connected. */
+  readonly isTransient: boolean;
   readonly connection: number;
   readonly spent: AgentSpending | null;
   readonly reply: Omit<AuthOkFrame, 'signature'>;
@@ -123,25 +128,29 @@ export async function admit(hub: HubContext, request: AdmissionRequest): Promise
   const hubKey = hub.hubKey.publicKey;
   const verified = verifyClientAuth({ frame, ...greeted, hubKey, nowMs, channelBinding });
   if (!verified.ok) throw verified.error;
-  const { name, identity, instance, boot } = verified.value;
+  const { name, identity, instance, boot, isTransient } = verified.value;
   const { aid } = identity;
   if (hub.isBlocked(aid)) throw new ProtocolError('BLOCKED');
   const opening = `${byteKey(instance)} ${boot}`;
   const waitMs = hub.duels.waitMs(byteKey(aid), opening, hub.host.clock());
   if (waitMs > 0) throw new ProtocolError('IN_USE', { retryAfterMs: waitMs });
   const may = mayRegister(hub.registration, { name, aid, token: frame.token });
+  await hub.presence.settled(name);
   const claim = await hub.store.claim({
     name,
     aid,
     opening: { instance, boot },
     mayRegister: may,
+    isTransient,
     nowMs: hub.host.clock(),
     retiredMs: hub.limits.retiredMs,
   });
   if (claim.status === 'name_taken' && !may) throw claimRefusal('not_registered');
   if (claim.status !== 'ok') throw claimRefusal(claim.status);
+  if (claim.forgotten !== null) hub.presence.forgotten([claim.forgotten]);
   const keys = await hub.store.keys(aid);
   const queued = await hub.store.queued(aid);
+  const isTold = greeted.features.includes(FEATURES.timelines);
   const reply: Admission['reply'] = {
     type: 'auth_ok',
     re: frame.id,
@@ -149,9 +158,16 @@ export async function admit(hub: HubContext, request: AdmissionRequest): Promise
     lastBoot: claim.lastOpening?.boot ?? null,
     ...keyStateOf(keys),
     queued,
+    ...(isTold ? historyOf(await hub.store.history()) : {}),
   };
   const { retired, connection, spent } = claim;
-  return { identity, name, opening, retired, connection, spent, reply };
+  const held = { retired, isTransient: claim.isTransient, connection, spent };
+  return { identity, name, opening, ...held, reply };
+}
+
+/** As `auth_ok` tells it. */
+function historyOf({ store, timelines }: StoreTimelines): Pick<AuthOkFrame, 'store' | 'timelines'> {
+  return { store, timelines: timelines.slice(0, PROTOCOL_LIMITS.timelines) };
 }
 
 /** What `auth_ok` and `ok` say of the stored prekeys (protocol.md §2.2). */

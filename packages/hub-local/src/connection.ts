@@ -16,6 +16,7 @@ import type { Admission, GreetedClient } from './authentication.js';
 import type { HubContext } from './hub-context.js';
 import type { Peer } from './link.js';
 import { adoptSpending } from './neighbourhood.js';
+import type { Departure } from './presence.js';
 import { Session } from './session.js';
 import { SignedLink } from './signed-link.js';
 
@@ -24,7 +25,7 @@ type Phase =
   | { readonly name: 'silent' }
   | { readonly name: 'greeted'; readonly client: GreetedClient }
   | { readonly name: 'authenticating' }
-  | { readonly name: 'ready'; readonly session: Session }
+  | { readonly name: 'ready'; readonly session: Session; readonly departure: Departure }
   | { readonly name: 'closed' };
 
 /** WebSocket's "going away", for which the protocol needs no code of its own. */
@@ -160,19 +161,23 @@ export class Connection implements ServedConnection {
   }
 
   #admit(admission: Admission): void {
-    if (this.#phase.name !== 'authenticating') return;
+    const departure = { ...admission, aid: admission.identity.aid };
+    if (this.#phase.name !== 'authenticating') return this.#hub.presence.left(departure);
     const { roster, steady, neighbourhood, isBlocked } = this.#hub;
     // The operator may have shut it out since it was asked for its keys.
-    const isOut = isBlocked(admission.identity.aid);
-    if (isOut) return this.#refuse(new ProtocolError('BLOCKED'), admission.reply.re);
+    if (isBlocked(departure.aid)) {
+      this.#hub.presence.left(departure);
+      return this.#refuse(new ProtocolError('BLOCKED'), admission.reply.re);
+    }
     const link = this.#link;
     const session = new Session(this.#hub, admission, { link, close: (code) => this.#end(code) });
     const entry = roster.enter(session);
+    if (entry !== 'entered') this.#hub.presence.left(departure);
     if (entry === 'revoked') return this.#refuse(new ProtocolError('REVOKED'), admission.reply.re);
     if (entry === 'displaced') return this.#end('DISPLACED');
     if (admission.spent !== null) adoptSpending(this.#hub, session.key, admission.spent);
     this.#hub.duels.entered(session.key, admission.opening);
-    this.#phase = { name: 'ready', session };
+    this.#phase = { name: 'ready', session, departure };
     link.admit(admission.reply);
     session.start(steady.now());
     neighbourhood.admitted(session);
@@ -230,6 +235,7 @@ export class Connection implements ServedConnection {
     if (phase.name === 'ready') {
       phase.session.end(counts);
       this.#hub.roster.leave(phase.session);
+      this.#hub.presence.left(phase.departure);
     }
     this.#onGone(this);
   }

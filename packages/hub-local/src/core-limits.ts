@@ -9,7 +9,8 @@ import { HubError } from './errors.js';
 const KIB = 1024;
 const MIB = 1024 * KIB;
 const GIB = 1024 * MIB;
-const DAY_MS = 86_400_000;
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 /**
  * Defaults, and bounds unless {@link RAISABLE} has another. Bytes, milliseconds and counts unless
@@ -83,6 +84,8 @@ export const CORE_LIMITS = {
   sweepSize: 1_000,
   /** How long a retired identity may still receive (protocol.md §2.13). */
   retiredMs: 7 * DAY_MS,
+  /** How long an agent that keeps no keys may come back after it has left. */
+  transientMs: HOUR_MS,
   /** How long a notice waits for its sender: as long as the longest envelope. */
   keepNoticesMs: 30 * DAY_MS,
 } as const;

@@ -10,8 +10,21 @@ export interface HubDirectoryStore {
    * Compare-and-set of a name, and the record of the agent's store opening, in one transaction.
    * A free name is bound to the identity if `mayRegister`; a bound one is only compared. On `ok`
    * the new opening replaces the previous one, which is returned.
+   *
+   * An identity that was transient in each claim with an opening holds its name only until it has
+   * left: after that another identity may bind the name, and the former holder is forgotten, with
+   * its record and prekeys. One claim that is not transient makes the name its own for ever.
    */
   claim(claim: NameClaim): Promise<ClaimResult>;
+
+  /**
+   * A connection has ended. If it was the newest one of a transient identity, that has left: its
+   * name is not listed and may be bound by others, until it claims it again. Others keep theirs.
+   */
+  leave(leaving: Leaving): Promise<void>;
+
+  /** A hub has started, alone over this store: nobody is connected, transient agents have left. */
+  allLeft(nowMs: number): Promise<void>;
 
   /** The aid that holds a name now; null when nobody does. */
   aidOfName(name: string): Promise<Uint8Array | null>;
@@ -71,6 +84,8 @@ export interface NameClaim {
   readonly opening: StoreOpening | null;
   /** Whether a free name may be bound: the registration policy's answer. */
   readonly mayRegister: boolean;
+  /** Whether the agent says that its keys are kept nowhere; counts only with an opening. */
+  readonly isTransient?: boolean | undefined;
   readonly nowMs: number;
   /** How long a retired identity is still let in. */
   readonly retiredMs: number;
@@ -95,10 +110,25 @@ export type ClaimResult =
        * whose connection may still be there. Without meaning for a claim without one.
        */
       readonly connection: number;
+      /** Whether it holds its name only while it is connected: the hub says when it leaves. */
+      readonly isTransient: boolean;
+      /**
+       * The identity that held the name until now, had left, and is forgotten; its queue is the
+       * hub's to empty. Null for none.
+       */
+      readonly forgotten: Uint8Array | null;
       /** What was counted of this identity at the hub of its last connection; null for nothing. */
       readonly spent: AgentSpending | null;
     }
   | { readonly status: 'revoked' | 'name_taken' | 'other_name' | 'not_registered' };
+
+/** The end of a connection. */
+export interface Leaving {
+  readonly aid: Uint8Array;
+  /** The one of its claim. */
+  readonly connection: number;
+  readonly nowMs: number;
+}
 
 export interface IdentityUpdate {
   /** aid that publishes, and aid that the record is of. */

@@ -8,6 +8,7 @@ import type { Duels } from './duels.js';
 import type { HeldBytes } from './held-envelopes.js';
 import type { HubHost } from './hub-host.js';
 import type { HubStore, NewEnvelope } from './hub-store.js';
+import type { Presence } from './presence.js';
 import type { QueueWriter } from './queue-writer.js';
 import type { Registration } from './registration.js';
 import type { LiveSession, Roster } from './roster.js';
@@ -87,6 +88,7 @@ export interface HubContext {
   readonly observer: HubObserver;
   readonly roster: Roster;
   readonly duels: Duels;
+  readonly presence: Presence;
   readonly neighbourhood: Announcer;
   /** An envelope became durable: counts it and pushes it to its recipient if connected. */
   routed(routed: {

@@ -15,6 +15,7 @@ import type { HubHost } from './hub-host.js';
 import type { AppendOutcome, HubStore, NewEnvelope, QueueQuota } from './hub-store.js';
 import type { Link, Peer } from './link.js';
 import { Neighbourhood } from './neighbourhood.js';
+import { Presence } from './presence.js';
 import { QueueWriter } from './queue-writer.js';
 import type { Registration } from './registration.js';
 import { Roster } from './roster.js';
@@ -71,6 +72,14 @@ export class HubCore {
       onFailure: (error) => observer.failed?.(error),
     });
     this.#connections = new Sources(limits);
+    const presence = new Presence({
+      store,
+      clock: host.clock,
+      quota: quotaOf(limits),
+      page: limits.pageMessages,
+      onNotified: (senders) => this.#wake(senders),
+      onFailure: (error) => observer.failed?.(error),
+    });
     const hub = {
       store,
       host,
@@ -85,6 +94,7 @@ export class HubCore {
       observer,
       roster: new Roster(),
       duels: new Duels(),
+      presence,
     };
     this.#neighbourhood = new Neighbourhood(hub);
     this.#hub = {
@@ -98,6 +108,7 @@ export class HubCore {
   static async create(options: HubCoreOptions): Promise<HubCore> {
     const { store, host } = options;
     const seed = await store.hubSeed(() => HubKeyPair.generate(host.random).exportSeed());
+    if (store.neighbours === undefined) await store.allLeft(host.clock());
     return new HubCore(options, HubKeyPair.fromSeed(seed));
   }
 
@@ -147,6 +158,7 @@ export class HubCore {
     for (const connection of this.#connections) connection.tick(nowMs);
     this.#hub.writer.flush();
     this.#neighbourhood.tick(nowMs);
+    this.#hub.presence.tick();
     if (nowMs - this.#sweptMs >= SWEEP_MS) void this.#sweep(nowMs);
     if (nowMs - this.#forgotMs < FORGET_MS) return;
     this.#forgotMs = nowMs;
@@ -252,17 +264,19 @@ export class HubCore {
     this.#sweeping = true;
     this.#sweepBegunMs = startedMs;
     const { store, host, limits, observer } = this.#hub;
-    const { sweepSize: max, keepNoticesMs } = limits;
+    const { sweepSize: max, keepNoticesMs, transientMs } = limits;
     try {
-      const { notified, more } = await store.expire({
+      const { notified, more, forgotten } = await store.expire({
         nowMs: host.clock(),
         max,
         keepNoticesMs,
+        transientMs,
         isConnected: (aid) => this.#hub.roster.of(aid) !== undefined,
       });
       this.#sweepFailed = false;
       if (!more) this.#sweptMs = startedMs;
       this.#wake(notified);
+      this.#hub.presence.forgotten(forgotten);
     } catch (error) {
       this.#sweepFailed = true;
       this.#sweptMs = startedMs;

@@ -4,6 +4,7 @@
  * about connections, rates or frames (`hub-core`), nor any implementation (`memory-hub-store`).
  */
 import type { HubDirectoryStore } from './directory-store.js';
+import type { StoreTimelines } from '@agentmesh/protocol';
 import type { HubNeighbours } from './neighbours.js';
 
 /**
@@ -27,6 +28,13 @@ export interface HubStore extends HubDirectoryStore, HubQueueStore {
    * call, from any process, returns those same bytes.
    */
   hubSeed(create: () => Uint8Array): Promise<Uint8Array>;
+
+  /**
+   * Which store this is, and its timeline: a new one, drawn at random, from each opening on. Those
+   * before it stay in the list only while each opening followed an orderly end: what is restored
+   * from a backup goes on in a timeline that nobody knows from before.
+   */
+  history(): Promise<StoreTimelines>;
 
   /** Whether new envelopes are refused for want of room; absent where that is never known. */
   readonly isFull?: boolean | undefined;
@@ -206,6 +214,8 @@ export interface ExpireRequest {
   readonly max: number;
   /** How long a notice is kept for a sender who does not come. */
   readonly keepNoticesMs: number;
+  /** How long a transient identity that has left is still kept; by default for ever. */
+  readonly transientMs?: number | undefined;
   /**
    * Whether an agent is connected now. A store that is given this may forget identities that never
    * sent or received anything and have not been seen for days, and prekeys that have run out.
@@ -218,6 +228,8 @@ export interface ExpireResult {
   readonly notified: readonly Uint8Array[];
   /** Whether more is due already. */
   readonly more: boolean;
+  /** Transient identities that are kept no more; their queues are the hub's to empty. */
+  readonly forgotten: readonly Uint8Array[];
 }
 
 export interface NoticeQuery {

@@ -45,6 +45,7 @@ export type {
   HubDirectoryStore,
   IdentityUpdate,
   KeyInventory,
+  Leaving,
   NameClaim,
   NameQuery,
   PrekeyUpdate,

@@ -279,7 +279,7 @@ function assertEnvelope({ id, from, to, blob, ttlSeconds }: HandedEnvelope, limi
  * has a new key each time. A pin is for a hub at the other end of a network.
  */
 function ofThisProcess(credentials: HubCredentials): HubCredentials {
-  const { name, identity, token } = credentials;
+  const { name, identity, token, isTransient } = credentials;
   return {
     name,
     identity,
@@ -291,6 +291,7 @@ function ofThisProcess(credentials: HubCredentials): HubCredentials {
       return credentials.boot;
     },
     sign: (bytes) => credentials.sign(bytes),
+    isTransient,
     token,
   };
 }

@@ -3,11 +3,13 @@
  * Owns their bookkeeping; every method is synchronous and therefore atomic.
  */
 import { byteKey } from './byte-key.js';
+import type { ExpireRequest } from './hub-store.js';
 import type {
   BundleRequest,
   ClaimResult,
   IdentityUpdate,
   KeyInventory,
+  Leaving,
   NameClaim,
   NameQuery,
   PrekeyUpdate,
@@ -34,6 +36,11 @@ interface Agent {
   opening: StoreOpening | null;
   /** When a successor took the name; null while this identity holds it. */
   retiredAtMs: number | null;
+  isTransient: boolean;
+  /** Since when a transient one is not connected; null while it is. */
+  leftAtMs: number | null;
+  /** Its newest one. */
+  connection: number;
   revocation: Uint8Array | null;
   record: PublishedRecord | null;
   /** Newest first. */
@@ -63,22 +70,59 @@ export class MemoryDirectory {
 
   claim(claim: NameClaim): ClaimResult {
     const known = this.#agents.get(byteKey(claim.aid));
+    const holder = this.#holders.get(claim.name);
     if (known === undefined) {
-      if (this.#holders.has(claim.name)) return { status: 'name_taken' };
+      if (holder !== undefined && !hasLeft(holder)) return { status: 'name_taken' };
       if (!claim.mayRegister) return { status: 'not_registered' };
     } else {
       if (known.revocation !== null) return { status: 'revoked' };
       if (known.name !== claim.name) return { status: 'other_name' };
       if (isGone(known, claim.nowMs, claim.retiredMs)) return { status: 'name_taken' };
     }
-    const agent = known ?? this.#bind(claim.name, claim.aid);
+    const forgotten = known === undefined && holder !== undefined ? holder.aid : null;
+    if (forgotten !== null) this.#forget(forgotten);
+    const isTransient = claim.isTransient === true && claim.opening !== null;
+    const agent = known ?? this.#bind(claim.name, claim.aid, isTransient);
     const lastOpening = agent.opening;
-    if (claim.opening !== null) agent.opening = claim.opening;
-    const retired = agent.retiredAtMs !== null;
     this.#connections += 1;
     const connection = this.#connections;
-    const registered = known === undefined;
-    return { status: 'ok', registered, retired, lastOpening, connection, spent: null };
+    if (claim.opening !== null) {
+      agent.opening = claim.opening;
+      agent.connection = connection;
+      agent.leftAtMs = null;
+      agent.isTransient &&= isTransient;
+      this.#relist(agent.name);
+    }
+    const state = { retired: agent.retiredAtMs !== null, isTransient: agent.isTransient };
+    const answers = { registered: known === undefined, lastOpening, connection, forgotten };
+    return { status: 'ok', ...answers, ...state, spent: null };
+  }
+
+  /** Also the successor that a leaving agent has named, and that has not come. */
+  leave({ aid, connection, nowMs }: Leaving): void {
+    const agent = this.#agents.get(byteKey(aid));
+    if (agent === undefined || agent.connection !== connection) return;
+    const holder = this.#holders.get(agent.name);
+    for (const each of holder?.opening === null ? [agent, holder] : [agent]) leaves(each, nowMs);
+    this.#relist(agent.name);
+  }
+
+  allLeft(nowMs: number): void {
+    for (const agent of this.#agents.values()) {
+      leaves(agent, nowMs);
+      this.#relist(agent.name);
+    }
+  }
+
+  /** Forgets up to `max` transient identities that left before this time, and prekeys of others. */
+  expire({ nowMs, max, transientMs = Infinity }: ExpireRequest): readonly Uint8Array[] {
+    const forgotten: Uint8Array[] = [];
+    for (const agent of this.#agents.values()) {
+      const isOver = agent.leftAtMs !== null && nowMs - agent.leftAtMs >= transientMs;
+      if (isOver && agent.revocation === null && forgotten.length < max) forgotten.push(agent.aid);
+    }
+    for (const aid of forgotten) this.#forget(aid);
+    return forgotten;
   }
 
   aidOfName(name: string): Uint8Array | null {
@@ -103,7 +147,7 @@ export class MemoryDirectory {
       return 'stored';
     }
     owner.retiredAtMs = update.nowMs;
-    this.#bind(update.name, update.subject).record = next;
+    this.#bind(update.name, update.subject, owner.isTransient).record = next;
     this.#relist(owner.name);
     return 'stored';
   }
@@ -162,12 +206,15 @@ export class MemoryDirectory {
     return found;
   }
 
-  #bind(name: string, aid: Uint8Array): Agent {
+  #bind(name: string, aid: Uint8Array, isTransient: boolean): Agent {
     const agent: Agent = {
       name,
       aid,
       opening: null,
       retiredAtMs: null,
+      isTransient,
+      leftAtMs: null,
+      connection: 0,
       revocation: null,
       record: null,
       signed: [],
@@ -176,6 +223,15 @@ export class MemoryDirectory {
     this.#agents.set(byteKey(aid), agent);
     this.#holders.set(name, agent);
     return agent;
+  }
+
+  #forget(aid: Uint8Array): void {
+    const agent = this.#agents.get(byteKey(aid));
+    if (agent === undefined) return;
+    this.#agents.delete(byteKey(aid));
+    if (this.#holders.get(agent.name) !== agent) return;
+    this.#holders.delete(agent.name);
+    this.#relist(agent.name);
   }
 
   /** A name is listed while sessions can begin with whoever holds it. */
@@ -210,9 +266,18 @@ function isGone(agent: Agent, nowMs: number, retiredMs: number): boolean {
   return agent.retiredAtMs !== null && nowMs - agent.retiredAtMs >= retiredMs;
 }
 
-/** Whether its record and prekeys are there, and it is not void. */
-function canBegin({ record, signed, revocation }: Agent): boolean {
-  return record !== null && signed.length > 0 && revocation === null;
+/** Whether its record and prekeys are there, it is not void, and somebody can answer. */
+function canBegin({ record, signed, revocation, leftAtMs }: Agent): boolean {
+  return record !== null && signed.length > 0 && revocation === null && leftAtMs === null;
+}
+
+/** Whether another identity may have its name. */
+function hasLeft({ isTransient, leftAtMs, revocation }: Agent): boolean {
+  return isTransient && leftAtMs !== null && revocation === null;
+}
+
+function leaves(agent: Agent, nowMs: number): void {
+  if (agent.isTransient) agent.leftAtMs ??= nowMs;
 }
 
 function isStale(stored: PublishedRecord, next: PublishedRecord): boolean {

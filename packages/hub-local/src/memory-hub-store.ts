@@ -3,11 +3,13 @@
  * long as the object lives: hand the same store to a new hub and it is a restart.
  * Owns nothing itself: `memory-directory` and `memory-queues` hold the state.
  */
+import type { RandomSource, StoreTimelines } from '@agentmesh/protocol';
 import type {
   BundleRequest,
   ClaimResult,
   IdentityUpdate,
   KeyInventory,
+  Leaving,
   NameClaim,
   NameQuery,
   PrekeyUpdate,
@@ -28,6 +30,7 @@ import type {
   StoreCounts,
   StoredNotice,
 } from './hub-store.js';
+import { systemHost } from './hub-host.js';
 import { MemoryDirectory } from './memory-directory.js';
 import { MemoryQueues } from './memory-queues.js';
 
@@ -38,6 +41,8 @@ export interface MemoryHubStoreOptions {
    * bytes each. Beyond it the oldest are forgotten before their time.
    */
   readonly maxSettledIds?: number | undefined;
+  /** Default: the machine's. */
+  readonly random?: RandomSource | undefined;
 }
 
 const DEFAULT_MAX_SETTLED_IDS = 200_000;
@@ -46,9 +51,12 @@ const DEFAULT_MAX_SETTLED_IDS = 200_000;
 export class MemoryHubStore implements HubStore {
   readonly #directory = new MemoryDirectory();
   readonly #queues: MemoryQueues;
+  readonly #history: StoreTimelines;
   #seed: Uint8Array | null = null;
 
   constructor(options: MemoryHubStoreOptions = {}) {
+    const { random = systemHost.random } = options;
+    this.#history = { store: random(16), timelines: [random(16)] };
     this.#queues = new MemoryQueues({
       refusalOf: (key, nowMs, retiredMs) => this.#directory.refusalOf(key, nowMs, retiredMs),
       maxSettled: options.maxSettledIds ?? DEFAULT_MAX_SETTLED_IDS,
@@ -58,6 +66,11 @@ export class MemoryHubStore implements HubStore {
   hubSeed(create: () => Uint8Array): Promise<Uint8Array> {
     this.#seed ??= create();
     return Promise.resolve(this.#seed);
+  }
+
+  /** What is in memory goes on as long as it is there. */
+  history(): Promise<StoreTimelines> {
+    return Promise.resolve(this.#history);
   }
 
   counts(): Promise<StoreCounts> {
@@ -70,6 +83,14 @@ export class MemoryHubStore implements HubStore {
 
   claim(claim: NameClaim): Promise<ClaimResult> {
     return Promise.resolve(this.#directory.claim(claim));
+  }
+
+  leave(leaving: Leaving): Promise<void> {
+    return Promise.resolve(this.#directory.leave(leaving));
+  }
+
+  allLeft(nowMs: number): Promise<void> {
+    return Promise.resolve(this.#directory.allLeft(nowMs));
   }
 
   aidOfName(name: string): Promise<Uint8Array | null> {
@@ -113,7 +134,8 @@ export class MemoryHubStore implements HubStore {
   }
 
   expire(request: ExpireRequest): Promise<ExpireResult> {
-    return Promise.resolve(this.#queues.expire(request));
+    const forgotten = this.#directory.expire(request);
+    return Promise.resolve({ ...this.#queues.expire(request), forgotten });
   }
 
   notices(query: NoticeQuery): Promise<readonly StoredNotice[]> {

@@ -130,7 +130,7 @@ export class MemoryQueues {
     return this.#queues.get(byteKey(recipient))?.waiting.size ?? 0;
   }
 
-  expire({ nowMs, max, keepNoticesMs }: ExpireRequest): ExpireResult {
+  expire({ nowMs, max, keepNoticesMs }: ExpireRequest): Omit<ExpireResult, 'forgotten'> {
     const notified = new Map<string, Uint8Array>();
     for (let done = 0; done < max; done++) {
       const id = this.#agenda.take(nowMs);

@@ -33,6 +33,7 @@ export class Neighbourhood implements Announcer {
   constructor(hub: NeighbourhoodHub) {
     this.#hub = hub;
     const listening = hub.store.neighbours?.listen({
+      isConnected: (aid) => hub.roster.of(aid) !== undefined,
       heard: (news) => this.#heard(news),
       displaced: (aid, connection) => this.#displaced(aid, connection),
       missed: () => this.#missed(),

@@ -36,6 +36,8 @@ export interface HubNews {
 
 /** What a hub is told by the others. */
 export interface NeighbourListener {
+  /** Whether an agent has a connection here. */
+  isConnected(aid: Uint8Array): boolean;
   heard(news: HubNews): void;
   /**
    * An identity made a newer connection elsewhere: older ones end here. Resolves when all that they

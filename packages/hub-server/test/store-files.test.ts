@@ -23,6 +23,7 @@ import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from '@jest/globals';
 import { SqliteHubStore } from '../src/index.js';
 import { openDatabase, prepareFile } from '../src/sqlite/open-database.js';
+import { systemHost } from '@agentmesh/hub-local';
 import { MIGRATIONS } from '../src/sqlite/schema.js';
 import { append, commit, envelope, inFolder, register, aid, waiting } from './store-samples.js';
 
@@ -71,7 +72,8 @@ describe('opening', () => {
   test('is done with commits that are synced, by a process that keeps the file to itself', () =>
     inFolder((folder) => {
       prepareFile(folder);
-      const database = openDatabase({ folder, failpoint: () => undefined });
+      const { random } = systemHost;
+      const database = openDatabase({ folder, random, failpoint: () => undefined });
       const valueOf = (pragma: string): unknown =>
         Object.values(database.prepare(`PRAGMA ${pragma}`).get() ?? {})[0];
       const inForce = ['synchronous', 'journal_mode', 'locking_mode', 'user_version'].map(valueOf);

@@ -54,6 +54,8 @@ async function filledVersion1(folder: string): Promise<void> {
   await commit(store, { append: Array.from({ length: 40 }, (_, n) => envelope(n)) });
   await store.close();
   const database = new DatabaseSync(join(folder, 'hub.db'));
+  database.exec('DROP INDEX agent_transient; ALTER TABLE agent DROP COLUMN transient;');
+  database.exec('ALTER TABLE agent DROP COLUMN left_ms;');
   database.exec('DROP INDEX holder_listed; ALTER TABLE holder DROP COLUMN listed;');
   database.exec('DROP TABLE usage; DROP TABLE contact;');
   database.exec('DROP INDEX one_time_prekey_expires;');

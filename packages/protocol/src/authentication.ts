@@ -35,7 +35,7 @@ import { PROTOCOL_LIMITS } from './limits.js';
 import { refusalOf } from './refusal.js';
 import { signedPart, textOfHello, textToSign } from './signed-text.js';
 import type { SignedFrame } from './signed-text.js';
-import { commonFeatures, SUPPORTED_FEATURES, SUPPORTED_VERSIONS } from './version.js';
+import { commonFeatures, FEATURES, SUPPORTED_FEATURES, SUPPORTED_VERSIONS } from './version.js';
 
 /** How the connection itself is bound into both signatures. */
 export interface ChannelBinding {
@@ -147,9 +147,10 @@ export interface AuthRequest {
 /** Client: the `auth` frame, and who may be believed from then on, and how. */
 export function createAuth(request: AuthRequest): Spoken<AuthFrame> & { readonly voice: HubVoice } {
   const { id, hub, credentials, channelBinding } = request;
-  const { name, identity, instance, boot, token } = credentials;
+  const { name, identity, instance, boot, token, isTransient = false } = credentials;
+  const transient = isTransient && hub.features.includes(FEATURES.transient);
   const transcript: HubAuthTranscript = {
-    role: 'client',
+    role: transient ? 'transient' : 'client',
     channelBindingType: channelBinding.type,
     channelBinding: channelBinding.value,
     hubKey: hub.hubKey,
@@ -169,6 +170,7 @@ export function createAuth(request: AuthRequest): Spoken<AuthFrame> & { readonly
     instance,
     boot,
     channelBinding: channelBinding.type,
+    ...(transient ? { transient } : {}),
     ...(token === undefined ? {} : { token }),
     signature: credentials.sign(hubAuthBytes(transcript)),
   };
@@ -224,6 +226,8 @@ export interface AuthenticatedClient {
   readonly identity: PublicIdentity;
   readonly instance: Uint8Array;
   readonly boot: number;
+  /** It says itself, signed, that its keys are kept nowhere. */
+  readonly isTransient: boolean;
 }
 
 /**
@@ -242,9 +246,9 @@ export function verifyClientAuth(check: ClientAuthCheck): Checked<AuthenticatedC
   } catch (error) {
     return refused(refusalOf(error, 'BAD_AUTH'));
   }
-  const { name, instance, boot } = frame;
+  const { name, instance, boot, transient: isTransient = false } = frame;
   const transcript: HubAuthTranscript = {
-    role: 'client',
+    role: isTransient ? 'transient' : 'client',
     channelBindingType: channelBinding.type,
     channelBinding: channelBinding.value,
     hubKey: check.hubKey,
@@ -256,7 +260,7 @@ export function verifyClientAuth(check: ClientAuthCheck): Checked<AuthenticatedC
     boot,
   };
   if (!verifyHubAuth(transcript, frame.signature, identity.signing)) return badAuth('signature');
-  return { ok: true, value: { name, identity, instance, boot } };
+  return { ok: true, value: { name, identity, instance, boot, isTransient } };
 }
 
 /** The refusal of a client that took too long: another try may be faster. */

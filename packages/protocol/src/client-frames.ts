@@ -55,6 +55,11 @@ const auth = z.strictObject({
   boot: u32,
   /** Kind only: each end takes the value from its own side of the connection. */
   channelBinding: z.literal([0, 1, 2]),
+  /**
+   * This identity's keys are kept nowhere: it holds its name only while it is connected. Signed.
+   * Only for the feature `transient`.
+   */
+  transient: z.boolean().optional(),
   token: token.optional(),
   signature,
 });

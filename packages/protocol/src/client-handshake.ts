@@ -69,7 +69,9 @@ export class ClientHandshake {
     }
     const { hubKey, hubId, features, limits, timeMs } = this.#hub;
     const { lastInstance, lastBoot, keyDigest, oneTimePrekeys, queued } = reply.frame;
-    const answers = { lastInstance, lastBoot, keyDigest, oneTimePrekeys, queued };
+    const { store, timelines } = reply.frame;
+    const history = store === undefined || timelines === undefined ? null : { store, timelines };
+    const answers = { lastInstance, lastBoot, keyDigest, oneTimePrekeys, queued, history };
     return { ok: true, value: { hubKey, hubId, features, limits, timeMs, ...answers } };
   }
 

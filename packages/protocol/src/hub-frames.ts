@@ -81,11 +81,20 @@ const authOk = z
     oneTimePrekeys: integer(PROTOCOL_LIMITS.oneTimePrekeys),
     /** Envelopes waiting. */
     queued: u32,
+    /**
+     * Id of the hub's store, and its timelines: the present one, and before it those that it is
+     * known to go on from without a loss, the latest first. Only for the feature `timelines`.
+     */
+    store: bytes16.optional(),
+    timelines: z.array(bytes16, { min: 1, max: PROTOCOL_LIMITS.timelines }).optional(),
     /** Over all other fields and this connection (§2.15); the last field. */
     signature,
   })
   .refine((frame) => (frame.lastInstance === null) === (frame.lastBoot === null), {
     path: ['lastBoot'],
+  })
+  .refine((frame) => (frame.store === undefined) === (frame.timelines === undefined), {
+    path: ['timelines'],
   });
 
 const ok = z.strictObject({

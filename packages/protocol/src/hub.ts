@@ -34,10 +34,26 @@ export interface HubCredentials {
   readonly boot: number;
   /** Ed25519 signature (64 bytes) with the identity key. */
   sign(bytes: Uint8Array): Uint8Array;
+  /**
+   * Whether these keys are kept nowhere and end with the process: then the name is held only while
+   * it is connected.
+   */
+  readonly isTransient?: boolean | undefined;
   /** Registration token, where the hub asks for one. */
   readonly token?: string | undefined;
   /** Hub key that was pinned earlier: a hub with another one learns nothing (HUB_KEY_CHANGED). */
   readonly hubKey?: Uint8Array | undefined;
+}
+
+/**
+ * Which store a hub has, and which course of its time that is: a store that may have lost some of
+ * its time, such as one that was restored from a backup, goes on in a new timeline.
+ */
+export interface StoreTimelines {
+  /** 16 random bytes, made with the store. */
+  readonly store: Uint8Array;
+  /** 16 random bytes each: the present one, then those it goes on from without a loss. */
+  readonly timelines: readonly Uint8Array[];
 }
 
 /** What the latest authentication said; all of it signed by the hub. */
@@ -59,6 +75,8 @@ export interface HubSession {
   readonly oneTimePrekeys: number;
   /** Envelopes waiting on the hub. */
   readonly queued: number;
+  /** Null where the hub does not say. */
+  readonly history: StoreTimelines | null;
 }
 
 /**

@@ -17,6 +17,7 @@ export type {
   HubCredentials,
   HubEvents,
   HubSession,
+  StoreTimelines,
   KeyState,
   OutgoingEnvelope,
   PrekeyUpload,
@@ -47,6 +48,7 @@ export {
   commonFeatures,
   negotiateVersion,
   PROTOCOL_VERSION,
+  FEATURES,
   SUPPORTED_FEATURES,
   SUPPORTED_VERSIONS,
 } from './version.js';

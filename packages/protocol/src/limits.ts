@@ -75,6 +75,8 @@ export const PROTOCOL_LIMITS = {
   errorMessageLength: 300,
   /** Longest wait that an error may ask for: a day. */
   retryAfterMs: 86_400_000,
+  /** Timelines of a hub's store that it names: as many of its restarts an agent may miss. */
+  timelines: 8,
   /** From connecting to `begin`: what a hub waits before it says that it expects one (§2.15). */
   beginMs: 5_000,
   /** From connecting to a valid `auth`; also the life of the server nonce (§2.15). */

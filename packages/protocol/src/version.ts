@@ -20,8 +20,16 @@ export function negotiateVersion(offered: readonly number[]): number | null {
   return common.length === 0 ? null : Math.max(...common);
 }
 
-/** Features that this package knows. */
-export const SUPPORTED_FEATURES: readonly string[] = [];
+/** Features that this package knows (protocol.md §2.15). */
+export const FEATURES = {
+  /** `auth_ok` says which store this is, and which course of its time. */
+  timelines: 'timelines',
+  /** An agent that keeps no keys says so, and holds its name only while it is connected. */
+  transient: 'transient',
+} as const;
+
+/** All of them, as each side lists them. */
+export const SUPPORTED_FEATURES: readonly string[] = Object.values(FEATURES);
 
 /** Those of the other side's features that this side knows too. */
 export function commonFeatures(offered: readonly string[]): readonly string[] {

@@ -109,6 +109,10 @@ const lastSeen = fc.oneof(
   plain({ lastInstance: fc.constant(null), lastBoot: fc.constant(null) }),
   plain({ lastInstance: bytes16, lastBoot: u32 }),
 );
+const history = fc.oneof(
+  plain({}),
+  plain({ store: bytes16, timelines: fc.array(bytes16, { minLength: 1, maxLength: 8 }) }),
+);
 const authOk = fc
   .tuple(
     frame('auth_ok', {
@@ -119,8 +123,9 @@ const authOk = fc
       queued: u32,
     }),
     lastSeen,
+    history,
   )
-  .map(([fields, last]) => ({ ...fields, ...last }));
+  .map(([fields, last, told]) => ({ ...fields, ...last, ...told }));
 
 export const anyHubFrame: fc.Arbitrary<HubFrame> = fc.oneof(
   frame('hello', {

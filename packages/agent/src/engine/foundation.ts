@@ -4,7 +4,6 @@
  */
 import { keptByCaller, keptInMemory } from '../keys/kept-identity.js';
 import type { KeptIdentity } from '../keys/kept-identity.js';
-import { MemoryStore } from '../store/memory-store.js';
 import { parseAllowList } from '../conversation/trust.js';
 import type { TrustPolicy } from '../conversation/trust.js';
 import type { CheckedOptions } from './options.js';
@@ -22,7 +21,7 @@ export async function keptOf(options: CheckedOptions): Promise<KeptIdentity> {
   const { keyPair, keypairPath, passphrase, groupReadable, storePath, runtime, log } = options;
   if (keypairPath === null) {
     if (keyPair !== null) return keptByCaller(keyPair, options.store);
-    return keptInMemory(options.store ?? new MemoryStore(), runtime.random);
+    return keptInMemory(options.store, runtime.random);
   }
   // Only here, so that no other use of this package ever meets a file system.
   const { loadKeyFile } = await import('#key-file');

@@ -68,7 +68,8 @@ export class HubSide {
     const { calls } = parts;
     this.#parts = parts;
     this.#log = new ConnectionLog(context.log);
-    this.#connector = new Connector(context, hub, token);
+    const isTransient = (keyPair: AgentKeyPair): boolean => keeper.isTransient(keyPair);
+    this.#connector = new Connector({ context, hub, token, isTransient });
     this.link = new HubLink(this.#newConnection(), context.keepAlive);
     const { link } = this;
     const onSwitch = (): void => this.#replaceConnection();
@@ -255,7 +256,7 @@ export class HubSide {
   /** P6, then the hub's key, then our keys: only after that the link counts as up. */
   async #authenticate(connection: HubConnection, session: HubSession): Promise<void> {
     const { context, transmitter, publisher } = this.#parts;
-    const { hubKey, hubId, keyDigest, oneTimePrekeys, lastInstance, lastBoot } = session;
+    const { hubKey, hubId, keyDigest, oneTimePrekeys, lastInstance, lastBoot, history } = session;
     // A change waits for this connection and lets nobody seal: it was looked at when it came up
     // first.
     if (context.self.next !== null || this.#rotation.isBusy) return;
@@ -263,9 +264,9 @@ export class HubSide {
     const last = hasLast ? { instance: lastInstance, boot: lastBoot } : null;
     // Alone: nobody seals as the instance that is replaced.
     const wentBack = await context.identityLock.exclusive(() =>
-      context.self.answered({ hubKey, last }),
+      context.self.answered({ hubKey, last, history }),
     );
-    if (wentBack === 'hub') this.#hubWentBack();
+    if (wentBack === 'hub' || wentBack === 'perhaps hub') this.#hubWentBack(wentBack);
     if (wentBack === 'store') {
       transmitter.abandonAll(new AgentError('UNDELIVERED', 'the store went back in time'));
       context.log.warn('store went back in time', { boot: context.self.meta.boot });
@@ -275,10 +276,12 @@ export class HubSide {
   }
 
   /** What it had accepted may be lost: peers are asked soon what they have not received. */
-  #hubWentBack(): void {
+  #hubWentBack(which: 'hub' | 'perhaps hub'): void {
     const { context, owed } = this.#parts;
     const { boot } = context.self.meta;
-    context.log.warn('the hub went back in time: what it lost is sent again', { boot });
+    const lost = 'what it lost is sent again';
+    if (which === 'hub') context.log.warn(`the hub went back in time: ${lost}`, { boot });
+    else context.log.info(`the hub may have lost some time: ${lost}`, { boot });
     void owed.remindAll();
   }
 
@@ -356,7 +359,8 @@ export class HubSide {
 /** Who keeps no keys is somebody else at each start. */
 function nameTaken(name: string, cause: AgentMeshError): ProtocolError {
   const message =
-    `The name '${name}' belongs to other keys on this hub, and this agent makes new keys at each ` +
-    'start: pass keypairPath to be the same agent every time, or choose another name';
+    `The name '${name}' belongs to other keys on this hub, which are kept or connected now, and ` +
+    'this agent makes new keys at each start: pass keypairPath to be the same agent every time, ' +
+    'or choose another name';
   return new ProtocolError('NAME_TAKEN', { message, cause });
 }

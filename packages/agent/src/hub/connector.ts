@@ -28,14 +28,22 @@ export class Connector {
   readonly #context: AgentContext;
   readonly #hub: Hub;
   readonly #token: string | undefined;
+  readonly #isTransient: (keyPair: AgentKeyPair) => boolean;
   /** Ends a wait between two attempts. */
   readonly #waiting = new Set<() => void>();
   #stopped = false;
 
-  constructor(context: AgentContext, hub: Hub, token: string | undefined) {
-    this.#context = context;
-    this.#hub = hub;
-    this.#token = token;
+  constructor(parts: {
+    readonly context: AgentContext;
+    readonly hub: Hub;
+    readonly token: string | undefined;
+    /** Whether these keys end with the process. */
+    readonly isTransient: (keyPair: AgentKeyPair) => boolean;
+  }) {
+    this.#context = parts.context;
+    this.#hub = parts.hub;
+    this.#token = parts.token;
+    this.#isTransient = parts.isTransient;
   }
 
   /** A connection that is not connected yet. */
@@ -117,6 +125,7 @@ export class Connector {
         return context.self.meta.boot;
       },
       sign: (bytes) => keyPair.sign(bytes),
+      isTransient: this.#isTransient(keyPair),
       token: this.#token,
       hubKey: (await context.store.get(ROW.hub)) ?? undefined,
     };

@@ -42,21 +42,27 @@ export interface IdentityKeeper {
   promote(): Promise<void>;
   /** The hub has refused the next identity for good: its keys are forgotten. */
   discard(): Promise<void>;
+  /** Whether these keys end with the process: they are kept neither here nor by the caller. */
+  isTransient(keyPair: AgentKeyPair): boolean;
 }
 
-/** Keys that end with the agent. */
-export function keptInMemory(store: AgentStore, random: RandomSource): KeptIdentity {
+/** Keys that end with the agent, and with them its store, unless it is the caller's own. */
+export function keptInMemory(own: AgentStore | null, random: RandomSource): KeptIdentity {
+  const store = own ?? new MemoryStore();
+  const given = new Set<AgentKeyPair>();
   let next: AgentKeyPair | null = null;
   const forget = async (): Promise<void> => {
     next = null;
   };
   const keeper = {
-    async prepare(given: AgentKeyPair | undefined) {
-      next ??= given ?? AgentKeyPair.generate(random);
+    async prepare(keyPair: AgentKeyPair | undefined) {
+      if (keyPair !== undefined) given.add(keyPair);
+      next ??= keyPair ?? AgentKeyPair.generate(random);
       return next;
     },
     promote: forget,
     discard: forget,
+    isTransient: (keyPair: AgentKeyPair) => own === null && !given.has(keyPair),
   };
   const keyPair = AgentKeyPair.generate(random);
   return { keyPair, prepared: null, keeper, store, keepsKeys: false, keepsStore: false };
@@ -73,6 +79,7 @@ export function keptByCaller(keyPair: AgentKeyPair, own: AgentStore | null): Kep
     },
     promote: async () => {},
     discard: async () => {},
+    isTransient: () => false,
   };
   return { keyPair, prepared: null, keeper, store, keepsKeys: true, keepsStore };
 }

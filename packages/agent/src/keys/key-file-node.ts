@@ -47,6 +47,7 @@ export async function loadKeyFile({
     },
     promote: () => promoteNextKeys(path),
     discard: () => discardNextKeys(path),
+    isTransient: () => false,
   };
   const prepared = await loadNextKeys(path, protection);
   const store =

@@ -5,6 +5,7 @@
  */
 import { equalBytes } from '@agentmesh/crypto';
 import type { RandomSource } from '@agentmesh/crypto';
+import type { StoreTimelines } from '@agentmesh/protocol';
 import { ROW } from '../store/row-keys.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { AgentStore, StoreOperation } from '../store/store.js';
@@ -18,6 +19,7 @@ import {
   withAnswer,
 } from './openings.js';
 import type { Opening } from './openings.js';
+import { encodeHistory, isOfOtherTime } from './hub-timeline.js';
 import { decodePrekeyState } from './prekeys.js';
 
 /** What a hub says when it has taken an opening. */
@@ -25,21 +27,24 @@ export interface HubAnswer {
   readonly hubKey: Uint8Array;
   /** The opening that it saw before; null for the first one. */
   readonly last: Opening | null;
+  /** Null where it does not say. */
+  readonly history: StoreTimelines | null;
 }
 
-/** What lost some of its time, as far as an answer shows. */
-export type WentBack = 'store' | 'hub' | null;
+/** What lost some of its time, as far as an answer shows; `perhaps hub` may have lost none. */
+export type WentBack = 'store' | 'hub' | 'perhaps hub' | null;
 
 /**
  * The hub has taken the opening of `before`. If the one that it saw before is of another course of
  * time, the store went back: it gets a new instance, committed before anything is sent under it,
  * and loses its outbox, in which positions of chains may be used a second time. A hub that is not
  * the pinned one knows nothing of that. If the hub names an earlier opening than it had seen, it is
- * the hub that went back, and nothing changes here.
+ * the hub that went back, and perhaps it did if its store does not go on from where we saw it last:
+ * nothing changes here then.
  */
 export async function commitAnswer(
   store: AgentStore,
-  { hubKey, last }: HubAnswer,
+  { hubKey, last, history }: HubAnswer,
   { before, random }: { readonly before: Meta; readonly random: RandomSource },
 ): Promise<{ readonly meta: Meta; readonly wentBack: WentBack }> {
   const openings = decodeOpenings(await store.get(ROW.openings), before.instance);
@@ -51,14 +56,17 @@ export async function commitAnswer(
     ? last !== null && isOfAnotherTime(openings, before, last)
     : isLater && last.boot > before.boot;
   const isEarlierHub = isOurHub && isOfEarlierHub(openings, last);
+  const isOtherTime = isOurHub && isOfOtherTime(await store.get(ROW.hubTimeline), history);
   const meta = wentBack ? await renewed(store, before, random) : before;
   await store.commit([
     { put: ROW.meta, value: encodeMeta(meta) },
     { put: ROW.openings, value: encodeOpenings(withAnswer(openings, before, meta)) },
     { put: ROW.hub, value: hubKey },
+    ...(history === null ? [] : [{ put: ROW.hubTimeline, value: encodeHistory(history) }]),
     ...(wentBack ? await outboxDeletions(store) : []),
   ]);
-  return { meta, wentBack: wentBack ? 'store' : isEarlierHub ? 'hub' : null };
+  if (wentBack) return { meta, wentBack: 'store' };
+  return { meta, wentBack: isEarlierHub ? 'hub' : isOtherTime ? 'perhaps hub' : null };
 }
 
 async function renewed(store: AgentStore, before: Meta, random: RandomSource): Promise<Meta> {

@@ -6,6 +6,7 @@
 /*
  *   meta                      whose store, which opening   hub        pinned hub key
  *   openings                  those that the hub may know of
+ *   hub-timeline              which course of its time the hub's store was in
  *   record                    own identity record          prekeys    what was issued
  *   prekey/signed/<id>        private halves               prekey/one-time/<id>
  *   name/<name>               aid pinned to the name       peer/<aid> all that is known of a peer
@@ -48,6 +49,7 @@ export const ROW = {
   meta: 'meta',
   hub: 'hub',
   openings: 'openings',
+  hubTimeline: 'hub-timeline',
   record: 'record',
   prekeys: 'prekeys',
   rotation: 'rotation',

@@ -9,49 +9,19 @@ import type {
   AgentStanding,
   ClaimResult,
   IdentityUpdate,
+  Leaving,
   NameClaim,
   PutIdentityResult,
   RevocationUpdate,
   StoredBundle,
   StoreOpening,
 } from '@agentmesh/hub-local';
-import * as z from 'zod';
 import type { StoredAgent } from '../control/store-operations.js';
+import { agentShape, isGone, isStale, nameShape } from './directory-documents.js';
+import type { AgentDocument, KnownAgent, NameDocument } from './directory-documents.js';
 import type { DocumentKind, Documents } from './documents.js';
 import { JetStreamStoreError } from './jetstream-error.js';
 import type { Layout } from './layout.js';
-
-const bytes = z.base64url();
-
-export const nameShape = z.object({
-  aid: bytes,
-  /** Whether a session can begin with its holder; written last, and set right by its next word. */
-  listed: z.boolean().default(true),
-  /** Who held the name before, and since when not any more. */
-  past: z.array(z.object({ aid: bytes, untilMs: z.number() })),
-});
-type NameDocument = z.output<typeof nameShape>;
-
-const agentShape = z.object({
-  name: z.string(),
-  /** The last connection: of which opening, the how manyeth, and to which hub. */
-  opening: z
-    .object({ instance: bytes, boot: z.number(), connection: z.number(), hub: z.string() })
-    .nullable(),
-  record: z.object({ revision: z.number(), bytes }).nullable(),
-  /** Once there, for ever. */
-  revocation: bytes.nullable().default(null),
-});
-type AgentDocument = z.output<typeof agentShape>;
-
-/** An agent that some name confirms. */
-interface KnownAgent {
-  readonly document: AgentDocument;
-  readonly revision: number;
-  /** When a successor took the name; null while this identity holds it. */
-  readonly retiredAtMs: number | null;
-  readonly isListed: boolean;
-}
 
 /** What came of a claim, and at which hub the last connection was; null for none. */
 export interface Claimed {
@@ -66,6 +36,8 @@ export interface DirectoryParts {
   /** Names this hub among all. */
   readonly owner: string;
   readonly monotonic: () => number;
+  /** Whether an agent is connected at another hub; false where that hub is gone. */
+  readonly isConnectedAt: (hub: string, aid: Uint8Array) => Promise<boolean>;
 }
 
 /** Why an envelope's recipient takes none. */
@@ -89,11 +61,13 @@ export class Directory {
   readonly #layout: Layout;
   readonly #owner: string;
   readonly #monotonic: () => number;
+  readonly #isConnectedAt: DirectoryParts['isConnectedAt'];
   readonly #names: DocumentKind<NameDocument>;
   readonly #agents: DocumentKind<AgentDocument>;
   readonly #beliefs = new Map<string, Belief>();
 
-  constructor({ documents, layout, owner, monotonic }: DirectoryParts) {
+  constructor({ documents, layout, owner, monotonic, isConnectedAt }: DirectoryParts) {
+    this.#isConnectedAt = isConnectedAt;
     this.#documents = documents;
     this.#layout = layout;
     this.#owner = owner;
@@ -205,9 +179,10 @@ export class Directory {
       const known = await this.#known(aid);
       if (known === null || known.retiredAtMs !== null) return;
       const { record, revocation, name } = known.document;
-      const listed = hasPrekeys && record !== null && revocation === null;
+      const isThere = revocation === null && known.name.leftMs === null;
+      const listed = hasPrekeys && record !== null && isThere;
       // Read again after it was written: it may have been made void meanwhile.
-      if (known.isListed === listed) return;
+      if (known.name.listed === listed) return;
       await this.#documents.update(this.#names, this.#layout.nameSubject(name), (held) => ({
         value: held?.aid === holder ? { ...held, listed } : null,
         result: undefined,
@@ -250,7 +225,7 @@ export class Directory {
       if (held?.aid === after) return { value: null, result: 'stored' };
       if (held?.aid !== before) return { value: null, result: 'not_owner' };
       const past = [...held.past, { aid: before, untilMs: nowMs }];
-      return { value: { aid: after, listed: false, past }, result: 'stored' };
+      return { value: { ...held, aid: after, listed: false, past }, result: 'stored' };
     });
   }
 
@@ -259,8 +234,8 @@ export class Directory {
     const nameSubject = this.#layout.nameSubject(claim.name);
     const holder = await this.#documents.get(this.#names, nameSubject);
     // Another connection of the same identity may have bound it since it was looked for.
-    const isOurs = holder?.value.aid === toBase64Url(claim.aid);
-    if (holder !== null) return isOurs ? null : refused('name_taken');
+    if (holder?.value.aid === toBase64Url(claim.aid)) return null;
+    if (holder !== null && !(await this.#hasLeft(holder.value))) return refused('name_taken');
     if (!claim.mayRegister) return refused('not_registered');
     const subject = this.#layout.agentSubject('agent', claim.aid);
     const left = await this.#documents.get(this.#agents, subject);
@@ -268,8 +243,10 @@ export class Directory {
     const own = { name: claim.name, opening, record: null, revocation: null };
     const revision = await this.#documents.put(subject, own, left?.revision ?? 0);
     if (revision === null) return null;
-    const name: NameDocument = { aid: toBase64Url(claim.aid), listed: false, past: [] };
-    const bound = await this.#documents.put(nameSubject, name, 0);
+    const transient = claim.isTransient === true && claim.opening !== null;
+    const held = { listed: false, transient, leftMs: null, past: [] };
+    const name: NameDocument = { aid: toBase64Url(claim.aid), ...held };
+    const bound = await this.#documents.put(nameSubject, name, holder?.revision ?? 0);
     if (bound === null) return null;
     // Two claims of one identity for two names meet at its own document: the last one stands.
     const settled = await this.#documents.get(this.#agents, subject);
@@ -277,9 +254,12 @@ export class Directory {
       await this.#documents.drop(this.#names, bound);
       return refused('other_name');
     }
+    const forgotten = holder === null ? null : fromBase64Url(holder.value.aid);
+    if (forgotten !== null) await this.#drop(forgotten);
     const connection = opening?.connection ?? 0;
     const result = { status: 'ok', registered: true, retired: false, lastOpening: null } as const;
-    return { result: { ...result, connection, spent: null }, cameFrom: null };
+    const answer = { connection, isTransient: transient, forgotten, spent: null };
+    return { result: { ...result, ...answer }, cameFrom: null };
   }
 
   /** Null: overtaken. */
@@ -293,13 +273,77 @@ export class Directory {
     if (claim.opening !== null) {
       const changed = { ...document, opening: next };
       if ((await this.#documents.put(subject, changed, revision)) === null) return null;
+      await this.#stay(known.document.name, claim);
     }
     const lastOpening =
       opening === null ? null : { instance: fromBase64Url(opening.instance), boot: opening.boot };
     const retired = retiredAtMs !== null;
     const connection = next?.connection ?? 0;
+    const isTransient = known.name.transient && claim.isTransient === true;
     const result = { status: 'ok', registered: false, retired, lastOpening } as const;
-    return { result: { ...result, connection, spent: null }, cameFrom: opening?.hub ?? null };
+    const answer = { connection, isTransient, forgotten: null, spent: null };
+    return { result: { ...result, ...answer }, cameFrom: opening?.hub ?? null };
+  }
+
+  /** A connection begins: its agent is there, and is transient only if it always was. */
+  async #stay(name: string, { aid, isTransient = false }: NameClaim): Promise<void> {
+    const holder = toBase64Url(aid);
+    await this.#documents.update(this.#names, this.#layout.nameSubject(name), (held) => {
+      const isSame = held?.leftMs === null && (isTransient || !held.transient);
+      if (held?.aid !== holder || isSame) return { value: null, result: undefined };
+      const transient = held.transient && isTransient;
+      return { value: { ...held, transient, leftMs: null }, result: undefined };
+    });
+  }
+
+  /** Also the successor that a leaving agent has named, and that has not come. */
+  async leave({ aid, connection, nowMs }: Leaving): Promise<void> {
+    const known = await this.#known(aid);
+    if (known === null || known.document.opening?.connection !== connection) return;
+    const holder = known.retiredAtMs === null ? known : await this.#knownAs(known.name.aid);
+    if (holder === null || (holder !== known && holder.document.opening !== null)) return;
+    const subject = this.#layout.nameSubject(known.document.name);
+    await this.#documents.update(this.#names, subject, (held) => {
+      const stays = held?.aid !== known.name.aid || !held.transient || held.leftMs !== null;
+      if (stays) return { value: null, result: undefined };
+      return { value: { ...held, listed: false, leftMs: nowMs }, result: undefined };
+    });
+  }
+
+  /** Forgets the holder of a name that left before this time; its aid, or null. */
+  async forgetLeft(name: string, beforeMs: number): Promise<Uint8Array | null> {
+    const stored = await this.#documents.get(this.#names, this.#layout.nameSubject(name));
+    if (stored === null) return null;
+    const { aid, transient, leftMs } = stored.value;
+    if (!transient || leftMs === null || leftMs > beforeMs) return null;
+    if ((await this.#knownAs(aid))?.document.revocation !== null) return null;
+    if (!(await this.#documents.drop(this.#names, stored.revision))) return null;
+    await this.#drop(fromBase64Url(aid));
+    return fromBase64Url(aid);
+  }
+
+  /** Whether another identity may have a name. */
+  async #hasLeft({ aid, transient, leftMs }: NameDocument): Promise<boolean> {
+    if (!transient) return false;
+    const known = await this.#knownAs(aid);
+    if (known === null || known.document.revocation !== null) return false;
+    if (leftMs !== null) return true;
+    const { opening } = known.document;
+    // Its hub may have died before it could say that it has left.
+    if (opening === null || opening.hub === this.#owner) return false;
+    return !(await this.#isConnectedAt(opening.hub, fromBase64Url(aid)));
+  }
+
+  #knownAs(aid: string): Promise<KnownAgent | null> {
+    return this.#known(fromBase64Url(aid));
+  }
+
+  /** The document of an identity that no name confirms any more. */
+  async #drop(aid: Uint8Array): Promise<void> {
+    this.#beliefs.delete(toBase64Url(aid));
+    const subject = this.#layout.agentSubject('agent', aid);
+    const stored = await this.#documents.get(this.#agents, subject);
+    if (stored !== null) await this.#documents.drop(this.#agents, stored.revision);
   }
 
   #openingAfter(
@@ -342,23 +386,11 @@ export class Directory {
     const name = await this.#documents.get(this.#names, this.#layout.nameSubject(document.name));
     const key = toBase64Url(aid);
     if (name === null) return null;
-    const isListed = name.value.listed;
-    if (name.value.aid === key) return { document, revision, retiredAtMs: null, isListed };
+    const known = { document, revision, name: name.value };
+    if (name.value.aid === key) return { ...known, retiredAtMs: null };
     const past = name.value.past.find((former) => former.aid === key);
-    return past === undefined ? null : { document, revision, retiredAtMs: past.untilMs, isListed };
+    return past === undefined ? null : { ...known, retiredAtMs: past.untilMs };
   }
-}
-
-function isGone(retiredAtMs: number | null, nowMs: number, retiredMs: number): boolean {
-  return retiredAtMs !== null && nowMs - retiredAtMs >= retiredMs;
-}
-
-function isStale(
-  stored: { readonly revision: number; readonly bytes: string },
-  next: { readonly revision: number; readonly bytes: string },
-): boolean {
-  if (next.revision !== stored.revision) return next.revision < stored.revision;
-  return next.bytes !== stored.bytes;
 }
 
 function refused(status: Exclude<ClaimResult['status'], 'ok'>): Claimed {

@@ -13,6 +13,7 @@ import type {
   HubStore,
   IdentityUpdate,
   KeyInventory,
+  Leaving,
   NameClaim,
   NameQuery,
   NoticeQuery,
@@ -29,6 +30,7 @@ import type {
 } from '@agentmesh/hub-local';
 import { systemHost } from '@agentmesh/hub-local';
 import { HubKeyPair, toBase64Url } from '@agentmesh/protocol';
+import type { StoreTimelines } from '@agentmesh/protocol';
 import * as z from 'zod';
 import type { StoreOperations } from '../control/store-operations.js';
 import { readHubKeyFile, readOrMakeHubKeyFile, removeHubKeyFile } from '../hub-key-file.js';
@@ -52,6 +54,7 @@ import { Queues } from './queues.js';
 import { RememberedIds } from './remembered-ids.js';
 import { StoredEnvelopes } from './stored-envelopes.js';
 import { Sweeper } from './sweeper.js';
+import { Timelines } from './timelines.js';
 
 /** How to reach the store. Only `servers` and `hubKeyFile` have no default. */
 export interface JetStreamHubStoreOptions extends NatsAccess {
@@ -86,6 +89,8 @@ const DEFAULT_BLOB_BYTES = 1_048_576;
 const CLUSTER_REPLICAS = 3;
 const DEFAULT_PATIENCE_MS = 10_000;
 const HEADER_ROOM = 1_024;
+/** Between two looks for agents that have left for good. */
+const FORGET_MS = 60_000;
 /** Part of the account's storage that envelopes may fill. */
 const FULL = 0.9;
 
@@ -106,9 +111,11 @@ export class JetStreamHubStore implements HubStore {
   readonly #owner: string;
   /** Whether nothing new is taken, as the account was when last looked at. */
   #isFull = false;
+  #forgotMs = Number.NEGATIVE_INFINITY;
   readonly #neighbours: JetStreamNeighbours;
   /** What an operator asks. */
   readonly operations: StoreOperations;
+  readonly #timelines: Timelines;
 
   private constructor(link: NatsLink, layout: Layout, hubKeyFile: string) {
     this.#link = link;
@@ -118,9 +125,14 @@ export class JetStreamHubStore implements HubStore {
     const owner = this.#owner;
     this.#documents = new Documents(link);
     const documents = this.#documents;
-    this.#directory = new Directory({ documents, layout, owner, monotonic: monotonicMs });
     const standing = (aid: Uint8Array) => this.#directory.standing(aid);
     this.#neighbours = new JetStreamNeighbours({ link, layout, owner, standing });
+    const isConnectedAt = (hub: string, aid: Uint8Array) =>
+      this.#neighbours.isConnectedAt(hub, aid);
+    const parts = { documents, layout, owner, monotonic: monotonicMs, isConnectedAt };
+    this.#directory = new Directory(parts);
+    this.#timelines = new Timelines(documents, layout, systemHost.random);
+    link.onRestored(() => this.#timelines.doubt());
     this.#names = new NameIndex(link, layout);
     this.#prekeys = new Prekeys(link, documents, layout);
     this.#notices = new Notices(link, layout);
@@ -199,6 +211,10 @@ export class JetStreamHubStore implements HubStore {
     throw new JetStreamStoreError('STORE_HUB_KEY', { detail });
   }
 
+  history(): Promise<StoreTimelines> {
+    return this.#timelines.read();
+  }
+
   async counts(): Promise<StoreCounts> {
     const shards = Array.from({ length: this.#layout.shards }, (_, shard) => shard);
     const kind = { stream: this.#layout.meta, shape: deadShape };
@@ -234,10 +250,23 @@ export class JetStreamHubStore implements HubStore {
   /** Resolves when the hub of the last connection has let go of the agent, or does not answer. */
   async claim(claim: NameClaim): Promise<ClaimResult> {
     const { result, cameFrom } = await this.#directory.claim(claim);
-    if (result.status !== 'ok' || claim.opening === null) return result;
+    if (result.status !== 'ok') return result;
+    if (result.forgotten !== null) await this.#prekeys.drop(result.forgotten);
+    if (claim.opening === null) return result;
+    // Who had left is listed again.
+    if (result.isTransient && !result.registered) await this.#relist(claim.aid);
     if (cameFrom !== null && cameFrom !== this.#owner) this.#ledgers.doubt();
     const arrival = { aid: claim.aid, connection: result.connection, cameFrom };
     return { ...result, spent: await this.#neighbours.takeOver(arrival) };
+  }
+
+  leave(leaving: Leaving): Promise<void> {
+    return this.#directory.leave(leaving);
+  }
+
+  /** A hub of several does not know who is connected to the others. */
+  allLeft(): Promise<void> {
+    return Promise.resolve();
   }
 
   aidOfName(name: string): Promise<Uint8Array | null> {
@@ -301,7 +330,8 @@ export class JetStreamHubStore implements HubStore {
 
   async expire(request: ExpireRequest): Promise<ExpireResult> {
     this.#isFull = (await this.#link.fullness()) >= FULL;
-    return this.#sweeper.expire(request);
+    const expired = await this.#sweeper.expire(request);
+    return { ...expired, forgotten: await this.#forgetLeft(request) };
   }
 
   notices(query: NoticeQuery): Promise<readonly StoredNotice[]> {
@@ -310,6 +340,23 @@ export class JetStreamHubStore implements HubStore {
 
   dropNotices({ sender, upTo }: { sender: Uint8Array; upTo: number }): Promise<void> {
     return this.#notices.drop(sender, upTo);
+  }
+
+  /** The hub that sweeps does it, from time to time. */
+  async #forgetLeft({ nowMs, max, transientMs }: ExpireRequest): Promise<readonly Uint8Array[]> {
+    const isTime = Math.abs(nowMs - this.#forgotMs) >= FORGET_MS;
+    if (transientMs === undefined || !isTime || !this.#sweeper.isSweeping) return [];
+    this.#forgotMs = nowMs;
+    const left = await this.#names.leftBefore(nowMs - transientMs, max);
+    const forgotten: Uint8Array[] = [];
+    for (const each of left) {
+      const aid = await this.#directory.forgetLeft(each.name, nowMs - transientMs);
+      this.#names.settled(each);
+      if (aid === null) continue;
+      await this.#prekeys.drop(aid);
+      forgotten.push(aid);
+    }
+    return forgotten;
   }
 
   async #relist(aid: Uint8Array): Promise<void> {

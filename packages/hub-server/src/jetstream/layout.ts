@@ -118,7 +118,7 @@ export class Layout {
     return (((bytes[0] ?? 0) << 8) | (bytes[1] ?? 0)) % this.shards;
   }
 
-  metaSubject(entry: 'layout' | 'key' | 'sweeper' | 'dead'): string {
+  metaSubject(entry: 'layout' | 'key' | 'sweeper' | 'dead' | 'timeline'): string {
     return this.#subject(`m.${entry}`);
   }
 

@@ -4,7 +4,7 @@
  */
 import { fromBase64Url } from '@agentmesh/protocol';
 import type { NameQuery } from '@agentmesh/hub-local';
-import { nameShape } from './directory.js';
+import { nameShape } from './directory-documents.js';
 import { documentOf } from './documents.js';
 import { JetStreamStoreError } from './jetstream-error.js';
 import { KeyedTasks } from './keyed-tasks.js';
@@ -17,6 +17,12 @@ const PULL = 5_000;
 const LAG_MS = 20;
 const LAG_LOOKS = 100;
 
+/** A name whose holder is not connected, and since when. */
+interface LeftName {
+  readonly name: string;
+  readonly leftMs: number;
+}
+
 /** Holds the names that are listed, each as its newest document says. */
 export class NameIndex {
   readonly #link: NatsLink;
@@ -24,6 +30,8 @@ export class NameIndex {
   readonly #feed: StreamFeed;
   readonly #tasks = new KeyedTasks();
   readonly #known = new Set<string>();
+  /** Names whose transient holders are not connected, and since when. */
+  readonly #left = new Map<string, number>();
   #sorted: string[] = [];
 
   constructor(link: NatsLink, layout: Layout) {
@@ -53,6 +61,20 @@ export class NameIndex {
     });
   }
 
+  /** Up to `max` names whose holders left before this time, until they are {@link settled}. */
+  leftBefore(beforeMs: number, max: number): Promise<readonly LeftName[]> {
+    return this.#tasks.run('', async () => {
+      await this.#catchUp();
+      const found = [...this.#left].filter(([, leftMs]) => leftMs <= beforeMs).slice(0, max);
+      return found.map(([name, leftMs]) => ({ name, leftMs }));
+    });
+  }
+
+  /** Its holder is forgotten, or has come back: then a newer document says so. */
+  settled({ name, leftMs }: LeftName): void {
+    if (this.#left.get(name) === leftMs) this.#left.delete(name);
+  }
+
   async #catchUp(): Promise<void> {
     const { last_seq: last } = await this.#link.state(this.#stream);
     let changed = false;
@@ -73,7 +95,9 @@ export class NameIndex {
   /** Whether this changes the list. */
   #note({ subject, data }: StreamEntry): boolean {
     const name = nameOf(subject);
-    const { listed } = documentOf(nameShape, subject, data);
+    const { listed, leftMs } = documentOf(nameShape, subject, data);
+    if (leftMs === null) this.#left.delete(name);
+    else this.#left.set(name, leftMs);
     if (listed === this.#known.has(name)) return false;
     if (listed) this.#known.add(name);
     else this.#known.delete(name);

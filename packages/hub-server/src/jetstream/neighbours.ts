@@ -18,6 +18,8 @@ import type { NatsLink } from './nats-link.js';
 const aid = z.base64url().length(43);
 const amount = z.number().min(0);
 const releaseShape = z.object({ aid, connection: z.number() });
+const presenceShape = z.object({ present: aid });
+const presentShape = z.object({ isPresent: z.boolean() });
 const spendingShape = z.object({
   sends: amount,
   sendBytes: amount,
@@ -73,7 +75,7 @@ export class JetStreamNeighbours implements HubNeighbours {
     const { link, layout, owner } = this.#parts;
     const stops = [
       link.listen(layout.newsSubject, (data) => hear(listener, owner, data)),
-      link.listen(layout.hubSubject(owner), (data, reply) => release(listener, data, reply)),
+      link.listen(layout.hubSubject(owner), (data, reply) => respond(listener, data, reply)),
       link.onRestored(() => listener.missed()),
     ];
     return () => {
@@ -100,6 +102,14 @@ export class JetStreamNeighbours implements HubNeighbours {
     return answer === null ? null : decoded(spendingShape, answer);
   }
 
+  /** Whether an agent is connected at another hub; one that does not answer is gone. */
+  async isConnectedAt(hub: string, identity: Uint8Array): Promise<boolean> {
+    const { link, layout } = this.#parts;
+    const question = encoded({ present: toBase64Url(identity) });
+    const data = await link.ask(layout.hubSubject(hub), question, ANSWER_MS);
+    return data !== null && decoded(presentShape, data)?.isPresent === true;
+  }
+
   #publish(news: object): void {
     const { link, layout } = this.#parts;
     link.tell(layout.newsSubject, encoded(news));
@@ -122,6 +132,16 @@ function hear(listener: NeighbourListener, owner: string, data: Uint8Array): voi
     })),
     revoked: news.revoked.map(fromBase64Url),
   });
+}
+
+function respond(
+  listener: NeighbourListener,
+  data: Uint8Array,
+  reply: (data: Uint8Array) => void,
+): void {
+  const asked = decoded(presenceShape, data);
+  if (asked === null) return release(listener, data, reply);
+  reply(encoded({ isPresent: listener.isConnected(fromBase64Url(asked.present)) }));
 }
 
 function release(

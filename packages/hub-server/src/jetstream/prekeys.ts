@@ -98,6 +98,13 @@ export class Prekeys {
     }
   }
 
+  /** Nobody may have any of this agent's. */
+  async drop(aid: Uint8Array): Promise<void> {
+    const stored = await this.#documents.get(this.#kind, this.#layout.agentSubject('keys', aid));
+    if (stored === null || !(await this.#documents.drop(this.#kind, stored.revision))) return;
+    await this.#forget(stored.value.oneTime);
+  }
+
   #strike(
     aid: Uint8Array,
     nowMs: number,

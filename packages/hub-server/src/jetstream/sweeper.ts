@@ -22,6 +22,9 @@ import { storedEnvelopeOf } from './stored-envelopes.js';
 const leaseShape = z.object({ owner: z.string(), untilMs: z.number() });
 type Lease = z.output<typeof leaseShape>;
 
+/** What a sweep has removed. */
+type Swept = Omit<ExpireResult, 'forgotten'>;
+
 /** What the sweeper works with. */
 export interface SweeperParts {
   readonly link: NatsLink;
@@ -80,8 +83,13 @@ export class Sweeper {
     });
   }
 
+  /** Whether this hub holds the lease. */
+  get isSweeping(): boolean {
+    return this.#heldUntilMs > 0;
+  }
+
   /** A hub without the lease does nothing. */
-  async expire({ nowMs, max, keepNoticesMs }: ExpireRequest): Promise<ExpireResult> {
+  async expire({ nowMs, max, keepNoticesMs }: ExpireRequest): Promise<Swept> {
     if (!(await this.#hold(nowMs))) return { notified: [], more: false };
     const notified = new Map<string, Uint8Array>();
     let left = max;

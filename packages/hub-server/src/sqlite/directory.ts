@@ -6,11 +6,13 @@
 import type {
   ClaimResult,
   IdentityUpdate,
+  Leaving,
   NameClaim,
   NameQuery,
   PutIdentityResult,
   RevocationUpdate,
   StoredBundle,
+  StoreOpening,
 } from '@agentmesh/hub-local';
 import { equalBytes } from '@agentmesh/protocol';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
@@ -26,6 +28,8 @@ interface AgentRow {
   readonly revision: number | null;
   readonly record: Uint8Array | null;
   readonly revocation: Uint8Array | null;
+  readonly transient: 0 | 1;
+  readonly left_ms: number | null;
 }
 
 /** A record, and what has happened to its identity. */
@@ -38,6 +42,8 @@ export class Directory {
   readonly #statements: ReturnType<typeof prepare>;
   /** No connection outlives this process, so neither need their numbers. */
   #connections = 0;
+  /** By number of a transient agent: its newest connection. */
+  readonly #newest = new Map<number, number>();
 
   constructor(database: DatabaseSync, parties: Parties, usage: Usage) {
     this.#parties = parties;
@@ -57,8 +63,9 @@ export class Directory {
   claim(claim: NameClaim): ClaimResult {
     const { name, aid, opening, mayRegister, nowMs, retiredMs } = claim;
     const known = this.#agent(aid);
+    const holder = known === null ? this.#holderOf(name) : null;
     if (known === null) {
-      if (this.#statements.holder.get(name) !== undefined) return { status: 'name_taken' };
+      if (holder !== null && !hasLeft(holder)) return { status: 'name_taken' };
       if (!mayRegister) return { status: 'not_registered' };
     } else {
       if (known.revocation !== null) return { status: 'revoked' };
@@ -66,21 +73,48 @@ export class Directory {
       const isGone = known.retired_ms !== null && nowMs - known.retired_ms >= retiredMs;
       if (isGone) return { status: 'name_taken' };
     }
-    const no = known?.no ?? this.#bind(name, aid);
-    if (opening !== null) this.#statements.open.run(opening.instance, opening.boot, no);
-    this.#usage.seen(no, nowMs, known === null);
+    const forgotten = holder === null ? null : this.#forget(holder.no);
+    const isNew = known === null;
+    const isTransient = opening !== null && claim.isTransient === true;
+    const no = known?.no ?? this.#bind(name, aid, isTransient);
+    this.#usage.seen(no, nowMs, isNew);
     this.#connections += 1;
+    if (opening !== null) this.#open(no, opening, isTransient);
     return {
       status: 'ok',
       connection: this.#connections,
       spent: null,
-      registered: known === null,
+      forgotten,
+      isTransient: isTransient && (isNew || known.transient === 1),
+      registered: isNew,
       retired: known !== null && known.retired_ms !== null,
       lastOpening:
         known === null || known.instance === null || known.boot === null
           ? null
           : { instance: known.instance, boot: known.boot },
     };
+  }
+
+  /** Also the successor that a leaving agent has named, and that has not come. */
+  leave({ aid, connection, nowMs }: Leaving): void {
+    const agent = this.#agent(aid);
+    if (agent === null || this.#newest.get(agent.no) !== connection) return;
+    this.#newest.delete(agent.no);
+    const holder = this.#holderOf(agent.name);
+    const leaving = holder !== null && holder.instance === null ? [agent, holder] : [agent];
+    for (const { no } of leaving) this.#statements.leave.run(nowMs, no);
+    this.#statements.relist.run(agent.name);
+  }
+
+  allLeft(nowMs: number): void {
+    this.#statements.unlistTransient.run();
+    this.#statements.allLeft.run(nowMs);
+  }
+
+  /** Forgets up to `max` transient identities that left before this time. */
+  forgetLeft(beforeMs: number, max: number): readonly Uint8Array[] {
+    const rows = this.#statements.left.all(beforeMs, max);
+    return rows.flatMap((row) => this.#forget(Number(row['no'])) ?? []);
   }
 
   aidOfName(name: string): Uint8Array | null {
@@ -107,7 +141,7 @@ export class Directory {
     }
     this.#statements.retire.run(nowMs, owner.no);
     this.#parties.reread(owner.no);
-    const successor = this.#bind(name, subject);
+    const successor = this.#bind(name, subject, owner.transient === 1);
     this.#statements.publish.run(revision, record, successor);
     return 'stored';
   }
@@ -125,7 +159,7 @@ export class Directory {
   /** Lists a name while its holder's record and prekeys are there and it is not void. */
   relist(aid: Uint8Array): void {
     const agent = this.#agent(aid);
-    if (agent !== null) this.#statements.relist.run(agent.name, agent.no);
+    if (agent !== null) this.#statements.relist.run(agent.name);
   }
 
   /** What an agent has published, and whether it still begins sessions; null for nothing. */
@@ -152,35 +186,74 @@ export class Directory {
     return (this.#statements.agent.get(party.no) as AgentRow | undefined) ?? null;
   }
 
+  #holderOf(name: string): AgentRow | null {
+    return (this.#statements.holder.get(name) as AgentRow | undefined) ?? null;
+  }
+
+  /** A connection begins. Whoever is not transient once is so never again. */
+  #open(no: number, { instance, boot }: StoreOpening, isTransient: boolean): void {
+    this.#statements.open.run(instance, boot, isTransient ? 1 : 0, no);
+    this.#statements.relistOf.run(no);
+    if (isTransient) this.#newest.set(no, this.#connections);
+  }
+
+  /** All but its place in queues and their senders' memory; gives its aid. */
+  #forget(no: number): Uint8Array | null {
+    const party = this.#parties.byNo(no);
+    if (party === null) return null;
+    this.#usage.forget(party);
+    this.#newest.delete(no);
+    return party.aid;
+  }
+
   /** Makes the identity the holder of a name; a former holder keeps its own row. */
-  #bind(name: string, aid: Uint8Array): number {
+  #bind(name: string, aid: Uint8Array, isTransient: boolean): number {
     const { no } = this.#parties.intern(aid);
-    this.#statements.insert.run(no, name);
+    this.#statements.insert.run(no, name, isTransient ? 1 : 0);
     this.#statements.hold.run(name, no);
     this.#parties.reread(no);
     return no;
   }
 }
 
+/** Sets right whether names are listed. */
+const RELIST = `UPDATE holder SET listed = 1 - listed WHERE listed <>
+  (SELECT record IS NOT NULL AND revocation IS NULL AND left_ms IS NULL
+    AND EXISTS (SELECT 1 FROM signed_prekey WHERE no = agent.no)
+    FROM agent WHERE agent.no = holder.no)`;
+
 function prepare(database: DatabaseSync) {
   const sql = (text: string): StatementSync => database.prepare(text);
   return {
     agent: sql('SELECT * FROM agent WHERE no = ?'),
-    insert: sql('INSERT INTO agent (no, name) VALUES (?, ?)'),
-    open: sql('UPDATE agent SET instance = ?, boot = ? WHERE no = ?'),
+    insert: sql('INSERT INTO agent (no, name, transient) VALUES (?, ?, ?)'),
+    open: sql(`UPDATE agent SET instance = ?, boot = ?, transient = transient AND ?, left_ms = NULL
+      WHERE no = ?`),
+    leave: sql('UPDATE agent SET left_ms = ifnull(left_ms, ?) WHERE no = ? AND transient = 1'),
+    allLeft: sql('UPDATE agent SET left_ms = ? WHERE transient = 1 AND left_ms IS NULL'),
+    unlistTransient: sql(`UPDATE holder SET listed = 0 WHERE listed = 1 AND no IN
+      (SELECT no FROM agent WHERE transient = 1)`),
+    left: sql(`SELECT no FROM agent WHERE transient = 1 AND left_ms <= ? AND revocation IS NULL
+      ORDER BY left_ms LIMIT ?`),
     publish: sql('UPDATE agent SET revision = ?, record = ? WHERE no = ?'),
     retire: sql('UPDATE agent SET retired_ms = ? WHERE no = ?'),
     revoke: sql('UPDATE agent SET revocation = ? WHERE no = ?'),
-    holder: sql('SELECT no FROM holder WHERE name = ?'),
+    holder: sql(
+      'SELECT agent.* FROM holder JOIN agent ON agent.no = holder.no WHERE holder.name = ?',
+    ),
     hold: sql('INSERT OR REPLACE INTO holder (name, no) VALUES (?, ?)'),
     aidOfName: sql(`SELECT aid FROM holder JOIN party ON party.no = holder.no WHERE name = ?`),
     names: sql(`SELECT name FROM holder WHERE listed = 1 AND name >= ?1 AND name > ?2
       ORDER BY name LIMIT ?3`),
-    relist: sql(`UPDATE holder SET listed = 1 - listed WHERE name = ?1 AND no = ?2 AND listed <>
-      (SELECT record IS NOT NULL AND revocation IS NULL
-        AND EXISTS (SELECT 1 FROM signed_prekey WHERE no = ?2) FROM agent WHERE no = ?2)`),
+    relist: sql(`${RELIST} AND name = ?`),
+    relistOf: sql(`${RELIST} AND no = ?`),
     count: sql('SELECT count(*) AS count FROM holder'),
   };
+}
+
+/** Whether another identity may have its name. */
+function hasLeft({ transient, left_ms, revocation }: AgentRow): boolean {
+  return transient === 1 && left_ms !== null && revocation === null;
 }
 
 /** Equal bytes may be stored again; other bytes of one revision never. */

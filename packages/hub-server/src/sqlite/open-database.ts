@@ -4,6 +4,7 @@
  * known to be in order it only reads: a file that is refused keeps every byte.
  */
 import { accessSync, closeSync, constants, existsSync, lstatSync, statSync } from 'node:fs';
+import type { RandomSource } from '@agentmesh/protocol';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import {
@@ -16,6 +17,7 @@ import {
 import type { Failpoint } from './failpoint.js';
 import { APPLICATION_ID, DIRECTORY_TABLES, MIGRATIONS } from './schema.js';
 import { HubStoreError, storeErrorOf } from './store-error.js';
+import { openTimeline } from './timelines.js';
 
 /** Name of the database in the hub's data folder. */
 const DATABASE_FILE = 'hub.db';
@@ -33,12 +35,14 @@ const IN_USE = 'in_use';
 export interface OpenOptions {
   readonly folder: string;
   readonly failpoint: Failpoint;
+  readonly random: RandomSource;
   /** Opens a database whose log is gone, without what was in it. */
   readonly acceptLostLog?: boolean;
 }
 
 /** Opens the database of a prepared folder; every refusal is a {@link HubStoreError}. */
-export function openDatabase({ folder, failpoint, acceptLostLog }: OpenOptions): DatabaseSync {
+export function openDatabase(options: OpenOptions): DatabaseSync {
+  const { folder, failpoint, acceptLostLog, random } = options;
   const path = join(folder, DATABASE_FILE);
   try {
     inspect(path, acceptLostLog === true);
@@ -50,7 +54,7 @@ export function openDatabase({ folder, failpoint, acceptLostLog }: OpenOptions):
     configure(database);
     failpoint('recovering');
     migrate(database, failpoint);
-    markInUse(database);
+    begin(database, random);
     return database;
   } catch (error) {
     database.close();
@@ -145,15 +149,25 @@ function refuseLogAlone(path: string): void {
  */
 function refuseWithoutLog(database: DatabaseSync, path: string): void {
   if (numberOf(database, 'user_version') === 0 || sizeOf(`${path}-wal`) > 0) return;
-  if (database.prepare('SELECT 1 FROM meta WHERE key = ?').get(IN_USE) === undefined) return;
+  if (!isInUse(database)) return;
   const detail = `${path}-wal is missing; --accept-lost-log starts without what was in it`;
   throw new HubStoreError('STORE_INCOMPLETE', { detail });
 }
 
-/** In the database itself, not only in its log: after the log is on the disk. */
-function markInUse(database: DatabaseSync): void {
+/**
+ * The mark, and the timeline of this opening: in the database itself, not only in its log, after
+ * the log is on the disk.
+ */
+function begin(database: DatabaseSync, random: RandomSource): void {
+  database.exec('BEGIN IMMEDIATE');
+  openTimeline(database, { random, isAfterOrderlyEnd: !isInUse(database) });
   database.prepare('INSERT OR REPLACE INTO meta VALUES (?, 1)').run(IN_USE);
+  database.exec('COMMIT');
   database.exec('PRAGMA wal_checkpoint(PASSIVE)');
+}
+
+function isInUse(database: DatabaseSync): boolean {
+  return database.prepare('SELECT 1 FROM meta WHERE key = ?').get(IN_USE) !== undefined;
 }
 
 /**

@@ -127,7 +127,7 @@ export class Queues {
     return this.#options.parties.find(recipient)?.total.messages ?? 0;
   }
 
-  expire({ nowMs, max, keepNoticesMs }: ExpireRequest): ExpireResult {
+  expire({ nowMs, max, keepNoticesMs }: ExpireRequest): Omit<ExpireResult, 'forgotten'> {
     const { remembered, notices, failpoint } = this.#options;
     const sweep: Sweep = { nowMs, left: max, notified: new Map() };
     for (let chunks = 0; chunks < max; chunks++) {

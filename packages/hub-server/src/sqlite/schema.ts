@@ -120,8 +120,15 @@ UPDATE holder SET listed = 1 WHERE no IN
 CREATE INDEX holder_listed ON holder (name) WHERE listed = 1;
 `;
 
+/** Since version 5: who holds its name only while it is connected, and since when it is not. */
+const TRANSIENT = `
+ALTER TABLE agent ADD COLUMN transient INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE agent ADD COLUMN left_ms INTEGER;
+CREATE INDEX agent_transient ON agent (left_ms) WHERE transient = 1;
+`;
+
 /** Step n leads from schema version n to n + 1. Steps are never changed, only added. */
-export const MIGRATIONS: readonly string[] = [INITIAL, REVOCATIONS, USAGE, LISTING];
+export const MIGRATIONS: readonly string[] = [INITIAL, REVOCATIONS, USAGE, LISTING, TRANSIENT];
 
 /** Tables whose damage would take names or keys: always checked, whatever the size of the file. */
 export const DIRECTORY_TABLES = [

@@ -12,6 +12,7 @@ import type {
   HubStore,
   IdentityUpdate,
   KeyInventory,
+  Leaving,
   NameClaim,
   NameQuery,
   NoticeQuery,
@@ -27,6 +28,7 @@ import type {
   StoredNotice,
 } from '@agentmesh/hub-local';
 import { systemHost } from '@agentmesh/hub-local';
+import type { StoreTimelines } from '@agentmesh/protocol';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 import { Backup } from './backup.js';
@@ -54,6 +56,7 @@ import { Usage } from './usage.js';
 import type { IsConnected } from './usage.js';
 import type { SqliteHubStoreOptions } from './sqlite-store-options.js';
 import { HubStoreError, storeErrorOf } from './store-error.js';
+import { historyOf } from './timelines.js';
 
 const DEFAULT_MEMORY_IDS = 2_000_000;
 /** What a change of the directory adds to the log: a few pages. */
@@ -184,6 +187,10 @@ export class SqliteHubStore implements HubStore {
     return this.#write(() => storedBytes(this.#database, 'hub_seed', create));
   }
 
+  history(): Promise<StoreTimelines> {
+    return this.#group.read(() => historyOf(this.#database));
+  }
+
   counts(): Promise<StoreCounts> {
     return this.#group.read(() => {
       const { messages: envelopes, bytes } = this.#parties.totals;
@@ -203,6 +210,14 @@ export class SqliteHubStore implements HubStore {
       if (isNew && claim.mayRegister) this.#keep(AGENT_BYTES);
       return this.#directory.claim(claim);
     });
+  }
+
+  leave(leaving: Leaving): Promise<void> {
+    return this.#write(() => this.#directory.leave(leaving));
+  }
+
+  allLeft(nowMs: number): Promise<void> {
+    return this.#write(() => this.#directory.allLeft(nowMs));
   }
 
   aidOfName(name: string): Promise<Uint8Array | null> {
@@ -273,7 +288,9 @@ export class SqliteHubStore implements HubStore {
   expire(request: ExpireRequest): Promise<ExpireResult> {
     return this.#write(() => {
       const expired = this.#queues.expire(request);
-      return { ...expired, more: this.#sweep(request) || expired.more };
+      const { nowMs, max, transientMs = Infinity } = request;
+      const forgotten = this.#directory.forgetLeft(nowMs - transientMs, max);
+      return { ...expired, forgotten, more: this.#sweep(request) || expired.more };
     });
   }
 
@@ -366,11 +383,13 @@ export class SqliteHubStore implements HubStore {
 }
 
 function openLocked(
-  { folder, failpoint = noFailpoint, acceptLostLog = false }: SqliteHubStoreOptions,
+  options: SqliteHubStoreOptions,
   path: string,
   make: (database: DatabaseSync, log: LogKeeper) => SqliteHubStore,
 ): SqliteHubStore {
-  const database = openDatabase({ folder, failpoint, acceptLostLog });
+  const { folder, failpoint = noFailpoint, acceptLostLog = false } = options;
+  const { random = systemHost.random } = options;
+  const database = openDatabase({ folder, failpoint, acceptLostLog, random });
   let log: LogKeeper | null = null;
   try {
     log = new LogKeeper(database, path, failpoint);

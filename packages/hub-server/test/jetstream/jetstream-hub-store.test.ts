@@ -4,7 +4,7 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { join } from 'node:path';
 import { storeCompliance } from '@agentmesh/hub-compliance';
-import { ready } from '@agentmesh/protocol';
+import { ready, toBase64Url } from '@agentmesh/protocol';
 import { JetStreamHubStore } from '../../src/jetstream.js';
 import { hasNats, NatsNode } from './nats-process.js';
 
@@ -34,6 +34,41 @@ if (hasNats()) {
       },
     };
   });
+
+  test('names a timeline of its own from each start on, and after NATS was away', async () => {
+    const node = await NatsNode.single();
+    const hubKeyFile = join(node.folder, 'hub.key');
+    const open = () => JetStreamHubStore.open({ servers: node.url, hubKeyFile, shards: 1 });
+    const told = new Set<string>();
+    try {
+      const first = await open();
+      const { store, timelines } = await first.history();
+      told.add(toBase64Url(timelines[0] ?? new Uint8Array()));
+      const second = await open();
+      const later = await second.history();
+      told.add(toBase64Url(later.timelines[0] ?? new Uint8Array()));
+      expect(await first.history()).toEqual(later);
+      await second.close();
+      await node.kill();
+      await node.start();
+      const isNew = async (): Promise<boolean> => {
+        const { timelines } = await first.history();
+        const [now] = timelines;
+        return now !== undefined && !told.has(toBase64Url(now));
+      };
+      // The connection is restored some time after the node is there.
+      for (let tries = 0; tries < 500 && !(await isNew().catch(() => false)); tries++) {
+        await new Promise((resolve) => {
+          setTimeout(resolve, 100);
+        });
+      }
+      expect(await isNew()).toBe(true);
+      expect([told.size, (await first.history()).store]).toEqual([2, store]);
+      await first.close();
+    } finally {
+      await node.dispose();
+    }
+  }, 60_000);
 } else {
   describe('JetStreamHubStore', () => {
     test.skip('needs nats-server, which is not installed and could not be', () => {

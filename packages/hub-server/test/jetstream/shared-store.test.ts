@@ -181,6 +181,7 @@ suite('a store in NATS that two hubs share', () => {
     const [a, b] = [await storeAt(url), await storeAt(url)];
     const told = Promise.withResolvers<readonly Uint8Array[]>();
     const listener = {
+      isConnected: () => false,
       heard: ({ revoked }: HubNews) => told.resolve(revoked),
       displaced: () => Promise.resolve({ sends: 0, sendBytes: 0, requests: 0, refusals: 0 }),
       missed: () => undefined,
