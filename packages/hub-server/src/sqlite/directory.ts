@@ -5,6 +5,7 @@
  */
 import type {
   ClaimResult,
+  ExpireRequest,
   IdentityUpdate,
   Leaving,
   NameClaim,
@@ -112,8 +113,8 @@ export class Directory {
   }
 
   /** Forgets up to `max` transient identities that left before this time. */
-  forgetLeft(beforeMs: number, max: number): readonly Uint8Array[] {
-    const rows = this.#statements.left.all(beforeMs, max);
+  forgetLeft({ nowMs, max, transientMs = Infinity }: ExpireRequest): readonly Uint8Array[] {
+    const rows = this.#statements.left.all(nowMs - transientMs, max);
     return rows.flatMap((row) => this.#forget(Number(row['no'])) ?? []);
   }
 

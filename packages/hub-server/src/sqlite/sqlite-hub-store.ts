@@ -288,8 +288,7 @@ export class SqliteHubStore implements HubStore {
   expire(request: ExpireRequest): Promise<ExpireResult> {
     return this.#write(() => {
       const expired = this.#queues.expire(request);
-      const { nowMs, max, transientMs = Infinity } = request;
-      const forgotten = this.#directory.forgetLeft(nowMs - transientMs, max);
+      const forgotten = this.#directory.forgetLeft(request);
       return { ...expired, forgotten, more: this.#sweep(request) || expired.more };
     });
   }
@@ -388,7 +387,7 @@ function openLocked(
   make: (database: DatabaseSync, log: LogKeeper) => SqliteHubStore,
 ): SqliteHubStore {
   const { folder, failpoint = noFailpoint, acceptLostLog = false } = options;
-  const { random = systemHost.random } = options;
+  const random = options.random ?? systemHost.random;
   const database = openDatabase({ folder, failpoint, acceptLostLog, random });
   let log: LogKeeper | null = null;
   try {
