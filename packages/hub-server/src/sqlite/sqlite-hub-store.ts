@@ -66,7 +66,6 @@ const ROW_BYTES = 400;
 const SWEEP_MS = 60_000;
 const FORGOTTEN_AT_ONCE = 100;
 const RESERVE_FILE = 'hub.reserve';
-const LARGEST_RESERVE = 1024 * 1024;
 const RESERVE_SHARE = 1 / 64;
 
 /** A `HubStore` in a file. One process at a time: a second one gets STORE_LOCKED. */
@@ -104,7 +103,7 @@ export class SqliteHubStore implements HubStore {
     this.#log = log;
     this.#lock = lock;
     this.#space = new DiskSpace({ read: () => this.#log.read(), quotaBytes, monotonic });
-    const reserveBytes = Math.min(LARGEST_RESERVE, this.#log.read().total * RESERVE_SHARE);
+    const reserveBytes = Math.min(1024 * 1024, this.#log.read().total * RESERVE_SHARE);
     this.#reserve = new DiskReserve(join(options.folder, RESERVE_FILE), Math.floor(reserveBytes));
     this.#reserve.hold();
     const remembered = new RememberedIds({
