@@ -47,7 +47,7 @@ export const floorPlans: Readonly<Record<string, readonly Floor[]>> = {
     floor('requests', 'directory', 'neighbourhood', 'revocation'),
     floor('authentication', 'authentication'),
     floor('context', 'hub-context'),
-    floor('roster', 'roster', 'duels'),
+    floor('roster', 'roster', 'duels', 'presence'),
     floor('store in memory', 'memory-hub-store'),
     floor('queues', 'delivery', 'notice-feed', 'memory-queues'),
     floor('rows of queues', 'queue-writer', 'queue-share', 'memory-directory', 'send-order'),

@@ -38,7 +38,7 @@ import {
   hubRevocationRefusals,
   hubRevokedQueues,
 } from './hub-revocation.js';
-import { hubTransients } from './hub-transients.js';
+import { hubKeptNames, hubTransients, hubTransientsGone } from './hub-transients.js';
 import type { StartHub } from './hub-under-test.js';
 
 const PARTS = [
@@ -51,6 +51,8 @@ const PARTS = [
   hubRegistration,
   hubConnections,
   hubTransients,
+  hubTransientsGone,
+  hubKeptNames,
   hubPublishing,
   hubRecordRefusals,
   hubPrekeyRefusals,

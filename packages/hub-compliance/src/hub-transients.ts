@@ -62,7 +62,12 @@ export function hubTransients(start: StartHub): void {
         expect(await answerTo(hub, again(bob).credentials(transient))).toBe('NAME_TAKEN');
         await leave(newer);
       }));
+  });
+}
 
+/** What is left of one that does not come back, and what is not its to give. */
+export function hubTransientsGone(start: StartHub): void {
+  describe('an agent that keeps no keys, once it has left', () => {
     test('leaves dead letters to its senders when another one takes the name', () =>
       withHub(start, {}, async ({ hub, alice, bob, join }) => {
         const sender = await join(alice);
@@ -98,7 +103,12 @@ export function hubTransients(start: StartHub): void {
         expect(notice).toMatchObject({ id: request.envelope.id, what: 'dead_lettered' });
         expect(await sender.codeOf(sendTo(bob))).toBe('UNKNOWN_RECIPIENT');
       }));
+  });
+}
 
+/** Names that nobody frees. */
+export function hubKeptNames(start: StartHub): void {
+  describe('kept names', () => {
     test('T-A48 freed-name: no name of an agent that keeps its keys gets free', () =>
       withHub(start, {}, async ({ hub, bob, publish }) => {
         await leave(await publish(bob));

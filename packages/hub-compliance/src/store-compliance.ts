@@ -11,7 +11,12 @@ import {
   storeOpenings,
   storePrekeys,
 } from './store-directory.js';
-import { storeListing, storeTransients } from './store-names.js';
+import {
+  storeKeptNames,
+  storeListing,
+  storeTransients,
+  storeTransientsGone,
+} from './store-names.js';
 import {
   storeAppend,
   storeDeduplication,
@@ -28,6 +33,8 @@ export function storeCompliance(name: string, open: OpenStore): void {
     storeNames(open);
     storeListing(open);
     storeTransients(open);
+    storeKeptNames(open);
+    storeTransientsGone(open);
     storeOpenings(open);
     storeIdentities(open);
     storeSuccession(open);

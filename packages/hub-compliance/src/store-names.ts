@@ -30,8 +30,6 @@ const sweepAt = (nowMs: number, more: Partial<ExpireRequest>): ExpireRequest => 
 
 /** Which names others see: those with whose holders a session can begin. */
 export function storeListing(open: OpenStore): void {
-  const listed = (store: HubStore) => store.names({ prefix: '', after: '', max: 9 });
-
   describe('the list of names', () => {
     test('has a name once record and prekeys are there, in whatever order they came', () =>
       withStore(open, async (store, under) => {
@@ -77,21 +75,21 @@ export function storeListing(open: OpenStore): void {
   });
 }
 
+const nowMs = NOW_MS;
+const listed = (store: HubStore) => store.names({ prefix: '', after: '', max: 9 });
+const opening = { instance: blobOf(3, 16), boot: 4 };
+const connects = { opening, isTransient: true };
+const come = (store: HubStore, number: number, more = {}) =>
+  store.claim(claimOf('bob', aidOf(number), { ...connects, ...more }));
+/** Agent 1 as bob, transient, with its keys published; gives the number of its connection. */
+const bobIn = async (store: HubStore): Promise<number> => {
+  await publishAs(store, 'bob', 1, connects);
+  const claim = await come(store, 1);
+  return claim.status === 'ok' ? claim.connection : 0;
+};
+
 /** Names that are held only while their holders are connected. */
 export function storeTransients(open: OpenStore): void {
-  const opening = { instance: blobOf(3, 16), boot: 4 };
-  const connects = { opening, isTransient: true };
-  const come = (store: HubStore, number: number, more = {}) =>
-    store.claim(claimOf('bob', aidOf(number), { ...connects, ...more }));
-  /** Agent 1 as bob, transient, with its keys published; gives the number of its connection. */
-  const bobIn = async (store: HubStore): Promise<number> => {
-    await publishAs(store, 'bob', 1, connects);
-    const claim = await come(store, 1);
-    return claim.status === 'ok' ? claim.connection : 0;
-  };
-  const listed = (store: HubStore) => store.names({ prefix: '', after: '', max: 9 });
-  const nowMs = NOW_MS;
-
   describe('a transient holder of a name', () => {
     test('has it until it has left, then whoever claims it first', () =>
       withStore(open, async (store) => {
@@ -136,7 +134,12 @@ export function storeTransients(open: OpenStore): void {
         expect(await come(reopened, 2)).toEqual({ status: 'name_taken' });
         expect(await listed(reopened)).toEqual(['bob']);
       }));
+  });
+}
 
+/** Names that nobody frees. */
+export function storeKeptNames(open: OpenStore): void {
+  describe('kept names', () => {
     test('T-A48 freed-name: who kept its keys at first loses its name by no later claim', () =>
       withStore(open, async (store) => {
         await publishAs(store, 'bob', 1, { opening });
@@ -162,7 +165,12 @@ export function storeTransients(open: OpenStore): void {
         expect(expired.forgotten).toEqual([]);
         expect(await come(store, 1)).toEqual({ status: 'revoked' });
       }));
+  });
+}
 
+/** What becomes of a transient holder later. */
+export function storeTransientsGone(open: OpenStore): void {
+  describe('a transient holder of a name, later', () => {
     test('hands it to its successor, which is transient too, also if that never comes', () =>
       withStore(open, async (store) => {
         const connection = await bobIn(store);
