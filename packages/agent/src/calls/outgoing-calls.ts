@@ -215,13 +215,13 @@ export class OutgoingCalls {
     if (state !== 'expired' && state !== 'rejected') return;
     const isLate = this.#parts.context.runtime.now() >= call.row.byMs;
     const code = isAgentErrorCode(reason) ? reason : 'UNDELIVERED';
-    void this.#end(call, isLate ? 'DEADLINE' : code, isLate ? '' : (reason ?? ''));
+    void this.#end(call, isLate ? 'DEADLINE' : code, isLate ? '' : (reason ?? '')).catch(nothing);
   }
 
   /** Handled, and perhaps without an answer. */
   #expectReply(call: OpenCall): void {
     this.#parts.context.runtime.schedule(REPLY_GRACE_MS, () => {
-      if (!this.#stopped) void this.#end(call, 'NO_REPLY', '');
+      if (!this.#stopped) void this.#end(call, 'NO_REPLY', '').catch(nothing);
     });
   }
 
@@ -275,7 +275,7 @@ export class OutgoingCalls {
     call.release?.();
     call.slot.free();
     if (this.#stopped || !this.#calls.delete(call.id)) return;
-    void this.#dropRows(call);
+    void this.#dropRows(call).catch(nothing);
   }
 
   /** After what is being written of it now, all with one commit: without it no part is found. */
@@ -301,7 +301,7 @@ export class OutgoingCalls {
     const { byMs, sentMs } = call.row;
     // Whatever the clock of this run shows: never longer than it was asked for.
     const delayMs = Math.max(0, Math.min(byMs - runtime.now(), byMs - sentMs));
-    call.cancelTimer = runtime.schedule(delayMs, () => void this.#expire(call));
+    call.cancelTimer = runtime.schedule(delayMs, () => void this.#expire(call).catch(nothing));
   }
 
   async #expire(call: OpenCall): Promise<void> {
@@ -389,8 +389,9 @@ export class OutgoingCalls {
   }
 }
 
+/** Whoever reads the answer is told, and a store that fails has stopped the agent. */
 function nothing(): void {
-  // Whoever reads the answer is told.
+  // The call is not ended here: its row is met again.
 }
 
 /** Something has ended it: its answer, an error, or the end of its stream. */

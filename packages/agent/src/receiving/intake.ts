@@ -94,7 +94,8 @@ export class Intake {
   #forget(item: Waiting): void {
     const { request } = item.entry;
     this.#dispatcher.cancel(item, new AgentError('CANCELLED'));
-    if (request !== null) void this.#server.forget(request);
+    // A store that fails has stopped the agent and says why.
+    if (request !== null) void this.#server.forget(request).catch(() => undefined);
   }
 
   #stageEnding(tx: StoreTransaction, row: InboxRow, ending: Ending): void {

@@ -48,12 +48,11 @@ export function drawKnobs(chance: Chance): Knobs {
 }
 
 /** Quotas of a hub that is much too small: they refuse some of what is in flight. */
-export function drawQuotas(chance: Chance, calls: boolean): Partial<CoreLimits> {
+export function drawQuotas(chance: Chance): Partial<CoreLimits> {
   const some = <T>(share: number, limits: T): Partial<T> => (chance.flip(share) ? limits : {});
   return {
     ...some(0.2, { queueMessages: chance.pick([2, 4, 100]) }),
-    // One sender's share holds a message with parts of streams.
-    ...some(0.2, { queueBytes: chance.pick(calls ? [4_000_000, 8_000_000] : [64_000, 200_000]) }),
+    ...some(0.2, { queueBytes: chance.pick([64_000, 200_000]) }),
     ...some(0.2, { queueShareOfOneSender: chance.pick([0.1, 0.2]) }),
     ...some(0.15, { sendsPerSecond: 2, sendBurst: chance.pick([2, 5]) }),
     ...some(0.15, { deliveryAttempts: chance.pick([3, 6]) }),
