@@ -244,7 +244,7 @@ export class HubSide {
         if (isCurrent()) await this.#authenticate(connection, session);
       },
       greeted: ({ timeMs }) => this.#parts.context.hubClock.heard(timeMs),
-      deliver: (delivery) => this.#parts.receiver.deliver(delivery, made),
+      deliver: (delivery, line) => this.#parts.receiver.deliver(delivery, line),
       notice: (notice) => this.#notice(notice),
       up: (connection) => whenCurrent(() => this.#up(connection)),
       down: (error) => whenCurrent(() => this.#down(error)),

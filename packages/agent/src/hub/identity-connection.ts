@@ -23,12 +23,24 @@ export interface ConnectionEvents {
   /** The hub has just said who it is, and what its clock reads. */
   greeted(session: HubSession): void;
   authenticated(connection: HubConnection, session: HubSession): Promise<void>;
-  deliver(delivery: Delivery): void;
+  deliver(delivery: Delivery, line: DeliveryLine): void;
   notice(notice: DeliveryNotice): void;
   up(connection: HubConnection): void;
   down(error: AgentMeshError): void;
   /** Final; null after our own `close`. */
   ended(error: AgentMeshError | null): void;
+}
+
+/**
+ * Says of deliveries what becomes of them, on the very connection that brought them. On a later one
+ * it says nothing: the hub delivers them again there, and its numbers may be those of others.
+ */
+export interface DeliveryLine {
+  /** These deliveries are committed. Told together with others of the same turn. */
+  ack(seq: number): void;
+  nack(refusal: DeliveryRefusal): void;
+  /** One message less is held here: the hub may push another one. */
+  giveBack(bytes: number): void;
 }
 
 /** Credit is given back in portions of this size: well below what a connection begins with. */
@@ -47,6 +59,8 @@ export class IdentityConnection {
   #waiting: PromiseWithResolvers<HubConnection> | null = null;
   /** Deliveries that came before it was up; bounded by the credit of a connection. */
   #early: Delivery[] = [];
+  /** Of the connection that is up now, or is being made. */
+  #line: DeliveryLine = this.#newLine();
   #acks: number[] = [];
   /** What waited at the hub when it was reached, and is not here yet. */
   #behind = 0;
@@ -154,20 +168,28 @@ export class IdentityConnection {
     }
   }
 
-  /** These deliveries are committed. Told together with others of the same turn. */
-  ack(seq: number): void {
+  #newLine(): DeliveryLine {
+    const isNow = (): boolean => this.#line === line;
+    const line: DeliveryLine = {
+      ack: (seq) => void (isNow() && this.#ack(seq)),
+      nack: (refusal) => void (isNow() && this.#nack(refusal)),
+      giveBack: (bytes) => void (isNow() && this.#giveBack(bytes)),
+    };
+    return line;
+  }
+
+  #nack(refusal: DeliveryRefusal): void {
+    if (this.#behind > 0) this.#behind -= 1;
+    if (this.#isUp) this.#connection?.nack(refusal);
+  }
+
+  #ack(seq: number): void {
     if (this.#acks.length === 0) queueMicrotask(() => this.#flushAcks());
     this.#acks.push(seq);
     if (this.#behind > 0) this.#behind -= 1;
   }
 
-  nack(refusal: DeliveryRefusal): void {
-    if (this.#behind > 0) this.#behind -= 1;
-    if (this.#isUp) this.#connection?.nack(refusal);
-  }
-
-  /** One message less is held here: the hub may push another one. */
-  giveBack(bytes: number): void {
+  #giveBack(bytes: number): void {
     const { messages, bytes: owed } = this.#owedCredit;
     this.#owedCredit = { messages: messages + 1, bytes: owed + bytes };
     const portion = messages + 1 >= CREDIT_PORTION.messages || owed + bytes >= CREDIT_PORTION.bytes;
@@ -209,18 +231,19 @@ export class IdentityConnection {
     this.#events.up(connection);
     const early = this.#early;
     this.#early = [];
-    for (const delivery of early) this.#events.deliver(delivery);
+    for (const delivery of early) this.#events.deliver(delivery, this.#line);
   }
 
   /** What a hub pushes with its greeting waits: it may need requests, and its answer a way out. */
   #deliver(delivery: Delivery): void {
-    if (this.#isUp) this.#events.deliver(delivery);
+    if (this.#isUp) this.#events.deliver(delivery, this.#line);
     else this.#early.push(delivery);
   }
 
   #down(error: AgentMeshError): void {
     this.#isUp = false;
-    // What was not acknowledged comes again, by new numbers of the same queue.
+    // What was not acknowledged comes again.
+    this.#line = this.#newLine();
     this.#acks = [];
     this.#early = [];
     this.#events.down(error);

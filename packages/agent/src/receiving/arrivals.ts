@@ -5,7 +5,7 @@
  */
 import { toHex } from '@agentmesh/crypto';
 import type { Delivery } from '@agentmesh/protocol';
-import type { IdentityConnection } from '../hub/identity-connection.js';
+import type { DeliveryLine } from '../hub/identity-connection.js';
 import type { HeldBack } from './contacts.js';
 import type { InboxRow } from '../message/inbox.js';
 import type { KeyedMutex } from '../ground/keyed-mutex.js';
@@ -20,7 +20,7 @@ import type { StoreTransaction } from '../store/store-transaction.js';
 /** A delivery, and the connection it came on: that is where it is answered. */
 export interface Arrival {
   readonly delivery: Delivery;
-  readonly connection: IdentityConnection;
+  readonly line: DeliveryLine;
 }
 
 /** An authentic message; `key` is that of its inbox row, null for what no application sees. */

@@ -13,7 +13,7 @@ import type { Incoming, Received } from '../conversation/judge.js';
 import { AgentError } from '../ground/errors.js';
 import { KeyedMutex } from '../ground/keyed-mutex.js';
 import { toldIn } from '../handling/waiting-messages.js';
-import type { IdentityConnection } from '../hub/identity-connection.js';
+import type { DeliveryLine } from '../hub/identity-connection.js';
 import type { InboxRow } from '../message/inbox.js';
 import type { HandshakeBudget } from '../peers/handshake-budget.js';
 import type { Introductions } from '../peers/introductions.js';
@@ -64,9 +64,9 @@ export class Receiver {
    * A delivery of the hub: it is acknowledged on its connection once it is committed, or put off.
    * Never throws.
    */
-  deliver(delivery: Delivery, connection: IdentityConnection): void {
+  deliver(delivery: Delivery, line: DeliveryLine): void {
     if (this.#stopped) return;
-    this.#arrivals.add({ delivery, connection });
+    this.#arrivals.add({ delivery, line });
   }
 
   /** An envelope that came by hand: its message, for the caller alone. Throws the refusal. */
@@ -154,11 +154,11 @@ export class Receiver {
   }
 
   #tell({ arrival, received, row, key, held }: Accepted): void {
-    const { connection, delivery } = arrival;
+    const { line, delivery } = arrival;
     this.#parts.refusals.taken(delivery.envelope.id);
-    connection.ack(delivery.seq);
+    line.ack(delivery.seq);
     // It is durable here: how long handlers take is no concern of the hub's.
-    connection.giveBack(delivery.envelope.blob.length);
+    line.giveBack(delivery.envelope.blob.length);
     if (key !== null) {
       const position = positionOf(received, this.#parts.context.self.meta);
       const { body, content } = received;

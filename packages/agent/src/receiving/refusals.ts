@@ -89,7 +89,7 @@ export class Refusals {
   }
 
   /** The hub keeps it and tries again, each time after twice the wait; or when it is its turn. */
-  #putOff({ delivery, connection }: Arrival, code: string, wait: Wait): void {
+  #putOff({ delivery, line }: Arrival, code: string, wait: Wait): void {
     const { waitMs, maxMs = AGENT_LIMITS.nackMaxMs } = wait;
     const { seq, attempt, envelope } = delivery;
     const { budget, context } = this.#parts;
@@ -97,38 +97,34 @@ export class Refusals {
       code === 'HANDSHAKE_BUDGET'
         ? Math.ceil(budget.waitMs(envelope.from, context.runtime.now()))
         : Math.min(waitMs * 2 ** (attempt - 1), maxMs);
-    connection.nack({ seq, delayMs, reason: code });
+    line.nack({ seq, delayMs, reason: code });
     context.log.debug('message put off', { address: addressOf(envelope.from), code, delayMs });
-    connection.giveBack(envelope.blob.length);
+    line.giveBack(envelope.blob.length);
   }
 
   /** Logged, then forgotten by the hub. `reset`: null when no new session was asked for. */
-  async #drop(
-    { delivery, connection }: Arrival,
-    code: string,
-    reset: boolean | null,
-  ): Promise<void> {
+  async #drop({ delivery, line }: Arrival, code: string, reset: boolean | null): Promise<void> {
     const { context } = this.#parts;
     const { seq, attempt, envelope } = delivery;
     const { from, id: envelopeId, blob } = envelope;
     const address = addressOf(from);
     if (code === 'DUPLICATE' && (await this.#wasTaken(delivery))) {
       // The acknowledgement was lost with its connection: all is well.
-      connection.ack(seq);
-      connection.giveBack(blob.length);
+      line.ack(seq);
+      line.giveBack(blob.length);
       return context.log.debug('delivered again', { address, attempt });
     }
     if (code === 'PEER_BLOCKED') {
       // A decision of this side, and no news: neither the sender nor the log hears of it.
-      connection.ack(seq);
-      return connection.giveBack(blob.length);
+      line.ack(seq);
+      return line.giveBack(blob.length);
     }
     const tx = context.transaction();
     const atMs = context.runtime.now();
     logRefusal(tx, context.logs.nextKey('security'), { atMs, code, from, envelopeId });
     await tx.commit();
-    connection.ack(seq);
-    connection.giveBack(blob.length);
+    line.ack(seq);
+    line.giveBack(blob.length);
     context.log.warn('message refused', { address, code, reset });
     if (reset === null) context.events.emit('refused', { address, code });
     else context.events.emit('undecryptable', { address, code, reset });
