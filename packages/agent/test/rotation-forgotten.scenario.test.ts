@@ -66,6 +66,26 @@ describe('a hub that has forgotten a change of identity', () => {
     await expectBothWays(world, again, bob);
   });
 
+  test('shows peers a former identity: they wait, and nobody is asked', async () => {
+    const { world, alice, bob, history, restoreHub } = await pair();
+    await using _ = world;
+    const backup = history.length;
+    const present = world.keys();
+    await world.finish(alice.agent.rotateIdentity(present));
+    await world.finish(alice.agent.send('bob', 'as another'));
+    await world.advance(60_000);
+    await world.close(alice);
+    await restoreHub(backup);
+    const sending = bob.agent.send('alice', 'to the present');
+    await world.advance(10_000);
+    expect(bob.events.outgoing.at(-1)).toMatchObject({ state: 'waiting', reason: 'NO_PREKEYS' });
+    const again = await world.agent('alice', {}, { store: alice.store, keyPair: present });
+    await world.finish(sending);
+    await world.advance(60_000);
+    expect(again.texts).toEqual(['to the present']);
+    expect(bob.events.identityChanged).toEqual([]);
+  });
+
   test('is told nothing by an agent whose name somebody else has: it ends as before', async () => {
     const { world, alice, history, restoreHub } = await pair();
     await using _ = world;

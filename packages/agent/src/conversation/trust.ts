@@ -144,8 +144,14 @@ export function isStrangerRefused(policy: TrustPolicy, aid: Uint8Array): boolean
   return policy.mode === 'strict' || policy.acceptFrom === 'known';
 }
 
-/** The error for a name that leads to another identity than the pinned one. */
-export function identityChanged(pinned: Peer, shown: Uint8Array): IdentityChangedError {
+/**
+ * The error for a name that leads to another identity than the pinned one. An identity that the
+ * pinned one is known to have followed is no news: the hub has lost time, and is told again.
+ */
+export function identityChanged(pinned: Peer, shown: Uint8Array): AgentError {
+  if (pinned.formerly.some((each) => equalBytes(each, shown))) {
+    return new AgentError('NO_PREKEYS', 'the hub shows an identity that this peer has followed');
+  }
   return new IdentityChangedError(pinned.name, pinned.identity.aid, shown);
 }
 

@@ -97,7 +97,7 @@ export class Engine {
       sweeper,
       onRefused: async (row, refusal) => {
         const told = await refusalFor(this, row.to, refusal);
-        await retention.replaceRefused(row, told);
+        if (told === refusal || !told.retryable) await retention.replaceRefused(row, told);
         return told;
       },
       onWaiting(envelopeId, reason) {

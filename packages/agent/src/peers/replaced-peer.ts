@@ -8,6 +8,7 @@ import type { AgentContext } from '../agent-context.js';
 import { loadPeer } from '../conversation/handshake.js';
 import type { Peer } from '../conversation/peer.js';
 import { IdentityChangedError, StorageError } from '../ground/errors.js';
+import { identityChanged } from '../conversation/trust.js';
 import type { Introductions } from './introductions.js';
 
 interface Known {
@@ -15,7 +16,10 @@ interface Known {
   readonly introductions: Introductions;
 }
 
-/** What is told of a message that the hub refused for good: IDENTITY_CHANGED where that is why. */
+/**
+ * What is told of a message that the hub refused for good: IDENTITY_CHANGED where that is why. A
+ * retryable error says that it is not for good.
+ */
 export async function refusalFor(
   known: Known,
   aid: Uint8Array,
@@ -35,7 +39,8 @@ async function replacementOf({ introductions }: Known, peer: Peer): Promise<Agen
   try {
     const { identity } = await introductions.askForRecord(peer.name);
     if (equalBytes(identity.aid, aid)) return null;
-    const change = new IdentityChangedError(peer.name, aid, identity.aid);
+    const change = identityChanged(peer, identity.aid);
+    if (!(change instanceof IdentityChangedError)) return change;
     return (await introductions.decide(change)) === null ? change : null;
   } catch (error) {
     if (error instanceof StorageError || !(error instanceof AgentMeshError)) throw error;

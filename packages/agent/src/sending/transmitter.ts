@@ -283,7 +283,8 @@ export class Transmitter {
       lane.reason = null;
       this.#settle(entry, null);
     } else if (final !== null) {
-      await this.#refuse(entry, final);
+      const later = await this.#refuse(entry, final);
+      if (later !== null) this.#putBack(lane, entry, later, failures);
     } else {
       this.#putBack(lane, entry, refusal, failures);
     }
@@ -326,7 +327,8 @@ export class Transmitter {
     this.#emptied = null;
   }
 
-  async #refuse(entry: OutboxEntry, error: AgentMeshError): Promise<void> {
+  /** Why the hub may take it later after all; null for a refusal for good. */
+  async #refuse(entry: OutboxEntry, error: AgentMeshError): Promise<AgentMeshError | null> {
     let told = error;
     try {
       const row = await this.#context.store.get(entry.key);
@@ -334,9 +336,11 @@ export class Transmitter {
     } catch (failure) {
       // The store has stopped the agent; the row stays and is tried again by the next run.
       entry.settle?.(failure instanceof AgentMeshError ? failure : error, 'stays');
-      return;
+      return null;
     }
+    if (told !== error && told.retryable) return told;
     this.#settle(entry, told);
+    return null;
   }
 
   #putBack(lane: Lane, entry: OutboxEntry, error: AgentMeshError, failures: number): void {
