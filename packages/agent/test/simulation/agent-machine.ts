@@ -77,6 +77,10 @@ export class AgentMachine {
   #agent: Agent | null = null;
   readonly #owner = new Owner();
   #store: AgentStore | null = null;
+  /** Peers about which somebody has to decide, with the identity that was shown. */
+  readonly #undecided = new Map<string, string>();
+  /** How much the hub had written when the present identity became it. */
+  #rotatedAt = 0;
   /** Whether the supervisor starts it again. */
   #supervised = true;
 
@@ -163,6 +167,7 @@ export class AgentMachine {
   #isNow(address: string): void {
     if (this.#next?.address !== address) return;
     this.#present = this.#next;
+    this.#rotatedAt = this.#options.oracle.hubLength();
     this.#options.oracle.presents(this.name, this.aid);
     this.#next = null;
     this.#givesNext = false;
@@ -222,6 +227,10 @@ export class AgentMachine {
 
   /** Puts an earlier image back, or an empty disk in. */
   restore(image: number | null): void {
+    const { oracle } = this.#options;
+    // Without its store nobody can prove a change of identity that the hub has forgotten.
+    if (image === null && oracle.hubLength() < this.#rotatedAt) return;
+    if (image === null) oracle.hubFloor = Math.max(oracle.hubFloor, this.#rotatedAt);
     if (this.#process !== null) this.end('killed');
     const kept = image === null ? undefined : this.#images[image];
     this.#options.trace.add(`${this.name} ${kept === undefined ? 'lost its store' : 'went back'}`);
@@ -229,7 +238,6 @@ export class AgentMachine {
     this.#isFresh = kept === undefined;
     this.#holdings = new Holdings(kept?.holdings);
     this.#confirmed = kept?.confirmed ?? 0;
-    const { oracle } = this.#options;
     oracle.usesStore(this.name, this.#holdings);
     // A copy of a running store holds what it holds: the oracle reads it as the next process does.
     const found = commitsOn(this.disk);
@@ -286,17 +294,22 @@ export class AgentMachine {
   #decide(peer: string, shown: string): void {
     const { chance, network, oracle, trace } = this.#options;
     if (!oracle.isOf(peer, shown)) oracle.fail(`${this.name} was shown a false ${peer}`);
+    this.#undecided.set(peer, shown);
     network.timeline.after(chance.skewed(1_000, 60_000), () => {
       if (this.#agent === null) return this.#decide(peer, shown);
       // On the telephone it reads out the fingerprint that it has now.
       const told = oracle.presentOf(peer);
       this.#agent.trust(peer, told).then(
-        () => trace.add(`${this.name} trusts ${peer} ${told}`),
+        () => {
+          this.#undecided.delete(peer);
+          trace.add(`${this.name} trusts ${peer} ${told}`);
+        },
         (error: unknown) => {
           trace.add(`${this.name} does not trust ${peer}: ${error}`);
           // Else another one was shown since, which is told too; or the agent ends now.
           const isForNow = error instanceof AgentMeshError && error.retryable;
           if (isForNow) this.#decide(peer, shown);
+          else if (this.#agent !== null) this.#undecided.delete(peer);
         },
       );
     });
@@ -306,6 +319,9 @@ export class AgentMachine {
     this.#agent = agent;
     this.#isFresh = false;
     this.#owner.content();
+    // A process that ended may not have heard of the decision.
+    for (const [peer, shown] of this.#undecided) this.#decide(peer, shown);
+    this.#rotatedAt = Math.min(this.#rotatedAt, this.#options.oracle.hubLength());
     this.#isNow(agent.address);
     this.#options.trace.add(`${this.name} started`);
   }

@@ -55,10 +55,11 @@ export class HubMachine {
     this.#options.network.hubDied(isSilent);
   }
 
-  /** Its backup is put back: this share of its writes is gone. */
-  goBack(share: number): void {
+  /** Its backup is put back: this share of its writes is gone, but not the first ones. */
+  goBack(share: number, least: number): void {
     this.crash(false);
     const { history } = this.disk;
-    history.goBack(Math.ceil(history.length * (1 - share)));
+    const kept = Math.ceil(history.length * (1 - share));
+    history.goBack(Math.max(kept, Math.min(least, history.length)));
   }
 }

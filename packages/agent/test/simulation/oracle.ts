@@ -45,6 +45,9 @@ export class Oracle {
   weeksPassed = false;
   /** Whether the hub lost what it had accepted. */
   hubWentBack = false;
+  /** How much the hub's store has written; it goes back to no less than the floor. */
+  hubLength: () => number = () => 0;
+  hubFloor = 0;
   readonly sayings = new Map<string, Saying>();
   readonly #trace: Trace;
   /** In hex, of each name: all identities that it ever had, or may have by now. */
@@ -60,6 +63,8 @@ export class Oracle {
   readonly #texts = new Map<string, string>();
   /** Envelopes that the hub's store has taken, in hex. */
   readonly #stored = new Set<string>();
+  /** Texts of envelopes that the hub has given up. */
+  readonly #deadLettered = new Set<string>();
   /** By connection and number: the envelope of a delivery, or of a `send` that is not answered. */
   readonly #deliveries = new Map<string, string>();
   readonly #requests = new Map<string, string>();
@@ -209,6 +214,10 @@ export class Oracle {
       const envelopeId = toHex(fromBase64Url(frame.envelope.id));
       this.#deliveries.set(`${connection}/${frame.seq}`, envelopeId);
     }
+    if (frame.type === 'notice') {
+      const text = this.#envelopes.get(toHex(fromBase64Url(frame.id)));
+      if (typeof text === 'string') this.#deadLettered.add(text);
+    }
     if (frame.type === 'sent') {
       const envelopeId = this.#requests.get(`${connection}/${frame.re}`);
       if (envelopeId === undefined || !this.#stored.has(envelopeId)) {
@@ -258,7 +267,7 @@ export class Oracle {
     const { from, to } = saying;
     if (this.#identitiesOf(from).size + this.#identitiesOf(to).size === 2) return false;
     const mayBeLost = this.weeksPassed || this.hubWentBack || this.#replaced.has(to);
-    return mayBeLost || this.#isRefused(saying);
+    return mayBeLost || this.#deadLettered.has(saying.text) || this.#isRefused(saying);
   }
 
   #isRefused({ text, to }: Saying): boolean {

@@ -30,7 +30,8 @@ export const STAGED_FAULTS = {
   /** The hub's backup is put back; what it loses others may still have. */
   hubBack: ({ hub, network, chance, oracle }) => {
     oracle.hubWentBack = true;
-    hub.goBack(chance.flip(0.7) ? chance.between(0, 0.3) : chance.share());
+    const share = chance.flip(0.7) ? chance.between(0, 0.3) : chance.share();
+    hub.goBack(share, oracle.hubFloor);
     network.timeline.after(chance.skewed(50, 10 * SECOND_MS), () => hub.start());
   },
   /** Who was away meets what an agent said before and after its change of identity at once. */

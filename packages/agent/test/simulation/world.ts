@@ -73,6 +73,7 @@ export class World implements Victims {
       onStored: (envelopeId) => this.oracle.stored(envelopeId),
       tamper: tamper?.hubStore,
     });
+    this.oracle.hubLength = () => this.hub.disk.history.length;
     this.agents = Array.from({ length: agents }, (_, at) =>
       this.#agent(`agent-${at + 1}`, tamper?.agentStore),
     );
