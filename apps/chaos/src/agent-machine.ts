@@ -2,7 +2,7 @@
  * The machine of one agent: its files, one process after the other over them, its cable, and copies
  * of its files. Owns a supervisor that starts it again whatever ended it.
  */
-import { cpSync, existsSync, mkdirSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -10,6 +10,7 @@ import type { Command, ProgramSetup } from './agent-program.js';
 import { Cable } from './cable.js';
 import { Child } from './child.js';
 import { nowMs } from './ledger.js';
+import { SmallDisk } from './small-disk.js';
 
 const PROGRAM = fileURLToPath(new URL('agent-program.js', import.meta.url));
 
@@ -20,12 +21,15 @@ export interface AgentPlace {
   /** Of the whole run. */
   readonly folder: string;
   readonly hubPort: () => number;
+  /** Null without a disk of its own. */
+  readonly diskMiB: number | null;
 }
 
 /** One agent over all its lives. */
 export class AgentMachine {
   readonly name: string;
   readonly cable: Cable;
+  readonly disk: SmallDisk;
   readonly #place: AgentPlace;
   readonly #files: string;
   readonly #copy: string;
@@ -34,7 +38,7 @@ export class AgentMachine {
   #ready = Promise.withResolvers<void>();
   /** When the copy was made; null without one. */
   copiedMs: number | null = null;
-  clockMs = 0;
+  #clockMs = 0;
   flows = true;
   /** How its processes ended that nobody ended. */
   readonly crashes: string[] = [];
@@ -43,9 +47,9 @@ export class AgentMachine {
     this.name = place.name;
     this.cable = cable;
     this.#place = place;
-    this.#files = join(place.folder, place.name);
+    this.disk = SmallDisk.at(join(place.folder, place.name), place.diskMiB);
+    this.#files = this.disk.files;
     this.#copy = join(place.folder, `${place.name}-copy`);
-    mkdirSync(this.#files, { recursive: true });
   }
 
   static async at(place: AgentPlace): Promise<AgentMachine> {
@@ -71,12 +75,11 @@ export class AgentMachine {
       port: this.cable.port,
       folder: this.#files,
       ledgers: folder,
-      clockMs: this.clockMs,
       flows: this.flows,
     };
     this.#ready = Promise.withResolvers();
     const { resolve } = this.#ready;
-    const child = new Child([PROGRAM, JSON.stringify(setup)], (line) => {
+    const child = new Child([PROGRAM, JSON.stringify(setup)], this.#clockMs, (line) => {
       if (line === 'ready') resolve();
     });
     this.#child = child;
@@ -93,8 +96,12 @@ export class AgentMachine {
 
   tell(command: Command): void {
     if (command.flow !== undefined) this.flows = command.flow;
-    if (command.clockMs !== undefined) this.clockMs = command.clockMs;
     this.#child?.tell(command);
+  }
+
+  setClock(clockMs: number): void {
+    this.#clockMs = clockMs;
+    this.#child?.setClock(clockMs);
   }
 
   /** Ends it and keeps it ended until {@link start}. */

@@ -1,8 +1,9 @@
 /**
  * The program of one agent, run in a process of its own: sends to everybody, handles, writes down
- * what it is told, and obeys lines of JSON on its input. Owns no fault but the two that need a
- * place inside: a disk that is full, and a clock that is wrong.
+ * what it is told, and obeys lines of JSON on its input. Owns no fault but the one that needs a
+ * place inside: a store that is full.
  */
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
@@ -14,7 +15,7 @@ import { Agent, AgentMeshError, NetworkHub, StorageError, UnconfirmedError } fro
 import type { Logger } from '@agentmesh/agent';
 import type { AgentEvents, AgentStore } from 'agentmesh';
 import { STOPPED } from './child.js';
-import { entriesOf, note, nowMs } from './ledger.js';
+import { Ledger, log, note } from './ledger.js';
 
 /** How it is started. */
 export interface ProgramSetup {
@@ -24,7 +25,6 @@ export interface ProgramSetup {
   /** Its own files, and where ledgers are. */
   readonly folder: string;
   readonly ledgers: string;
-  readonly clockMs: number;
   /** Whether it sends as soon as it is there. */
   readonly flows: boolean;
 }
@@ -32,7 +32,6 @@ export interface ProgramSetup {
 /** What it is told. */
 export interface Command {
   readonly flow?: boolean;
-  readonly clockMs?: number;
   readonly full?: boolean;
   readonly rotate?: true;
   readonly close?: true;
@@ -52,16 +51,16 @@ const EVENTS: readonly (keyof AgentEvents)[] = [
 
 /** Longest pause between two messages to one peer. */
 const PACE_MS = 250;
+/** How often an owner is called about one change. */
+const PATIENCE = 20;
 
 class Program {
   readonly #setup: ProgramSetup;
-  #clockMs: number;
   #isFull = false;
   #flows: boolean;
 
   constructor(setup: ProgramSetup) {
     this.#setup = setup;
-    this.#clockMs = setup.clockMs;
     this.#flows = setup.flows;
   }
 
@@ -69,6 +68,7 @@ class Program {
     await ready();
     const agent = await this.#create();
     this.#listen(agent);
+    this.#showWhoIAm(agent);
     process.stdout.write('ready\n');
     for (const peer of this.#setup.peers) void this.#sendOn(agent, peer);
     for await (const line of createInterface({ input: process.stdin })) {
@@ -87,11 +87,10 @@ class Program {
     for (;;) {
       const store = this.#fragile(SqliteAgentStore.beside(keypairPath, { storeKey }));
       const hub = new NetworkHub({ host: '127.0.0.1', port, connectTimeoutMs: 5_000 });
-      const runtime = { now: () => nowMs() + this.#clockMs };
       try {
         const logger = this.#logger();
         const files = { keypairPath, store };
-        return await Agent.create(name, { hub, ...files, runtime, logger, logLevel: 'debug' });
+        return await Agent.create(name, { hub, ...files, logger, logLevel: 'debug' });
       } catch (error) {
         this.#note({ what: 'event', name: 'not started', detail: String(error) });
         if (!(error instanceof AgentMeshError) || !error.retryable) throw error;
@@ -102,8 +101,9 @@ class Program {
 
   /** What an agent logs is evidence too. */
   #logger(): Logger {
+    const { ledgers, name } = this.#setup;
     const write = (message: string, fields: object): void =>
-      this.#note({ what: 'event', name: 'log', detail: `${message} ${JSON.stringify(fields)}` });
+      log(ledgers, name, `${message} ${JSON.stringify(fields)}`);
     return { debug: write, info: write, warn: write, error: write };
   }
 
@@ -130,12 +130,7 @@ class Program {
       const isEnd = state !== 'queued' && state !== 'accepted' && state !== 'delivered';
       if (isEnd) this.#note({ what: 'told', id, state });
     });
-    agent.on('identityChanged', ({ peer, shown }) => {
-      // Its owner is asked: in this world it is always the right one.
-      agent.trust(peer, shown).catch((error: unknown) => {
-        this.#note({ what: 'event', name: 'not trusted', detail: String(error) });
-      });
-    });
+    agent.on('identityChanged', ({ peer }) => void this.#askOwner(agent, peer));
     for (const name of EVENTS) {
       agent.on(name, (event) => {
         this.#note({ what: 'event', name, detail: JSON.stringify(event) });
@@ -143,8 +138,32 @@ class Program {
     }
     agent.on('stopped', ({ error }) => this.#end(`stopped ${error.code}`));
     agent.on('connection', ({ state, error }) => {
+      // A change of identity may have been made that was not answered.
+      if (state === 'online') this.#showWhoIAm(agent);
       if (state === 'ended' && error !== null) this.#end(`ended ${error.code}`);
     });
+  }
+
+  /** For owners of other agents, who call ours. */
+  #showWhoIAm({ name, fingerprint }: Agent): void {
+    writeFileSync(this.#cardOf(name), fingerprint);
+  }
+
+  #cardOf(name: string): string {
+    return join(this.#setup.ledgers, `${name}.fingerprint`);
+  }
+
+  /** The owner of the peer reads out its fingerprint, whatever the hub shows. */
+  async #askOwner(agent: Agent, peer: string): Promise<void> {
+    for (let attempt = 0; attempt < PATIENCE; attempt++) {
+      await pause(500);
+      try {
+        return await agent.trust(peer, readFileSync(this.#cardOf(peer), 'utf8'));
+      } catch (error) {
+        // It may change its identity at this moment, or the hub be away.
+        this.#note({ what: 'event', name: 'not trusted', detail: String(error) });
+      }
+    }
   }
 
   /** Its supervisor starts it again. */
@@ -155,7 +174,7 @@ class Program {
 
   /** One message after the other, so that their numbers are their order. */
   async #sendOn(agent: Agent, to: string): Promise<void> {
-    const own = entriesOf(this.#setup.ledgers, this.#setup.name);
+    const own = new Ledger(this.#setup.ledgers, this.#setup.name).entries();
     const numbers = own.flatMap((entry) =>
       entry.what === 'began' && entry.to === to ? [entry.n] : [],
     );
@@ -180,13 +199,15 @@ class Program {
   }
 
   async #obey(agent: Agent, command: Command): Promise<void> {
-    const { flow, clockMs, full, rotate, close } = command;
+    const { flow, full, rotate, close } = command;
     if (flow !== undefined) this.#flows = flow;
-    if (clockMs !== undefined) this.#clockMs = clockMs;
     if (full !== undefined) this.#isFull = full;
     if (rotate === true) {
       agent.rotateIdentity().then(
-        () => this.#note({ what: 'event', name: 'rotated', detail: agent.address }),
+        () => {
+          this.#showWhoIAm(agent);
+          this.#note({ what: 'event', name: 'rotated', detail: agent.address });
+        },
         (error: unknown) =>
           this.#note({ what: 'event', name: 'not rotated', detail: String(error) }),
       );

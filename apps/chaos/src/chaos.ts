@@ -8,50 +8,62 @@ import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { AgentMachine } from './agent-machine.js';
 import { Chance } from './chance.js';
+import type { FaultName } from './fault-names.js';
 import { FAULTS, heal } from './faults.js';
 import type { Victims } from './faults.js';
 import { HubMachine } from './hub-machine.js';
-import { entriesOf, nowMs } from './ledger.js';
-import type { Deed } from './ledger.js';
-import { missingIn, violationsIn } from './oracle.js';
+import { Ledger, nowMs } from './ledger.js';
+import { unsettledIn, violationsIn } from './oracle.js';
 import type { Evidence } from './oracle.js';
 import type { ChaosOptions } from './options.js';
+import { lineOf, summaryOf } from './summary.js';
 
 const PROGRESS_MS = 10_000;
 /** Longest pause between two faults. */
 const CALM_MS = 1_500;
 /** Lines of a report. */
 const SHOWN = 20;
+/** Of an agent's disk, and of the hub's. */
+const AGENT_DISK_MIB = 64;
+const HUB_DISK_MIB = 256;
 
-/** Runs it; returns what was not as it must be. */
+/** Runs it, or as much of it as `signal` lets; returns what was not as it must be. */
 export async function chaos(
   options: ChaosOptions,
   say: (text: string) => void,
+  signal?: AbortSignal,
 ): Promise<readonly string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'agentmesh-chaos-'));
   const names = Array.from({ length: options.agents }, (_, at) => `agent-${at + 1}`);
-  const hub = new HubMachine(folder);
-  await hub.start();
+  const hub = new HubMachine(folder, options.smallDisks ? HUB_DISK_MIB : null);
   const agents: AgentMachine[] = [];
-  for (const name of names) {
-    const peers = names.filter((other) => other !== name);
-    agents.push(await AgentMachine.at({ name, peers, folder, hubPort: () => hub.port }));
-  }
   const victims: Victims = { agents, hub, chance: new Chance(options.seed), deeds: [] };
-  const evidence = (): Evidence => evidenceOf(folder, names, victims.deeds);
+  const books = names.map((name) => [name, new Ledger(folder, name)] as const);
+  const evidence = (): Evidence => {
+    const ledgers = new Map(books.map(([name, book]) => [name, book.entries()]));
+    return { ledgers, deeds: victims.deeds };
+  };
   let violations: readonly string[] = [];
   try {
-    for (const agent of agents) agent.start();
-    await Promise.all(agents.map(({ ready }) => ready));
-    await strikeAll(victims, options, () => say(lineOf(evidence())));
+    const diskMiB = options.smallDisks ? AGENT_DISK_MIB : null;
+    await startAll({ hub, agents }, { names, folder, diskMiB });
+    const faults = faultsOn(hub, options.faults, say);
+    const tell = (): void => say(lineOf(evidence()));
+    await strikeAll(victims, { durationMs: options.durationMs, faults, tell, signal });
     await heal(victims);
     const settledMs = await settle(victims, options.settleMs, evidence);
     say(`${lineOf(evidence())}, settled after ${(settledMs / 1_000).toFixed(1)} s`);
+    say(summaryOf(evidence()));
     violations = [...agents.flatMap(({ crashes }) => crashes), ...violationsIn(evidence())];
   } finally {
     await Promise.all(agents.map((agent) => agent.kill()));
     await hub.stop('SIGKILL');
-    for (const { cable } of agents) cable.close();
+    for (const { cable, disk } of agents) {
+      cable.close();
+      if (options.keep || violations.length > 0) disk.keep();
+      disk.close();
+    }
+    hub.disk.close();
   }
   writeFileSync(join(folder, 'deeds.json'), JSON.stringify(victims.deeds, null, 1));
   report(violations, say);
@@ -60,18 +72,53 @@ export async function chaos(
   return violations;
 }
 
+async function startAll(
+  { hub, agents }: { readonly hub: HubMachine; readonly agents: AgentMachine[] },
+  world: {
+    readonly names: readonly string[];
+    readonly folder: string;
+    readonly diskMiB: number | null;
+  },
+): Promise<void> {
+  await hub.start();
+  const { names, ...place } = world;
+  for (const name of names) {
+    const peers = names.filter((other) => other !== name);
+    agents.push(await AgentMachine.at({ ...place, name, peers, hubPort: () => hub.port }));
+  }
+  for (const agent of agents) agent.start();
+  await Promise.all(agents.map(({ ready }) => ready));
+}
+
+/** Those that can be had here. */
+function faultsOn(
+  { disk }: HubMachine,
+  faults: readonly FaultName[],
+  say: (text: string) => void,
+): readonly FaultName[] {
+  if (disk.isReal) return faults;
+  say('no small disks here: full is a store that says so, and fullHub is left out');
+  return faults.filter((name) => name !== 'fullHub');
+}
+
 /** One fault at a time, or two that overlap. */
 async function strikeAll(
   victims: Victims,
-  { durationMs, faults }: ChaosOptions,
-  tell: () => void,
+  plan: {
+    readonly durationMs: number;
+    readonly faults: readonly FaultName[];
+    readonly tell: () => void;
+    readonly signal: AbortSignal | undefined;
+  },
 ): Promise<void> {
   const { agents, chance, deeds } = victims;
-  const untilMs = nowMs() + durationMs;
+  const { faults, tell } = plan;
+  const untilMs = nowMs() + plan.durationMs;
+  const isOver = (): boolean => nowMs() >= untilMs || plan.signal?.aborted === true;
   let toldMs = nowMs();
   let hubFault: Promise<void> = Promise.resolve();
   const busy = new Map<string, Promise<void>>();
-  while (nowMs() < untilMs) {
+  while (!isOver()) {
     const name = chance.pick(faults);
     const agent = chance.pick(agents);
     const whom = name.endsWith('Hub') ? 'hub' : agent.name;
@@ -101,23 +148,12 @@ async function settle(
   for (const agent of agents) agent.tell({ flow: false });
   while (nowMs() - beganMs < limitMs) {
     await pause(500);
-    if (missingIn(evidence()).length === 0) break;
+    if (unsettledIn(evidence()).length === 0) break;
   }
   const settledMs = nowMs() - beganMs;
   // What is told late of what has arrived counts too.
   await pause(2_000);
   return settledMs;
-}
-
-function evidenceOf(folder: string, names: readonly string[], deeds: readonly Deed[]): Evidence {
-  return { ledgers: new Map(names.map((name) => [name, entriesOf(folder, name)])), deeds };
-}
-
-function lineOf({ ledgers, deeds }: Evidence): string {
-  const entries = [...ledgers.values()].flat();
-  const count = (what: string): number => entries.filter((entry) => entry.what === what).length;
-  const faults = deeds.filter(({ fault }) => fault.startsWith('began ')).length;
-  return `${faults} faults, ${count('accepted')} accepted, ${count('handled')} handled`;
 }
 
 function report(violations: readonly string[], say: (text: string) => void): void {

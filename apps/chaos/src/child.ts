@@ -13,6 +13,8 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 /** Exit code of an agent whose connection or store has ended. */
 export const STOPPED = 3;
 
+const CLOCK = new URL('clock-offset.js', import.meta.url).href;
+
 /** One process. */
 export class Child {
   readonly #process: ChildProcess;
@@ -20,10 +22,13 @@ export class Child {
   #errors = '';
   #isPaused = false;
 
-  /** `onLine` sees each line of its output. */
-  constructor(args: readonly string[], onLine: (line: string) => void) {
-    const flags = ['--disable-warning=ExperimentalWarning'];
-    this.#process = spawn(process.execPath, [...flags, ...args], { stdio: 'pipe' });
+  /** `onLine` sees each line of its output; `clockMs`: how far its clock is ahead. */
+  constructor(args: readonly string[], clockMs: number, onLine: (line: string) => void) {
+    const flags = ['--disable-warning=ExperimentalWarning', '--import', CLOCK];
+    this.#process = spawn(process.execPath, [...flags, ...args], {
+      stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
+      env: { ...process.env, CHAOS_CLOCK_MS: String(clockMs) },
+    });
     this.ended = once(this.#process, 'exit');
     this.#process.stdin?.on('error', () => undefined);
     this.#process.stderr?.on('data', (bytes: Buffer) => {
@@ -51,6 +56,10 @@ export class Child {
 
   tell(line: object): void {
     if (!this.isOver) this.#process.stdin?.write(`${JSON.stringify(line)}\n`);
+  }
+
+  setClock(clockMs: number): void {
+    if (this.#process.connected) this.#process.send({ clockMs }, () => undefined);
   }
 
   /** Resolves when it stands still, or is over. */

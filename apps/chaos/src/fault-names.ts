@@ -16,7 +16,10 @@ export const FAULT_NAMES = [
   'close',
   'killHub',
   'pauseHub',
+  'fullHub',
+  'clockHub',
   'backupHub',
+  'snapshotHub',
   'restoreHub',
 ] as const;
 

@@ -21,6 +21,7 @@ export interface Victims {
 type Fault = (victims: Victims, agent: AgentMachine) => Promise<void>;
 
 const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 export const FAULTS: Readonly<Record<FaultName, Fault>> = {
   kill: async ({ chance }, agent) => {
@@ -40,13 +41,14 @@ export const FAULTS: Readonly<Record<FaultName, Fault>> = {
     cable.thaw();
   },
   full: async ({ chance }, agent) => {
-    agent.tell({ full: true });
+    const { disk } = agent;
+    if (disk.isReal) disk.fill();
+    else agent.tell({ full: true });
     await pause(chance.between(100, 3_000));
+    disk.empty();
     agent.tell({ full: false });
   },
-  clock: async ({ chance }, agent) => {
-    agent.tell({ clockMs: chance.between(-HOUR_MS, HOUR_MS) });
-  },
+  clock: async ({ chance }, agent) => agent.setClock(stepOf(chance, 3)),
   rotate: async (_victims, agent) => {
     agent.forgetCopy();
     agent.tell({ rotate: true });
@@ -74,6 +76,24 @@ export const FAULTS: Readonly<Record<FaultName, Fault>> = {
     await hub.child?.pause();
     await pause(chance.between(100, 4_000));
     hub.child?.goOn();
+    hub.disk.empty();
+    hub.setClock(0);
+  },
+  fullHub: async ({ hub, chance }) => {
+    hub.disk.fill();
+    await pause(chance.between(100, 5_000));
+    hub.disk.empty();
+  },
+  clockHub: async ({ hub, chance }) => {
+    hub.setClock(stepOf(chance, 40));
+    // Minutes may stay; who lives for weeks in another time is no agent of this hub.
+    await pause(chance.between(100, 5_000));
+    hub.setClock(stepOf(chance, 0));
+  },
+  snapshotHub: async ({ hub }) => {
+    await hub.child?.pause();
+    hub.backup();
+    hub.child?.goOn();
   },
   backupHub: async ({ hub }) => {
     await hub.stop('SIGTERM');
@@ -89,6 +109,12 @@ export const FAULTS: Readonly<Record<FaultName, Fault>> = {
   },
 };
 
+/** Mostly minutes, sometimes days, ahead or back. */
+function stepOf(chance: Chance, mostDays: number): number {
+  const most = mostDays > 0 && chance.flip(0.2) ? mostDays * DAY_MS : HOUR_MS;
+  return chance.between(-most, most);
+}
+
 /** Everything works again. */
 export async function heal({ agents, hub }: Victims): Promise<void> {
   hub.child?.goOn();
@@ -96,7 +122,9 @@ export async function heal({ agents, hub }: Victims): Promise<void> {
   for (const agent of agents) {
     agent.cable.thaw();
     agent.child?.goOn();
-    agent.tell({ full: false, clockMs: 0 });
+    agent.disk.empty();
+    agent.setClock(0);
+    agent.tell({ full: false });
     agent.start();
   }
 }

@@ -8,20 +8,25 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { Child } from './child.js';
 import { nowMs } from './ledger.js';
+import { SmallDisk } from './small-disk.js';
 
 const MAIN = fileURLToPath(new URL('main.js', import.meta.resolve('@agentmesh/hub-server')));
 
 /** One hub over all its lives. */
 export class HubMachine {
+  readonly disk: SmallDisk;
   readonly #data: string;
   readonly #copy: string;
   #child: Child | null = null;
+  #clockMs = 0;
   /** When the copy was made; null without one. */
   copiedMs: number | null = null;
   port = 0;
 
-  constructor(folder: string) {
-    this.#data = join(folder, 'hub');
+  /** `diskMiB`: null without a disk of its own. */
+  constructor(folder: string, diskMiB: number | null) {
+    this.disk = SmallDisk.at(join(folder, 'hub'), diskMiB);
+    this.#data = join(this.disk.files, 'data');
     this.#copy = join(folder, 'hub-backup');
   }
 
@@ -34,7 +39,7 @@ export class HubMachine {
     for (let attempt = 0; attempt < 50; attempt++) {
       const { promise, resolve } = Promise.withResolvers<boolean>();
       const args = [MAIN, '--port', String(this.port), '--data', this.#data];
-      const child = new Child(args, (line) => {
+      const child = new Child(args, this.#clockMs, (line) => {
         const said = JSON.parse(line) as { msg: string; port: number };
         if (said.msg !== 'listening') return;
         this.port = said.port;
@@ -48,11 +53,16 @@ export class HubMachine {
     throw new TypeError(`the hub does not start: ${this.#child?.errors ?? ''}`);
   }
 
+  setClock(clockMs: number): void {
+    this.#clockMs = clockMs;
+    this.#child?.setClock(clockMs);
+  }
+
   async stop(signal: 'SIGKILL' | 'SIGTERM'): Promise<void> {
     await this.#child?.stop(signal);
   }
 
-  /** Copies the folder of a hub that does not run. */
+  /** Copies the folder of a hub that does not run, or stands still. */
   backup(): void {
     rmSync(this.#copy, { recursive: true, force: true });
     cpSync(this.#data, this.#copy, { recursive: true });

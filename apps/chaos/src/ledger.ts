@@ -2,7 +2,7 @@
  * What agents write down while they run, one line each, in files that outlive them: the evidence of
  * a run. Owns the shapes of the lines and their files; what they must add up to is `oracle`'s.
  */
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { appendFileSync, closeSync, existsSync, fstatSync, openSync, readSync } from 'node:fs';
 import { join } from 'node:path';
 
 /** A line of one agent's ledger. `ms`: milliseconds of the machine's clock. */
@@ -56,10 +56,32 @@ export function note(folder: string, name: string, entry: Unstamped<Entry>): voi
   appendFileSync(fileOf(folder, name), `${JSON.stringify({ ms: nowMs(), ...entry })}\n`);
 }
 
-/** All lines of one agent, in their order; a last line that was cut is left out. */
-export function entriesOf(folder: string, name: string): Entry[] {
-  const file = fileOf(folder, name);
-  if (!existsSync(file)) return [];
-  const lines = readFileSync(file, 'utf8').split('\n');
-  return lines.slice(0, -1).map((line) => JSON.parse(line) as Entry);
+/** What is no evidence but explains it; `told` in a file of its own. */
+export function log(folder: string, name: string, told: string): void {
+  appendFileSync(join(folder, `${name}.log`), `${nowMs()} ${told}\n`);
+}
+
+/** The ledger of one agent as it grows. */
+export class Ledger {
+  readonly #file: string;
+  readonly #entries: Entry[] = [];
+  #read = 0;
+  #rest = '';
+
+  constructor(folder: string, name: string) {
+    this.#file = fileOf(folder, name);
+  }
+
+  /** All lines so far, in their order; a last line that was cut is left out. */
+  entries(): readonly Entry[] {
+    if (!existsSync(this.#file)) return this.#entries;
+    const file = openSync(this.#file, 'r');
+    const bytes = Buffer.alloc(fstatSync(file).size - this.#read);
+    this.#read += readSync(file, bytes, 0, bytes.length, this.#read);
+    closeSync(file);
+    const lines = `${this.#rest}${bytes.toString('latin1')}`.split('\n');
+    this.#rest = lines.pop() ?? '';
+    for (const line of lines) this.#entries.push(JSON.parse(line) as Entry);
+    return this.#entries;
+  }
 }

@@ -17,7 +17,10 @@ if (options === null) {
   process.exitCode = 2;
 } else {
   say(`seed ${options.seed}, ${options.agents} agents, ${options.durationMs / 1_000} s`);
-  const violations = await chaos(options, say);
+  const stop = new AbortController();
+  process.once('SIGINT', () => stop.abort());
+  process.once('SIGTERM', () => stop.abort());
+  const violations = await chaos(options, say, stop.signal);
   say(violations.length === 0 ? 'all held' : `${violations.length} promises broken`);
   process.exit(violations.length === 0 ? 0 : 1);
 }

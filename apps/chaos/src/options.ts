@@ -15,6 +15,7 @@ then lets them settle and checks what was promised.
   --settle 60s      how long all may take to settle after the last fault
   --faults a,b,…    only these: ${FAULT_NAMES.join(', ')}
   --keep            keep the folder with all files and ledgers
+  --no-mounts       mount no small disks: full is then a store that says so
   --help            this text
 
 Exits with 1 if a promise was broken, with 2 if an option is wrong.
@@ -28,6 +29,8 @@ export interface ChaosOptions {
   readonly agents: number;
   readonly faults: readonly FaultName[];
   readonly keep: boolean;
+  /** Whether machines get disks of their own, where that can be had. */
+  readonly smallDisks: boolean;
 }
 
 const UNIT_MS: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000 };
@@ -46,6 +49,7 @@ export function optionsOf(args: readonly string[], seed: number): ChaosOptions |
         settle: text,
         faults: text,
         keep: flag,
+        'no-mounts': flag,
         help: flag,
       },
     });
@@ -59,6 +63,7 @@ export function optionsOf(args: readonly string[], seed: number): ChaosOptions |
       agents,
       faults: faultsOf(values.faults),
       keep: values.keep ?? false,
+      smallDisks: values['no-mounts'] !== true,
     };
   } catch (error) {
     return error instanceof Error ? error.message : String(error);

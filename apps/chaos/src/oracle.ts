@@ -35,9 +35,21 @@ export function missingIn(evidence: Evidence): string[] {
     .map(({ from, to, n }) => `${from} to ${to}: ${n} was accepted and is lost`);
 }
 
+/** Messages whose end somebody still waits for, as far as it can be expected. */
+export function unsettledIn(evidence: Evidence): string[] {
+  const ended = endedIds(evidence);
+  const untold = storiesOf(evidence)
+    .filter(({ id }) => !ended.has(id))
+    .filter(({ from, to, acceptedMs }) => {
+      return ![from, to].some((whom) => wasRestored(evidence.deeds, whom, acceptedMs, Infinity));
+    })
+    .map(({ from, to, n }) => `${from} was never told what became of ${n} to ${to}`);
+  return [...missingIn(evidence), ...untold];
+}
+
 /** All that was not as it must be. */
 export function violationsIn(evidence: Evidence): string[] {
-  const all = [...missingIn(evidence), ...untrueIn(evidence)];
+  const all = [...unsettledIn(evidence), ...untrueIn(evidence)];
   for (const [name, entries] of evidence.ledgers) {
     all.push(...repeatsIn(evidence, name, entries), ...disorderIn(evidence, name, entries));
   }
@@ -59,6 +71,16 @@ function handledIds({ ledgers }: Evidence): Set<string> {
   return new Set(entries.flatMap((entry) => (entry.what === 'handled' ? [entry.id] : [])));
 }
 
+/** What was told as delivered is not at its end: its handlers are. */
+function endedIds({ ledgers }: Evidence): Set<string> {
+  const entries = [...ledgers.values()].flat();
+  return new Set(
+    entries.flatMap((entry) => {
+      return entry.what === 'told' && entry.state !== 'waiting' ? [entry.id] : [];
+    }),
+  );
+}
+
 function givenUpIds({ ledgers }: Evidence): Set<string> {
   const entries = [...ledgers.values()].flat();
   const isEnd = (entry: Entry) => entry.what === 'told' && GIVEN_UP.has(entry.state);
@@ -77,13 +99,21 @@ function isExcused({ deeds }: Evidence, { from, to, acceptedMs }: Story): boolea
   return isRestored(to) || (isRestored(from) && isRestored('hub'));
 }
 
-/** Told of as given up, or refused when it was sent and not kept, and handled all the same. */
+/**
+ * Told of as given up, or refused when it was sent and not kept, and handled all the same; or told
+ * of as handled, and not.
+ */
 function untrueIn(evidence: Evidence): string[] {
   const handled = handledIds(evidence);
+  const invented = [...evidence.ledgers.values()].flat().flatMap((entry) => {
+    const isInvented = entry.what === 'told' && entry.state === 'handled' && !handled.has(entry.id);
+    return isInvented ? [`${entry.id} was told as handled, and nobody has`] : [];
+  });
   const untrue = [...givenUpIds(evidence)].filter((id) => handled.has(id));
   const found = untrue.map(
     (id) => `${id} was handled, and its sender was told that it is given up`,
   );
+  found.push(...invented);
   for (const [from, entries] of evidence.ledgers) {
     const texts = new Set(
       [...evidence.ledgers].flatMap(([to, theirs]) =>
