@@ -145,8 +145,8 @@ class Program {
   }
 
   /** For owners of other agents, who call ours. */
-  #showWhoIAm({ name, fingerprint }: Agent): void {
-    writeFileSync(this.#cardOf(name), fingerprint);
+  #showWhoIAm({ fingerprint }: Agent): void {
+    writeFileSync(this.#cardOf(this.#setup.name), fingerprint);
   }
 
   #cardOf(name: string): string {
