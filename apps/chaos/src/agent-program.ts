@@ -198,20 +198,21 @@ class Program {
     }
   }
 
+  async #rotate(agent: Agent): Promise<void> {
+    try {
+      await agent.rotateIdentity();
+      this.#showWhoIAm(agent);
+      this.#note({ what: 'event', name: 'rotated', detail: agent.address });
+    } catch (error) {
+      this.#note({ what: 'event', name: 'not rotated', detail: String(error) });
+    }
+  }
+
   async #obey(agent: Agent, command: Command): Promise<void> {
     const { flow, full, rotate, close } = command;
     if (flow !== undefined) this.#flows = flow;
     if (full !== undefined) this.#isFull = full;
-    if (rotate === true) {
-      agent.rotateIdentity().then(
-        () => {
-          this.#showWhoIAm(agent);
-          this.#note({ what: 'event', name: 'rotated', detail: agent.address });
-        },
-        (error: unknown) =>
-          this.#note({ what: 'event', name: 'not rotated', detail: String(error) }),
-      );
-    }
+    if (rotate === true) void this.#rotate(agent);
     if (close === true) {
       await agent.close();
       process.exit(0);

@@ -19,6 +19,9 @@ function evidence(
 }
 
 const accepted = (n: number): Line => ({ what: 'accepted', to: 'bob', n, id: `id${n}` });
+/** The sender hears how it ended. */
+const ended = (...numbers: number[]): Line[] =>
+  numbers.map((n) => ({ what: 'told', id: `id${n}`, state: 'handled' }));
 const handled = (n: number, more: { redelivered?: boolean; late?: boolean } = {}): Line => {
   const { redelivered = false, late = false } = more;
   return { what: 'handled', from: 'alice', n, id: `id${n}`, redelivered, late };
@@ -26,18 +29,14 @@ const handled = (n: number, more: { redelivered?: boolean; late?: boolean } = {}
 
 describe('the oracle', () => {
   test('has nothing to say of what is as it must be', () => {
-    const alice = [
-      accepted(1),
-      accepted(2),
-      { what: 'told', id: 'id1', state: 'handled' } as const,
-    ];
+    const alice = [accepted(1), accepted(2), ...ended(1, 2)];
     const bob = [handled(1), handled(2), handled(2, { redelivered: true })];
     expect(violationsIn(evidence({ alice, bob }))).toEqual([]);
   });
 
   test('sees a message that was accepted and is lost, unless its sender was told', () => {
-    const alice = [accepted(1), accepted(2)];
-    expect(violationsIn(evidence({ alice, bob: [handled(1)] }))).toEqual([
+    const alice = [accepted(1), accepted(2), ...ended(1)];
+    expect(missingIn(evidence({ alice, bob: [handled(1)] }))).toEqual([
       'alice to bob: 2 was accepted and is lost',
     ]);
     const told: Line = { what: 'told', id: 'id2', state: 'expired' };
@@ -53,12 +52,21 @@ describe('the oracle', () => {
       'id1 was handled, and its sender was told that it is given up',
       'alice to bob: 2 was rejected (CLOSED) and handled',
     ]);
-    const kept = [accepted(1), { ...rejected, kept: true }];
+    const kept = [accepted(1), ...ended(1), { ...rejected, kept: true }];
     expect(violationsIn(evidence({ alice: kept, bob }))).toEqual([]);
   });
 
+  test('sees an outcome that nobody was told, and one that is not so', () => {
+    expect(violationsIn(evidence({ alice: [accepted(1)], bob: [handled(1)] }))).toEqual([
+      'alice was never told what became of 1 to bob',
+    ]);
+    expect(violationsIn(evidence({ alice: [...ended(7)], bob: [] }))).toEqual([
+      'id7 was told as handled, and nobody has',
+    ]);
+  });
+
   test('sees what is handled twice, or late, and not marked', () => {
-    const alice = [accepted(1), accepted(2), accepted(3)];
+    const alice = [accepted(1), accepted(2), accepted(3), ...ended(1, 2, 3)];
     const bob = [handled(1), handled(3), handled(2), handled(1)];
     expect(violationsIn(evidence({ alice, bob }))).toEqual([
       'bob handled alice: 1 twice, not marked as redelivered',
