@@ -1,6 +1,6 @@
 /**
- * What happened in a run, in numbers: faults, messages, outcomes, events. Owns the counting; what it
- * means is `oracle`'s.
+ * What happened in a run, in numbers: faults, messages, outcomes, events. Owns the counting; what
+ * it means is `oracle`'s.
  */
 import type { Entry } from './ledger.js';
 import type { Evidence } from './oracle.js';
