@@ -155,7 +155,7 @@ export const carol = AgentKeyPair.generate(random);
 export async function bench(
   setup: { store?: HubStore; limits?: Partial<CoreLimits>; observer?: HubObserver } = {},
 ): Promise<Bench> {
-  const { store = new MemoryHubStore(), limits, observer } = setup;
+  const { store = new MemoryHubStore({ random: seededRandom(7) }), limits, observer } = setup;
   const host = new StillHost();
   const registration = { mode: 'open' } as const;
   const options = { store, host, limits: coreLimits(limits), registration, observer };

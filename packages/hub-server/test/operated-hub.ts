@@ -3,6 +3,8 @@
  */
 import { expect } from '@jest/globals';
 import type { TestAgent } from '@agentmesh/hub-compliance';
+import { hubIdOf } from '@agentmesh/protocol';
+import type { HubConnection } from '@agentmesh/protocol';
 import { Command } from './hub-command.js';
 import { OperatorClient } from './operator-client.js';
 import { inFolder } from './store-samples.js';
@@ -36,6 +38,14 @@ export async function operated(
 /** Registers an agent and lets it go again. */
 export async function register(port: number, agent: TestAgent): Promise<void> {
   await (await joinHub(port, agent)).close();
+}
+
+/** Publishes what makes an agent one that can be written to, and so is listed. */
+export async function publish(connection: HubConnection, agent: TestAgent): Promise<void> {
+  const nowMs = Date.now();
+  const hubId = hubIdOf(connection.session.hubKey);
+  await connection.putIdentity(agent.record({ hubId, nowMs }));
+  await connection.putPrekeys({ signed: [agent.signedPrekey(1, nowMs)], oneTime: [] });
 }
 
 /** Sends envelopes from one agent to another that is not there. */

@@ -14,7 +14,7 @@ import type { ClaimResult, NameClaim } from '@agentmesh/hub-local';
 import { addressOf, ready } from '@agentmesh/protocol';
 import { NetworkHubServer } from '../src/index.js';
 import { Command, runHub } from './hub-command.js';
-import { operated, register, send } from './operated-hub.js';
+import { operated, publish, register, send } from './operated-hub.js';
 import { OperatorClient } from './operator-client.js';
 import { certificate } from './served-hub.js';
 import { inFolder } from './store-samples.js';
@@ -29,9 +29,12 @@ describe('an operator', () => {
   test('sees agents, queues and one agent, a page at a time', () =>
     operated(async ({ hub, operator }) => {
       const [alice, bob] = [newAgent('alice'), newAgent('bob')];
-      await register(hub.port, bob);
+      const there = await joinHub(hub.port, bob);
+      await publish(there, bob);
+      await there.close();
       await send(hub.port, alice, bob, 3);
       const here = await joinHub(hub.port, alice);
+      await publish(here, alice);
       const { agents, next } = await operator.call('agents', { max: 1 });
       expect({ agents, next }).toEqual({
         agents: [
@@ -67,7 +70,7 @@ describe('an operator', () => {
         state: 'registered',
         connected: false,
         banned: false,
-        published: false,
+        published: true,
         oneTimePrekeys: 0,
         queued: 3,
         senders: [{ name: 'alice', address: addressOf(alice.aid), messages: 3, bytes: 300 }],

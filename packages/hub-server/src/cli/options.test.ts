@@ -137,7 +137,7 @@ describe('readCommand', () => {
     [['--registration', 'maybe'], '--registration'],
     [['--registration', 'allowlist'], '--allowlist-file'],
     [['--tls-cert', 'x.pem'], '--tls-key'],
-    [['--limit', 'connections=20000'], 'connections'],
+    [['--limit', 'connections=2000000'], 'connections'],
     [['--limit', 'connections=0'], 'connections'],
     [['--limit', 'nothing=1'], 'nothing'],
     [['--limit', 'connections'], '--limit'],
