@@ -11,7 +11,7 @@ import type { Tamper } from './world.js';
 
 /** Seeds until the first that does not hold, and why. */
 async function firstViolation(tamper: Tamper, calls = false): Promise<string | null> {
-  for (let seed = 1; seed <= 10; seed++) {
+  for (let seed = 1; seed <= 60; seed++) {
     const { violation } = await run({ seed, maxAgents: 3, calls, tamper, faults: FIRST_FAULTS });
     if (violation !== null) return violation;
   }
