@@ -43,7 +43,7 @@ class Shell {
     this.#home = home;
     this.#bin = join(home.folder, 'bin');
     mkdirSync(this.#bin);
-    this.program('agentmesh', `exec ${process.execPath} ${MAIN} "$@"`);
+    this.program('agentmesh', `exec "${process.execPath}" "${MAIN}" "$@"`);
     this.program('npm', 'true');
   }
 
