@@ -10,8 +10,21 @@ export type Call = <T>(act: () => Promise<T>, writes: boolean) => Promise<T>;
 
 type Effect<T> = (rows: MemoryHubStore) => Promise<T>;
 
+/** An empty store, whose ids are the same in every run. */
+function newStore(copy: number): MemoryHubStore {
+  let ids = 2 * copy;
+  return new MemoryHubStore({
+    random: (length) => {
+      ids += 1;
+      return new Uint8Array(length).fill(ids);
+    },
+  });
+}
+
 export class HubHistory {
-  #rows = new MemoryHubStore();
+  #rows = newStore(0);
+  /** How often it was put back: each copy is another store. */
+  #copies = 0;
   #writes: Effect<unknown>[] = [];
   /** The hub's key, which every copy has. */
   #seed: Uint8Array | null = null;
@@ -29,7 +42,8 @@ export class HubHistory {
 
   /** Puts everything back to what it was after so many writes: each acts at once. */
   goBack(length: number): void {
-    this.#rows = new MemoryHubStore();
+    this.#copies += 1;
+    this.#rows = newStore(this.#copies);
     this.#writes = this.#writes.slice(0, length);
     for (const write of this.#writes) void write(this.#rows);
   }
