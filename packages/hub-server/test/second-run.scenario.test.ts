@@ -63,7 +63,6 @@ describe('a program without key files', () => {
       server = await new NetworkHubServer({ store, port }).start();
       const path = JSON.stringify(join(folder, 'bob.json'));
       expect(await inChild(port, EXIT, `keypairPath: ${path}`)).toBe('hello\n');
-      expect(await inChild(port, EXIT, `keypairPath: ${path}`)).toBe('hello\n');
       const refused = await inChild(port, EXIT);
       expect(refused).toMatch(/^NAME_TAKEN .*keypairPath/);
     } finally {

@@ -5,6 +5,7 @@
 import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { addressOf, ready } from '@agentmesh/protocol';
 import { Command } from '../hub-command.js';
+import { publish } from '../operated-hub.js';
 import { OperatorClient } from '../operator-client.js';
 import { inFolder } from '../store-samples.js';
 import { join as joinHub, newAgent, until } from '../test-clients.js';
@@ -24,11 +25,14 @@ suite('an operator of a hub over NATS', () => {
       const hub = await Command.start(['--data', folder, ...store]);
       const operator = await OperatorClient.connect(folder);
       const [alice, bob] = [newAgent('alice'), newAgent('bob')];
-      await (await joinHub(hub.port, bob)).close();
+      const there = await joinHub(hub.port, bob);
+      await publish(there, bob);
+      await there.close();
       const notices: string[] = [];
       const sender = await joinHub(hub.port, alice, {
         notice: ({ what }) => void notices.push(what),
       });
+      await publish(sender, alice);
       for (const n of [1, 2, 3]) {
         const id = new Uint8Array(16).fill(n);
         await sender.send({ id, to: bob.aid, ttlSeconds: 60, blob: new Uint8Array(100) });
