@@ -1,6 +1,6 @@
 /**
- * One client that sends as fast as it can beside honest ones (tests.md T-A12), and a hub whose database
- * is an older copy (T-S3). Times are printed and not asserted: they are the machine's.
+ * One client that sends as fast as it can, beside honest ones (tests.md T-A12), and a hub whose
+ * database is an older copy (T-S3). Times are printed and not asserted: they are the machine's.
  */
 import { cpSync } from 'node:fs';
 import { join as joinPath } from 'node:path';
