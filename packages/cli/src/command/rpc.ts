@@ -6,8 +6,6 @@ import type { Command } from 'commander';
 import { CONTROL_PROTOCOL } from '../control/api.js';
 import type { ControlMethod } from '../control/api.js';
 import { controlError } from '../control/error.js';
-import { requestIn } from '../control/requests.js';
-import { errorResponse, faultResponse } from '../control/rpc-codes.js';
 import { readLines } from '../control/wire.js';
 import type { Control } from '../holder/open-control.js';
 import type { CommandProcess } from './process.js';
@@ -29,14 +27,25 @@ export function addRpc(program: Command, command: CommandProcess): void {
     });
 }
 
+/** How requests and errors look, which no other command needs to load. */
+async function loadForms() {
+  const { requestIn } = await import('../control/requests.js');
+  return { requestIn, ...(await import('../control/rpc-codes.js')) };
+}
+
+type Forms = Awaited<ReturnType<typeof loadForms>>;
+
 async function passOn(control: Control, { stdin, print }: CommandProcess): Promise<void> {
+  const forms = await loadForms();
   const running = new Set<Promise<void>>();
   const tell = (value: unknown): void => print(`${JSON.stringify(value)}\n`);
   const forget = control.onNews((method, params) => tell({ jsonrpc: '2.0', method, params }));
   const closed = Promise.withResolvers<void>();
   readLines(stdin, {
     line(text) {
-      const done: Promise<void> = answer(control, text, tell).finally(() => running.delete(done));
+      const done: Promise<void> = answer(control, { text, tell, forms }).finally(() =>
+        running.delete(done),
+      );
       running.add(done);
     },
     closed: closed.resolve,
@@ -48,11 +57,11 @@ async function passOn(control: Control, { stdin, print }: CommandProcess): Promi
 
 async function answer(
   control: Control,
-  text: string,
-  tell: (value: unknown) => void,
+  line: { readonly text: string; readonly tell: (value: unknown) => void; readonly forms: Forms },
 ): Promise<void> {
-  const request = requestIn(text);
-  if (typeof request === 'string') return tell(faultResponse(request));
+  const { text, tell, forms } = line;
+  const request = forms.requestIn(text);
+  if (typeof request === 'string') return tell(forms.faultResponse(request));
   const { id = null, method } = request;
   const params: unknown = request.params ?? {};
   try {
@@ -62,7 +71,7 @@ async function answer(
         : await control.call(method as ControlMethod, params as never);
     if (id !== null) tell({ jsonrpc: '2.0', id, result });
   } catch (error) {
-    if (id !== null) tell(errorResponse(id, error));
+    if (id !== null) tell(forms.errorResponse(id, error));
   }
 }
 
