@@ -127,12 +127,11 @@ export class Appender {
 
   /** There is no room, or nobody to receive: unless it is known already. */
   async #refuse(batch: Batch, candidate: Candidate, later: Candidate[]): Promise<void> {
-    const { index, envelope, note, refusal } = candidate;
-    const { ids, ledgers } = this.#parts;
+    const { index, envelope, refusal } = candidate;
+    const { ledgers } = this.#parts;
     const { nowMs, quota } = batch.rules;
     try {
-      const known = await ids.look(note, nowMs);
-      const told = known === null ? null : await this.#toldOf(candidate, known);
+      const told = await this.#known(candidate, nowMs);
       if (told !== null) batch.outcomes[index] = told;
       else if (refusal !== null) batch.outcomes[index] = { status: refusal };
       else if (hasRoom(await ledgers.renew(envelope.to), envelope, quota)) later.push(candidate);
@@ -168,6 +167,12 @@ export class Appender {
       this.#fail(batch, candidate, thrown);
     }
     return null;
+  }
+
+  /** The outcome of an envelope that is there or was; null if it is to be seen nowhere. */
+  async #known(candidate: Candidate, nowMs: number): Promise<AppendOutcome | null> {
+    const known = await this.#parts.ids.look(candidate.note, nowMs);
+    return known === null ? null : this.#toldOf(candidate, known);
   }
 
   /** The outcome that a remembered id decides; null if the envelope is still to be stored. */
@@ -227,15 +232,14 @@ export class Appender {
   }
 
   /** Where an envelope lies or lay that NATS says it has; null if it shows up nowhere. */
-  async #seen({ envelope, note, idKey }: Candidate, seq: number): Promise<number | null> {
-    const { ids, ledgers, envelopes } = this.#parts;
-    if (seq > 0 && (await envelopes.holds({ recipient: envelope.to, seq, note }))) return seq;
+  async #seen(candidate: Candidate, seq: number): Promise<number | null> {
+    const { envelope, note } = candidate;
+    const place = { recipient: envelope.to, seq, note };
+    if (seq > 0 && (await this.#parts.envelopes.holds(place))) return seq;
     for (const waitMs of REPLICATION_MS) {
       await pause(waitMs);
-      const located = await ledgers.locate(envelope.to, idKey);
-      if (located !== null) return located;
-      const known = await ids.look(note, 0);
-      if (known?.status === 'settled') return known.seq;
+      const told = await this.#known(candidate, 0);
+      if (told?.status === 'duplicate') return told.seq;
     }
     return null;
   }
