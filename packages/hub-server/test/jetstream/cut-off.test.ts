@@ -2,35 +2,19 @@
  * A store whose node of NATS is cut off from the other nodes, but not from the hub: its connection
  * is well, and nothing comes of it.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { ready } from '@agentmesh/protocol';
-import { JetStreamHubStore } from '../../src/jetstream.js';
+import type { JetStreamHubStore } from '../../src/jetstream.js';
 import { NatsCluster } from './nats-cluster.js';
 import { whyNoNetwork } from './nats-network.js';
 import { hasNats } from './nats-process.js';
 import type { NatsNode } from './nats-process.js';
-
-const NOW_MS = 1_700_000_000_000;
-const AID = new Uint8Array(32).fill(2);
+import { changesOf, storeOver } from './one-queue.js';
 
 const endings: (() => Promise<unknown> | void)[] = [];
 afterEach(async () => {
   for (const end of endings.splice(0).toReversed()) await end();
 });
-
-async function storeOver({ servers }: NatsCluster): Promise<JetStreamHubStore> {
-  const folder = mkdtempSync(join(tmpdir(), 'agentmesh-cut-'));
-  endings.push(() => rmSync(folder, { recursive: true }));
-  const hubKeyFile = join(folder, 'hub.key');
-  const store = await JetStreamHubStore.open({ servers, hubKeyFile, shards: 1, patienceMs: 1_000 });
-  endings.push(() => store.close());
-  const claim = { name: 'bob', aid: AID, opening: null, mayRegister: true };
-  await store.claim({ ...claim, nowMs: NOW_MS, retiredMs: 1_000 });
-  return store;
-}
 
 /** The node at which a hub is. */
 async function nodeOfHub({ nodes }: NatsCluster): Promise<NatsNode> {
@@ -42,27 +26,8 @@ async function nodeOfHub({ nodes }: NatsCluster): Promise<NatsNode> {
 
 /** How an envelope with this number fares: `stored`, or a code. */
 async function fateOf(store: JetStreamHubStore, number: number): Promise<string> {
-  const all = 1_000_000;
-  const changes = {
-    nowMs: NOW_MS,
-    quota: { messages: all, bytes: all, senderMessages: all, senderBytes: all, retiredMs: 1_000 },
-    acknowledge: [],
-    reschedule: [],
-    deadLetter: [],
-    append: [
-      {
-        id: new Uint8Array(16).fill(number),
-        from: new Uint8Array(32).fill(9),
-        to: AID,
-        tsMs: NOW_MS,
-        expiresMs: NOW_MS + 60_000,
-        rememberUntilMs: NOW_MS + 120_000,
-        blob: new Uint8Array(10),
-      },
-    ],
-  };
   try {
-    return (await store.commit(changes)).appended[0]?.status ?? '';
+    return (await store.commit(changesOf([number]))).appended[0]?.status ?? '';
   } catch (error) {
     const { code, retryable } = error as { code: string; retryable: boolean };
     return `${code} ${retryable}`;
@@ -76,7 +41,7 @@ if (why === null) {
       await ready();
       const cluster = await NatsCluster.start({ canBeCut: true });
       endings.push(() => cluster.dispose());
-      const store = await storeOver(cluster);
+      const store = await storeOver(cluster.servers, endings, 1_000);
       expect(await fateOf(store, 1)).toBe('stored');
       const node = await nodeOfHub(cluster);
       cluster.cut(node, 'peers');

@@ -2,56 +2,19 @@
  * NATS that remembers the id of a message which it has not kept: as when a leader is lost after it
  * has noted the id and before the others have the message. It answers `duplicate` from then on.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
-import type { QueueChanges } from '@agentmesh/hub-local';
 import { ready } from '@agentmesh/protocol';
-import { JetStreamHubStore } from '../../src/jetstream.js';
+import type { JetStreamHubStore } from '../../src/jetstream.js';
 import { JetStreamStoreError } from '../../src/jetstream/jetstream-error.js';
 import { NatsLink } from '../../src/jetstream/nats-link.js';
 import { hasNats, NatsNode } from './nats-process.js';
-
-const NOW_MS = 1_700_000_000_000;
-const AID = new Uint8Array(32).fill(2);
+import { AID, changesOf, NOW_MS, storeOver } from './one-queue.js';
 
 const endings: (() => Promise<unknown> | void)[] = [];
 afterEach(async () => {
   jest.restoreAllMocks();
   for (const end of endings.splice(0).toReversed()) await end();
 });
-
-async function storeOver(node: NatsNode): Promise<JetStreamHubStore> {
-  const folder = mkdtempSync(join(tmpdir(), 'agentmesh-kept-'));
-  endings.push(() => rmSync(folder, { recursive: true }));
-  const hubKeyFile = join(folder, 'hub.key');
-  const store = await JetStreamHubStore.open({ servers: node.url, hubKeyFile, shards: 1 });
-  endings.push(() => store.close());
-  const claim = { name: 'bob', aid: AID, opening: null, mayRegister: true };
-  await store.claim({ ...claim, nowMs: NOW_MS, retiredMs: 1_000 });
-  return store;
-}
-
-function changesOf(ids: readonly number[]): QueueChanges {
-  const all = 1_000_000;
-  return {
-    nowMs: NOW_MS,
-    quota: { messages: all, bytes: all, senderMessages: all, senderBytes: all, retiredMs: 1_000 },
-    acknowledge: [],
-    reschedule: [],
-    deadLetter: [],
-    append: ids.map((id) => ({
-      id: new Uint8Array(16).fill(id),
-      from: new Uint8Array(32).fill(9),
-      to: AID,
-      tsMs: NOW_MS,
-      expiresMs: NOW_MS + 60_000,
-      rememberUntilMs: NOW_MS + 120_000,
-      blob: new Uint8Array(10),
-    })),
-  };
-}
 
 async function idsIn(store: JetStreamHubStore): Promise<(number | undefined)[]> {
   const query = { recipient: AID, after: 0, messages: 100, bytes: 100_000, nowMs: NOW_MS };
@@ -79,7 +42,7 @@ if (hasNats()) {
       await ready();
       const node = await NatsNode.single();
       endings.push(() => node.dispose());
-      const store = await storeOver(node);
+      const store = await storeOver(node.url, endings);
       loseNext(times);
       for (let lost = 0; lost < times; lost++) {
         await expect(store.commit(changesOf([1]))).rejects.toMatchObject({ retryable: true });
