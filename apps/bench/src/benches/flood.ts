@@ -3,6 +3,7 @@
  * delivery, and the same on a quiet hub. The load of the fifty does not wait for the server, so a
  * stall is counted in every message that it delays.
  */
+import { paced } from '../brokers/broker.js';
 import type { Lane } from '../brokers/broker.js';
 import { confirm } from '../harness/bench-error.js';
 import type { Bench, Case, Sample, Scale } from '../harness/bench.js';
@@ -41,7 +42,11 @@ function floodCase(scale: Scale): Case {
       const count = (scale.quick ? 1 : 5) * PER_SECOND;
       const flood = hasFlood ? startFlood(flooder) : null;
       const startMs = performance.now();
-      const delays = await paced(lanes.slice(0, HONEST), count);
+      const delays = await paced(lanes.slice(0, HONEST), {
+        count,
+        perSecond: PER_SECOND,
+        bytes: BYTES,
+      });
       const seconds = (performance.now() - startMs) / 1000;
       const flooded = (await flood?.stop()) ?? 0;
       const sample: Sample = {
@@ -60,30 +65,6 @@ function floodCase(scale: Scale): Case {
     entrants: [hubEntrants.ours(work(true)), { ...hubEntrants.ours(work(false)), ...quiet }],
     targets: [{ measure: 'p99', against: 'quiet', atMost: 2 }],
   };
-}
-
-/** Sends each message when it is due, from one lane after the other; the delays in ms. */
-function paced(lanes: readonly Lane[], count: number): Promise<number[]> {
-  const delays: number[] = [];
-  const startMs = performance.now();
-  return new Promise((resolve) => {
-    for (const lane of lanes) {
-      lane.onDelivery = (blob) => {
-        delays.push(performance.now() - blob.readDoubleBE(0));
-        if (delays.length === count) resolve(delays);
-      };
-    }
-    let sent = 0;
-    const timer = setInterval(() => {
-      const due = Math.min(count, ((performance.now() - startMs) * PER_SECOND) / 1000);
-      for (; sent < due; sent++) {
-        const blob = Buffer.alloc(BYTES);
-        blob.writeDoubleBE(performance.now());
-        lanes[sent % lanes.length]?.send(blob, () => undefined);
-      }
-      if (sent >= count) clearInterval(timer);
-    }, 1);
-  });
 }
 
 /** Keeps {@link FLOOD_WINDOW} messages unaccepted until it is stopped; gives how many arrived. */

@@ -3,7 +3,7 @@
  * message takes when the server is far from its limit. The load does not wait for the server, so a
  * stall is counted in every message that it delays.
  */
-import type { Lane } from '../brokers/broker.js';
+import { paced } from '../brokers/broker.js';
 import { confirm } from '../harness/bench-error.js';
 import type { Bench, Sample, Scale } from '../harness/bench.js';
 import { quantile } from '../harness/statistics.js';
@@ -31,7 +31,8 @@ function latencyCase(scale: Scale) {
     async measure(lanes) {
       const [lane] = lanes;
       confirm(lane !== undefined, 'a lane');
-      return { messages: count, sample: await paced(lane, count) };
+      const delays = await paced([lane], { count, perSecond: PER_SECOND, bytes: BYTES });
+      return { messages: count, sample: percentilesOf(delays) };
     },
   };
   const { ours, redis, lean } = hubEntrants;
@@ -42,28 +43,6 @@ function latencyCase(scale: Scale) {
     entrants: [ours, redis, lean].map((entrant) => entrant(work)),
     targets: [{ measure: 'p99', against: 'jetstream-lean', atMost: 1 }],
   };
-}
-
-/** Sends each message when it is due, whatever has become of the earlier ones. */
-function paced(lane: Lane, count: number): Promise<Sample> {
-  const delays: number[] = [];
-  const startMs = performance.now();
-  return new Promise((resolve) => {
-    lane.onDelivery = (blob) => {
-      delays.push(performance.now() - blob.readDoubleBE(0));
-      if (delays.length === count) resolve(percentilesOf(delays));
-    };
-    let sent = 0;
-    const timer = setInterval(() => {
-      const due = Math.min(count, ((performance.now() - startMs) * PER_SECOND) / 1000);
-      for (; sent < due; sent++) {
-        const blob = Buffer.alloc(BYTES);
-        blob.writeDoubleBE(performance.now());
-        lane.send(blob, () => undefined);
-      }
-      if (sent >= count) clearInterval(timer);
-    }, 1);
-  });
 }
 
 /** The percentiles of some delays, by the name of the measure. */

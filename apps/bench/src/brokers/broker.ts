@@ -73,3 +73,34 @@ function pumpLane(lane: Lane, count: number, bytes: number): Promise<void> {
     fill();
   });
 }
+
+/**
+ * Sends `count` messages when they are due, from one lane after the other, whatever has become of
+ * the earlier ones. Gives the time of each from sending to delivery, in ms.
+ */
+export function paced(
+  lanes: readonly Lane[],
+  load: { readonly count: number; readonly perSecond: number; readonly bytes: number },
+): Promise<number[]> {
+  const { count, perSecond, bytes } = load;
+  const delays: number[] = [];
+  const startMs = performance.now();
+  return new Promise((resolve) => {
+    for (const lane of lanes) {
+      lane.onDelivery = (blob) => {
+        delays.push(performance.now() - blob.readDoubleBE(0));
+        if (delays.length === count) resolve(delays);
+      };
+    }
+    let sent = 0;
+    const timer = setInterval(() => {
+      const due = Math.min(count, ((performance.now() - startMs) * perSecond) / 1000);
+      for (; sent < due; sent++) {
+        const blob = Buffer.alloc(bytes);
+        blob.writeDoubleBE(performance.now());
+        lanes[sent % lanes.length]?.send(blob, () => undefined);
+      }
+      if (sent >= count) clearInterval(timer);
+    }, 1);
+  });
+}
