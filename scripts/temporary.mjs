@@ -11,6 +11,7 @@ import process from 'node:process';
 
 const MEMORY = '/dev/shm';
 const PREFIX = 'agentmesh-tests-';
+const OWNED = new RegExp(`^${PREFIX}(\\d+)-`);
 /** More than all packages write at once, several times over. */
 const ROOM_BYTES = 6 * 1024 ** 3;
 
@@ -26,8 +27,8 @@ function isAlive(pid) {
 /** What runs that were killed have left. */
 function removeLeftovers() {
   for (const name of readdirSync(MEMORY)) {
-    const pid = Number(/^agentmesh-tests-(\d+)-/.exec(name)?.[1] ?? Number.NaN);
-    if (Number.isInteger(pid) && !isAlive(pid)) {
+    const pid = OWNED.exec(name)?.[1];
+    if (pid !== undefined && !isAlive(Number(pid))) {
       rmSync(join(MEMORY, name), { recursive: true, force: true });
     }
   }
