@@ -1,11 +1,12 @@
 /**
  * Commands about peers, about what is on its way, and about what is wrong: with a holder and
- * without one; `rpc`, its description, and completions.
+ * without one; `rpc` and its description.
  */
-import { spawnSync } from 'node:child_process';
 import { chmodSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from '@jest/globals';
+import { examine } from '../src/holder/examination.js';
+import { filesOf } from '../src/index.js';
 import { METHODS } from '../src/control/schemas.js';
 import { CommandWorld, twoAgents, until } from './command-world.js';
 import type { Home } from './command-world.js';
@@ -62,7 +63,10 @@ describe('what is on its way', () => {
     expect(await bob.run(['call', '0'.repeat(32)])).toMatchObject({ status: 1 });
     await world.stopHub();
     await bob.run(['send', 'alice', 'kept', '--wait', 'queued']);
-    expect(await bob.json(['outbox'])).toEqual([{ peer: 'alice', messages: 1 }]);
+    expect(await bob.json(['outbox'])).toEqual([
+      { peer: 'alice', messages: 1, sinceMs: expect.any(Number) },
+    ]);
+    expect((await bob.run(['outbox'])).stdout).toMatch(/^alice +1 {2}since 20\d\d-\S+Z\n$/);
     const [status] = await bob.json(['status']);
     expect(status).toMatchObject({ name: 'bob', outbox: 1, connection: 'offline' });
   });
@@ -103,6 +107,18 @@ describe('doctor', () => {
     await world.stopHub();
     const away = await bob.run(['doctor']);
     expect(away).toMatchObject({ status: 1, stdout: expect.stringMatching(/^BAD +hub /m) });
+    expect(away.stdout).toMatch(/^ok +outbox +empty$/m);
+    await bob.run(['send', 'alice', 'kept', '--wait', 'queued']);
+    const files = filesOf({}, { env: { HOME: bob.folder }, cwd: bob.folder });
+    const later = await examine(files, undefined, () => Date.now() + 3 * 86_400_000);
+    expect(later).toContainEqual(
+      expect.objectContaining({
+        check: 'outbox',
+        state: 'note',
+        detail: '1 wait for the hub, the oldest for 3 d',
+        remedy: 'they are sent once the hub is reached',
+      }),
+    );
     chmodSync(join(folder, 'agent.json'), 0o644);
     expect((await bob.run(['doctor'])).stdout).toMatch(/^BAD +keys .*chmod 600/m);
     chmodSync(join(folder, 'agent.json'), 0o600);
@@ -142,27 +158,5 @@ describe('rpc', () => {
     expect(methods.map(({ name }) => name)).toEqual(Object.keys(METHODS));
     const send = methods.find(({ name }) => name === 'send');
     expect(send?.params).toContainEqual(expect.objectContaining({ name: 'to', required: true }));
-  });
-});
-
-describe('completion', () => {
-  test('completes commands and options in bash', async () => {
-    await using world = await CommandWorld.create();
-    const home = world.home('nobody');
-    const { stdout } = await home.run(['completion', 'bash']);
-    const complete = (...words: string[]): string[] => {
-      const list = ['agentmesh', ...words].map((word) => `'${word}'`).join(' ');
-      const program = `${stdout}\nCOMP_WORDS=(${list}); COMP_CWORD=${words.length}; _agentmesh
-printf '%s\\n' "\${COMPREPLY[@]}"`;
-      const result = spawnSync('bash', ['-c', program], { encoding: 'utf8' });
-      return result.stdout.split('\n').filter((line) => line !== '');
-    };
-    expect(complete('wh')).toEqual(['whoami']);
-    expect(complete('dead-letters', '')).toEqual(expect.arrayContaining(['list', 'retry']));
-    expect(complete('send', 'bob', '--w')).toEqual(['--wait']);
-    for (const shell of ['zsh', 'fish']) {
-      expect((await home.run(['completion', shell])).stdout).toContain('dead-letters');
-    }
-    expect(await home.run(['completion', 'csh'])).toMatchObject({ status: 2 });
   });
 });

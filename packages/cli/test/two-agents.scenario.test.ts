@@ -107,6 +107,15 @@ describe('a command', () => {
     }
   });
 
+  test('that sends nothing is told what to type', async () => {
+    await using world = await CommandWorld.create();
+    const { stderr } = await world.home('nobody').run(['send', 'alice']);
+    expect(stderr).toBe(
+      'agentmesh: Nothing to send: give a text in quotes, - to read it from standard input, or ' +
+        `--data '{"key":"value"}' [BAD_OPTION]\n`,
+    );
+  });
+
   test('keeps a message while the hub is away, and says so', async () => {
     await using world = await CommandWorld.create();
     const { alice, bob } = await twoAgents(world);
@@ -117,7 +126,16 @@ describe('a command', () => {
       status: 7,
       stdout: expect.stringMatching(/^queued [0-9a-f]{32}\n$/),
     });
-    expect(sent.stderr).toContain('do not send it again');
+    const [, id = ''] = sent.stdout.trim().split(' ');
+    const text = `message ${id} is kept, and is sent by agentmesh up, or by the next command`;
+    expect(sent.stderr).toContain(text);
+    expect(sent.stderr).toMatch(/do not send it again \[QUEUED\]\n$/);
+    // Where somebody holds the agent, nobody has to do anything.
+    const held = await alice.run(['send', 'bob', 'kept too', '--timeout', '100ms']);
+    expect(held).toMatchObject({ status: 7, stderr: expect.stringContaining('sent by itself') });
+    // Whoever asks for no more than that it is kept has what was asked for.
+    const kept = await bob.run(['send', 'alice', 'kept', '--wait', 'queued']);
+    expect(kept).toMatchObject({ status: 0, stderr: '' });
     await world.startHub();
     expect(await bob.run(['send', 'alice', 'after'])).toMatchObject({ status: 0 });
     const texts = new Set<string>();
@@ -126,6 +144,7 @@ describe('a command', () => {
       return texts.size === 3;
     });
     expect(texts).toEqual(new Set(['before', 'kept', 'after']));
+    expect(await bob.json(['inbox', '--wait', '30s'])).toMatchObject([{ text: 'kept too' }]);
   });
 
   test('of twenty at once works, with a holder and without one', async () => {

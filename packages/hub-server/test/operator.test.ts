@@ -41,6 +41,7 @@ describe('an operator', () => {
           {
             name: 'alice',
             address: addressOf(alice.aid),
+            listed: true,
             connected: true,
             banned: false,
             queued: 0,
@@ -77,6 +78,18 @@ describe('an operator', () => {
       });
       expect(await operator.call('status')).toMatchObject({ agents: 2, queued: 3, port: hub.port });
       await here.close();
+    }));
+
+  test('sees also who has registered, and cannot be written to', () =>
+    operated(async ({ hub, operator }) => {
+      await register(hub.port, newAgent('ally'));
+      await register(hub.port, newAgent('bob'));
+      const { agents } = await operator.call('agents', { prefix: 'al' });
+      expect(agents).toMatchObject([{ name: 'ally', listed: false, connected: false }]);
+      const { agents: first, next } = await operator.call('agents', { max: 1 });
+      expect({ first, next }).toMatchObject({ first: [{ name: 'ally' }], next: 'ally' });
+      const { agents: rest } = await operator.call('agents', { after: 'ally' });
+      expect(rest).toMatchObject([{ name: 'bob', listed: false }]);
     }));
 
   test('kicks an agent, which comes again', () =>

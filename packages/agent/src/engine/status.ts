@@ -39,8 +39,12 @@ export interface AgentStatus {
   /** Messages not yet accepted by the hub, and not yet done by the handlers. */
   readonly outbox: number;
   readonly inbox: number;
-  /** The outbox by peers. */
-  readonly waiting: readonly { readonly peer: string; readonly messages: number }[];
+  /** The outbox by peers; `sinceMs`: when the oldest of them came there, null if not known. */
+  readonly waiting: readonly {
+    readonly peer: string;
+    readonly messages: number;
+    readonly sinceMs: number | null;
+  }[];
   /** How far the clock of the hub is ahead of ours, in milliseconds; 0 before the first time. */
   readonly hubAheadMs: number;
   /** One-time prekeys that the hub had when it was last reached; null before the first time. */
@@ -99,9 +103,9 @@ export async function statusOf(engine: Engine): Promise<AgentStatus> {
 }
 
 async function waitingOf({ context, transmitter }: Engine): Promise<AgentStatus['waiting']> {
-  const rows = transmitter.waiting().map(async ({ aid, messages }) => {
+  const rows = transmitter.waiting().map(async ({ aid, ...rest }) => {
     const row = await context.store.get(ROW.peer(fromHex(aid)));
-    return { peer: row === null ? addressOf(fromHex(aid)) : decodePeer(row).name, messages };
+    return { peer: row === null ? addressOf(fromHex(aid)) : decodePeer(row).name, ...rest };
   });
   return Promise.all(rows);
 }

@@ -15,29 +15,32 @@ export interface OutboxRow {
   readonly number: number;
   /** When nobody needs it any more, by our clock; 0 for one of a version that wrote no time. */
   readonly expiresMs: number;
+  /** When it was put here, by our clock; 0 for one of a version that did not say it. */
+  readonly sinceMs: number;
   readonly blob: Uint8Array;
 }
 
-const VERSION = 2;
+const VERSION = 3;
 const WITHOUT_TIME = 1;
 
 export function encodeOutboxRow(outbox: OutboxRow): Uint8Array {
-  const { to, envelopeId, epoch, number, expiresMs, blob } = outbox;
+  const { to, envelopeId, epoch, number, expiresMs, sinceMs, blob } = outbox;
   const row = new RowWriter().u8(VERSION).fixed(to).fixed(envelopeId);
-  return row.u32(epoch).u64(number).u64(expiresMs).bytes(blob).finish();
+  return row.u32(epoch).u64(number).u64(expiresMs).u64(sinceMs).bytes(blob).finish();
 }
 
 /** Reads a row back; throws STORE_CORRUPT. */
 export function decodeOutboxRow(bytes: Uint8Array): OutboxRow {
   const row = new RowReader(bytes, 'outbox');
   const version = row.u8();
-  if (version !== VERSION && version !== WITHOUT_TIME) row.fail();
+  if (version < WITHOUT_TIME || version > VERSION) row.fail();
   const to = row.fixed(32);
   const envelopeId = row.fixed(16);
   const epoch = row.u32();
   const number = row.u64();
   const expiresMs = version === WITHOUT_TIME ? 0 : row.u64();
+  const sinceMs = version < VERSION ? 0 : row.u64();
   const blob = row.bytes();
   row.end();
-  return { to, envelopeId, epoch, number, expiresMs, blob };
+  return { to, envelopeId, epoch, number, expiresMs, sinceMs, blob };
 }

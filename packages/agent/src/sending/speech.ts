@@ -205,12 +205,14 @@ export class Speech {
     const { settle = null, ttlMs = DEFAULT_TTL_MS } = options;
     const to = peer.identity.aid;
     const envelopeId = options.envelopeId ?? this.#author.random(16);
-    const expiresMs = this.#author.nowMs + ttlMs;
+    const { nowMs: sinceMs } = this.#author;
+    const expiresMs = sinceMs + ttlMs;
     const key = this.#parts.context.logs.nextKey('outbox');
     const { numbersSince: epoch } = this.#author.meta;
-    const row = { to, envelopeId, epoch, number, expiresMs, blob: wire };
+    const row = { to, envelopeId, epoch, number, expiresMs, sinceMs, blob: wire };
     this.#tx.put(key, encodeOutboxRow(row));
-    this.#entries.push({ key, to, envelopeId, bytes: wire.length, expiresMs, settle });
+    const { length: bytes } = wire;
+    this.#entries.push({ key, to, envelopeId, bytes, expiresMs, sinceMs, settle });
     return envelopeId;
   }
 }

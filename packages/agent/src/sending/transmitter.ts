@@ -23,6 +23,8 @@ export interface OutboxEntry {
   readonly bytes: number;
   /** When nobody needs it any more, by our clock; 0: never. */
   readonly expiresMs: number;
+  /** When it was put into the outbox, by our clock; 0: not known. */
+  readonly sinceMs: number;
   /**
    * Called once: accepted by the hub (null), refused for good, or, with `stays`, not sent by this
    * run any more although its row stays. Not for rows of an earlier run.
@@ -92,11 +94,18 @@ export class Transmitter {
     return this.#messages;
   }
 
-  /** How many of them wait for whom. */
-  waiting(): readonly { readonly aid: string; readonly messages: number }[] {
+  /** How many of them wait for whom, and since when the first of those that are not under way. */
+  waiting(): readonly {
+    readonly aid: string;
+    readonly messages: number;
+    sinceMs: number | null;
+  }[] {
     return [...this.#lanes]
       .filter(([, { messages }]) => messages > 0)
-      .map(([aid, { messages }]) => ({ aid, messages }));
+      .map(([aid, { messages, queue }]) => {
+        const sinceMs = queue.find((entry) => entry.sinceMs > 0)?.sinceMs ?? null;
+        return { aid, messages, sinceMs };
+      });
   }
 
   /** Whether nothing more can wait for this peer. */
@@ -111,8 +120,9 @@ export class Transmitter {
   /** Takes up what an earlier run left. */
   async load(): Promise<void> {
     for await (const { key, value } of rowsUnder(this.#context.store, 'outbox')) {
-      const { to, envelopeId, expiresMs, blob } = decodeOutboxRow(value);
-      this.add([{ key, to, envelopeId, bytes: blob.length, expiresMs, settle: null }]);
+      const { blob, to, envelopeId, expiresMs, sinceMs } = decodeOutboxRow(value);
+      const { length: bytes } = blob;
+      this.add([{ key, to, envelopeId, bytes, expiresMs, sinceMs, settle: null }]);
     }
   }
 

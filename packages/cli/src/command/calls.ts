@@ -18,11 +18,18 @@ export function addCalls(program: Command, command: CommandProcess): void {
     program,
     'calls',
     'List questions without an answer, or with one not yet read',
+    'agentmesh calls',
   ).action(async (options: CommonOptions) => {
     const { calls } = await withClient(options, command, (control) => control.call('calls', {}));
     for (const call of calls) printResult(command, options, call, callText(call));
   });
-  agentCommand(program, 'call <id>', 'Print the answer of a question asked earlier, or its state')
+  agentCommand(
+    program,
+    'call <id>',
+    'Print the answer of a question asked earlier, or its state',
+    'agentmesh call 0123456789abcdef0123456789abcdef --wait 10m',
+    'agentmesh call 0123456789abcdef0123456789abcdef --cancel',
+  )
     .option('--wait <time>', 'how long to wait for the answer', '0s')
     .option('--cancel', 'give it up')
     .action(async (id: string, options: CallFlags) => {
@@ -37,18 +44,25 @@ export function addCalls(program: Command, command: CommandProcess): void {
     program,
     'outbox',
     'List messages that the hub does not have yet, by their peers',
+    'agentmesh outbox',
   ).action(async (options: CommonOptions) => {
     const { waiting } = await withClient(options, command, (control) => control.call('outbox', {}));
     for (const one of waiting) {
-      printResult(command, options, one, `${shown(one.peer).padEnd(20)}  ${one.messages}\n`);
+      const since = one.sinceMs === null ? '' : `  since ${dateOf(one.sinceMs)}`;
+      const line = `${shown(one.peer).padEnd(20)}  ${one.messages}${since}\n`;
+      printResult(command, options, one, line);
     }
   });
-  agentCommand(program, 'status', 'Print how this agent is doing, and who holds it').action(
-    async (options: CommonOptions) => {
-      const status = await withClient(options, command, (control) => control.call('status', {}));
-      printResult(command, options, status, statusText(status));
-    },
-  );
+  agentCommand(
+    program,
+    'status',
+    'Print how this agent is doing, and who holds it',
+    'agentmesh status',
+    'agentmesh status --json',
+  ).action(async (options: CommonOptions) => {
+    const status = await withClient(options, command, (control) => control.call('status', {}));
+    printResult(command, options, status, statusText(status));
+  });
 }
 
 interface CallFlags extends CommonOptions {

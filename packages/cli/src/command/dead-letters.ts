@@ -23,38 +23,48 @@ export function addDeadLetters(program: Command, command: CommandProcess): void 
   const group = program
     .command('dead-letters')
     .description('Messages that every attempt to handle them has failed on');
-  agentCommand(group, 'list', 'List them').action((options: CommonOptions) =>
-    withLetters(options, command, async (letters) => {
-      for (const letter of await letters.list()) print(lineOf(letter, options.json === true));
-    }),
+  agentCommand(group, 'list', 'List them', 'agentmesh dead-letters list').action(
+    (options: CommonOptions) =>
+      withLetters(options, command, async (letters) => {
+        for (const letter of await letters.list()) print(lineOf(letter, options.json === true));
+      }),
   );
-  agentCommand(group, 'show <id>', 'Show one of them with its payload').action(
-    async (id: string, options: CommonOptions) => {
-      checkIds([id]);
-      await withLetters(options, command, async (letters) => {
-        print(pageOf(await oneOf(letters, id), options.json === true));
-      });
-    },
-  );
-  agentCommand(group, 'retry <id...>', 'Handle them again').action(
-    async (ids: string[], options: CommonOptions) => {
-      checkIds(ids);
-      await withLetters(options, command, async (letters) => {
-        for (const id of ids) await letters.retry(id);
-        const then = letters.isHeld ? '' : ': start the agent';
-        print(`${ids.length} in the inbox again${then}\n`);
-      });
-    },
-  );
-  agentCommand(group, 'drop <id...>', 'Delete them').action(
-    async (ids: string[], options: CommonOptions) => {
-      checkIds(ids);
-      await withLetters(options, command, async (letters) => {
-        for (const id of ids) await letters.drop(id);
-        print(`${ids.length} dropped\n`);
-      });
-    },
-  );
+  agentCommand(
+    group,
+    'show <id>',
+    'Show one of them with its payload',
+    'agentmesh dead-letters show 0123456789abcdef0123456789abcdef',
+  ).action(async (id: string, options: CommonOptions) => {
+    checkIds([id]);
+    await withLetters(options, command, async (letters) => {
+      print(pageOf(await oneOf(letters, id), options.json === true));
+    });
+  });
+  agentCommand(
+    group,
+    'retry <id...>',
+    'Handle them again',
+    'agentmesh dead-letters retry 0123456789abcdef0123456789abcdef',
+  ).action(async (ids: string[], options: CommonOptions) => {
+    checkIds(ids);
+    await withLetters(options, command, async (letters) => {
+      for (const id of ids) await letters.retry(id);
+      const then = letters.isHeld ? '' : ': start the agent';
+      print(`${ids.length} in the inbox again${then}\n`);
+    });
+  });
+  agentCommand(
+    group,
+    'drop <id...>',
+    'Delete them',
+    'agentmesh dead-letters drop 0123456789abcdef0123456789abcdef',
+  ).action(async (ids: string[], options: CommonOptions) => {
+    checkIds(ids);
+    await withLetters(options, command, async (letters) => {
+      for (const id of ids) await letters.drop(id);
+      print(`${ids.length} dropped\n`);
+    });
+  });
 }
 
 async function withLetters(

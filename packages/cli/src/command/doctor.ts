@@ -17,6 +17,7 @@ export function addDoctor(program: Command, command: CommandProcess): void {
     program,
     'doctor',
     'Look for what is wrong with this agent, and say what to do',
+    'agentmesh doctor',
   ).action(async (options: CommonOptions) => {
     const files = filesFor(options, command);
     const { examine } = await import('../holder/examination.js');

@@ -8,6 +8,7 @@ import { hubFolderOf, HubOperator } from '../control/hub-operator.js';
 import type { HubAgent, HubAgentPage, HubQueue } from '../control/hub-operator.js';
 import { countOf } from './duration.js';
 import type { CommandProcess } from './process.js';
+import { withExamples } from './program.js';
 import { shown } from './shown.js';
 import { printResult } from './with-client.js';
 
@@ -26,23 +27,30 @@ export function addHub(program: Command, command: CommandProcess): void {
   addMeasures(group, command);
 }
 
-function hubCommand(group: Command, usage: string, summary: string): Command {
-  return group
+function hubCommand(
+  group: Command,
+  usage: string,
+  summary: string,
+  ...examples: readonly string[]
+): Command {
+  const declared = group
     .command(usage)
     .description(summary)
     .option('--data <folder>', 'data folder of the hub (default: $AGENTMESH_DATA)')
     .option('--json', 'print JSON, one object a line');
+  return withExamples(declared, examples);
 }
 
 function addViews(group: Command, command: CommandProcess): void {
-  hubCommand(group, 'status', 'Show version, key and figures').action((options: HubFlags) =>
-    operate(options, command, async (hub) => {
-      const state = await hub.call('status', {});
-      const lines = Object.entries(state).map(([name, value]) => `${name.padEnd(13)}${value}\n`);
-      printResult(command, options, state, lines.join(''));
-    }),
+  hubCommand(group, 'status', 'Show version, key and figures', 'agentmesh hub status').action(
+    (options: HubFlags) =>
+      operate(options, command, async (hub) => {
+        const state = await hub.call('status', {});
+        const lines = Object.entries(state).map(([name, value]) => `${name.padEnd(13)}${value}\n`);
+        printResult(command, options, state, lines.join(''));
+      }),
   );
-  hubCommand(group, 'agents', 'List registered agents')
+  hubCommand(group, 'agents', 'List registered agents', 'agentmesh hub agents --prefix build-')
     .option('--prefix <text>', 'only names that begin with it')
     .action((options: HubFlags & { readonly prefix?: string }) =>
       operate(options, command, async (hub) => {
@@ -55,7 +63,7 @@ function addViews(group: Command, command: CommandProcess): void {
         }
       }),
     );
-  hubCommand(group, 'queues', 'List the longest queues')
+  hubCommand(group, 'queues', 'List the longest queues', 'agentmesh hub queues --max 5')
     .option('--max <count>', 'at most so many', '20')
     .action((options: HubFlags & { readonly max: string }) => {
       const max = countOf(options.max, '--max', 1_000);
@@ -64,19 +72,24 @@ function addViews(group: Command, command: CommandProcess): void {
         for (const queue of queues) printResult(command, options, queue, lineOfQueue(queue));
       });
     });
-  hubCommand(group, 'show <agent>', 'Show one agent, by name or address').action(
-    (agent: string, options: HubFlags) =>
-      operate(options, command, async (hub) => {
-        const page = await hub.call('show', { agent });
-        printResult(command, options, page, pageOf(page));
-      }),
-  );
-  hubCommand(group, 'banned', 'List banned agents').action((options: HubFlags) =>
+  hubCommand(
+    group,
+    'show <agent>',
+    'Show one agent, by name or address',
+    'agentmesh hub show bob',
+  ).action((agent: string, options: HubFlags) =>
     operate(options, command, async (hub) => {
-      for (const one of (await hub.call('banned', {})).banned) {
-        printResult(command, options, one, shown(`${one.address}  ${one.note}`) + '\n');
-      }
+      const page = await hub.call('show', { agent });
+      printResult(command, options, page, pageOf(page));
     }),
+  );
+  hubCommand(group, 'banned', 'List banned agents', 'agentmesh hub banned').action(
+    (options: HubFlags) =>
+      operate(options, command, async (hub) => {
+        for (const one of (await hub.call('banned', {})).banned) {
+          printResult(command, options, one, shown(`${one.address}  ${one.note}`) + '\n');
+        }
+      }),
   );
 }
 
@@ -86,39 +99,49 @@ function addMeasures(group: Command, command: CommandProcess): void {
     summary: string,
     said: (result: { readonly address: string; readonly purged?: number }) => string,
   ): void => {
-    hubCommand(group, `${usage} <agent>`, summary).action((agent: string, options: HubFlags) =>
-      operate(options, command, async (hub) => {
-        const result = await hub.call(usage, { agent });
-        printResult(command, options, result, `${said(result)}\n`);
-      }),
+    hubCommand(group, `${usage} <agent>`, summary, `agentmesh hub ${usage} bob`).action(
+      (agent: string, options: HubFlags) =>
+        operate(options, command, async (hub) => {
+          const result = await hub.call(usage, { agent });
+          printResult(command, options, result, `${said(result)}\n`);
+        }),
     );
   };
   onAgent('kick', 'End the connection of an agent; it connects again', () => 'disconnected');
   onAgent('ban', 'Shut an agent out, now and later', ({ address }) => `banned ${address}`);
   onAgent('unban', 'Let a banned agent in again', ({ address }) => `unbanned ${address}`);
   onAgent('purge', 'Empty the queue of an agent; senders are told', removed);
-  hubCommand(group, 'free <name>', 'Forget the holder of a name: another agent may take it').action(
-    (name: string, options: HubFlags) =>
-      operate(options, command, async (hub) => {
-        const result = await hub.call('free', { name });
-        const { address } = result;
-        const text = `free; if ${address} still runs, ban it, or it takes the name again\n`;
-        printResult(command, options, result, text);
-      }),
-  );
-  const token = group.command('token').description('Registration tokens');
-  hubCommand(token, 'new', 'Make a token and print it').action((options: HubFlags) =>
+  hubCommand(
+    group,
+    'free <name>',
+    'Forget the holder of a name: another agent may take it',
+    'agentmesh hub free bob',
+  ).action((name: string, options: HubFlags) =>
     operate(options, command, async (hub) => {
-      const result = await hub.call('newToken', {});
-      printResult(command, options, result, `${result.token}\n`);
+      const result = await hub.call('free', { name });
+      const { address } = result;
+      const text = `free; if ${address} still runs, ban it, or it takes the name again\n`;
+      printResult(command, options, result, text);
     }),
   );
-  hubCommand(group, 'backup <file>', 'Copy the database of the running hub into a new file').action(
-    (file: string, options: HubFlags) =>
+  const token = group.command('token').description('Registration tokens');
+  hubCommand(token, 'new', 'Make a token and print it', 'agentmesh hub token new').action(
+    (options: HubFlags) =>
       operate(options, command, async (hub) => {
-        const result = await hub.call('backup', { file: resolve(command.cwd, file) });
-        printResult(command, options, result, `${result.bytes} bytes in ${result.file}\n`);
+        const result = await hub.call('newToken', {});
+        printResult(command, options, result, `${result.token}\n`);
       }),
+  );
+  hubCommand(
+    group,
+    'backup <file>',
+    'Copy the database of the running hub into a new file',
+    'agentmesh hub backup ./hub-backup.db',
+  ).action((file: string, options: HubFlags) =>
+    operate(options, command, async (hub) => {
+      const result = await hub.call('backup', { file: resolve(command.cwd, file) });
+      printResult(command, options, result, `${result.bytes} bytes in ${result.file}\n`);
+    }),
   );
 }
 
@@ -139,9 +162,11 @@ function removed({ purged = 0 }: { readonly purged?: number }): string {
   return `${purged} messages removed`;
 }
 
-function lineOfAgent({ name, address, connected, banned, queued }: HubAgent): string {
+function lineOfAgent({ name, address, listed, connected, banned, queued }: HubAgent): string {
   const state = banned ? 'banned' : connected ? 'connected' : 'away';
-  return `${address}  ${state.padEnd(9)}  ${String(queued).padStart(6)} queued  ${shown(name)}\n`;
+  const mark = listed ? '' : '  (not listed: nobody can write to it)';
+  const count = String(queued).padStart(6);
+  return `${address}  ${state.padEnd(9)}  ${count} queued  ${shown(name)}${mark}\n`;
 }
 
 function lineOfQueue({ name, address, connected, messages, bytes }: HubQueue): string {

@@ -13,16 +13,21 @@ import type { CommonOptions } from './with-client.js';
 export function addIdentity(program: Command, command: CommandProcess): void {
   const group = program.command('identity').description('Keys of an agent, and their end');
   const { print } = command;
-  agentCommand(group, 'show', 'Show name, address and fingerprint of an agent').action(
-    async (options: CommonOptions) => {
-      const { showIdentity } = await import('./identity-work.js');
-      await onKeys(options, command, (subject) => showIdentity(subject, print));
-    },
-  );
+  agentCommand(
+    group,
+    'show',
+    'Show name, address and fingerprint of an agent',
+    'agentmesh identity show',
+    'agentmesh identity show --keys .keys/alice.json',
+  ).action(async (options: CommonOptions) => {
+    const { showIdentity } = await import('./identity-work.js');
+    await onKeys(options, command, (subject) => showIdentity(subject, print));
+  });
   agentCommand(
     group,
     'create',
     'Create the keys of a new agent, and print their revocation',
+    'agentmesh identity create --keys .keys/alice.json',
   ).action(async (options: CommonOptions) => {
     const { createIdentity } = await import('./identity-work.js');
     const given = command.env[PASSPHRASE_VARIABLE];
@@ -33,6 +38,7 @@ export function addIdentity(program: Command, command: CommandProcess): void {
     group,
     'revocation',
     'Print the revocation of an identity whose keys you have',
+    'agentmesh identity revocation > alice.revocation',
   ).action(async (options: CommonOptions) => {
     const { showRevocation } = await import('./identity-work.js');
     await onKeys(options, command, (subject) => showRevocation(subject, print));
@@ -41,6 +47,7 @@ export function addIdentity(program: Command, command: CommandProcess): void {
     group,
     'revoke <revocation>',
     'Revoke an identity for good: show its revocation (text or file) with these keys',
+    'agentmesh identity revoke alice.revocation --keys .keys/bob.json --hub hub.example:7700',
   )
     .option('--hub <address>', 'where it is shown: HOST:PORT, or a URL')
     .action(async (record: string, options: CommonOptions & { readonly hub?: string }) => {

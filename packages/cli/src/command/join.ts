@@ -22,7 +22,13 @@ interface JoinFlags extends CommonOptions {
 
 /** Adds them. */
 export function addJoin(program: Command, command: CommandProcess): void {
-  agentCommand(program, 'invite', 'Make an invite: one line with which another agent joins')
+  agentCommand(
+    program,
+    'invite',
+    'Make an invite: one line with which another agent joins',
+    'agentmesh invite',
+    'agentmesh invite --uses 5 --expires 7d --qr',
+  )
     .option('--uses <count>', 'how many agents may join with it', '1')
     .option('--expires <time>', 'how long it can be used', '1d')
     .option('--token <token>', 'registration token of the hub, to go with it')

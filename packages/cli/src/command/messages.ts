@@ -2,14 +2,16 @@
  * `send`, `ask`, `inbox`, `reply`, `ack`, `refuse`: each parses, calls one method and prints. Owns
  * what they print.
  */
+import { Option } from 'commander';
 import type { Command } from 'commander';
-import type { Content, JsonMembers, Mail } from '../control/api.js';
+import type { Content, JsonMembers, Mail, SentMail } from '../control/api.js';
 import { ControlError, controlError } from '../control/error.js';
 import { printCall } from './calls.js';
 import { countOf, msOf } from './duration.js';
 import type { CommandProcess } from './process.js';
 import { EXIT } from './process.js';
 import { agentCommand } from './program.js';
+import { shown } from './shown.js';
 import { printResult, withClient } from './with-client.js';
 import type { CommonOptions } from './with-client.js';
 
@@ -28,25 +30,28 @@ export function addMessages(program: Command, command: CommandProcess): void {
 function addSend(program: Command, command: CommandProcess): void {
   agentCommand(program, 'send <peer> [text]', 'Send a message; - reads the text from stdin')
     .option('--data <json>', 'a JSON object, with or instead of the text')
-    .option('--wait <state>', 'wait until it is queued, accepted, delivered or handled', 'accepted')
+    .addOption(
+      new Option('--wait <state>', 'wait until this is so').choices(ORDER).default('accepted'),
+    )
     .option('--timeout <time>', 'how long to wait (10s; 1m for delivered, 5m for handled)')
     .option('--ttl <time>', 'how long the message is wanted')
     .addHelpText('after', EXAMPLES.send)
     .action(async (to: string, text: string | undefined, options: SendFlags) => {
-      const wait = stateOf(options.wait);
+      const { wait } = options;
       const waitMs = msOf(options.timeout ?? WAITS[wait], '--timeout');
       const ttlMs = options.ttl === undefined ? undefined : msOf(options.ttl, '--ttl');
       const content = await contentOf(text, options, command);
-      const sent = await withClient(options, command, (client) =>
-        client.call('send', { to, ...content, wait, waitMs, ttlMs }),
-      );
+      const { sent, isAlone } = await withClient(options, command, async (client) => {
+        const done = await client.call('send', { to, ...content, wait, waitMs, ttlMs });
+        return { sent: done, isAlone: await client.isHolder() };
+      });
       printResult(command, options, sent, `${sent.state} ${sent.id}\n`);
-      if (ORDER.indexOf(sent.state) < ORDER.indexOf(wait)) tellLate(sent.state, wait, sent.id);
+      if (ORDER.indexOf(sent.state) < ORDER.indexOf(wait)) throw lateError(sent, wait, isAlone);
     });
 }
 
 interface SendFlags extends ContentOptions {
-  readonly wait: string;
+  readonly wait: (typeof ORDER)[number];
   readonly timeout?: string | undefined;
   readonly ttl?: string | undefined;
 }
@@ -55,18 +60,21 @@ interface SendFlags extends ContentOptions {
 const WAITS = { queued: '10s', accepted: '10s', delivered: '1m', handled: '5m' } as const;
 const ORDER = ['queued', 'accepted', 'delivered', 'handled'] as const;
 
-function stateOf(text: string): (typeof ORDER)[number] {
-  const state = ORDER.find((one) => one === text);
-  if (state !== undefined) return state;
-  throw controlError('BAD_OPTION', `--wait ${text}: one of ${ORDER.join(', ')}`);
-}
-
-/** The message is kept: sending it again would send it twice. */
-function tellLate(state: string, wanted: string, id: string): never {
-  const code = state === 'queued' ? 'QUEUED' : 'TIMEOUT';
-  const where = state === 'queued' ? 'the hub is not reachable' : `not ${wanted} in time`;
-  const message = `${where}: message ${id} is kept and goes on its way; do not send it again`;
-  throw new ControlError({ code, retryable: false, message, remedy: null });
+/**
+ * The message is kept: sending it again would send it twice. `isAlone`: nobody holds the agent
+ * after this command.
+ */
+function lateError({ id, state }: SentMail, wanted: string, isAlone: boolean): ControlError {
+  const about = { retryable: false, remedy: null };
+  if (state !== 'queued') {
+    const message = `Not ${wanted} in time: the hub has message ${id}; do not send it again`;
+    return new ControlError({ code: 'TIMEOUT', message, ...about });
+  }
+  const who = isAlone ? 'by agentmesh up, or by the next command that reaches it' : 'by itself';
+  const message =
+    `The hub does not take it now: message ${id} is kept, and is sent ${who} once the hub is ` +
+    'there; do not send it again';
+  return new ControlError({ code: 'QUEUED', message, ...about });
 }
 
 function addAsk(program: Command, command: CommandProcess): void {
@@ -133,6 +141,7 @@ function addDecisions(program: Command, command: CommandProcess): void {
     .option('--from <peer>', 'its sender, where two have used one id')
     .option('--keep', 'the message stays in the inbox')
     .addHelpText('after', EXAMPLES.reply)
+    .addHelpText('after', EXAMPLES.reply)
     .action(async (id: string, text: string | undefined, options: ReplyFlags) => {
       const content = await contentOf(text, options, command);
       const { from, keep } = options;
@@ -143,6 +152,7 @@ function addDecisions(program: Command, command: CommandProcess): void {
     });
   agentCommand(program, 'ack <id...>', 'Messages are handled, and leave the inbox')
     .option('--from <peer>', 'their sender, where two have used one id')
+    .addHelpText('after', EXAMPLES.ack)
     .action(async (ids: string[], options: ReplyFlags) => {
       await withClient(options, command, async (client) => {
         for (const id of ids) await client.call('ack', { id, from: options.from });
@@ -152,6 +162,7 @@ function addDecisions(program: Command, command: CommandProcess): void {
   agentCommand(program, 'refuse <id>', 'Refuse a message for good; its sender is told why')
     .requiredOption('--reason <text>', 'what its sender is told')
     .option('--from <peer>', 'its sender, where two have used one id')
+    .addHelpText('after', EXAMPLES.refuse)
     .action(async (id: string, options: ReplyFlags & { readonly reason: string }) => {
       const { from, reason } = options;
       await withClient(options, command, (client) => client.call('refuse', { id, from, reason }));
@@ -172,7 +183,8 @@ async function contentOf(
 ): Promise<Content> {
   const members = data === undefined ? undefined : membersOf(data);
   if (text === undefined && members === undefined) {
-    throw controlError('BAD_OPTION', 'a text, - for standard input, or --data');
+    const ways = `a text in quotes, - to read it from standard input, or --data '{"key":"value"}'`;
+    throw controlError('BAD_OPTION', `Nothing to send: give ${ways}`);
   }
   if (text !== '-') return { text, data: members };
   const chunks: Buffer[] = [];
@@ -185,13 +197,15 @@ function membersOf(text: string): JsonMembers {
   try {
     value = JSON.parse(text);
   } catch (cause) {
-    throw controlError('BAD_OPTION', '--data: not JSON', cause);
+    throw controlError('BAD_OPTION', `--data ${shown(text)}: not JSON: ${DATA}`, cause);
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) {
     return value as JsonMembers;
   }
-  throw controlError('BAD_OPTION', '--data: a JSON object');
+  throw controlError('BAD_OPTION', `--data ${shown(text)}: not a JSON object: ${DATA}`);
 }
+
+const DATA = `write --data '{"key":"value"}'`;
 
 const EXAMPLES = {
   send: `
@@ -209,5 +223,12 @@ Examples:
   agentmesh inbox --json --from verified`,
   reply: `
 Examples:
-  agentmesh reply 0123456789abcdef0123456789abcdef "three of them"`,
+  agentmesh reply 0123456789abcdef0123456789abcdef "three of them"
+  agentmesh reply 0123456789abcdef0123456789abcdef --data '{"failed":3}'`,
+  ack: `
+Examples:
+  agentmesh ack 0123456789abcdef0123456789abcdef`,
+  refuse: `
+Examples:
+  agentmesh refuse 0123456789abcdef0123456789abcdef --reason "not my project"`,
 };

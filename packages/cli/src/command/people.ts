@@ -16,7 +16,13 @@ import type { CommonOptions } from './with-client.js';
 export function addPeople(program: Command, command: CommandProcess): void {
   addContacts(program, command);
   addAccept(program, command);
-  agentCommand(program, 'deny <peer>', 'Refuse what this peer says, now and later')
+  agentCommand(
+    program,
+    'deny <peer>',
+    'Refuse what this peer says, now and later',
+    'agentmesh deny mallory',
+    'agentmesh deny mallory --block',
+  )
     .option('--block', 'drop it unread, and tell the peer nothing')
     .action(async (peer: string, options: CommonOptions & { readonly block?: boolean }) => {
       const { block } = options;
@@ -29,7 +35,12 @@ export function addPeople(program: Command, command: CommandProcess): void {
 }
 
 function addContacts(program: Command, command: CommandProcess): void {
-  agentCommand(program, 'contacts', 'List peers, and strangers that wait for a decision')
+  agentCommand(
+    program,
+    'contacts',
+    'List peers, and strangers that wait for a decision',
+    'agentmesh contacts --pending',
+  )
     .option('--pending', 'only those that wait')
     .action(async (options: CommonOptions & { readonly pending?: boolean }) => {
       const { contacts } = await withClient(options, command, (control) =>
@@ -53,6 +64,7 @@ function addAccept(program: Command, command: CommandProcess): void {
     program,
     'accept [peer]',
     'Let a stranger in; without a name, choose on a terminal',
+    'agentmesh accept carol',
   ).action(async (peer: string | undefined, options: CommonOptions) => {
     await withClient(options, command, async (control) => {
       const chosen = peer ?? (await chosenFrom(control, command));
@@ -116,7 +128,13 @@ function verificationText({ name, trust, fingerprint, safetyNumber }: Verificati
 }
 
 function addPeers(program: Command, command: CommandProcess): void {
-  agentCommand(program, 'peers', 'List the peers that are known here')
+  agentCommand(
+    program,
+    'peers',
+    'List the peers that are known here',
+    'agentmesh peers',
+    'agentmesh peers --all',
+  )
     .option('--all', 'every name on the hub')
     .action(async (options: CommonOptions & { readonly all?: boolean }) => {
       if (options.all === true) {

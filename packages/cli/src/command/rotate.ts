@@ -15,7 +15,12 @@ const RECORD = /^[\w-]{147}$/;
 
 /** Adds them. */
 export function addRotate(program: Command, command: CommandProcess): void {
-  agentCommand(program, 'rotate', 'Change to new keys under the same name; peers follow')
+  agentCommand(
+    program,
+    'rotate',
+    'Change to new keys under the same name; peers follow',
+    'agentmesh rotate',
+  )
     .option('--give-up-unsent', 'give up messages that still wait for the hub')
     .action(async (options: CommonOptions & { readonly giveUpUnsent?: boolean }) => {
       const { giveUpUnsent } = options;
@@ -28,6 +33,7 @@ export function addRotate(program: Command, command: CommandProcess): void {
     program,
     'revoke <revocation>',
     'End an identity for ever, by its revocation (text or file)',
+    'agentmesh revoke alice.revocation',
   ).action(async (text: string, options: CommonOptions) => {
     const revocation = RECORD.test(text) ? text : await fileOf(text);
     await withClient(options, command, (control) => control.call('revoke', { revocation }));

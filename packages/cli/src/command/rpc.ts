@@ -15,7 +15,13 @@ import type { CommonOptions } from './with-client.js';
 
 /** Adds it. */
 export function addRpc(program: Command, command: CommandProcess): void {
-  agentCommand(program, 'rpc', 'Speak JSON-RPC 2.0 on standard input and output, one object a line')
+  agentCommand(
+    program,
+    'rpc',
+    'Speak JSON-RPC 2.0 on standard input and output, one object a line',
+    `echo '{"jsonrpc":"2.0","id":1,"method":"whoami"}' | agentmesh rpc`,
+    'agentmesh rpc --openrpc',
+  )
     .option('--openrpc', 'print the description of all methods, and end')
     .action(async (options: CommonOptions & { readonly openrpc?: boolean }) => {
       if (options.openrpc === true) {

@@ -61,6 +61,12 @@ export function addSkill(program: Command, command: CommandProcess): void {
   group
     .command('show')
     .description('Print the skill')
+    .addHelpText(
+      'after',
+      `
+Examples:
+  agentmesh skill show`,
+    )
     .action(() => command.print(skillText(command)));
 }
 

@@ -2,8 +2,9 @@
  * `up`: holds the agent until it is told to stop; the first time it makes keys, and a hub where
  * none is known. Owns what it prints; the work is `holder/up`'s.
  */
+import { Option } from 'commander';
 import type { Command } from 'commander';
-import { controlError, reportOf } from '../control/error.js';
+import { reportOf } from '../control/error.js';
 import type { AgentFiles } from '../profile/profile.js';
 import type { WakeSettings } from '../profile/settings.js';
 import { Listener } from '../wake/listener.js';
@@ -19,10 +20,12 @@ interface UpFlags extends Omit<WakeFlags, 'exec'> {
   readonly hub?: string | undefined;
   readonly hubKey?: string | undefined;
   readonly token?: string | undefined;
-  readonly acceptFrom?: string | undefined;
+  readonly acceptFrom?: (typeof ACCEPT_FROM)[number] | undefined;
   /** False: nothing runs any more when mail comes. */
   readonly exec?: string | false | undefined;
 }
+
+const ACCEPT_FROM = ['ask', 'anyone', 'known'] as const;
 
 /** Adds it. */
 export function addUp(program: Command, command: CommandProcess): void {
@@ -32,15 +35,16 @@ export function addUp(program: Command, command: CommandProcess): void {
     .option('--hub <address>', 'the hub: HOST:PORT or a URL (default: one of its own)')
     .option('--hub-key <key>', 'the key that the hub must prove')
     .option('--token <token>', 'registration token of the hub')
-    .option('--accept-from <who>', 'whose messages reach the inbox: ask, anyone or known')
+    .addOption(
+      new Option('--accept-from <who>', 'whose messages reach the inbox').choices(ACCEPT_FROM),
+    )
     .addHelpText('after', EXAMPLES)
     .action((options: UpFlags) => up(options, command));
 }
 
 async function up(options: UpFlags, command: CommandProcess): Promise<void> {
   const files = filesFor(options, command);
-  const acceptFrom = acceptFromOf(options.acceptFrom);
-  const { name, hub, hubKey, token } = options;
+  const { name, hub, hubKey, token, acceptFrom } = options;
   const wake = wakeOf(options, command);
   const wanted = { name, hub, hubKey, token, acceptFrom, wake };
   const log = (line: string): void => command.complain(`agentmesh: ${shown(line)}\n`);
@@ -109,11 +113,6 @@ async function wakeWith(
     await ended;
     await control.close();
   };
-}
-
-function acceptFromOf(text: string | undefined): 'anyone' | 'ask' | 'known' | undefined {
-  if (text === undefined || text === 'anyone' || text === 'ask' || text === 'known') return text;
-  throw controlError('BAD_OPTION', `--accept-from ${text}: ask, anyone or known`);
 }
 
 const EXAMPLES = `

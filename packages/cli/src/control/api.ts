@@ -147,6 +147,8 @@ export interface DeadMail {
 export interface WaitingMail {
   readonly peer: string;
   readonly messages: number;
+  /** When the oldest of them was sent; null if that is not known. */
+  readonly sinceMs: number | null;
 }
 
 /** Who is the peer behind a name, for people to compare. */

@@ -103,8 +103,13 @@ export function controlError(
   cause?: unknown,
 ): ControlError {
   const { message, retryable } = CONTROL_ERRORS[code];
-  const text = detail === undefined ? message : `${message} (${detail})`;
+  const text = detail === undefined ? message : textOf(code, message, detail);
   return new ControlError({ code, retryable, message: text, remedy: remedyFor(code) }, cause);
+}
+
+/** What is wrong with an option is a sentence by itself. */
+function textOf(code: ControlErrorCode, message: string, detail: string): string {
+  return code === 'BAD_OPTION' ? detail : `${message} (${detail})`;
 }
 
 /** Any error as it is told to another process: code and text, never a stack. */

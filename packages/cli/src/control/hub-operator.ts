@@ -11,6 +11,8 @@ import { controlError } from './error.js';
 export interface HubAgent {
   readonly name: string;
   readonly address: string;
+  /** Whether agents see it in lists: it has published what they need to write to it. */
+  readonly listed: boolean;
   readonly connected: boolean;
   readonly banned: boolean;
   readonly queued: number;

@@ -239,7 +239,9 @@ export const METHODS: { readonly [M in ControlMethod]: MethodSchema<M> } = {
     summary: 'Messages that the hub does not have yet, by their peers',
     params: nothing,
     result: z.object({
-      waiting: z.array(z.object({ peer: z.string(), messages: z.number() })),
+      waiting: z.array(
+        z.object({ peer: z.string(), messages: z.number(), sinceMs: z.number().nullable() }),
+      ),
     }),
   },
   listen: {

@@ -4,8 +4,10 @@
  */
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { basename, dirname } from 'node:path';
-import type { ControlStatus } from '../control/api.js';
+import type { ControlStatus, WaitingMail } from '../control/api.js';
 import { reportOf } from '../control/error.js';
+import { systemClock } from '../machine.js';
+import type { Clock } from '../machine.js';
 import type { AgentFiles } from '../profile/profile.js';
 import { readSettings } from '../profile/settings.js';
 import { version } from '../version.js';
@@ -28,10 +30,11 @@ const FEW_PREKEYS = 10;
 export async function examine(
   files: AgentFiles,
   passphrase: string | undefined,
+  clock: Clock = systemClock,
 ): Promise<readonly Finding[]> {
   const found = [good('node', process.version), ...lookAtFiles(files)];
   if (!existsSync(files.keys)) return found;
-  return [...found, ...(await lookAtAgent(files, passphrase))];
+  return [...found, ...(await lookAtAgent(files, passphrase, clock))];
 }
 
 function lookAtFiles(files: AgentFiles): Finding[] {
@@ -79,13 +82,19 @@ function lookAtSettings(path: string): Finding {
 async function lookAtAgent(
   files: AgentFiles,
   passphrase: string | undefined,
+  clock: Clock,
 ): Promise<readonly Finding[]> {
   try {
     const control = await openControl(files, { passphrase, client: 'doctor' });
     try {
       const isHolder = await control.isHolder();
       const status = await control.call('status', {});
-      return [holderOf(status, isHolder), ...lookAtStatus(status)];
+      const { waiting } = await control.call('outbox', {});
+      return [
+        holderOf(status, isHolder),
+        ...lookAtStatus(status),
+        lookAtOutbox(status, waiting, clock()),
+      ];
     } finally {
       await control.close();
     }
@@ -104,7 +113,7 @@ function holderOf({ holder }: ControlStatus, isHolder: boolean): Finding {
 }
 
 function lookAtStatus(status: ControlStatus): Finding[] {
-  const { connection, hubs, hubAheadMs, oneTimePrekeys, outbox, deadLetters } = status;
+  const { connection, hubs, hubAheadMs, oneTimePrekeys, deadLetters } = status;
   const { contested, pendingContacts } = status;
   const names = hubs.join(', ');
   const seconds = Math.round(Math.abs(hubAheadMs) / 1_000);
@@ -125,9 +134,6 @@ function lookAtStatus(status: ControlStatus): Finding[] {
           `${oneTimePrekeys} left on the hub when it was reached`,
           'they are renewed while it is online',
         ),
-    outbox === 0
-      ? good('outbox', 'empty')
-      : note('outbox', `${outbox} wait for the hub`, 'agentmesh outbox'),
     deadLetters === 0
       ? good('dead letters', 'none')
       : note('dead letters', `${deadLetters}`, 'agentmesh dead-letters list'),
@@ -138,6 +144,34 @@ function lookAtStatus(status: ControlStatus): Finding[] {
       ? good('contacts', 'nobody waits to be let in')
       : note('contacts', `${pendingContacts} wait`, 'agentmesh contacts --pending'),
   ];
+}
+
+/** A message that has waited for long says that the hub is away, or does not take it. */
+function lookAtOutbox(
+  { outbox, connection }: ControlStatus,
+  waiting: readonly WaitingMail[],
+  nowMs: number,
+): Finding {
+  if (outbox === 0) return good('outbox', 'empty');
+  const known = waiting.flatMap(({ sinceMs }) => sinceMs ?? []);
+  const ageMs = known.length === 0 ? null : Math.max(0, nowMs - Math.min(...known));
+  const age = ageMs === null ? '' : `, the oldest for ${spanOf(ageMs)}`;
+  const remedy =
+    connection === 'online'
+      ? 'agentmesh outbox names the peers'
+      : 'they are sent once the hub is reached';
+  return note('outbox', `${outbox} wait for the hub${age}`, remedy);
+}
+
+/** A time as people say it. */
+function spanOf(ms: number): string {
+  const units = [
+    ['d', 86_400_000],
+    ['h', 3_600_000],
+    ['m', 60_000],
+  ] as const;
+  const [unit, size] = units.find(([, one]) => ms >= one) ?? (['s', 1_000] as const);
+  return `${Math.floor(ms / size)} ${unit}`;
 }
 
 function good(check: string, detail: string): Finding {

@@ -144,14 +144,14 @@ class HubControl {
 
   async agents(query: { prefix: string; after: string; max: number }): Promise<object> {
     const { store, rest } = this.#parts;
-    const names = await store.names(query);
+    const names = await store.operations.registered(query);
     const agents: object[] = [];
-    for (const name of names) {
+    for (const { name, listed } of names) {
       const aid = await store.aidOfName(name);
-      if (aid !== null) agents.push({ name, ...(await this.#summary(aid)) });
+      if (aid !== null) agents.push({ name, listed, ...(await this.#summary(aid)) });
       if (agents.length % PORTION === 0) await rest();
     }
-    return { agents, next: names.length < query.max ? null : (names.at(-1) ?? null) };
+    return { agents, next: names.length < query.max ? null : (names.at(-1)?.name ?? null) };
   }
 
   async queues(max: number): Promise<object> {

@@ -2,9 +2,13 @@
  * What an operator asks of a store beyond what a hub needs of it. Owns the contract; the SQLite
  * store has all of it, the one in NATS leaves out what NATS itself is better at.
  */
+import type { NameQuery } from '@agentmesh/hub-local';
 
 /** A store's knowledge for its operator. Nothing here is read or changed by agents. */
 export interface StoreOperations {
+  /** Every name that somebody holds, in the order of `HubStore.names`, listed or not. */
+  registered(query: NameQuery): Promise<readonly RegisteredName[]>;
+
   /** Queues that hold something, the longest first, at most `max`. */
   longestQueues(max: number): Promise<readonly QueueSummary[]>;
 
@@ -26,6 +30,13 @@ export interface StoreOperations {
    * Resolves with its size when it is on the disk. Absent where the store has a way of its own.
    */
   backup?(file: string): Promise<number>;
+}
+
+/** A name that somebody holds. */
+export interface RegisteredName {
+  readonly name: string;
+  /** Whether agents see it in lists: its holder can be written to. */
+  readonly listed: boolean;
 }
 
 /** One queue. */

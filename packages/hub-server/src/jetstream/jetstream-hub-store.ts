@@ -153,7 +153,8 @@ export class JetStreamHubStore implements HubStore {
     });
     const queues = this.#queues;
     this.#sweeper = new Sweeper({ link, layout, documents, queues, notices, owner });
-    this.operations = new JetStreamOperations({ link, layout, directory, ledgers });
+    const names = this.#names;
+    this.operations = new JetStreamOperations({ link, layout, directory, ledgers, names });
   }
 
   /**

@@ -4,6 +4,7 @@
  */
 import { fromBase64Url } from '@agentmesh/protocol';
 import type { NameQuery } from '@agentmesh/hub-local';
+import type { RegisteredName } from '../control/store-operations.js';
 import { nameShape } from './directory-documents.js';
 import { documentOf } from './documents.js';
 import { JetStreamStoreError } from './jetstream-error.js';
@@ -23,13 +24,14 @@ interface LeftName {
   readonly leftMs: number;
 }
 
-/** Holds the names that are listed, each as its newest document says. */
+/** Holds every name that is bound, and whether it is listed, as its newest document says. */
 export class NameIndex {
   readonly #link: NatsLink;
   readonly #stream: string;
   readonly #feed: StreamFeed;
   readonly #tasks = new KeyedTasks();
-  readonly #known = new Set<string>();
+  /** Every name, and whether it is listed. */
+  readonly #known = new Map<string, boolean>();
   /** Names whose transient holders are not connected, and since when. */
   readonly #left = new Map<string, number>();
   #sorted: string[] = [];
@@ -45,20 +47,14 @@ export class NameIndex {
   }
 
   /** Ascending by code unit: also what another hub bound before this call began. */
-  names(query: NameQuery): Promise<readonly string[]> {
-    return this.#tasks.run('', async () => {
-      await this.#catchUp();
-      const { prefix, after, max } = query;
-      const from = indexOf(this.#sorted, after >= prefix ? after : prefix);
-      const found: string[] = [];
-      for (let at = from; at < this.#sorted.length && found.length < max; at++) {
-        const name = this.#sorted[at] ?? '';
-        if (name === after) continue;
-        if (!name.startsWith(prefix)) break;
-        found.push(name);
-      }
-      return found;
-    });
+  async names(query: NameQuery): Promise<readonly string[]> {
+    const found = await this.#find(query, (listed) => listed);
+    return found.map(({ name }) => name);
+  }
+
+  /** The same with names that are not listed. */
+  bound(query: NameQuery): Promise<readonly RegisteredName[]> {
+    return this.#find(query, () => true);
   }
 
   /** Up to `max` names whose holders left before this time, until they are {@link settled}. */
@@ -75,6 +71,25 @@ export class NameIndex {
     if (this.#left.get(name) === leftMs) this.#left.delete(name);
   }
 
+  #find(
+    { prefix, after, max }: NameQuery,
+    isWanted: (listed: boolean) => boolean,
+  ): Promise<RegisteredName[]> {
+    return this.#tasks.run('', async () => {
+      await this.#catchUp();
+      const from = indexOf(this.#sorted, after >= prefix ? after : prefix);
+      const found: RegisteredName[] = [];
+      for (let at = from; at < this.#sorted.length && found.length < max; at++) {
+        const name = this.#sorted[at] ?? '';
+        if (name === after) continue;
+        if (!name.startsWith(prefix)) break;
+        const listed = this.#known.get(name) === true;
+        if (isWanted(listed)) found.push({ name, listed });
+      }
+      return found;
+    });
+  }
+
   async #catchUp(): Promise<void> {
     const { last_seq: last } = await this.#link.state(this.#stream);
     let changed = false;
@@ -89,19 +104,18 @@ export class NameIndex {
         setTimeout(resolve, LAG_MS);
       });
     }
-    if (changed) this.#sorted = [...this.#known].toSorted();
+    if (changed) this.#sorted = [...this.#known.keys()].toSorted();
   }
 
-  /** Whether this changes the list. */
+  /** Whether there is a name more. */
   #note({ subject, data }: StreamEntry): boolean {
     const name = nameOf(subject);
     const { listed, leftMs } = documentOf(nameShape, subject, data);
     if (leftMs === null) this.#left.delete(name);
     else this.#left.set(name, leftMs);
-    if (listed === this.#known.has(name)) return false;
-    if (listed) this.#known.add(name);
-    else this.#known.delete(name);
-    return true;
+    const isNew = !this.#known.has(name);
+    this.#known.set(name, listed);
+    return isNew;
   }
 }
 

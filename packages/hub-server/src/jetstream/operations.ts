@@ -3,15 +3,18 @@
  * streams is NATS's own business (`nats account backup`); a name is not given back, because other
  * hubs remember for a while who holds it.
  */
+import type { NameQuery } from '@agentmesh/hub-local';
 import { fromBase64Url } from '@agentmesh/protocol';
 import type {
   QueuePart,
   QueueSummary,
+  RegisteredName,
   StoredAgent,
   StoreOperations,
 } from '../control/store-operations.js';
 import type { Directory } from './directory.js';
 import type { Layout } from './layout.js';
+import type { NameIndex } from './name-index.js';
 import type { NatsLink } from './nats-link.js';
 import type { QueueLedgers } from './queue-ledgers.js';
 
@@ -21,6 +24,7 @@ export interface JetStreamOperationsParts {
   readonly layout: Layout;
   readonly directory: Directory;
   readonly ledgers: QueueLedgers;
+  readonly names: Pick<NameIndex, 'bound'>;
 }
 
 /** One per store. */
@@ -29,6 +33,10 @@ export class JetStreamOperations implements StoreOperations {
 
   constructor(parts: JetStreamOperationsParts) {
     this.#parts = parts;
+  }
+
+  registered(query: NameQuery): Promise<readonly RegisteredName[]> {
+    return this.#parts.names.bound(query);
   }
 
   async longestQueues(max: number): Promise<readonly QueueSummary[]> {

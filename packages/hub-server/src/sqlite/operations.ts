@@ -2,10 +2,12 @@
  * What an operator asks of the SQLite store (`StoreOperations`). Owns its questions and the freeing
  * of a name; copies are made by `backup`, the tables belong to the modules of their names.
  */
+import type { NameQuery } from '@agentmesh/hub-local';
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
 import type {
   QueuePart,
   QueueSummary,
+  RegisteredName,
   StoredAgent,
   StoreOperations,
 } from '../control/store-operations.js';
@@ -40,6 +42,18 @@ export class SqliteOperations implements StoreOperations {
   constructor(parts: SqliteOperationsParts) {
     this.#parts = parts;
     this.#statements = prepare(parts.database);
+  }
+
+  registered({ prefix, after, max }: NameQuery): Promise<readonly RegisteredName[]> {
+    return this.#parts.group.read(() => {
+      const found: RegisteredName[] = [];
+      for (const row of this.#statements.names.iterate(prefix, after, max)) {
+        const name = String(row['name']);
+        if (!name.startsWith(prefix)) break;
+        found.push({ name, listed: row['listed'] === 1 });
+      }
+      return found;
+    });
   }
 
   longestQueues(max: number): Promise<readonly QueueSummary[]> {
@@ -82,6 +96,8 @@ export class SqliteOperations implements StoreOperations {
 function prepare(database: DatabaseSync) {
   const sql = (text: string): StatementSync => database.prepare(text);
   return {
+    names: sql(`SELECT name, listed FROM holder WHERE name >= ?1 AND name > ?2
+      ORDER BY name LIMIT ?3`),
     queues: sql(`SELECT aid AS recipient, name, messages, bytes
       FROM party LEFT JOIN agent ON agent.no = party.no
       WHERE messages > 0 ORDER BY messages DESC, bytes DESC LIMIT ?`),

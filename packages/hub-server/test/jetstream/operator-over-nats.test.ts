@@ -5,7 +5,7 @@
 import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import { addressOf, ready } from '@agentmesh/protocol';
 import { Command } from '../hub-command.js';
-import { publish } from '../operated-hub.js';
+import { publish, register } from '../operated-hub.js';
 import { OperatorClient } from '../operator-client.js';
 import { inFolder } from '../store-samples.js';
 import { join as joinHub, newAgent, until } from '../test-clients.js';
@@ -37,12 +37,15 @@ suite('an operator of a hub over NATS', () => {
         const id = new Uint8Array(16).fill(n);
         await sender.send({ id, to: bob.aid, ttlSeconds: 60, blob: new Uint8Array(100) });
       }
+      await register(hub.port, newAgent('carol'));
       expect(await operator.call('agents')).toMatchObject({
         agents: [
-          { name: 'alice', connected: true, queued: 0 },
-          { name: 'bob', connected: false, queued: 3 },
+          { name: 'alice', listed: true, connected: true, queued: 0 },
+          { name: 'bob', listed: true, connected: false, queued: 3 },
+          { name: 'carol', listed: false, connected: false, queued: 0 },
         ],
       });
+      expect(await sender.list({})).toMatchObject({ names: ['alice', 'bob'] });
       expect(await operator.call('queues')).toMatchObject({
         queues: [{ name: 'bob', address: addressOf(bob.aid), messages: 3, bytes: null }],
         messages: 3,
