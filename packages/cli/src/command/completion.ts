@@ -62,7 +62,9 @@ function bash(words: Words): string {
 # The longest beginning of these words after which something is known to follow.
 _agentmesh_words() {
   local path="$1" option=''
-  case "$path" in --*|*' --'*) option="--\${path##*--}"; path="\${path%--*}"; path="\${path% }" ;; esac
+  case "$path" in
+    --*|*' --'*) option="--\${path##*--}"; path="\${path%--*}"; path="\${path% }" ;;
+  esac
   while :; do
     case "$path\${option:+\${path:+ }$option}" in
 ${cases.join('\n')}
