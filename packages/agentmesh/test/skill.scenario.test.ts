@@ -67,6 +67,8 @@ test('every command of SKILL.md does what it says', async () => {
   const { invite } = await world.up('bob');
   // Bob answers what is asked, and writes to me.
   world.start('bob', BOB);
+  const who = await world.run('bob', 'agentmesh whoami --json');
+  const { fingerprint } = JSON.parse(who.stdout) as { fingerprint: string };
   const ids: string[] = [];
   const commands = commandsOf(skill);
   expect(commands.length).toBeGreaterThan(10);
@@ -77,7 +79,7 @@ test('every command of SKILL.md does what it says', async () => {
       expect(ids).toHaveLength(3);
     }
     const id = command.includes('$ID') ? (ids.shift() ?? '') : '';
-    const env = { INVITE: invite, NAME: 'me', ID: id };
+    const env = { INVITE: invite, NAME: 'me', ID: id, FINGERPRINT: fingerprint };
     const { status, stderr } = await world.run('me', command, env);
     const isFirst = command === commands[0];
     expect({ command, status, stderr }).toEqual(
@@ -87,7 +89,8 @@ test('every command of SKILL.md does what it says', async () => {
     );
     if (isFirst) continue;
     if (command.startsWith('agentmesh join')) {
-      for (let n = 0; n < 8; n++) await world.run('bob', `agentmesh send me "task ${n}"`);
+      // There is always a message that nobody has taken yet.
+      world.start('bob', 'while true; do agentmesh send me task; sleep 1; done');
     }
   }
 });

@@ -37,7 +37,7 @@ describe.each(['held by up', 'held by nobody'])('people, with an agent %s', (mod
     const [seen] = await alice.json(['verify', 'carol']);
     expect(seen).toMatchObject({ fingerprint });
     const wrong = await alice.run(['verify', 'carol', fingerprint.replaceAll(/\d/g, '0')]);
-    expect(wrong.status).not.toBe(0);
+    expect(wrong).toMatchObject({ status: 6, stderr: expect.stringContaining('BAD_FINGERPRINT') });
     const verified = await alice.json(['verify', 'carol', fingerprint]);
     expect(verified).toMatchObject([{ name: 'carol', trust: 'verified' }]);
     expect(await alice.json(['peers', '--all'])).toEqual(

@@ -81,6 +81,8 @@ const CODES: Readonly<Record<string, number>> = {
   INVITE_EXPIRED: EXIT.late,
   IDENTITY_CHANGED: EXIT.notTrusted,
   UNTRUSTED_PEER: EXIT.notTrusted,
+  BAD_FINGERPRINT: EXIT.notTrusted,
+  REVOKED: EXIT.notTrusted,
   NAME_CONFLICT: EXIT.notTrusted,
   PEER_BLOCKED: EXIT.notTrusted,
   HUB_KEY_CHANGED: EXIT.noHub,

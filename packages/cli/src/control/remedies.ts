@@ -8,6 +8,7 @@ const REMEDIES: Readonly<Record<string, string>> = {
   UNKNOWN_PEER: 'agentmesh contacts lists the peers that are known here',
   IDENTITY_CHANGED:
     'compare the new fingerprint with its owner, then agentmesh verify NAME FINGERPRINT',
+  BAD_FINGERPRINT: 'ask the owner of the agent again, and do not use it until they are the same',
   UNTRUSTED_PEER: 'agentmesh verify NAME FINGERPRINT',
   NAME_TAKEN: 'choose another name with --name',
   NO_MESSAGE: 'agentmesh inbox lists the messages that wait',
