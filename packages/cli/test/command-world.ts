@@ -6,8 +6,11 @@ import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { isDeepStrictEqual } from 'node:util';
 import { MemoryHubStore } from '@agentmesh/hub-local';
 import { NetworkHubServer } from '@agentmesh/hub-server';
+import type { z } from 'zod';
+import { ERROR_OUTPUT, OUTPUTS } from '../src/command/outputs.js';
 import { run } from '../src/command/run.js';
 
 /** What a command did. */
@@ -23,6 +26,36 @@ export interface Running {
   readonly ended: Promise<Result>;
   /** As a signal does. */
   readonly stop: () => Promise<Result>;
+}
+
+/** Commands whose `--json` was compared with its schema. */
+export const compared = new Set<string>();
+
+/** What is printed with `--json` is what the schema of the command says, and nothing else. */
+function assertOutput(args: readonly string[], { stdout, stderr, status }: Result): void {
+  const words = args.slice(
+    0,
+    args.findIndex((word) => word.startsWith('-')),
+  );
+  const name = [3, 2, 1]
+    .map((length) => words.slice(0, length).join(' '))
+    .find((one) => Object.hasOwn(OUTPUTS, one));
+  for (const line of stdout.split('\n').filter((one) => one !== '')) {
+    assertFits(`${args.join(' ')}: ${line}`, OUTPUTS[name ?? ''], line);
+    compared.add(name ?? '');
+  }
+  const last = stderr.trimEnd().split('\n').at(-1) ?? '';
+  // An examination that finds something wrong has printed it.
+  if (status === 0 || last === '') return;
+  assertFits(`${args.join(' ')}: ${last}`, ERROR_OUTPUT, last);
+}
+
+function assertFits(what: string, shape: z.ZodType | undefined, line: string): void {
+  const value: unknown = JSON.parse(line);
+  const read = shape?.safeParse(value);
+  if (read?.success !== true) throw new Error(`${what}: ${read?.error.message ?? 'no schema'}`);
+  // A member that no schema names is lost in reading.
+  if (!isDeepStrictEqual(read.data, value)) throw new Error(`${what}: more than its schema says`);
 }
 
 /** Where one agent lives. */
@@ -54,11 +87,15 @@ export class Home {
       ask: null,
       choose: null,
       confirm: null,
+      extras: { skillFile: new URL('../../agentmesh/skill/SKILL.md', import.meta.url) },
       onStop(listener) {
         tell = listener;
         return () => undefined;
       },
-    }).then(() => said);
+    }).then(() => {
+      if (args.includes('--json')) assertOutput(args, said);
+      return said;
+    });
     const running: Running = {
       said,
       ended,

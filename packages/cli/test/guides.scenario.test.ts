@@ -126,7 +126,7 @@ test('docs/five-minutes.md: every block runs, and what it says happens', async (
   await until(() => carol.said.stdout.includes('is up'));
   await shell.run('agentmesh send alice "may I?" --profile carol');
   await until(async () => (await shell.run('agentmesh contacts --pending')).stdout !== '');
-  for (const note of ['strangers', 'doctor']) {
+  for (const note of ['strangers', 'doctor', 'schema']) {
     const result = await shell.run(`set -e\n${noted(blocks, note)}`);
     expect({ note, ...result }).toMatchObject({ note, status: 0, stderr: '' });
   }

@@ -10,7 +10,7 @@ import type { Letters } from '../holder/letters.js';
 import type { CommandProcess } from './process.js';
 import { agentCommand } from './program.js';
 import { quoted } from './shown.js';
-import { filesFor, withPassphrase } from './with-client.js';
+import { filesFor, printResult, withPassphrase } from './with-client.js';
 import type { CommonOptions } from './with-client.js';
 
 /** Characters of a text that fit on a line beside the rest. */
@@ -49,8 +49,10 @@ export function addDeadLetters(program: Command, command: CommandProcess): void 
     checkIds(ids);
     await withLetters(options, command, async (letters) => {
       for (const id of ids) await letters.retry(id);
-      const then = letters.isHeld ? '' : ': start the agent';
-      print(`${ids.length} in the inbox again${then}\n`);
+      const { isHeld: held } = letters;
+      const then = held ? '' : ': start the agent';
+      const text = `${ids.length} in the inbox again${then}\n`;
+      printResult(command, options, { retried: ids, held }, text);
     });
   });
   agentCommand(
@@ -62,7 +64,7 @@ export function addDeadLetters(program: Command, command: CommandProcess): void 
     checkIds(ids);
     await withLetters(options, command, async (letters) => {
       for (const id of ids) await letters.drop(id);
-      print(`${ids.length} dropped\n`);
+      printResult(command, options, { dropped: ids }, `${ids.length} dropped\n`);
     });
   });
 }

@@ -53,7 +53,7 @@ export async function showRevocation(subject: Subject, print: Print): Promise<vo
 
 /** Hands a revocation in by way of an agent that the hub knows; its own one ends it. */
 export async function revokeIdentity(
-  { keys, passphrase }: Subject,
+  { keys, passphrase, json }: Subject,
   shown: { readonly record: string; readonly hub: string },
   print: Print,
 ): Promise<void> {
@@ -73,7 +73,7 @@ export async function revokeIdentity(
   } finally {
     await hub.close();
   }
-  print('revoked for ever\n');
+  print(json ? `${quoted({ revoked: true })}\n` : 'revoked for ever\n');
 }
 
 async function fileOf(path: string): Promise<string> {

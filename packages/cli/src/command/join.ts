@@ -3,6 +3,7 @@
  * Owns what they print; invites are the agent's.
  */
 import type { Command } from 'commander';
+import { readSettings } from '../profile/settings.js';
 import { countOf, msOf } from './duration.js';
 import type { CommandProcess } from './process.js';
 import { agentCommand } from './program.js';
@@ -12,7 +13,8 @@ import type { CommonOptions } from './with-client.js';
 interface InviteFlags extends CommonOptions {
   readonly uses: string;
   readonly expires: string;
-  readonly token?: string | undefined;
+  /** False: none goes with it. */
+  readonly token?: string | false | undefined;
   readonly qr?: boolean | undefined;
 }
 
@@ -31,12 +33,13 @@ export function addJoin(program: Command, command: CommandProcess): void {
   )
     .option('--uses <count>', 'how many agents may join with it', '1')
     .option('--expires <time>', 'how long it can be used', '1d')
-    .option('--token <token>', 'registration token of the hub, to go with it')
+    .option('--token <token>', 'registration token of the hub that goes with it (default: yours)')
+    .option('--no-token', 'no registration token goes with it')
     .option('--qr', 'print it as a QR code too')
     .action(async (options: InviteFlags) => {
       const uses = countOf(options.uses, '--uses', 10_000);
       const expiresMs = msOf(options.expires, '--expires');
-      const { token } = options;
+      const token = tokenOf(options, command);
       const made = await withClient(options, command, (client) =>
         client.call('invite', { uses, expiresMs, token }),
       );
@@ -55,6 +58,12 @@ export function addJoin(program: Command, command: CommandProcess): void {
       const text = `joined ${peer.name} (${peer.trust})\nfingerprint  ${peer.fingerprint}\n`;
       printResult(command, options, peer, text);
     });
+}
+
+/** Whoever joins needs a token where this agent did. */
+function tokenOf(options: InviteFlags, command: CommandProcess): string | undefined {
+  if (options.token === false) return undefined;
+  return options.token ?? readSettings(filesFor(options, command).settings)?.hub?.token;
 }
 
 async function qrOf(link: string): Promise<string> {

@@ -8,7 +8,7 @@ import { controlError } from '../control/error.js';
 import { openControl } from '../holder/open-control.js';
 import { pageOf } from './messages.js';
 import type { CommandProcess } from './process.js';
-import { agentCommand } from './program.js';
+import { streamCommand } from './program.js';
 import { filesFor, withPassphrase } from './with-client.js';
 import type { CommonOptions } from './with-client.js';
 
@@ -21,10 +21,10 @@ const STOP = /^stop$/i;
 
 /** Adds them. */
 export function addMcp(program: Command, command: CommandProcess): void {
-  agentCommand(program, 'mcp', 'Serve this agent to a coding agent, as an MCP server on stdio')
+  streamCommand(program, 'mcp', 'Serve this agent to a coding agent, as an MCP server on stdio')
     .addHelpText('after', EXAMPLES.mcp)
     .action((options: CommonOptions) => serve(options, command));
-  agentCommand(program, 'hook <event>', 'Print waiting mail for a hook of a coding agent')
+  streamCommand(program, 'hook <event>', 'Print waiting mail for a hook of a coding agent')
     .addHelpText('after', EXAMPLES.hook)
     .action((event: string, options: CommonOptions) => hook(event, options, command));
 }

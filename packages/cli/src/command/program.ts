@@ -11,12 +11,25 @@ export function agentCommand(
   summary: string,
   ...examples: readonly string[]
 ): Command {
+  const declared = streamCommand(program, usage, summary).option(
+    '--json',
+    'print JSON, one object a line',
+  );
+  return withExamples(declared, examples);
+}
+
+/** A command of an agent whose output has a form of its own. */
+export function streamCommand(
+  program: Command,
+  usage: string,
+  summary: string,
+  ...examples: readonly string[]
+): Command {
   const declared = program
     .command(usage)
     .description(summary)
     .option('--profile <name>', 'which agent of yours (default: $AGENTMESH_PROFILE, or default)')
-    .option('--keys <file>', 'the agent of this key file, instead of a profile')
-    .option('--json', 'print JSON, one object a line');
+    .option('--keys <file>', 'the agent of this key file, instead of a profile');
   return withExamples(declared, examples);
 }
 

@@ -9,13 +9,13 @@ import { controlError } from '../control/error.js';
 import { readLines } from '../control/wire.js';
 import type { Control } from '../holder/open-control.js';
 import type { CommandProcess } from './process.js';
-import { agentCommand } from './program.js';
+import { streamCommand } from './program.js';
 import { withClient } from './with-client.js';
 import type { CommonOptions } from './with-client.js';
 
 /** Adds it. */
 export function addRpc(program: Command, command: CommandProcess): void {
-  agentCommand(
+  streamCommand(
     program,
     'rpc',
     'Speak JSON-RPC 2.0 on standard input and output, one object a line',

@@ -19,6 +19,7 @@ import { addRpc } from './rpc.js';
 import { addMessages } from './messages.js';
 import { fail } from './process.js';
 import type { CommandProcess } from './process.js';
+import { addSchema } from './schema.js';
 import { addSkill } from './skill.js';
 import { addUp } from './up.js';
 import { addWhoami } from './whoami.js';
@@ -75,6 +76,7 @@ export function programOf(command: CommandProcess): Command {
   addRotate(program, command);
   addDoctor(program, command);
   addRpc(program, command);
+  addSchema(program, command);
   addCompletion(program, command);
   return program;
 }

@@ -35,7 +35,10 @@ export interface HubAgentPage {
   readonly connected: boolean;
   readonly banned: boolean;
   readonly seenMs: number | null;
+  /** When a successor took its name; null while it is its own. */
+  readonly retiredMs: number | null;
   readonly published: boolean;
+  readonly signedPrekey: boolean;
   readonly oneTimePrekeys: number;
   readonly queued: number;
   readonly oldestMs: number | null;
@@ -52,6 +55,7 @@ export interface HubState {
   readonly version: string;
   readonly port: number;
   readonly hubKey: string;
+  readonly hubId: string;
   readonly connections: number;
   readonly agents: number;
   readonly queued: number;
@@ -73,7 +77,10 @@ export interface HubMethods {
     result: { readonly queues: readonly HubQueue[]; readonly messages: number };
   };
   show: { params: { readonly agent: string }; result: HubAgentPage };
-  kick: { params: { readonly agent: string }; result: { readonly address: string } };
+  kick: {
+    params: { readonly agent: string };
+    result: { readonly address: string; readonly kicked: boolean };
+  };
   ban: {
     params: { readonly agent: string };
     result: { readonly address: string; readonly added: boolean; readonly disconnected: boolean };

@@ -3,7 +3,15 @@
  * a compiler error says where they are not those of `api`.
  */
 import { z } from 'zod';
-import type { ControlMethod, Json, JsonMembers, ParamsOf, ResultOf } from './api.js';
+import type {
+  ControlMethod,
+  DeadMail,
+  Json,
+  JsonMembers,
+  ParamsOf,
+  ResultOf,
+  WaitingMail,
+} from './api.js';
 
 /** One method as it is described. */
 export interface MethodSchema<M extends ControlMethod> {
@@ -100,6 +108,29 @@ const ask = z.strictObject({
   key: z.string().min(1).max(128).optional(),
   tag,
 });
+
+const deadMail: z.ZodType<DeadMail> = z.object({
+  id: z.string(),
+  sender: z.string(),
+  recipient: z.string(),
+  address: z.string(),
+  fingerprint: z.string(),
+  trust,
+  type: z.string(),
+  text: z.string(),
+  payload: members,
+  timestamp: z.number(),
+  replyTo: z.string().nullable(),
+  attempts: z.number(),
+});
+const waitingMail: z.ZodType<WaitingMail> = z.object({
+  peer: z.string(),
+  messages: z.number(),
+  sinceMs: z.number().nullable(),
+});
+
+/** What several methods give, and commands print. */
+export const SHAPES = { call, contact, deadMail, error, mail, peerInfo, sent, waitingMail };
 
 /** Every method. */
 export const METHODS: { readonly [M in ControlMethod]: MethodSchema<M> } = {
@@ -239,9 +270,7 @@ export const METHODS: { readonly [M in ControlMethod]: MethodSchema<M> } = {
     summary: 'Messages that the hub does not have yet, by their peers',
     params: nothing,
     result: z.object({
-      waiting: z.array(
-        z.object({ peer: z.string(), messages: z.number(), sinceMs: z.number().nullable() }),
-      ),
+      waiting: z.array(waitingMail),
     }),
   },
   listen: {
@@ -268,22 +297,7 @@ export const METHODS: { readonly [M in ControlMethod]: MethodSchema<M> } = {
     summary: 'Messages that every attempt failed on',
     params: nothing,
     result: z.object({
-      letters: z.array(
-        z.object({
-          id: z.string(),
-          sender: z.string(),
-          recipient: z.string(),
-          address: z.string(),
-          fingerprint: z.string(),
-          trust,
-          type: z.string(),
-          text: z.string(),
-          payload: members,
-          timestamp: z.number(),
-          replyTo: z.string().nullable(),
-          attempts: z.number(),
-        }),
-      ),
+      letters: z.array(deadMail),
     }),
   },
   retry: {
