@@ -6,6 +6,7 @@
 import type { Agent, Mailbox } from '@agentmesh/agent';
 import type { ControlMethod, ControlNews, ParamsOf, ResultOf } from './api.js';
 import { controlError } from './error.js';
+import type { LeaseBook } from './lease-book.js';
 
 /** Who asks. */
 export interface Visitor {
@@ -31,6 +32,8 @@ export class Hold {
   readonly hubs: readonly string[];
   readonly sinceMs: number;
   readonly version: string;
+  /** Leases that go on, those of an earlier holder too. */
+  readonly leases: LeaseBook;
   #mailbox: Mailbox | null = null;
   #listener: Visitor | null = null;
 
@@ -39,8 +42,10 @@ export class Hold {
     readonly hubs: readonly string[];
     readonly sinceMs: number;
     readonly version: string;
+    readonly leases: LeaseBook;
   }) {
     this.agent = about.agent;
+    this.leases = about.leases;
     this.hubs = about.hubs;
     this.sinceMs = about.sinceMs;
     this.version = about.version;
@@ -58,13 +63,28 @@ export class Hold {
   /** Messages wait here from the first time that somebody asks for them. INBOX_TAKEN. */
   mailbox(): Mailbox {
     try {
-      this.#mailbox ??= this.agent.openMailbox();
+      this.#mailbox ??= leased(this.agent.openMailbox(), this.leases);
       return this.#mailbox;
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'BAD_OPTION') throw error;
       throw controlError('INBOX_TAKEN', undefined, error);
     }
   }
+}
+
+/** A message that somebody had when an earlier holder ended is still theirs when it comes. */
+function leased(mailbox: Mailbox, leases: LeaseBook): Mailbox {
+  if (leases.isEmpty) return mailbox;
+  const apply = (): void => {
+    for (const { message, isFree } of mailbox.list()) {
+      const leftMs = isFree ? leases.leftMs(message) : 0;
+      if (leftMs > 0) mailbox.extend(message.id, leftMs, message.address);
+    }
+    if (leases.isEmpty) forget();
+  };
+  const forget = mailbox.onFree(apply);
+  apply();
+  return mailbox;
 }
 
 /**

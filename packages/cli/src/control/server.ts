@@ -11,6 +11,7 @@ import { version as ownVersion } from '../version.js';
 import { CONTROL_PROTOCOL } from './api.js';
 import { controlError } from './error.js';
 import { Hold } from './hold.js';
+import { LeaseBook, leasePathOf } from './lease-book.js';
 import { callMethods } from './methods/calls.js';
 import { contactMethods } from './methods/contacts.js';
 import { identityMethods } from './methods/identity.js';
@@ -33,7 +34,9 @@ export async function serve(
 ): Promise<ControlServer> {
   const path = options.path ?? pathBeside(agent);
   const { hubs = [] } = options;
-  const hold = new Hold({ agent, hubs, sinceMs: clock(), version: ownVersion });
+  const { storePath } = agent;
+  const leases = new LeaseBook(storePath === null ? null : leasePathOf(storePath), clock);
+  const hold = new Hold({ agent, hubs, sinceMs: clock(), version: ownVersion, leases });
   const works = {
     ...identityMethods(hold),
     ...sendingMethods(hold),

@@ -58,6 +58,7 @@ export class Control {
   readonly #options: OpenControlOptions;
   readonly #clock: Clock;
   readonly #listeners = new Set<NewsListener>();
+  readonly #lost = new Set<() => void>();
   #connecting: Promise<Connection> | null = null;
   #tags = 0;
   #isClosed = false;
@@ -116,6 +117,12 @@ export class Control {
   onNews(listener: NewsListener): () => void {
     this.#listeners.add(listener);
     return () => void this.#listeners.delete(listener);
+  }
+
+  /** Told that the holder has ended: the next call goes to another one. */
+  onLost(listener: () => void): () => void {
+    this.#lost.add(listener);
+    return () => void this.#lost.delete(listener);
   }
 
   async close(): Promise<void> {
@@ -205,7 +212,13 @@ export class Control {
     client.onNews((news, params) => {
       for (const listener of this.#listeners) listener(news, params);
     });
+    void this.#tellLost(client);
     return { client, held };
+  }
+
+  async #tellLost(client: ControlClient): Promise<void> {
+    await client.ended;
+    if (!this.#isClosed) for (const listener of this.#lost) listener();
   }
 
   #newTag(): string {

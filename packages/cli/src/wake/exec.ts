@@ -7,6 +7,7 @@ import type { ChildProcess } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import type { Writable } from 'node:stream';
 import type { Mail } from '../control/api.js';
 
 /** How a program is run. */
@@ -65,14 +66,7 @@ async function ended(
   { command, env, cwd, limitMs, complain }: ExecOptions,
   signal: AbortSignal,
 ): Promise<ExecEnd> {
-  // A group of its own, so that what it begins can be stopped with it.
-  const child = spawn(command, {
-    shell: true,
-    cwd,
-    env,
-    detached: process.platform !== 'win32',
-    stdio: ['pipe', 'pipe', 'pipe'],
-  });
+  const { child, forget } = begun(command, { cwd, env });
   const output = new Output(child, complain);
   const { promise, resolve } = Promise.withResolvers<ExecEnd>();
   let lost: string | null = null;
@@ -109,8 +103,43 @@ async function ended(
     cancelKill();
     signal.removeEventListener('abort', onAbort);
     output.close();
+    forget();
   }
 }
+
+/** Begins a program; `forget` once it has ended. */
+function begun(
+  command: string,
+  { cwd, env }: Pick<ExecOptions, 'cwd' | 'env'>,
+): { readonly child: ChildProcess; readonly forget: () => void } {
+  const options = { shell: true, cwd, env } as const;
+  if (process.platform === 'win32') {
+    return { child: spawn(command, { ...options, stdio: 'pipe' }), forget: () => undefined };
+  }
+  const watcher = spawn('/bin/sh', ['-c', WATCH], {
+    env,
+    detached: true,
+    stdio: ['pipe', 'ignore', 'ignore'],
+  });
+  // A group of its own, so that what it begins can be stopped with it.
+  const child = spawn(`${WAIT}\n${command}`, {
+    ...options,
+    detached: true,
+    stdio: ['pipe', 'pipe', 'pipe', 'pipe'],
+  });
+  const gate = child.stdio[3] as Writable | null;
+  for (const end of [watcher, watcher.stdin, gate]) end?.on('error', () => undefined);
+  watcher.stdin.write(`${child.pid}\n`);
+  gate?.end('go\n');
+  return { child, forget: () => void watcher.kill('SIGKILL') };
+}
+
+/**
+ * Should we be killed, the program is stopped: nobody would take its answer, and the next listener
+ * must not run another one beside it. It begins when whoever stops it knows of it.
+ */
+const WATCH = 'read -r group; read -r _ || kill -KILL "-$group"';
+const WAIT = 'read -r _ <&3 && exec 3<&- || exit 75';
 
 /** What a program writes. */
 class Output {

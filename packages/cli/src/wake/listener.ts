@@ -21,7 +21,7 @@ export interface WakeOptions {
   readonly cwd: string;
   /** Told what the program writes to standard error. */
   readonly complain: (text: string) => void;
-  /** How long a message is ours before that is said again (default one minute). */
+  /** How long a message is ours before that is said again (default 15 seconds). */
   readonly leaseMs?: number | undefined;
   /** When a message comes again that was to come later (default half a minute). */
   readonly laterMs?: number | undefined;
@@ -33,7 +33,7 @@ export interface WakeOptions {
 const REFUSED = 65;
 const AGAIN = 75;
 
-const LEASE_MS = 60_000;
+const LEASE_MS = 15_000;
 /** How long a message waits that was to come again later. */
 const LATER_MS = 30_000;
 const WAIT_MS = 3_600_000;
@@ -59,6 +59,18 @@ export class Listener {
 
   /** Runs until it is stopped; rejects where the agent cannot be used at all. */
   async run(): Promise<void> {
+    // The next holder is told at once: while a run lasts nobody else may begin one.
+    const forget = this.#control.onLost(() => {
+      if (this.#runs.size > 0) this.#control.call('listen', {}).catch(() => undefined);
+    });
+    try {
+      await this.#untilStopped();
+    } finally {
+      forget();
+    }
+  }
+
+  async #untilStopped(): Promise<void> {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       const { concurrency } = this.#options;

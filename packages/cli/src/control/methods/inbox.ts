@@ -1,6 +1,6 @@
 /**
  * Methods of the inbox: taking messages, and deciding about them. Owns the waiting and who is
- * meant; leases are the mailbox'.
+ * meant; leases are the mailbox', and `lease-book` keeps them for the next holder.
  */
 import type { Mailbox, Message } from '@agentmesh/agent';
 import type { Mail, OneMail } from '../api.js';
@@ -19,14 +19,22 @@ type InboxMethod =
 
 /** inbox, wait, listen, extend, release, reply, ack, refuse, fail. */
 export function inboxMethods(hold: Hold): MethodWorks<InboxMethod> {
+  const { leases } = hold;
   const onOne =
-    <P extends OneMail>(work: (mailbox: Mailbox, params: P) => void) =>
+    <P extends OneMail>(work: (mailbox: Mailbox, params: P, message: Message) => void) =>
     async (params: P): Promise<Record<string, never>> => {
       const mailbox = hold.mailbox();
       await settled(mailbox, params);
-      work(mailbox, params);
+      const message = mailbox.find(params.id, params.from);
+      work(mailbox, params, message);
       return {};
     };
+  /** What ends the lease of a message with it. */
+  const ending = <P extends OneMail>(work: (mailbox: Mailbox, params: P) => void) =>
+    onOne<P>((mailbox, params, message) => {
+      work(mailbox, params);
+      leases.end(message);
+    });
   return {
     async inbox({ max = MAX, waitMs = 0, leaseMs = LEASE_MS, from }, visitor) {
       const mailbox = hold.mailbox();
@@ -37,7 +45,9 @@ export function inboxMethods(hold: Hold): MethodWorks<InboxMethod> {
         const free = mailbox.list().filter(({ isFree, message }) => isFree && only(message));
         return { messages: free.slice(0, max).map(({ message }) => mailOf(message)) };
       }
-      return { messages: mailbox.take({ max, lease: leaseMs, only }).map(mailOf) };
+      const taken = mailbox.take({ max, lease: leaseMs, only });
+      leases.note(taken, leaseMs);
+      return { messages: taken.map(mailOf) };
     },
     async wait({ waitMs, from }, visitor) {
       const mailbox = hold.mailbox();
@@ -50,8 +60,11 @@ export function inboxMethods(hold: Hold): MethodWorks<InboxMethod> {
       hold.listen(visitor);
       return {};
     },
-    extend: onOne((mailbox, { id, from, leaseMs }) => mailbox.extend(id, leaseMs, from)),
-    release: onOne((mailbox, { id, from }) => mailbox.release(id, from)),
+    extend: onOne((mailbox, { id, from, leaseMs }, message) => {
+      mailbox.extend(id, leaseMs, from);
+      leases.note([message], leaseMs);
+    }),
+    release: ending((mailbox, { id, from }) => mailbox.release(id, from)),
     async reply({ id, from, keep = false, ...content }) {
       const mailbox = hold.mailbox();
       await settled(mailbox, { id, from });
@@ -59,11 +72,12 @@ export function inboxMethods(hold: Hold): MethodWorks<InboxMethod> {
       const sent = await message.reply(payloadOf(content));
       // Its answer is committed; the message itself may go.
       if (!keep) mailbox.ack(id, message.address);
+      if (!keep) leases.end(message);
       return { id: sent.id };
     },
-    ack: onOne((mailbox, { id, from }) => mailbox.ack(id, from)),
-    refuse: onOne((mailbox, { id, from, reason }) => mailbox.refuse(id, reason, from)),
-    fail: onOne((mailbox, { id, from, reason }) => mailbox.fail(id, new Error(reason), from)),
+    ack: ending((mailbox, { id, from }) => mailbox.ack(id, from)),
+    refuse: ending((mailbox, { id, from, reason }) => mailbox.refuse(id, reason, from)),
+    fail: ending((mailbox, { id, from, reason }) => mailbox.fail(id, new Error(reason), from)),
   };
 }
 
