@@ -78,25 +78,32 @@ export function isUnused({ peer, session }: Conversation): boolean {
 }
 
 /**
- * What has to be said first, if the peer has had numbers of an earlier run of our store only: where
- * they go on. Acknowledgements in the sessions of before are then of numbers of before.
+ * What has to be said first in a new run of our store, if the peer has had numbers of an earlier one
+ * or may have: where they go on. Acknowledgements in the sessions of before are then of numbers of
+ * before.
  */
 export function goOn(
   { meta }: Author,
   { peer, session }: Conversation,
 ): { readonly conversation: Conversation; readonly word: Draft | null } {
   const { run, next, instance, epoch } = peer.outgoing;
-  const isFresh = epoch !== meta.numbersSince || next === 1;
+  const isFresh = epoch !== meta.numbersSince || (next === 1 && !mayHaveMore(meta, peer));
   if (isFresh || run === meta.epoch) return { conversation: { peer, session }, word: null };
   const sessions = peer.sessions.map((entry) =>
     entry.epoch === meta.epoch || entry.lastNumber > 0 ? entry : { ...entry, lastNumber: next - 1 },
   );
-  const before = instance ?? new Uint8Array(16);
+  const before = (next === 1 ? meta.previous : instance) ?? new Uint8Array(16);
   const body = encodeRunWord({ what: 'goesOn', instance: before, number: next });
   return {
     conversation: { peer: { ...peer, sessions }, session },
     word: { kind: CONTENT_KIND.run, body },
   };
+}
+
+/** Whether this peer may have messages of a time that this store has lost, though it knows of none. */
+function mayHaveMore({ previous, epoch }: Author['meta'], { instance, sessions }: Peer): boolean {
+  const isOlder = instance !== null || sessions.some((entry) => entry.epoch < epoch);
+  return previous !== null && isOlder;
 }
 
 /**

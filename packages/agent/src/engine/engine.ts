@@ -33,6 +33,7 @@ import { Refusals } from '../receiving/refusals.js';
 import { Deliveries } from '../sending/deliveries.js';
 import type { Post, Posted } from '../sending/post.js';
 import { Retention } from '../sending/retention.js';
+import { SealingAnew } from '../sending/sealing-anew.js';
 import { Sender } from '../sending/sender.js';
 import { Transmitter } from '../sending/transmitter.js';
 import { RowSweeper } from '../store/row-sweeper.js';
@@ -73,6 +74,7 @@ export class Engine {
   readonly transmitter: Transmitter;
   readonly #owed: Owed;
   readonly #around: Surroundings;
+  readonly #sealing: SealingAnew;
   readonly #sweeper: RowSweeper;
   /** File of the store; null where it is no file. */
   readonly storePath: string | null;
@@ -120,6 +122,7 @@ export class Engine {
     const means = { context, introductions, sessions, transmitter, deliveries, retention };
     this.sender = new Sender({ ...means, onAwaiting });
     const { sender } = this;
+    this.#sealing = new SealingAnew({ context, sender, transmitter, deliveries });
     const owed = new Owed({ context, sender, sweeper, deliveries });
     this.#owed = owed;
     const read: ReadMessage = (row, seen, signal) =>
@@ -147,7 +150,8 @@ export class Engine {
     const { keeper } = kept;
     const served = { bundles, publisher, retention, transmitter, deliveries, owed, receiver };
     const all = { context, ...served, calls: this.calls };
-    this.hub = hub === null ? null : new HubSide({ ...all, hub, token, keeper });
+    const ages = { storeAges, sealing: this.#sealing };
+    this.hub = hub === null ? null : new HubSide({ ...all, ...ages, hub, token, keeper });
   }
 
   /**
@@ -227,6 +231,7 @@ export class Engine {
     await this.transmitter.load();
     await this.#owed.load();
     await this.calls.load();
+    await this.#sealing.load();
   }
 
   /** What is owed to peers and what was said is given to the hub, if it is there. */

@@ -21,10 +21,12 @@ import type { IdentityConnection } from '../hub/identity-connection.js';
 import type { IdentityKeeper } from '../keys/kept-identity.js';
 import type { Publisher } from '../keys/publisher.js';
 import type { Owed } from '../owed/owed.js';
+import type { StoreAges } from '../owed/store-ages.js';
 import type { BundleSource } from '../peers/bundle-source.js';
 import type { Receiver } from '../receiving/receiver.js';
 import type { Deliveries, Sent } from '../sending/deliveries.js';
 import type { Retention } from '../sending/retention.js';
+import type { SealingAnew } from '../sending/sealing-anew.js';
 import type { Transmitter } from '../sending/transmitter.js';
 import { ConnectionLog } from './connection-log.js';
 import type { CallSide } from './call-side.js';
@@ -41,9 +43,11 @@ export interface HubSideParts {
   readonly publisher: Publisher;
   readonly retention: Retention;
   readonly transmitter: Transmitter;
+  readonly sealing: SealingAnew;
   readonly calls: CallSide;
   readonly deliveries: Deliveries;
   readonly owed: Owed;
+  readonly storeAges: StoreAges;
   readonly receiver: Receiver;
 }
 
@@ -255,7 +259,7 @@ export class HubSide {
 
   /** P6, then the hub's key, then our keys: only after that the link counts as up. */
   async #authenticate(connection: HubConnection, session: HubSession): Promise<void> {
-    const { context, transmitter, publisher } = this.#parts;
+    const { context, sealing, publisher } = this.#parts;
     const { hubKey, hubId, keyDigest, oneTimePrekeys, lastInstance, lastBoot, history } = session;
     // A change waits for this connection and lets nobody seal: it was looked at when it came up
     // first.
@@ -264,14 +268,12 @@ export class HubSide {
     const last = hasLast ? { instance: lastInstance, boot: lastBoot } : null;
     // Alone: nobody seals as the instance that is replaced.
     const wentBack = await context.identityLock.exclusive(() =>
-      context.self.answered({ hubKey, last, history }),
+      context.self.answered({ hubKey, last, history }, (boots) => sealing.takeBack(boots)),
     );
+    // Before anything else is said.
+    sealing.start();
     if (wentBack === 'hub' || wentBack === 'perhaps hub') this.#hubWentBack(wentBack);
-    if (wentBack === 'store') {
-      transmitter.abandonAll(new AgentError('UNDELIVERED', 'the store went back in time'));
-      context.log.warn('store went back in time', { boot: context.self.meta.boot });
-      context.events.emit('storeRollback', { boot: context.self.meta.boot });
-    }
+    if (wentBack === 'store') this.#parts.storeAges.rolledBack();
     await publisher.publish(connection, { hubId, keyDigest, oneTimePrekeys });
   }
 

@@ -112,8 +112,10 @@ export const AGENT_LIMITS = {
   oneTimeRefill: 20,
   /** One-time prekeys whose private halves are kept: those on the hub, taken, or handed over. */
   oneTimePrekeysIssued: 1_000,
-  /** Private halves of signed prekeys: 9 days of life, a new one every 2 days. */
-  signedPrekeys: 6,
+  /** Private halves of signed prekeys: 9 days of life, a new one every 2 days, more for new runs. */
+  signedPrekeys: 32,
+  /** Of them, those that only time brings: however many new runs there are, none of these goes. */
+  signedPrekeysInTurn: 6,
   /** Sessions accepted under one signed prekey without a one-time prekey (§2.3). */
   sessionsPerSignedPrekey: 100_000,
   /** How long an accepted session is never accepted again: longer than any one-time prekey. */

@@ -25,6 +25,7 @@ import {
   decodePrekeyState,
   encodePrekeyState,
   isOfLostTime,
+  hasRoomForSigned,
   isRotationDue,
   newestSigned,
   newPrekeyState,
@@ -251,8 +252,9 @@ export class Publisher {
     const nowMs = this.#context.runtime.now();
     const { prekeysFrom } = this.#context.self.meta;
     const isExhausted = newestSigned(state)?.id === this.#exhausted;
-    if (!isExhausted && !isRotationDue(state, nowMs) && !isOfLostTime(state, prekeysFrom))
-      return null;
+    const isNeeded = isExhausted || isOfLostTime(state, prekeysFrom);
+    const isDue = isRotationDue(state, nowMs) || (isNeeded && hasRoomForSigned(state, nowMs));
+    if (!isDue) return null;
     const taken = takeIds(state, 1);
     // Peers take none that is older than the one before, whatever has become of our clock.
     const createdMs = Math.max(nowMs, (newestSigned(state)?.createdMs ?? 0) + 1);

@@ -1,7 +1,7 @@
 /**
  * Who the store belongs to and which opening of it this is (protocol.md §2.6, §2.11 P6). Owns the
- * row and its transitions: a new opening, a new run after one that did not end cleanly, a new store
- * after it went back in time, another identity, and the mark of a clean end.
+ * row and its transitions: a new opening, a new run after one that did not end cleanly or after the
+ * store went back in time, another identity, and the mark of a clean end.
  */
 import { equalBytes, toHex } from '@agentmesh/crypto';
 import type { RandomSource } from '@agentmesh/crypto';
@@ -13,15 +13,16 @@ export interface Meta {
   readonly aid: Uint8Array;
   readonly name: string;
   /**
-   * 16 random bytes. The first half names the store: made with it, or after it went back in time.
-   * The second half names the run of openings since the last one that did not end cleanly.
+   * 16 random bytes. The first half names the store: made with it, or with another identity. The
+   * second half names the run of openings since the last one that did not end cleanly, or since the
+   * store was seen to have gone back in time.
    */
   readonly instance: Uint8Array;
   /** Rises with each opening of the store, by how much is chance: see {@link openedMeta}. */
   readonly boot: number;
   /** Rises with each new instance: sessions of an earlier epoch only receive. */
   readonly epoch: number;
-  /** The epoch in which our numbers began: they go on over runs, not over a new store. */
+  /** The epoch in which our numbers began: they go on over runs, not over another identity. */
   readonly numbersSince: number;
   /** The epoch in which this identity began: 1 until it follows another one. */
   readonly since: number;
@@ -30,6 +31,8 @@ export interface Meta {
    * sessions begun with them may have been answered in a time that this store does not know.
    */
   readonly prekeysFrom: number;
+  /** The instance before this run; null for the first run of a store. */
+  readonly previous: Uint8Array | null;
 }
 
 /** A stored row: whether the opening that wrote it last ended cleanly. */
@@ -39,9 +42,9 @@ interface StoredMeta extends Meta {
 
 /**
  * Version 1 had no `since`: no identity had followed another one then. Version 2 had no
- * `prekeysFrom`. Version 3 knew of no runs.
+ * `prekeysFrom`. Version 3 knew of no runs. Version 4 did not know the run before.
  */
-const VERSION = 4;
+const VERSION = 5;
 /** Bytes of an instance that name the store; the others name the run. */
 const STORE_BYTES = 8;
 
@@ -75,7 +78,7 @@ export function openedMeta(
   if (stored === null) {
     const { aid, name } = owner;
     const numbers = { boot: 1, epoch: 1, numbersSince: 1, since: 1, prekeysFrom: 0 };
-    return { aid, name, instance: random(16), ...numbers };
+    return { aid, name, instance: random(16), ...numbers, previous: null };
   }
   const { isClean, ...meta } = decodeStored(stored);
   if (!equalBytes(meta.aid, owner.aid)) {
@@ -89,10 +92,11 @@ export function openedMeta(
 }
 
 /** The next run of the same store: its numbers go on, its sessions do not. */
-function nextRun(meta: Meta, prekeysFrom: number, random: RandomSource): Meta {
+export function nextRun(meta: Meta, prekeysFrom: number, random: RandomSource): Meta {
   const instance = random(16);
   instance.set(meta.instance.subarray(0, STORE_BYTES));
-  return { ...meta, instance, epoch: meta.epoch + 1, prekeysFrom };
+  const { instance: previous, epoch } = meta;
+  return { ...meta, instance, epoch: epoch + 1, prekeysFrom, previous };
 }
 
 /** 0 to 1,023: 32 bits of boots last for millions of openings. */
@@ -101,16 +105,11 @@ function stepOf(random: RandomSource): number {
   return (high % 4) * 256 + low;
 }
 
-/** The row after a rollback was seen. `prekeysFrom`: the number of the next prekey. */
-export function renewedMeta(meta: Meta, prekeysFrom: number, random: RandomSource): Meta {
-  const epoch = meta.epoch + 1;
-  return { ...meta, instance: random(16), epoch, numbersSince: epoch, prekeysFrom };
-}
-
 /** The row after another identity has taken this one's place (§2.13). */
 export function succeededMeta(meta: Meta, aid: Uint8Array, random: RandomSource): Meta {
-  const renewed = renewedMeta(meta, meta.prekeysFrom, random);
-  return { ...renewed, aid, since: renewed.epoch };
+  const epoch = meta.epoch + 1;
+  const instance = random(16);
+  return { ...meta, aid, instance, epoch, numbersSince: epoch, since: epoch, previous: null };
 }
 
 /** The row while the store is open. */
@@ -126,7 +125,7 @@ export function encodeClosedMeta(meta: Meta): Uint8Array {
 function encodeStored(meta: StoredMeta): Uint8Array {
   const row = new RowWriter().u8(VERSION).fixed(meta.aid).text(meta.name).fixed(meta.instance);
   row.u32(meta.boot).u32(meta.epoch).u32(meta.since).u32(meta.prekeysFrom);
-  return row.u32(meta.numbersSince).flag(meta.isClean).finish();
+  return row.u32(meta.numbersSince).flag(meta.isClean).optional(meta.previous).finish();
 }
 
 /** Reads the row back; throws STORE_CORRUPT. */
@@ -146,6 +145,7 @@ function decodeStored(bytes: Uint8Array): StoredMeta {
   const prekeysFrom = version < 3 ? 0 : row.u32();
   const numbersSince = version < 4 ? epoch : row.u32();
   const isClean = version < 4 ? false : row.flag();
+  const previous = version < 5 ? null : row.optional(16);
   row.end();
-  return { ...owner, boot, epoch, since, prekeysFrom, numbersSince, isClean };
+  return { ...owner, boot, epoch, since, prekeysFrom, numbersSince, isClean, previous };
 }

@@ -24,6 +24,7 @@ function opened(boot: number, instance = ours): Meta {
     numbersSince: 1,
     since: 1,
     prekeysFrom: 0,
+    previous: null,
   };
 }
 

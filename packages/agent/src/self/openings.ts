@@ -52,6 +52,12 @@ export function withAnswer(openings: Openings, shown: Opening, now: Opening): Op
   return { shown: openingOf(shown), since: [openingOf(now)], before };
 }
 
+/** Boots of the openings that the hub is not known to have answered. */
+export function unansweredIn({ shown, since }: Openings): ReadonlySet<number> {
+  const open = since.filter((opening) => shown === null || !isSame(opening, shown));
+  return new Set(open.map(({ boot }) => boot));
+}
+
 function isSame(a: Opening, b: Opening): boolean {
   return a.boot === b.boot && equalBytes(a.instance, b.instance);
 }

@@ -4,6 +4,7 @@ import {
   agreesWithHub,
   decodePrekeyState,
   encodePrekeyState,
+  hasRoomForSigned,
   isRotationDue,
   newPrekeyState,
   remainingAfter,
@@ -40,11 +41,11 @@ describe('prekeys', () => {
     expect([first, state.nextId]).toEqual([1, 51]);
   });
 
-  test('the signed one is due at 48 hours; six private halves stay at most', () => {
+  test('the signed one is due at 48 hours; private halves stay for nine days', () => {
     let state = newPrekeyState(() => new Uint8Array(4));
     expect(isRotationDue(state, 0)).toBe(true);
     const dropped: number[] = [];
-    for (let id = 1; id <= 8; id++) {
+    for (let id = 1; id <= 12; id++) {
       const createdMs = id * DAY_MS;
       const next = withSigned(
         state,
@@ -54,10 +55,28 @@ describe('prekeys', () => {
       state = next.state;
       dropped.push(...next.dropped);
     }
-    expect(state.signed.map(({ id }) => id)).toEqual([3, 4, 5, 6, 7, 8]);
-    expect(dropped).toEqual([1, 2]);
-    expect(isRotationDue(state, 10 * DAY_MS - 1)).toBe(false);
-    expect(isRotationDue(state, 10 * DAY_MS)).toBe(true);
+    expect(state.signed.map(({ id }) => id)).toEqual([2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12]);
+    expect(dropped).toEqual([1]);
+    expect(isRotationDue(state, 14 * DAY_MS - 1)).toBe(false);
+    expect(isRotationDue(state, 14 * DAY_MS)).toBe(true);
+  });
+
+  test('none that somebody may use goes for one that comes before its time', () => {
+    let state = newPrekeyState(() => new Uint8Array(4));
+    const add = (id: number, createdMs: number): readonly number[] => {
+      const next = withSigned(
+        state,
+        { id, createdMs, expiresMs: createdMs + 9 * DAY_MS },
+        createdMs,
+      );
+      state = next.state;
+      return next.dropped;
+    };
+    let id = 0;
+    while (hasRoomForSigned(state, id)) expect(add((id += 1), id)).toEqual([]);
+    expect(id).toBe(26);
+    for (let turn = 1; turn <= 4; turn++) expect(add(id + turn, turn * 2 * DAY_MS)).toEqual([]);
+    expect(hasRoomForSigned(state, 11 * DAY_MS)).toBe(true);
   });
 
   test('agrees with a hub that has handed out the lowest, and with no other', () => {

@@ -73,16 +73,26 @@ export function isOfLostTime(state: PrekeyState, prekeysFrom: number): boolean {
   return (newestSigned(state)?.id ?? prekeysFrom) < prekeysFrom;
 }
 
+/**
+ * Whether a new signed prekey may come before its time: what makes it needed may be a hub's word,
+ * and no private half goes for that while somebody may still use it.
+ */
+export function hasRoomForSigned(state: PrekeyState, nowMs: number): boolean {
+  const { signedPrekeys, signedPrekeysInTurn } = AGENT_LIMITS;
+  return livingSigned(state, nowMs).length < signedPrekeys - signedPrekeysInTurn;
+}
+
+function livingSigned({ signed }: PrekeyState, nowMs: number): readonly SignedPrekeyEntry[] {
+  return signed.filter(({ expiresMs }) => nowMs <= expiresMs + LIMITS.clockToleranceMs);
+}
+
 /** The state with a new signed prekey; `dropped` are ids whose private halves go. */
 export function withSigned(
   state: PrekeyState,
   entry: SignedPrekeyEntry,
   nowMs: number,
 ): { readonly state: PrekeyState; readonly dropped: readonly number[] } {
-  const alive = state.signed.filter(
-    ({ expiresMs }) => nowMs <= expiresMs + LIMITS.clockToleranceMs,
-  );
-  const kept = [...alive, entry].slice(-AGENT_LIMITS.signedPrekeys);
+  const kept = [...livingSigned(state, nowMs), entry].slice(-AGENT_LIMITS.signedPrekeys);
   const dropped = state.signed.filter((old) => !kept.includes(old)).map(({ id }) => id);
   return { state: { ...state, signed: kept }, dropped };
 }

@@ -1,21 +1,21 @@
 /**
  * Whether this store went back in time, as its hub's answer shows (protocol.md §2.11 P6). Owns what
  * is committed after each answer: the hub's key, the opening that it has seen and, after a
- * rollback, a new instance without an outbox.
+ * rollback, a new run. The hub's answer is a claim: nothing that is durable here goes with it.
  */
 import { equalBytes } from '@agentmesh/crypto';
 import type { RandomSource } from '@agentmesh/crypto';
 import type { StoreTimelines } from '@agentmesh/protocol';
 import { ROW } from '../store/row-keys.js';
-import { rowsUnder } from '../store/row-pages.js';
 import type { AgentStore, StoreOperation } from '../store/store.js';
-import { encodeMeta, isSameStore, renewedMeta } from './meta.js';
+import { encodeMeta, isSameStore, nextRun } from './meta.js';
 import type { Meta } from './meta.js';
 import {
   decodeOpenings,
   encodeOpenings,
   isOfAnotherTime,
   isOfEarlierHub,
+  unansweredIn,
   withAnswer,
 } from './openings.js';
 import type { Opening } from './openings.js';
@@ -35,17 +35,27 @@ export interface HubAnswer {
 export type WentBack = 'store' | 'hub' | 'perhaps hub' | null;
 
 /**
+ * What is written with a new run about what was sealed in openings that the hub never answered: it
+ * never left, and its positions in chains may have been used in the time that was lost.
+ */
+export type Voiding = (boots: ReadonlySet<number>) => Promise<readonly StoreOperation[]>;
+
+/**
  * The hub has taken the opening of `before`. If the one that it saw before is of another course of
- * time, the store went back: it gets a new instance, committed before anything is sent under it,
- * and loses its outbox, in which positions of chains may be used a second time. A hub that is not
- * the pinned one knows nothing of that. If the hub names an earlier opening than it had seen, it is
- * the hub that went back, and perhaps it did if its store does not go on from where we saw it last:
- * nothing changes here then.
+ * time, the store went back: it begins a new run, committed before anything is sent under it. What
+ * was sealed before and may have left is a repetition of the same bytes, and goes on. A hub that is
+ * not the pinned one knows nothing of that. If the hub names an earlier opening than it had seen, it
+ * is the hub that went back, and perhaps it did if its store does not go on from where we saw it
+ * last: nothing changes here then.
  */
 export async function commitAnswer(
   store: AgentStore,
   { hubKey, last, history }: HubAnswer,
-  { before, random }: { readonly before: Meta; readonly random: RandomSource },
+  {
+    before,
+    random,
+    voiding,
+  }: { readonly before: Meta; readonly random: RandomSource; readonly voiding: Voiding },
 ): Promise<{ readonly meta: Meta; readonly wentBack: WentBack }> {
   const openings = decodeOpenings(await store.get(ROW.openings), before.instance);
   const pinned = await store.get(ROW.hub);
@@ -57,30 +67,20 @@ export async function commitAnswer(
     : isLater && last.boot > before.boot;
   const isEarlierHub = isOurHub && isOfEarlierHub(openings, last);
   const isOtherTime = isOurHub && isOfOtherTime(await store.get(ROW.hubTimeline), history);
-  const meta = wentBack ? await renewed(store, before, random) : before;
+  const meta = wentBack ? nextRun(before, await nextPrekeyIn(store), random) : before;
   await store.commit([
     { put: ROW.meta, value: encodeMeta(meta) },
     { put: ROW.openings, value: encodeOpenings(withAnswer(openings, before, meta)) },
     { put: ROW.hub, value: hubKey },
     ...(history === null ? [] : [{ put: ROW.hubTimeline, value: encodeHistory(history) }]),
-    ...(wentBack ? await outboxDeletions(store) : []),
+    ...(wentBack ? await voiding(unansweredIn(openings)) : []),
   ]);
   if (wentBack) return { meta, wentBack: 'store' };
   return { meta, wentBack: isEarlierHub ? 'hub' : isOtherTime ? 'perhaps hub' : null };
-}
-
-async function renewed(store: AgentStore, before: Meta, random: RandomSource): Promise<Meta> {
-  return renewedMeta(before, await nextPrekeyIn(store), random);
 }
 
 /** The number that the next prekey will have. */
 export async function nextPrekeyIn(store: AgentStore): Promise<number> {
   const row = await store.get(ROW.prekeys);
   return row === null ? 0 : decodePrekeyState(row).nextId;
-}
-
-async function outboxDeletions(store: AgentStore): Promise<readonly StoreOperation[]> {
-  const deletions: StoreOperation[] = [];
-  for await (const { key } of rowsUnder(store, 'outbox')) deletions.push({ delete: key });
-  return deletions;
 }

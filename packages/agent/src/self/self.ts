@@ -17,7 +17,7 @@ import { decodeOpenings, encodeOpenings, withOpening } from './openings.js';
 import { presentIdentity } from './present-identity.js';
 import type { PresentIdentity } from './present-identity.js';
 import { commitAnswer, nextPrekeyIn } from './rollback.js';
-import type { HubAnswer, WentBack } from './rollback.js';
+import type { HubAnswer, Voiding, WentBack } from './rollback.js';
 
 /** What is found when an agent starts. */
 export interface SelfParts {
@@ -120,10 +120,11 @@ export class Self {
   }
 
   /** The hub has taken this opening: what its answer shows to have gone back in time. */
-  async answered(answer: HubAnswer): Promise<WentBack> {
+  async answered(answer: HubAnswer, voiding: Voiding): Promise<WentBack> {
     const before = this.#meta;
     const { random } = this.#runtime;
-    const { meta, wentBack } = await commitAnswer(this.#store, answer, { before, random });
+    const means = { before, random, voiding };
+    const { meta, wentBack } = await commitAnswer(this.#store, answer, means);
     this.#meta = meta;
     return wentBack;
   }

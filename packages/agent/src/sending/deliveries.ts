@@ -60,6 +60,8 @@ export class Deliveries {
   readonly #keepAlive: KeepAlive;
   /** By aid in hex. */
   readonly #awaited = new Map<string, Awaited>();
+  /** By message id: what has to be said again. */
+  readonly #takenBack = new Map<string, Waiter>();
   /** By envelope id in hex: as long as in `numbers`. */
   readonly #envelopes = new Map<string, Waiter>();
 
@@ -90,6 +92,28 @@ export class Deliveries {
     if (envelope !== null) this.#envelopes.set(envelope, waiter);
     this.#bound(awaited);
     return { delivered: waiter.delivered.promise, handled: waiter.handled.promise };
+  }
+
+  /** It never left, and is to be said again: no acknowledgement of its number means it. */
+  takenBack(place: Pick<Sent, 'aid' | 'epoch' | 'number'>): void {
+    const numbers = this.#awaited.get(toHex(place.aid))?.numbers;
+    const waiter = numbers?.get(positionOf(place));
+    if (waiter === undefined) return;
+    numbers?.delete(positionOf(place));
+    this.#takenBack.set(waiter.sent.id, waiter);
+  }
+
+  /** It was said again, at another place. */
+  saidAnew({ aid, id }: Pick<Sent, 'aid' | 'id'>, place: Pick<Sent, 'aid' | 'epoch' | 'number'>) {
+    const waiter = this.#takenBack.get(id);
+    if (waiter === undefined) return;
+    this.#takenBack.delete(id);
+    this.#awaited.get(toHex(aid))?.ids.delete(id);
+    const moved = { ...waiter, sent: { ...waiter.sent, ...place } };
+    const awaited = this.#awaitedOf(place.aid);
+    awaited.numbers.set(positionOf(place), moved);
+    awaited.ids.set(id, moved);
+    if (waiter.envelope !== null) this.#envelopes.set(waiter.envelope, moved);
   }
 
   /** It was committed here. */
@@ -203,6 +227,15 @@ export class Deliveries {
     for (const { sent, sentMs } of waiting) {
       if (sentMs < beforeMs) this.failed(sent, 'expired', error);
     }
+    for (const [id, { sent, sentMs, delivered, handled }] of this.#takenBack) {
+      if (sentMs >= beforeMs) continue;
+      this.#takenBack.delete(id);
+      this.#awaitedOf(sent.aid).ids.delete(id);
+      delivered.reject(error);
+      handled.reject(error);
+      this.#tell(sent, 'expired', error.code);
+      this.#forgetIfIdle(sent.aid);
+    }
   }
 
   /** Nothing is awaited of this peer any more. */
@@ -229,7 +262,9 @@ export class Deliveries {
       for (const { delivered } of numbers.values()) delivered.reject(error);
       for (const { handled } of ids.values()) handled.reject(error);
     }
+    for (const { delivered } of this.#takenBack.values()) delivered.reject(error);
     this.#awaited.clear();
+    this.#takenBack.clear();
     this.#envelopes.clear();
   }
 

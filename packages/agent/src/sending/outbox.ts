@@ -17,30 +17,46 @@ export interface OutboxRow {
   readonly expiresMs: number;
   /** When it was put here, by our clock; 0 for one of a version that did not say it. */
   readonly sinceMs: number;
+  /** Opening of the store that sealed it; 0 for one of a version that wrote none. */
+  readonly boot: number;
+  readonly form: OutboxForm;
+  /** The finished message; of one that was taken back, its content. */
   readonly blob: Uint8Array;
 }
 
-const VERSION = 3;
-const WITHOUT_TIME = 1;
+/**
+ * `first`: the content was sealed for the first time. `again`: a kept content was sealed once more.
+ * `takenBack`: it was sealed where this store may have sealed something else in a time that it has
+ * lost, and never left; it is to be sealed anew.
+ */
+export type OutboxForm = 'first' | 'again' | 'takenBack';
+
+const FORMS: readonly OutboxForm[] = ['first', 'again', 'takenBack'];
+
+/** Version 1 wrote no time, version 2 not when it was put here, version 3 no opening. */
+const VERSION = 4;
 
 export function encodeOutboxRow(outbox: OutboxRow): Uint8Array {
-  const { to, envelopeId, epoch, number, expiresMs, sinceMs, blob } = outbox;
-  const row = new RowWriter().u8(VERSION).fixed(to).fixed(envelopeId);
-  return row.u32(epoch).u64(number).u64(expiresMs).u64(sinceMs).bytes(blob).finish();
+  const { to, envelopeId, epoch, number, expiresMs, sinceMs, boot, form, blob } = outbox;
+  const row = new RowWriter().u8(VERSION).fixed(to).fixed(envelopeId).u32(epoch).u64(number);
+  row.u64(expiresMs).u64(sinceMs).u32(boot).u8(FORMS.indexOf(form));
+  return row.bytes(blob).finish();
 }
 
 /** Reads a row back; throws STORE_CORRUPT. */
 export function decodeOutboxRow(bytes: Uint8Array): OutboxRow {
   const row = new RowReader(bytes, 'outbox');
   const version = row.u8();
-  if (version < WITHOUT_TIME || version > VERSION) row.fail();
+  if (version < 1 || version > VERSION) row.fail();
   const to = row.fixed(32);
   const envelopeId = row.fixed(16);
   const epoch = row.u32();
   const number = row.u64();
-  const expiresMs = version === WITHOUT_TIME ? 0 : row.u64();
-  const sinceMs = version < VERSION ? 0 : row.u64();
+  const expiresMs = version === 1 ? 0 : row.u64();
+  const sinceMs = version < 3 ? 0 : row.u64();
+  const boot = version < 4 ? 0 : row.u32();
+  const form = version < 4 ? 'first' : (FORMS[row.u8()] ?? row.fail());
   const blob = row.bytes();
   row.end();
-  return { to, envelopeId, epoch, number, expiresMs, sinceMs, blob };
+  return { to, envelopeId, epoch, number, expiresMs, sinceMs, boot, form, blob };
 }

@@ -3,7 +3,7 @@
  * session, what is kept of them, and their way to the hub. Owns that all of it is durable before a
  * byte leaves; what a message is, `compose` says.
  */
-import { CONTENT_KIND, encodeSession, toHex } from '@agentmesh/crypto';
+import { CONTENT_KIND, decodeContent, encodeSession, toHex } from '@agentmesh/crypto';
 import { PROTOCOL_LIMITS } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
 import { compose, composeAgain, goOn } from '../conversation/compose.js';
@@ -18,6 +18,7 @@ import type { StoreTransaction } from '../store/store-transaction.js';
 import type { StoreOperation } from '../store/store.js';
 import type { Deliveries } from './deliveries.js';
 import { encodeOutboxRow } from './outbox.js';
+import type { OutboxForm, OutboxRow } from './outbox.js';
 import type { Post, Posted } from './post.js';
 import type { Retention } from './retention.js';
 import type { OutboxEntry, Transmitter } from './transmitter.js';
@@ -45,9 +46,20 @@ type Settle = NonNullable<OutboxEntry['settle']>;
 interface Enqueued {
   readonly settle?: Settle | null | undefined;
   readonly ttlMs?: number | undefined;
+  /** Since when it waits; default: now. */
+  readonly sinceMs?: number | undefined;
   readonly envelopeId?: Uint8Array | undefined;
+  /** Default: `first`. */
+  readonly form?: OutboxForm | undefined;
 }
 
+/** What is said anew when it was taken back; all else is said when there is need of it. */
+export const SAID_ANEW = [
+  CONTENT_KIND.application,
+  CONTENT_KIND.outcome,
+  CONTENT_KIND.revocation,
+  CONTENT_KIND.callFrames,
+] as const;
 const DEFAULT_TTL_MS = PROTOCOL_LIMITS.defaultTtlSeconds * 1000;
 
 /** Messages to one peer that share a commit. Used once. */
@@ -136,8 +148,28 @@ export class Speech {
     if (sent === null) return 0;
     const sealed = composeAgain(this.#author, this.#conversation, sent.content);
     this.#conversation = sealed;
-    this.#enqueue(sealed, number);
+    this.#enqueue(sealed, number, { form: 'again' });
     return sealed.wire.length;
+  }
+
+  /** Says again what was taken back: the same message under a new number. */
+  anew(row: OutboxRow, settle: Settle | null): void {
+    const { to, envelopeId, expiresMs, sinceMs, blob } = row;
+    // Acknowledged since, as it seems: what stands in its place is kept no more.
+    const isOver =
+      row.epoch === this.peer.outgoing.epoch && row.number < this.peer.outgoing.keptFrom;
+    if (isOver) this.#tx.delete(ROW.sent(to, row.epoch, row.number));
+    const { kind: found, body, msgId } = decodeContent(blob);
+    const kind = SAID_ANEW.find((each) => each === found);
+    if (kind === undefined) return;
+    const composed = this.#stage({ kind, body, msgId });
+    const ttlMs = Math.max(1, expiresMs - this.#author.nowMs);
+    this.#enqueue(composed, composed.number, { settle, ttlMs, sinceMs, envelopeId });
+    const { application, callFrames } = CONTENT_KIND;
+    if (kind === application || kind === callFrames) this.#await(composed);
+    const { epoch } = composed.peer.outgoing;
+    const place = { aid: composed.peer.identity.aid, epoch, number: composed.number };
+    this.#told.push(() => this.#parts.deliveries.saidAnew({ aid: to, id: toHex(msgId) }, place));
   }
 
   /** One commit for session, peer, kept contents and outbox; only then anything is sent. */
@@ -205,11 +237,13 @@ export class Speech {
     const { settle = null, ttlMs = DEFAULT_TTL_MS } = options;
     const to = peer.identity.aid;
     const envelopeId = options.envelopeId ?? this.#author.random(16);
-    const { nowMs: sinceMs } = this.#author;
-    const expiresMs = sinceMs + ttlMs;
+    const { nowMs } = this.#author;
+    const { sinceMs = nowMs } = options;
+    const expiresMs = nowMs + ttlMs;
     const key = this.#parts.context.logs.nextKey('outbox');
-    const { numbersSince: epoch } = this.#author.meta;
-    const row = { to, envelopeId, epoch, number, expiresMs, sinceMs, blob: wire };
+    const { numbersSince: epoch, boot } = this.#author.meta;
+    const { form = 'first' } = options;
+    const row = { to, envelopeId, epoch, number, boot, form, expiresMs, sinceMs, blob: wire };
     this.#tx.put(key, encodeOutboxRow(row));
     const { length: bytes } = wire;
     this.#entries.push({ key, to, envelopeId, bytes, expiresMs, sinceMs, settle });

@@ -1,7 +1,7 @@
 /**
  * Carries the outbox to the hub: stored bytes, in order for each recipient, again until the hub has
- * them durably (protocol.md §2.11 P1). Owns pace, order and retries. It reads every byte it sends
- * from the store, so nothing can leave that was not committed.
+ * them durably (protocol.md §2.11 P1). Owns order and retries. It reads every byte it sends from
+ * the store, so nothing can leave that was not committed.
  */
 import { AgentMeshError, equalBytes, toHex } from '@agentmesh/crypto';
 import { PROTOCOL_LIMITS, ProtocolError } from '@agentmesh/protocol';
@@ -120,9 +120,8 @@ export class Transmitter {
   /** Takes up what an earlier run left. */
   async load(): Promise<void> {
     for await (const { key, value } of rowsUnder(this.#context.store, 'outbox')) {
-      const { blob, to, envelopeId, expiresMs, sinceMs } = decodeOutboxRow(value);
-      const { length: bytes } = blob;
-      this.add([{ key, to, envelopeId, bytes, expiresMs, sinceMs, settle: null }]);
+      const row = decodeOutboxRow(value);
+      if (row.form !== 'takenBack') this.add([entryOf(key, row)]);
     }
   }
 
@@ -133,13 +132,9 @@ export class Transmitter {
         entry.settle?.(this.#stopped, 'stays');
         continue;
       }
-      const lane = this.#laneOf(entry.to);
-      lane.queue.push(entry);
-      lane.messages += 1;
-      lane.bytes += entry.bytes;
+      this.#laneOf(entry.to).queue.push(entry);
       this.#lastKey = entry.key;
-      this.#messages += 1;
-      this.#bytes += entry.bytes;
+      this.#count(entry, 1);
     }
     this.#updateHold();
     this.#pump();
@@ -190,11 +185,16 @@ export class Transmitter {
     }
   }
 
-  /** Nothing of what waits is sent; its rows are gone already. */
-  abandonAll(refusal: AgentMeshError): void {
-    for (const lane of this.#lanes.values()) {
-      for (const entry of lane.queue.splice(0)) this.#settle(entry, refusal);
+  /** Takes out what waits under these keys: its rows stay, and are said anew. */
+  takeOut(keys: ReadonlySet<string>): OutboxEntry[] {
+    const taken: OutboxEntry[] = [];
+    for (const { queue } of this.#lanes.values()) {
+      const entries = queue.filter(({ key }) => keys.has(key));
+      for (const entry of entries) queue.splice(queue.indexOf(entry), 1);
+      for (const entry of entries) this.#count(entry, -1);
+      taken.push(...entries);
     }
+    return taken.toSorted((a, b) => (a.key < b.key ? -1 : 1));
   }
 
   /**
@@ -323,12 +323,16 @@ export class Transmitter {
     }
   }
 
+  #count({ to, bytes }: OutboxEntry, sign: 1 | -1): void {
+    const lane = this.#laneOf(to);
+    lane.messages += sign;
+    lane.bytes += sign * bytes;
+    this.#messages += sign;
+    this.#bytes += sign * bytes;
+  }
+
   #settle(entry: OutboxEntry, refusal: AgentMeshError | null): void {
-    this.#messages -= 1;
-    this.#bytes -= entry.bytes;
-    const lane = this.#laneOf(entry.to);
-    lane.messages -= 1;
-    lane.bytes -= entry.bytes;
+    this.#count(entry, -1);
     this.#updateHold();
     if (this.#context.store.failure === null) this.#sweeper.deleteLater(entry.key);
     entry.settle?.(refusal);
@@ -377,7 +381,14 @@ export class Transmitter {
   }
 }
 
-function isExpired({ expiresMs }: OutboxEntry, nowMs: number): boolean {
+/** A row of an earlier run, on its way again. */
+export function entryOf(key: string, row: OutboxRow): OutboxEntry {
+  const { to, envelopeId, expiresMs, sinceMs, blob } = row;
+  return { key, to, envelopeId, bytes: blob.length, expiresMs, sinceMs, settle: null };
+}
+
+/** Whether nobody needs it any more. */
+export function isExpired({ expiresMs }: OutboxEntry, nowMs: number): boolean {
   return expiresMs !== 0 && expiresMs <= nowMs;
 }
 

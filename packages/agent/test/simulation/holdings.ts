@@ -94,7 +94,7 @@ export class Holdings {
       else if (key.startsWith('outbox/')) outgoing.push(value);
     }
     const faults = this.calls.learn(operations);
-    return { kept, arrivals, sealed: outgoing.map((row) => this.#outboxRow(row)), faults };
+    return { kept, arrivals, sealed: outgoing.flatMap((row) => this.#outboxRow(row)), faults };
   }
 
   /** Messages that wait for a handler. */
@@ -137,11 +137,13 @@ export class Holdings {
     if (envelopeId !== null) this.refused.add(toHex(envelopeId));
   }
 
-  #outboxRow(value: Uint8Array): Sealed {
-    const { to, epoch, number, envelopeId, blob } = decodeOutboxRow(value);
+  /** What was taken back is not sealed any more. */
+  #outboxRow(value: Uint8Array): Sealed[] {
+    const { to, epoch, number, envelopeId, form, blob } = decodeOutboxRow(value);
+    if (form === 'takenBack') return [];
     this.sealed.add(hashOf(blob));
     const text = this.#sent.get(ROW.sent(to, epoch, number)) ?? null;
-    return { envelopeId: toHex(envelopeId), text, number };
+    return [{ envelopeId: toHex(envelopeId), text, number }];
   }
 }
 
