@@ -78,9 +78,9 @@ export function isUnused({ peer, session }: Conversation): boolean {
 }
 
 /**
- * What has to be said first in a new run of our store, if the peer has had numbers of an earlier one
- * or may have: where they go on. Acknowledgements in the sessions of before are then of numbers of
- * before.
+ * What has to be said first in a new run of our store, if the peer has had numbers of an earlier
+ * one or may have: where they go on. Acknowledgements in the sessions of before are then of numbers
+ * of before.
  */
 export function goOn(
   { meta }: Author,
@@ -100,7 +100,7 @@ export function goOn(
   };
 }
 
-/** Whether this peer may have messages of a time that this store has lost, though it knows of none. */
+/** Whether this peer may have messages of a time that this store has lost. */
 function mayHaveMore({ previous, epoch }: Author['meta'], { instance, sessions }: Peer): boolean {
   const isOlder = instance !== null || sessions.some((entry) => entry.epoch < epoch);
   return previous !== null && isOlder;

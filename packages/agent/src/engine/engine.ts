@@ -133,9 +133,8 @@ export class Engine {
     this.dispatcher = new Dispatcher({ context, sweeper, owed, server, read, around });
     this.publisher = new Publisher(context, () => void this.hub?.upkeep.refill());
     this.invites = new Invites(context);
-    const { invites } = this;
     const { dispatcher, publisher } = this;
-    this.contacts = new Contacts({ context, dispatcher, owed, invites, read });
+    this.contacts = new Contacts({ context, dispatcher, owed, invites: this.invites, read });
     const intake = new Intake({ context, dispatcher, owed, calls, server });
     const repairs = new Repairs({ context, bundles, introductions, sender, budget });
     const storeAges = new StoreAges(context, sender);
@@ -147,11 +146,9 @@ export class Engine {
     this.receiver = new Receiver({ ...told, contacts, budget, refusals, consequences });
     const { receiver } = this;
     const { hub, token } = options;
-    const { keeper } = kept;
     const served = { bundles, publisher, retention, transmitter, deliveries, owed, receiver };
-    const all = { context, ...served, calls: this.calls };
-    const ages = { storeAges, sealing: this.#sealing };
-    this.hub = hub === null ? null : new HubSide({ ...all, ...ages, hub, token, keeper });
+    const all = { context, ...served, storeAges, calls: this.calls, sealing: this.#sealing };
+    this.hub = hub === null ? null : new HubSide({ ...all, hub, token, keeper: kept.keeper });
   }
 
   /**

@@ -112,7 +112,7 @@ export const AGENT_LIMITS = {
   oneTimeRefill: 20,
   /** One-time prekeys whose private halves are kept: those on the hub, taken, or handed over. */
   oneTimePrekeysIssued: 1_000,
-  /** Private halves of signed prekeys: 9 days of life, a new one every 2 days, more for new runs. */
+  /** Private halves of signed prekeys: 9 days of life, one every 2 days and some for new runs. */
   signedPrekeys: 32,
   /** Of them, those that only time brings: however many new runs there are, none of these goes. */
   signedPrekeysInTurn: 6,

@@ -44,8 +44,8 @@ export type Voiding = (boots: ReadonlySet<number>) => Promise<readonly StoreOper
  * The hub has taken the opening of `before`. If the one that it saw before is of another course of
  * time, the store went back: it begins a new run, committed before anything is sent under it. What
  * was sealed before and may have left is a repetition of the same bytes, and goes on. A hub that is
- * not the pinned one knows nothing of that. If the hub names an earlier opening than it had seen, it
- * is the hub that went back, and perhaps it did if its store does not go on from where we saw it
+ * not the pinned one knows nothing of that. If the hub names an earlier opening than it had seen,
+ * it is the hub that went back, and perhaps it did if its store does not go on from where we saw it
  * last: nothing changes here then.
  */
 export async function commitAnswer(

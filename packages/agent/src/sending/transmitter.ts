@@ -136,7 +136,6 @@ export class Transmitter {
       this.#lastKey = entry.key;
       this.#count(entry, 1);
     }
-    this.#updateHold();
     this.#pump();
   }
 
@@ -216,7 +215,7 @@ export class Transmitter {
       for (const entry of lane.queue.splice(0)) entry.settle?.(reason, 'stays');
     }
     this.#emptied?.resolve();
-    this.#updateHold();
+    this.#holder(false);
   }
 
   /** Resolves when the hub has everything. */
@@ -224,10 +223,6 @@ export class Transmitter {
     if (this.#messages === 0) return Promise.resolve();
     this.#emptied ??= Promise.withResolvers();
     return this.#emptied.promise;
-  }
-
-  #updateHold(): void {
-    this.#holder(this.#messages > 0 && this.#stopped === null);
   }
 
   #laneOf(to: Uint8Array): Lane {
@@ -329,11 +324,11 @@ export class Transmitter {
     lane.bytes += sign * bytes;
     this.#messages += sign;
     this.#bytes += sign * bytes;
+    this.#holder(this.#messages > 0 && this.#stopped === null);
   }
 
   #settle(entry: OutboxEntry, refusal: AgentMeshError | null): void {
     this.#count(entry, -1);
-    this.#updateHold();
     if (this.#context.store.failure === null) this.#sweeper.deleteLater(entry.key);
     entry.settle?.(refusal);
     if (this.#messages > 0) return;
