@@ -5,29 +5,18 @@
  * program against its types with the oldest TypeScript that is supported, libraries checked too.
  */
 import { spawnSync } from 'node:child_process';
-import {
-  existsSync,
-  mkdirSync,
-  mkdtempSync,
-  readFileSync,
-  readdirSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { tmpdir } from 'node:os';
 import { dirname, join, relative, sep } from 'node:path';
 import process from 'node:process';
-import { fileURLToPath } from 'node:url';
 
 import { publint } from 'publint';
 import { formatMessage } from 'publint/utils';
 
+import { closureOf, installIn, pack, readManifest } from './packing.mjs';
 import { tarballFaults } from './tarball-rules.mjs';
 
-const packagesFolder = fileURLToPath(new URL('../packages/', import.meta.url));
-const windows = process.platform === 'win32';
-const readManifest = (folder) => JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
 const folder = process.cwd();
 const manifest = readManifest(folder);
 const scratch = mkdtempSync(join(tmpdir(), 'agentmesh-package-'));
@@ -38,30 +27,21 @@ const { version: typesOfNode } = readManifest(
 
 /** Runs a program; what it printed becomes a problem when it fails. */
 function check(title, program, args, cwd) {
-  const options = { cwd, encoding: 'utf8', shell: windows && program === 'pnpm' };
+  const options = { cwd, encoding: 'utf8' };
   const { status, stdout, stderr, error } = spawnSync(program, args, options);
   if (status === 0) return true;
   problems.push(`${title}:\n${error?.message ?? ''}${stdout}${stderr}`);
   return false;
 }
 
-/** Every workspace package that `name` needs at run time, itself included, with its folder. */
-function closure(name, found = new Map()) {
-  if (found.has(name)) return found;
-  const entry = workspace.find((candidate) => candidate.manifest.name === name);
-  found.set(name, entry.folder);
-  const needed = Object.entries(entry.manifest.dependencies ?? {});
-  for (const [dependency, range] of needed) {
-    if (range.startsWith('workspace:')) closure(dependency, found);
+/** The same for what throws; undefined then. */
+function attempt(title, work) {
+  try {
+    return work();
+  } catch (error) {
+    problems.push(`${title}:\n${error.message}`);
+    return undefined;
   }
-  return found;
-}
-
-function pack(source) {
-  const target = join(scratch, 'tarballs', source.split(/[/\\]/).at(-1));
-  mkdirSync(target, { recursive: true });
-  if (!check('pnpm pack', 'pnpm', ['pack', '--pack-destination', target], source)) return undefined;
-  return join(target, readdirSync(target)[0]);
 }
 
 async function lintTarball(tarball) {
@@ -129,34 +109,28 @@ function importFiles(user) {
 function installAsUser(tarballs) {
   const user = join(scratch, 'user');
   mkdirSync(user);
-  const file = (name) => `file:${tarballs.get(name)}`;
-  const own = { name: 'user', version: '1.0.0', private: true };
-  const dependencies = {
-    [manifest.name]: file(manifest.name),
+  importFiles(user);
+  const others = {
     '@types/node': typesOfNode,
     // Some entries need what a user may leave out.
     ...manifest.peerDependencies,
   };
-  writeFileSync(join(user, 'package.json'), JSON.stringify({ ...own, dependencies }));
-  const overrides = Object.fromEntries([...tarballs.keys()].map((name) => [name, file(name)]));
-  // No hoisting: a dependency that is used but not declared must not be found by luck.
-  const settings = { packages: [], overrides, hoist: false, pmOnFail: 'ignore' };
-  writeFileSync(join(user, 'pnpm-workspace.yaml'), JSON.stringify(settings));
-  importFiles(user);
-  if (!check('install', 'pnpm', ['install', '--prefer-offline', '--no-frozen-lockfile'], user))
-    return;
+  const before = problems.length;
+  attempt('install', () => installIn(user, tarballs, { wanted: [manifest.name], others }));
+  if (problems.length > before) return;
   check('import from an ES module', process.execPath, ['user.mjs'], user);
   check('require from CommonJS', process.execPath, ['user.cjs'], user);
   compileAsUser(user);
 }
 
-const workspace = readdirSync(packagesFolder)
-  .map((name) => join(packagesFolder, name))
-  .filter((path) => existsSync(join(path, 'package.json')))
-  .map((path) => ({ folder: path, manifest: readManifest(path) }));
 try {
   const tarballs = new Map();
-  for (const [name, source] of closure(manifest.name)) tarballs.set(name, pack(source));
+  for (const [name, source] of closureOf(manifest.name)) {
+    tarballs.set(
+      name,
+      attempt('pnpm pack', () => pack(source, join(scratch, 'tarballs'))),
+    );
+  }
   if (problems.length === 0) {
     const tarball = tarballs.get(manifest.name);
     problems.push(...tarballFaults({ files: unpacked(tarball), manifest }));
