@@ -131,6 +131,23 @@ test('docs/five-minutes.md: every block runs, and what it says happens', async (
     expect({ note, ...result }).toMatchObject({ note, status: 0, stderr: '' });
   }
   await shell.close();
+  const lan = shell.start(noted(blocks, 'lan, stays'));
+  await until(() => /Let another agent join with:\n {2}agentmesh join /.test(lan.said.stdout));
+  await shell.close();
+  const notes = blocks.map(({ note }) => note).toSorted();
+  expect(notes).toEqual(
+    [
+      '',
+      'alice',
+      'alice, stays',
+      'bob',
+      'bob, stays',
+      'doctor',
+      'lan, stays',
+      'mail',
+      'schema',
+    ].concat('strangers'),
+  );
 });
 
 test('docs/python-and-shell.md: every block runs, where there is Python', async () => {

@@ -114,6 +114,45 @@ describe('the file of leases', () => {
   });
 });
 
+describe('a command after a kill', () => {
+  test('with the hub away says that nothing is kept, and keeps nothing', async () => {
+    await using world = await CommandWorld.create();
+    const { alice, bob } = await twoAgents(world);
+    const holder = await processOf(bob, ['up'], 'is up');
+    holder.kill('SIGKILL');
+    await once(holder, 'exit');
+    await world.stopHub();
+    const sent = await bob.run(['send', 'alice', 'lost?', '--timeout', '500ms', '--json']);
+    expect(sent).toMatchObject({ status: 7, stdout: '' });
+    expect(JSON.parse(sent.stderr)).toMatchObject({ code: 'NOT_KEPT', retryable: true });
+    await world.startHub();
+    expect(await bob.run(['send', 'alice', 'sent'])).toMatchObject({ status: 0 });
+    expect(await bob.json(['status'])).toMatchObject([{ outbox: 0 }]);
+    const [mail] = await alice.json<Mail>(['inbox', '--wait', '60s']);
+    expect(mail).toMatchObject({ text: 'sent' });
+    expect(await alice.json(['inbox'])).toEqual([]);
+  });
+});
+
+describe('a holder that stands in', () => {
+  test('makes way for agentmesh up, and its own question goes on', async () => {
+    await using world = await CommandWorld.create();
+    const { alice, bob, up } = await twoAgents(world);
+    await up.stop();
+    // Nobody holds Alice: the question does, until somebody does who stays.
+    const asked = alice.run(['ask', 'bob', 'are you there?', '--timeout', '5m']);
+    const [question] = await bob.json<Mail>(['inbox', '--wait', '60s']);
+    const holder = await alice.up();
+    expect(holder.said.stderr).toBe('');
+    expect(await alice.run(['up'])).toMatchObject({
+      status: 0,
+      stdout: expect.stringContaining('up already'),
+    });
+    await bob.run(['reply', question?.id ?? '', 'yes']);
+    expect(await asked).toMatchObject({ status: 0, stdout: 'yes\n', stderr: '' });
+  });
+});
+
 describe('never two wakes', () => {
   const isAlive = (pid: number): boolean => {
     try {

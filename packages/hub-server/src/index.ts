@@ -25,6 +25,7 @@ export type { ServerErrorCode } from './server-error.js';
 export { serveOperator } from './control/operator.js';
 export type { OperatorOptions, OperatorSocket } from './control/operator.js';
 export { BannedAgents } from './control/banned.js';
+export { HubTokens } from './cli/registration-files.js';
 export type { BannedAgent } from './control/banned.js';
 export type { HubControlParts, OperatedHub } from './control/hub-control.js';
 export type {

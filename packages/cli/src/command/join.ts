@@ -3,7 +3,7 @@
  * Owns what they print; invites are the agent's.
  */
 import type { Command } from 'commander';
-import { readSettings } from '../profile/settings.js';
+import { readOwnHub, readSettings } from '../profile/settings.js';
 import { countOf, msOf } from './duration.js';
 import type { CommandProcess } from './process.js';
 import { agentCommand } from './program.js';
@@ -63,7 +63,9 @@ export function addJoin(program: Command, command: CommandProcess): void {
 /** Whoever joins needs a token where this agent did. */
 function tokenOf(options: InviteFlags, command: CommandProcess): string | undefined {
   if (options.token === false) return undefined;
-  return options.token ?? readSettings(filesFor(options, command).settings)?.hub?.token;
+  const { settings, home } = filesFor(options, command);
+  const kept = readSettings(settings);
+  return options.token ?? (kept?.hub === null ? readOwnHub(home)?.token : kept?.hub?.token);
 }
 
 async function qrOf(link: string): Promise<string> {

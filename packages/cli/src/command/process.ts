@@ -94,6 +94,7 @@ const CODES: Readonly<Record<string, number>> = {
   BAD_PARAMS: EXIT.misused,
   NO_SUCH_AGENT: EXIT.noPeer,
   QUEUED: EXIT.noHub,
+  NOT_KEPT: EXIT.noHub,
 };
 
 /** The exit code of an error. */

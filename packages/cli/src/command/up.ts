@@ -5,6 +5,7 @@
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import { reportOf } from '../control/error.js';
+import type { UpAgent } from '../holder/up.js';
 import type { AgentFiles } from '../profile/profile.js';
 import type { WakeSettings } from '../profile/settings.js';
 import { Listener } from '../wake/listener.js';
@@ -18,6 +19,7 @@ import { filesFor, printResult, withPassphrase } from './with-client.js';
 interface UpFlags extends Omit<WakeFlags, 'exec'> {
   readonly name?: string | undefined;
   readonly hub?: string | undefined;
+  readonly host?: string | undefined;
   readonly hubKey?: string | undefined;
   readonly token?: string | undefined;
   readonly acceptFrom?: (typeof ACCEPT_FROM)[number] | undefined;
@@ -33,6 +35,7 @@ export function addUp(program: Command, command: CommandProcess): void {
     .option('--no-exec', 'run nothing any more when mail comes')
     .option('--name <name>', 'its name on the hub')
     .option('--hub <address>', 'the hub: HOST:PORT or a URL (default: one of its own)')
+    .option('--host <address>', 'where a hub of its own listens: 0.0.0.0 lets other machines in')
     .option('--hub-key <key>', 'the key that the hub must prove')
     .option('--token <token>', 'registration token of the hub')
     .addOption(
@@ -44,9 +47,9 @@ export function addUp(program: Command, command: CommandProcess): void {
 
 async function up(options: UpFlags, command: CommandProcess): Promise<void> {
   const files = filesFor(options, command);
-  const { name, hub, hubKey, token, acceptFrom } = options;
+  const { name, hub, host, hubKey, token, acceptFrom } = options;
   const wake = wakeOf(options, command);
-  const wanted = { name, hub, hubKey, token, acceptFrom, wake };
+  const wanted = { name, hub, host, hubKey, token, acceptFrom, wake };
   const log = (line: string): void => command.complain(`agentmesh: ${shown(line)}\n`);
   const { bringUp } = await import('../holder/up.js');
   const held = await withPassphrase(files.keys, command, (passphrase) =>
@@ -61,7 +64,7 @@ async function up(options: UpFlags, command: CommandProcess): Promise<void> {
   const lines = [
     `${id} is up on ${hubs.join(', ')}`,
     `fingerprint  ${fingerprint}`,
-    ...(invite === null ? [] : ['Let another agent join with:', `  agentmesh join ${invite}`]),
+    ...(invite === null ? [] : [`${inviteText(held.reach)}:`, `  agentmesh join ${invite}`]),
   ];
   const told = { state: 'up', name: id, address, fingerprint, hubs, invite };
   printResult(command, options, told, `${lines.join('\n')}\n`);
@@ -74,6 +77,12 @@ async function up(options: UpFlags, command: CommandProcess): Promise<void> {
   await stopWaking();
   await held.close();
   if (error !== null) throw error;
+}
+
+/** Whom an invite is for: a hub that only this machine reaches is of no use to others. */
+function inviteText(reach: UpAgent['reach']): string {
+  if (reach !== 'here') return 'Let another agent join with';
+  return 'Let another agent on this machine join with (up --host 0.0.0.0 lets other machines in)';
 }
 
 /** What the options say; undefined: as it was. */
@@ -118,5 +127,6 @@ async function wakeWith(
 const EXAMPLES = `
 Examples:
   agentmesh up --name alice
+  agentmesh up --host 0.0.0.0
   agentmesh up --name alice --hub hub.example:7700 --token TOKEN
   agentmesh up --exec './agent.sh' --from verified`;

@@ -201,6 +201,7 @@ export interface ControlMethods {
     params: { readonly protocol: number; readonly version: string; readonly client: string };
     result: Greeting;
   };
+  handover: { params: Nothing; result: { readonly given: boolean } };
   whoami: { params: Nothing; result: WhoAmI };
   status: { params: Nothing; result: ControlStatus };
   peers: { params: Nothing; result: { readonly peers: readonly ControlPeer[] } };

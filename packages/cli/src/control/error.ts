@@ -46,6 +46,12 @@ const CONTROL_ERRORS = {
     retryable: false,
     message: 'The socket of this agent cannot be trusted: remove it, or give its folder mode 0700',
   },
+  NOT_KEPT: {
+    retryable: true,
+    message:
+      'The hub is not reached, and after an unclean end nothing can be sealed before it was: ' +
+      'nothing was sent or kept; try again when the hub is there',
+  },
   HUB_NOT_RUNNING: {
     retryable: true,
     message: 'No hub runs with this data folder: start it, or name another one with --data',

@@ -34,6 +34,8 @@ export class Hold {
   readonly version: string;
   /** Leases that go on, those of an earlier holder too. */
   readonly leases: LeaseBook;
+  /** Leaves the agent to another program; null where this one keeps it. */
+  readonly handOver: (() => void) | null;
   #mailbox: Mailbox | null = null;
   #listener: Visitor | null = null;
 
@@ -43,7 +45,9 @@ export class Hold {
     readonly sinceMs: number;
     readonly version: string;
     readonly leases: LeaseBook;
+    readonly handOver: (() => void) | null;
   }) {
+    this.handOver = about.handOver;
     this.agent = about.agent;
     this.leases = about.leases;
     this.hubs = about.hubs;

@@ -148,6 +148,11 @@ export const METHODS: { readonly [M in ControlMethod]: MethodSchema<M> } = {
       name: z.string(),
     }),
   },
+  handover: {
+    summary: 'Asks the holder to leave the agent to the caller; only one that stands in does',
+    params: nothing,
+    result: z.object({ given: z.boolean() }),
+  },
   whoami: { summary: 'Who this agent is', params: nothing, result: whoami },
   status: { summary: 'How it is doing, and who holds it', params: nothing, result: status },
   peers: {

@@ -11,6 +11,11 @@ export interface ServeControlOptions {
   readonly path?: string | undefined;
   /** Addresses of the agent's hub, for those who ask. */
   readonly hubs?: readonly string[] | undefined;
+  /**
+   * Called when `agentmesh up` wants to hold the agent: close this server and the agent then.
+   * Default: the agent is kept.
+   */
+  readonly handOver?: (() => void) | undefined;
 }
 
 /** Serves until it is closed. */

@@ -33,10 +33,10 @@ export async function serve(
   clock: Clock,
 ): Promise<ControlServer> {
   const path = options.path ?? pathBeside(agent);
-  const { hubs = [] } = options;
+  const { hubs = [], handOver = null } = options;
   const { storePath } = agent;
   const leases = new LeaseBook(storePath === null ? null : leasePathOf(storePath), clock);
-  const hold = new Hold({ agent, hubs, sinceMs: clock(), version: ownVersion, leases });
+  const hold = new Hold({ agent, hubs, sinceMs: clock(), version: ownVersion, leases, handOver });
   const works = {
     ...identityMethods(hold),
     ...sendingMethods(hold),

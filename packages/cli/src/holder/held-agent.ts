@@ -8,6 +8,7 @@ import { NetworkHub } from '@agentmesh/hub-client';
 import { serveControl } from '../control/serve-control.js';
 import { controlError } from '../control/error.js';
 import type { AgentFiles } from '../profile/profile.js';
+import { ownHubAddress } from '../profile/own-hub-address.js';
 import { readOwnHub, readSettings } from '../profile/settings.js';
 import type { HubSettings, Settings } from '../profile/settings.js';
 
@@ -27,6 +28,8 @@ export interface HoldOptions {
   readonly settings?: Settings | undefined;
   /** Told what a person should read. Default: nobody is. */
   readonly log?: ((line: string) => void) | undefined;
+  /** Called when `agentmesh up` wants to hold it. Default: it is kept. */
+  readonly handOver?: (() => void) | undefined;
 }
 
 /** Opens and serves an agent. Rejects as `Agent.create` does, and with NO_AGENT. */
@@ -44,7 +47,8 @@ export async function holdAgent(files: AgentFiles, options: HoldOptions): Promis
       acceptFrom,
       ...loggingTo(options.log),
     });
-    return await served(agent, { hub, files, settings });
+    const { handOver } = options;
+    return await served(agent, { hub, files, settings, handOver });
   } catch (error) {
     await hub.close();
     throw error;
@@ -58,20 +62,27 @@ function loggingTo(log: HoldOptions['log']): Pick<AgentOptions, 'logger' | 'logL
   return { logLevel: 'warn', logger: { debug: write, info: write, warn: write, error: write } };
 }
 
-function hubOf({ home, settings: path }: AgentFiles, { hub }: Settings): HubSettings {
+/** Where the hub of an agent is, and what it is shown. BAD_SETTINGS. */
+export function hubOf({ home, settings: path }: AgentFiles, { hub }: Settings): HubSettings {
   if (hub !== null) return hub;
   const own = readOwnHub(home);
   if (own === null) throw controlError('BAD_SETTINGS', `${path}: no hub, and none was started`);
-  return { hosts: [`${own.host}:${own.port}`] };
+  return { hosts: [ownHubAddress(own)], token: own.token };
 }
 
 async function served(
   agent: Agent,
-  about: { readonly hub: NetworkHub; readonly files: AgentFiles; readonly settings: Settings },
+  about: {
+    readonly hub: NetworkHub;
+    readonly files: AgentFiles;
+    readonly settings: Settings;
+    readonly handOver: HoldOptions['handOver'];
+  },
 ): Promise<HeldAgent> {
-  const { hub, files, settings } = about;
+  const { hub, files, settings, handOver } = about;
   try {
-    const server = await serveControl(agent, { path: files.socket, hubs: hub.addresses });
+    const { addresses: hubs } = hub;
+    const server = await serveControl(agent, { path: files.socket, hubs, handOver });
     return {
       agent,
       settings,

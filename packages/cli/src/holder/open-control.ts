@@ -61,6 +61,9 @@ export class Control {
   readonly #lost = new Set<() => void>();
   #connecting: Promise<Connection> | null = null;
   #tags = 0;
+  /** Until then another program is to hold the agent. */
+  #guestUntilMs = -Infinity;
+  #handedOver: Promise<void> = Promise.resolve();
   #isClosed = false;
 
   constructor(files: AgentFiles, options: OpenControlOptions) {
@@ -131,6 +134,7 @@ export class Control {
     this.#connecting = null;
     connection?.client.close();
     await connection?.held?.close({ patient: true });
+    await this.#handedOver;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -200,12 +204,30 @@ export class Control {
       const client = await ControlClient.connect(socket, name).catch(goneAsNull);
       if (client !== null) return this.#connected(client, null);
       if (onlyHeld || !existsSync(keys)) throw controlError('NO_AGENT');
-      const held = await hold(this.#files, { passphrase });
+      const held = this.#clock() < this.#guestUntilMs ? null : await this.#hold(passphrase);
       if (held !== null) return this.#connected(await throughOwn(held, socket, name), held);
       // It is being opened or closed, or its program does not serve.
       if (this.#clock() > untilMs) throw controlError('HOLDER_SILENT', store);
       await pause(PAUSE_MS);
     }
+  }
+
+  /** Stands in as the holder for as long as nobody wants to be it; null where somebody is. */
+  #hold(passphrase: string | undefined): Promise<HeldAgent | null> {
+    const holding = hold(this.#files, {
+      passphrase,
+      handOver: () => {
+        this.#handedOver = this.#handOver(holding);
+      },
+    });
+    return holding;
+  }
+
+  /** What was asked here goes on through the new holder. */
+  async #handOver(holding: Promise<HeldAgent | null>): Promise<void> {
+    this.#guestUntilMs = this.#clock() + PATIENCE_MS;
+    this.#connecting = null;
+    await (await holding)?.close();
   }
 
   #connected(client: ControlClient, held: HeldAgent | null): Connection {

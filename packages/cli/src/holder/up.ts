@@ -2,20 +2,27 @@
  * What `agentmesh up` does: starts the hub of this user where none is given, makes the agent the
  * first time, and holds it. Owns the order, and that settings are written once they have worked.
  */
+import { setTimeout as pause } from 'node:timers/promises';
 import { ControlClient } from '../control/client.js';
 import { controlError } from '../control/error.js';
+import { systemClock } from '../machine.js';
+import type { Clock } from '../machine.js';
 import { defaultName } from '../profile/default-name.js';
 import type { AgentFiles } from '../profile/profile.js';
-import { readSettings, writeSettings } from '../profile/settings.js';
+import { isOnlyHere } from '../profile/own-hub-address.js';
+import { readOwnHub, readSettings, writeSettings } from '../profile/settings.js';
 import type { Settings, WakeSettings } from '../profile/settings.js';
-import { holdAgent } from './held-agent.js';
+import { holdAgent, hubOf } from './held-agent.js';
 import type { HeldAgent } from './held-agent.js';
+import { PATIENCE_MS, PAUSE_MS } from './open-control.js';
 import { startOwnHub } from './own-hub.js';
 
 /** What was asked for; what is left out stays as it was. */
 export interface UpOptions {
   readonly name?: string | undefined;
   readonly hub?: string | undefined;
+  /** Where a hub of its own listens: an address of this machine, or `0.0.0.0`. */
+  readonly host?: string | undefined;
   readonly hubKey?: string | undefined;
   readonly token?: string | undefined;
   readonly acceptFrom?: Settings['acceptFrom'] | undefined;
@@ -24,33 +31,41 @@ export interface UpOptions {
   readonly passphrase?: string | undefined;
   /** Told what a person should read. */
   readonly log?: ((line: string) => void) | undefined;
+  /** Default: the machine's. */
+  readonly clock?: Clock | undefined;
 }
 
 /** A held agent, and an invite the first time. */
 export interface UpAgent extends HeldAgent {
   readonly invite: string | null;
+  /** Who reaches its hub, where it runs one: this machine, or others too. */
+  readonly reach: 'here' | 'others' | null;
 }
 
 /** Brings the agent up; null where another program holds it already. */
 export async function bringUp(files: AgentFiles, options: UpOptions): Promise<UpAgent | null> {
-  const other = await ControlClient.connect(files.socket);
-  if (other !== null) {
-    other.close();
-    return null;
-  }
+  if (!(await isFree(files))) return null;
   const kept = readSettings(files.settings);
   const settings = settingsOf(files, kept, options);
-  const ownHub = settings.hub === null ? await startOwnHub(files.home) : null;
+  if (settings.hub !== null && options.host !== undefined) {
+    throw controlError('BAD_OPTION', '--host is of a hub of its own: leave --hub out');
+  }
+  const ownHub = settings.hub === null ? await startOwnHub(files.home, options.host) : null;
   try {
     const held = await heldAgent(files, settings, options);
     try {
       writeSettings(files.settings, settings);
-      const invite = kept === null ? await held.agent.invite({ token: settings.hub?.token }) : null;
+      const { token } = hubOf(files, settings);
+      // The first time, and when others can join that could not before.
+      const isNew = kept === null || options.host !== undefined;
+      const invite = isNew ? await held.agent.invite({ token }) : null;
       const close = async (): Promise<void> => {
         await held.close();
         await ownHub?.close();
       };
-      return { ...held, invite, close };
+      const own = settings.hub === null ? readOwnHub(files.home) : null;
+      const reach = own === null ? null : isOnlyHere(own.host) ? 'here' : 'others';
+      return { ...held, invite, reach, close };
     } catch (error) {
       await held.close();
       throw error;
@@ -58,6 +73,17 @@ export async function bringUp(files: AgentFiles, options: UpOptions): Promise<Up
   } catch (error) {
     await ownHub?.close();
     throw error;
+  }
+}
+
+/** Whether nobody holds the agent, or whoever stands in for a holder makes way. */
+async function isFree({ socket }: AgentFiles): Promise<boolean> {
+  const other = await ControlClient.connect(socket, 'up');
+  if (other === null) return true;
+  try {
+    return (await other.call('handover', {})).given;
+  } finally {
+    other.close();
   }
 }
 
@@ -83,13 +109,20 @@ function settingsOf(
   };
 }
 
+/** Whoever makes way may need a moment for that. */
 async function heldAgent(
   files: AgentFiles,
   settings: Settings,
-  { passphrase, log }: UpOptions,
+  { passphrase, log, clock = systemClock }: UpOptions,
 ): Promise<HeldAgent> {
-  return holdAgent(files, { settings, passphrase, log }).catch((error: unknown) => {
-    if ((error as { code?: unknown }).code !== 'STORE_LOCKED') throw error;
-    throw controlError('HOLDER_SILENT', files.store, error);
-  });
+  const untilMs = clock() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await holdAgent(files, { settings, passphrase, log });
+    } catch (error) {
+      if ((error as { code?: unknown }).code !== 'STORE_LOCKED') throw error;
+      if (clock() > untilMs) throw controlError('HOLDER_SILENT', files.store, error);
+      await pause(PAUSE_MS);
+    }
+  }
 }

@@ -40,23 +40,26 @@ export function readSettings(path: string): Settings | null {
 }
 
 /** Where the hub of this user listens. */
-export interface OwnHubAddress {
+export interface OwnHub {
   readonly host: string;
   readonly port: number;
+  /** What new agents show where other machines reach the hub. */
+  readonly token?: string | undefined;
 }
 
 /** Where the hub of a home listens; null if it never ran. BAD_SETTINGS. */
-export function readOwnHub(home: string): OwnHubAddress | null {
-  return read(ownHubPath(home), (value: OwnHubAddress) => {
-    const { host, port } = value;
+export function readOwnHub(home: string): OwnHub | null {
+  return read(ownHubPath(home), (value: OwnHub) => {
+    const { host, port, token } = value;
     if (typeof host !== 'string' || !Number.isInteger(port)) throw new TypeError('host and port');
-    return { host, port };
+    if (token !== undefined && typeof token !== 'string') throw new TypeError('token: a text');
+    return { host, port, token };
   });
 }
 
 /** Remembers where it listens: invites name it. */
-export function writeOwnHub(home: string, { host, port }: OwnHubAddress): void {
-  write(ownHubPath(home), { host, port });
+export function writeOwnHub(home: string, { host, port, token }: OwnHub): void {
+  write(ownHubPath(home), { host, port, token });
 }
 
 function ownHubPath(home: string): string {

@@ -10,6 +10,7 @@ import { fileFault, writePrivateFile } from '../private-files.js';
 import { lineOf, ServerError } from '../server-error.js';
 import type { HubConfig } from './options.js';
 
+const TOKENS = 'tokens';
 const TOKEN_BYTES = 24;
 const TOKEN = /^[\x21-\x7e]{8,512}$/;
 
@@ -25,9 +26,41 @@ export function readRegistration(config: HubConfig): Registration {
   }
 }
 
+/** The registration tokens in a hub's data folder, for programs that run a hub. */
+export class HubTokens {
+  /** For the server; tokens that are added count at once. */
+  readonly registration: { readonly mode: 'token'; readonly tokens: readonly string[] };
+  readonly #path: string;
+  readonly #tokens: string[];
+
+  private constructor(path: string, tokens: string[]) {
+    this.#path = path;
+    this.#tokens = tokens;
+    this.registration = { mode: 'token', tokens };
+  }
+
+  /** Reads the file `tokens`, with one token if there was none. BAD_OPTION, UNSAFE_FILE. */
+  static open(folder: string): HubTokens {
+    const path = join(folder, TOKENS);
+    return new HubTokens(path, readTokens(path, true));
+  }
+
+  /** The first of them. */
+  get first(): string {
+    return this.#tokens[0] ?? '';
+  }
+
+  /** One more: in the file first, so that it works after a restart too. */
+  add(): { readonly token: string; readonly file: string } {
+    const token = addToken(this.#path);
+    this.#tokens.push(token);
+    return { token, file: this.#path };
+  }
+}
+
 /** Where the tokens are. */
 export function tokenPathOf({ tokenFile, data }: HubConfig): string {
-  return tokenFile ?? join(data, 'tokens');
+  return tokenFile ?? join(data, TOKENS);
 }
 
 /** Adds a new token to the file, and gives it when it is on the disk. */

@@ -9,10 +9,12 @@ import type { AskRequest, CallState } from '../api.js';
 import { reportOf } from '../error.js';
 import { within } from '../hold.js';
 import type { Hold, MethodWorks, Visitor } from '../hold.js';
-import { payloadOf } from './sending.js';
+import { notKept, payloadOf } from './sending.js';
 
 const ASK_MS = 300_000;
 const CALL_MS = 7 * 86_400_000;
+/** How long a request may take to be kept here. */
+const KEEP_MS = 30_000;
 
 /** ask, call, call_status, cancel, calls. */
 export function callMethods({
@@ -20,13 +22,18 @@ export function callMethods({
 }: Hold): MethodWorks<'ask' | 'call' | 'call_status' | 'cancel' | 'calls'> {
   const begin = async (request: AskRequest, timeoutMs: number, visitor: Visitor): Promise<Call> => {
     const { to, tag, key } = request;
-    const call = await agent.call(to, payloadOf(request), {
+    const giveUp = new AbortController();
+    const begun = agent.call(to, payloadOf(request), {
       timeout: request.timeoutMs ?? timeoutMs,
       key,
+      signal: giveUp.signal,
       onProgress(value) {
         if (tag !== undefined) visitor.tell('progress', { tag, value });
       },
     });
+    const kept = await within(begun, KEEP_MS, visitor.gone);
+    if (kept === null) throw notKept(giveUp);
+    const { value: call } = kept;
     if (tag !== undefined) visitor.tell('stored', { tag, id: call.id });
     return call;
   };

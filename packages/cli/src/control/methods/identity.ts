@@ -7,9 +7,17 @@ import type { ControlContact, ControlPeer, WhoAmI } from '../api.js';
 import type { Hold, MethodWorks } from '../hold.js';
 
 type IdentityMethod =
-  'whoami' | 'status' | 'peers' | 'names' | 'outbox' | 'rotate' | 'revocation' | 'revoke';
+  | 'handover'
+  | 'whoami'
+  | 'status'
+  | 'peers'
+  | 'names'
+  | 'outbox'
+  | 'rotate'
+  | 'revocation'
+  | 'revoke';
 
-/** whoami, status, peers, names, outbox, rotate, revocation, revoke. */
+/** handover, whoami, status, peers, names, outbox, rotate, revocation, revoke. */
 export function identityMethods(hold: Hold): MethodWorks<IdentityMethod> {
   const { agent } = hold;
   const whoami = async (): Promise<WhoAmI> => {
@@ -18,6 +26,10 @@ export function identityMethods(hold: Hold): MethodWorks<IdentityMethod> {
     return { name, address, fingerprint, connection, hubs: hold.hubs };
   };
   return {
+    async handover() {
+      hold.handOver?.();
+      return { given: hold.handOver !== null };
+    },
     whoami,
     async status() {
       const [who, status] = await Promise.all([whoami(), agent.status()]);

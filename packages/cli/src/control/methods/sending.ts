@@ -5,6 +5,7 @@
 import type { SendResult } from '@agentmesh/agent';
 import type { Content, SentMail } from '../api.js';
 import { controlError } from '../error.js';
+import type { ControlError } from '../error.js';
 import { within } from '../hold.js';
 import type { Hold, MethodWorks } from '../hold.js';
 
@@ -19,13 +20,21 @@ export function payloadOf({ text, data }: Content): string | object {
   return text === undefined ? data : { ...data, text };
 }
 
+/** What was not kept in time is not kept later: whoever asked may try again. */
+export function notKept(giveUp: AbortController): ControlError {
+  giveUp.abort();
+  return controlError('NOT_KEPT');
+}
+
 /** send. */
 export function sendingMethods({ agent }: Hold): MethodWorks<'send'> {
   return {
     async send({ to, text, data, wait = 'accepted', waitMs = WAIT_MS, ttlMs, tag }, visitor) {
       const stored = Promise.withResolvers<string>();
+      const giveUp = new AbortController();
       const accepted = agent.send(to, payloadOf({ text, data }), {
         ttl: ttlMs,
+        signal: giveUp.signal,
         onStored(id) {
           if (tag !== undefined) visitor.tell('stored', { tag, id });
           stored.resolve(id);
@@ -33,7 +42,9 @@ export function sendingMethods({ agent }: Hold): MethodWorks<'send'> {
       });
       // Whatever fails before the message is kept fails the method.
       accepted.catch((error: unknown) => stored.reject(error));
-      const id = await stored.promise;
+      const kept = await within(stored.promise, waitMs, visitor.gone);
+      if (kept === null) throw notKept(giveUp);
+      const { value: id } = kept;
       let state: SentMail['state'] = 'queued';
       const reach = async (wanted: SentMail['state'], step: Promise<unknown>): Promise<void> => {
         await step;
