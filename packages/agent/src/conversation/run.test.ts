@@ -63,13 +63,44 @@ describe('a number', () => {
   const peer = peerWith(parent, child);
 
   test('below the later run counts in both, whichever of them it comes with', () => {
-    expect(windowsOf(peer, at(1), 3)).toEqual([parent, child]);
-    expect(windowsOf(peerWith(child), at(1), 3)).toEqual([child]);
+    expect(windowsOf(peer, at(1), 3, msgId(3, 1))).toEqual([parent, child]);
+    expect(windowsOf(peerWith(child), at(1), 3, msgId(3, 1))).toEqual([child]);
   });
 
   test('from there on counts in its own run only', () => {
-    expect(windowsOf(peer, at(1), 5)).toEqual([parent]);
-    expect(windowsOf(peer, at(2), 5)).toEqual([child]);
+    expect(windowsOf(peer, at(1), 5, msgId(5, 1))).toEqual([parent]);
+    expect(windowsOf(peer, at(2), 5, msgId(5, 2))).toEqual([child]);
+  });
+});
+
+describe('where the run between two is forgotten, or never came', () => {
+  const first = windowOfRun(1, 1, 2, 4);
+  const third = continued(peerWith(first), at(3), goesOn(2, 7)).window;
+  const peer = peerWith(first, third);
+
+  test('what came before it counts, and what is missing is asked for', () => {
+    expect([third.low, third.parent]).toEqual([2, { instance: instance(2), from: 7 }]);
+    const seen = observe(third, { number: 7, msgId: msgId(7, 3), boot: 3 }).window;
+    expect(missing(seen, 9)).toEqual([
+      { from: 3, to: 3 },
+      { from: 5, to: 6 },
+    ]);
+  });
+
+  test('a number that is missing counts in the present run too, and one that came is the same', () => {
+    expect(windowsOf(peer, at(1), 3, msgId(3, 1))).toEqual([first, third]);
+    expect(windowsOf(peer, at(2), 5, msgId(5, 2))).toEqual([third]);
+    expect(windowsOf(peerWith(third), at(1), 4, msgId(4, 1))).toEqual([third]);
+  });
+
+  test('another message with a number that came is none of the present run', () => {
+    expect(windowsOf(peerWith(third), at(1), 4, msgId(4, 9))).toEqual([emptyWindow(at(1))]);
+    expect(windowsOf(peer, at(2), 7, msgId(7, 2))).toEqual([emptyWindow(at(2))]);
+  });
+
+  test('numbers that the last one known has given are no earlier ones', () => {
+    const { window, wentBack } = continued(peerWith(first), at(3), goesOn(2, 4));
+    expect([window.low, wentBack]).toEqual([0, null]);
   });
 });
 

@@ -7,7 +7,7 @@ import { CryptoError, equalBytes } from '@agentmesh/crypto';
 import { isSameStore } from '../self/meta.js';
 import { windowAt } from './peer.js';
 import type { Peer } from './peer.js';
-import { emptyWindow, forkedFrom, highest } from './sequence-window.js';
+import { emptyWindow, forkedFrom, highest, isMissing, isSeen } from './sequence-window.js';
 import type { SequenceWindow, WindowKey } from './sequence-window.js';
 
 /**
@@ -51,11 +51,32 @@ export function windowsOf(
   peer: Peer,
   key: WindowKey,
   number: number,
+  msgId: Uint8Array,
 ): readonly [SequenceWindow, ...SequenceWindow[]] {
-  const found = later(peer, key, number);
   const own = windowAt(peer, key);
+  const linked = later(peer, key, number);
+  const current = currentFor(peer, key, number, msgId);
+  const found = current === null || linked.includes(current) ? linked : [...linked, current];
   const [first = own ?? emptyWindow(key), ...rest] = own === null ? found : [own, ...found];
   return [first, ...rest];
+}
+
+/**
+ * The window of the peer's present run, where a number of an earlier one is missing, or was received
+ * as this very message: the runs between the two may be forgotten, or never have come.
+ */
+function currentFor(
+  peer: Peer,
+  { since, instance }: WindowKey,
+  number: number,
+  msgId: Uint8Array,
+): SequenceWindow | null {
+  const current =
+    peer.instance === null ? null : windowAt(peer, { since, instance: peer.instance });
+  if (current === null || current.parent === null || number >= current.parent.from) return null;
+  if (equalBytes(current.instance, instance) || !isSameStore(current.instance, instance))
+    return null;
+  return isMissing(current, number) || isSeen(current, number, msgId) ? current : null;
 }
 
 /** Windows of runs that follow an instance, where it still had this number. */
@@ -92,9 +113,17 @@ export function continued(peer: Peer, key: WindowKey, { instance, number }: RunW
   if (window.parent !== null) return { window, wentBack: null };
   const parent = parentOf(peer, key, instance);
   const from = { instance: parent?.instance ?? instance, from: number };
-  const forked = forkedFrom(window, parent, from);
+  // Of the run that it names nothing may have come yet, or ever: what came of those before it
+  // counts all the same.
+  const forked = forkedFrom(window, parent ?? lastBelow(peer, key, number), from);
   const wentBack = parent !== null && highest(parent) >= number ? parent : null;
   return { window: forked, wentBack };
+}
+
+/** The last window of the same store, if all of its numbers are below this one. */
+function lastBelow(peer: Peer, key: WindowKey, number: number): SequenceWindow | null {
+  const last = lastOf(peer, key);
+  return last !== null && highest(last) < number ? last : null;
 }
 
 /** The window of the instance that is named; zeros stand for the last one of the same store. */
@@ -102,6 +131,11 @@ function parentOf(peer: Peer, key: WindowKey, named: Uint8Array): SequenceWindow
   if (named.some((byte) => byte !== 0)) {
     return windowAt(peer, { since: key.since, instance: named });
   }
+  return lastOf(peer, key);
+}
+
+/** The last window of another run of the same store. */
+function lastOf(peer: Peer, key: WindowKey): SequenceWindow | null {
   const others = peer.windows.filter(
     ({ since, instance }) =>
       since === key.since &&

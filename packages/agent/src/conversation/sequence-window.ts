@@ -61,6 +61,18 @@ export function noveltyOf(window: SequenceWindow, number: number, msgId: Uint8Ar
   return number <= window.low && !isGivenUp ? 'duplicate' : 'new';
 }
 
+/** Whether a number has not come, and is waited for or may still come. */
+export function isMissing(window: SequenceWindow, number: number): boolean {
+  if (window.seen.some((entry) => entry.number === number)) return false;
+  return number > window.low || window.givenUp.some(holds(number));
+}
+
+/** Whether this very message was received, as far as it is remembered. */
+export function isSeen({ seen }: SequenceWindow, number: number, msgId: Uint8Array): boolean {
+  const known = seen.find((entry) => entry.number === number);
+  return known !== undefined && equalBytes(known.tag, msgId.subarray(0, TAG_BYTES));
+}
+
 /** The window after a change. `lost`: numbers that have not come and are waited for no more. */
 export interface Observed {
   readonly window: SequenceWindow;

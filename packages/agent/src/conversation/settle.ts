@@ -199,7 +199,7 @@ function withNumber(message: OpenedMessage, before: Peer): Numbered {
   const { convSeq: number, msgId, instance, boot } = opened.content;
   const key = { since: me.meta.since, instance };
   const { peer, wentBack } = withRun(message, before);
-  const windows = windowsOf(peer, key, number);
+  const windows = windowsOf(peer, key, number, msgId);
   const novelties = windows.map((window) => noveltyOf(window, number, msgId));
   if (novelties.includes('conflict')) throw new AgentError('CLONE_OR_ROLLBACK');
   const { low } = windows.at(-1) ?? windows[0];
