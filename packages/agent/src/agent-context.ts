@@ -4,6 +4,7 @@
  * else.
  */
 import type { AgentKeyPair, AgentMeshError } from '@agentmesh/crypto';
+import { PROTOCOL_LIMITS } from '@agentmesh/protocol';
 import type { Clock } from '@agentmesh/protocol';
 import type { TrustPolicy } from './conversation/trust.js';
 import { AgentError } from './ground/errors.js';
@@ -54,6 +55,8 @@ export class AgentContext {
   readonly events: EventEmitter;
   readonly keepAlive: KeepAlive;
   readonly hubClock: HubClock;
+  /** The largest envelope that the hub takes, as far as it has said. */
+  envelopeBytes: number = PROTOCOL_LIMITS.blobBytes;
   /** By aid in hex: load→commit of one peer never interleaves. */
   readonly peers = new KeyedMutex();
   /** Shared by whoever speaks or begins sessions; a change of identity has it for itself. */

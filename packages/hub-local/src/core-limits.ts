@@ -125,5 +125,8 @@ export function coreLimits(changed: Partial<CoreLimits> = {}): CoreLimits {
       throw new HubError('BAD_OPTION', `limit ${name} must be above 0 and at most ${highest}`);
     }
   }
-  return { ...CORE_LIMITS, ...changed };
+  const limits = { ...CORE_LIMITS, ...changed };
+  // What no empty queue takes would be put off for ever: it is too large, and clients are told so.
+  const share = Math.max(1, Math.floor(limits.queueBytes * limits.queueShareOfOneSender));
+  return { ...limits, blobBytes: Math.min(limits.blobBytes, share) };
 }

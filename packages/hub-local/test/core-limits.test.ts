@@ -1,6 +1,7 @@
 import { describe, expect, jest, test } from '@jest/globals';
 import { CLOSE_CODES } from '@agentmesh/protocol';
 import { MemoryHubStore } from '../src/index.js';
+import { coreLimits } from '../src/core-limits.js';
 import type { CoreLimits } from '../src/index.js';
 import { alice, bench, bob, carol, CoreClient } from './core-harness.js';
 
@@ -169,4 +170,17 @@ describe('memory', () => {
       'RATE_LIMITED',
     ]);
   });
+});
+
+test('what no empty queue takes is too large, and the hub says so when it greets', async () => {
+  const limits = { queueBytes: 4_000 };
+  const { core, host, join } = await bench({ limits });
+  const bytes = 4_000 * coreLimits().queueShareOfOneSender;
+  const [hello] = new CoreClient(core).link.take('hello');
+  expect([coreLimits(limits).blobBytes, hello?.limits.blobBytes]).toEqual([bytes, bytes]);
+  await join(bob, 'bob');
+  const sender = await join(alice, 'alice');
+  sender.sendTo(bob, 1, { size: bytes + 1 });
+  await host.settle();
+  expect(sender.link.take('error')).toMatchObject([{ code: 'TOO_LARGE' }]);
 });

@@ -42,3 +42,11 @@ export function cancelDraft(id: string, reason: string): Draft {
   const frame = { callId: fromHex(id), what: CALL_FRAME.cancel, run: 0, at: 0, data };
   return { kind: CONTENT_KIND.callFrames, body: encodeCallFrames([frame]) };
 }
+
+/** Null, or why it failed. Nothing that waits for this keeps an answer from being kept. */
+export function endOf(promise: Promise<unknown>): Promise<Error | null> {
+  return promise.then(
+    () => null,
+    (error: unknown) => (error instanceof Error ? error : new AgentError('FAILED')),
+  );
+}

@@ -11,7 +11,7 @@ export interface CallMeans {
   readonly deadline: Date;
   readonly delivered: Promise<void>;
   readonly answer: Promise<JsonObject>;
-  readonly ended: () => Promise<void>;
+  readonly ended: () => Promise<Error | null>;
   /** Somebody awaits the answer: it is read when it is there. */
   readonly awaited: () => void;
   readonly cancel: (reason: string) => Promise<void>;
@@ -55,10 +55,10 @@ export class Call {
   }
 
   /**
-   * Fulfilled when it has ended, in whatever way. The answer stays kept: whoever may stop waiting
-   * waits for this, and then calls `answer`.
+   * Fulfilled when it has ended, in whatever way: with null, or with what `answer` rejects with.
+   * The answer stays kept: whoever may stop waiting waits for this, and then calls `answer`.
    */
-  get ended(): Promise<void> {
+  get ended(): Promise<Error | null> {
     return this.#means.ended();
   }
 

@@ -41,7 +41,7 @@ export interface StreamMeans {
   readonly store: AgentStore;
   readonly turn: <T>(task: (speech: Speech) => T) => Promise<T>;
   readonly hold: () => () => void;
-  /** The producer is done: no deadline any more. */
+  /** All of it is here: no deadline any more. */
   readonly isAnswered: () => void;
   /** Read to its end, or given up: nothing of it is kept. */
   readonly done: () => void;
@@ -99,9 +99,17 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
     return this.#read;
   }
 
-  /** Whether its end is here, read or not. */
+  /**
+   * Whether all of it is here, read or not. An end alone is not enough: a part before it may never
+   * come, such as one that no hub takes.
+   */
   get isEnded(): boolean {
-    return this.#end !== null;
+    if (this.#end === null) return false;
+    let at = this.#read - this.#inPart;
+    for (let part = this.#parts.get(at); part !== undefined; part = this.#parts.get(at)) {
+      at += part.items.length;
+    }
+    return at >= this.#end.count;
   }
 
   [Symbol.asyncIterator](): this {
@@ -167,6 +175,7 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
     if (this.#isOver || this.#failure !== null) return;
     if (what === CALL_FRAME.part) this.#add(at, data);
     if (what === CALL_FRAME.end) this.#setEnd(decodeEnd(encodeEnd(at, data)));
+    if (this.isEnded) this.#means.isAnswered();
     this.#wake();
   }
 
@@ -190,7 +199,6 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
       return;
     }
     this.#end = end;
-    this.#means.isAnswered();
   }
 
   /** A part that overlaps another, goes back or overdraws its credit breaks the stream. */

@@ -2,6 +2,7 @@
  * One request of ours in memory, and what all of them work with. Owns these shapes; what happens to
  * a request is `outgoing-calls`'.
  */
+import { toHex } from '@agentmesh/crypto';
 import { decodePayload } from '@agentmesh/protocol';
 import type { JsonObject, JsonValue } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
@@ -11,9 +12,11 @@ import type { Logger } from '../ground/runtime.js';
 import type { Deliveries } from '../sending/deliveries.js';
 import type { Post, Posted } from '../sending/post.js';
 import type { Speech } from '../sending/speech.js';
+import { ROW, under } from '../store/row-keys.js';
 import type { RowSweeper } from '../store/row-sweeper.js';
 import type { CallRow } from './call-row.js';
 import type { Slot } from './call-slots.js';
+import { STREAM_PARTS } from './incoming-stream.js';
 import type { IncomingStream } from './incoming-stream.js';
 
 /** What calls work with. */
@@ -40,6 +43,8 @@ export interface Request {
 export interface OpenCall {
   readonly id: string;
   row: CallRow;
+  /** The identity that the callee spoke with last; null before it has. */
+  heardAs: Uint8Array | null;
   readonly answer: PromiseWithResolvers<JsonObject>;
   readonly delivered: PromiseWithResolvers<void>;
   /** Counts it among the open ones until it has ended. */
@@ -61,6 +66,7 @@ export function newOpenCall(
   const call: OpenCall = {
     id,
     row,
+    heardAs: null,
     answer: Promise.withResolvers(),
     delivered: Promise.withResolvers(),
     slot,
@@ -83,4 +89,26 @@ export function tellProgress(call: OpenCall, data: Uint8Array, log: Logger): voi
     // A callee that says nonsense, or a listener that fails: the answer still comes.
     log.warn('progress not told', { peer: call.row.peer, error: String(error) });
   }
+}
+
+/**
+ * Nothing is kept of a stream that is over: after what is being written of it now, all with one
+ * commit, for without its row no part is found.
+ */
+export async function dropStream(
+  { context, sweeper }: OutgoingParts,
+  { id, row, heardAs }: OpenCall,
+  isStopped: () => boolean,
+): Promise<void> {
+  const drop = async (): Promise<void> => {
+    if (isStopped() || context.store.failure !== null) return;
+    const rows = await context.store.range({ ...under(`part/${id}`), limit: STREAM_PARTS });
+    const parts = rows.map(({ key }) => ({ delete: key }));
+    sweeper.delete(ROW.call(id), parts);
+  };
+  // A producer that has changed its identity writes under another lock.
+  const [first, second] = [toHex(heardAs ?? row.to), toHex(row.to)];
+  await context.peers.run(first, () =>
+    first === second ? drop() : context.peers.run(second, drop),
+  );
 }

@@ -15,15 +15,15 @@ import { AGENT_LIMITS } from '../ground/limits.js';
 import { readEnd } from '../message/ask.js';
 import type { AgentEvents } from '../message/events.js';
 import { replyToOf } from '../message/payload.js';
-import { ROW, under } from '../store/row-keys.js';
+import { ROW } from '../store/row-keys.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
-import { cancelDraft, OUTCOME_CODES, outcomeOf } from './call-end.js';
+import { cancelDraft, endOf, OUTCOME_CODES, outcomeOf } from './call-end.js';
 import { CallSlots } from './call-slots.js';
 import { Call } from './call.js';
-import { newOpenCall, tellProgress } from './open-call.js';
+import { dropStream, newOpenCall, tellProgress } from './open-call.js';
 import type { OpenCall, OutgoingParts, Request } from './open-call.js';
-import { IncomingStream, STREAM_PARTS } from './incoming-stream.js';
+import { IncomingStream } from './incoming-stream.js';
 import { decodeCallRow, encodeCallRow } from './call-row.js';
 import type { CallEnd, CallRow } from './call-row.js';
 
@@ -38,6 +38,8 @@ export class OutgoingCalls {
   readonly #calls = new Map<string, OpenCall>();
   /** Ends that are being committed with what brought them. */
   readonly #staged = new Map<string, CallRow>();
+  /** Those whose end is being committed by our own decision. */
+  readonly #ending = new Set<string>();
   readonly #slots = new CallSlots();
   #stopped = false;
 
@@ -152,7 +154,7 @@ export class OutgoingCalls {
 
   /** A second end of one call counts as little as one that comes too late. */
   #stageEnd(tx: StoreTransaction, call: OpenCall, end: CallEnd): void {
-    if (hasEnded(call) || this.#staged.has(call.id)) return;
+    if (hasEnded(call) || this.#staged.has(call.id) || this.#ending.has(call.id)) return;
     const row = { ...call.row, end };
     tx.put(ROW.call(call.id), encodeCallRow(row));
     this.#staged.set(call.id, row);
@@ -275,18 +277,7 @@ export class OutgoingCalls {
     call.release?.();
     call.slot.free();
     if (this.#stopped || !this.#calls.delete(call.id)) return;
-    void this.#dropRows(call).catch(nothing);
-  }
-
-  /** After what is being written of it now, all with one commit: without it no part is found. */
-  #dropRows({ id, row }: OpenCall): Promise<void> {
-    const { context, sweeper } = this.#parts;
-    return context.peers.run(toHex(row.to), async () => {
-      if (this.#stopped || context.store.failure !== null) return;
-      const rows = await context.store.range({ ...under(`part/${id}`), limit: STREAM_PARTS });
-      const parts = rows.map(({ key }) => ({ delete: key }));
-      sweeper.delete(ROW.call(id), parts);
-    });
+    void dropStream(this.#parts, call, () => this.#stopped).catch(nothing);
   }
 
   /** A stream of this or an earlier run; throws UNKNOWN_CALL. */
@@ -323,14 +314,21 @@ export class OutgoingCalls {
     const { context } = this.#parts;
     if (this.#stopped || context.store.failure !== null) return false;
     return context.peers.run(toHex(call.row.to), async () => {
+      // A callee that has changed its identity answers under another lock: its answer may be on its
+      // way into the store now.
+      if (this.#stopped || call.row.end !== null || this.#staged.has(call.id)) return false;
       // The end of a stream is here before it is read: only its reader gives it up then.
-      if (this.#stopped || call.row.end !== null) return false;
       if (code !== 'CANCELLED' && hasEnded(call)) return false;
       const end = { atMs: context.runtime.now(), body: null, code, message };
       const row = { ...call.row, end };
-      const tx = context.transaction();
-      tx.put(ROW.call(call.id), encodeCallRow(row));
-      await tx.commit();
+      this.#ending.add(call.id);
+      try {
+        const tx = context.transaction();
+        tx.put(ROW.call(call.id), encodeCallRow(row));
+        await tx.commit();
+      } finally {
+        this.#ending.delete(call.id);
+      }
       call.row = row;
       this.#settle(call);
       return true;
@@ -366,7 +364,9 @@ export class OutgoingCalls {
     const call = this.#calls.get(id);
     if (call === undefined) return null;
     const theirs = [identity.aid, ...formerly];
-    return theirs.some((aid) => equalBytes(aid, call.row.to)) ? call : null;
+    if (!theirs.some((aid) => equalBytes(aid, call.row.to))) return null;
+    call.heardAs = identity.aid;
+    return call;
   }
 
   #faceOf(call: OpenCall): Call {
@@ -377,7 +377,7 @@ export class OutgoingCalls {
       deadline: new Date(call.row.byMs),
       delivered: call.delivered.promise,
       answer: call.answer.promise,
-      ended: () => call.answer.promise.then(nothing, nothing),
+      ended: () => endOf(call.answer.promise),
       isOpen: () => call.row.end === null,
       awaited: () => {
         call.isAwaited = true;

@@ -4,24 +4,29 @@
  */
 import { CONTENT_KIND, encodeCallFrames } from '@agentmesh/crypto';
 import type { CallFrame } from '@agentmesh/crypto';
-import type { Clock } from '@agentmesh/protocol';
-import type { Runtime } from '../ground/runtime.js';
+import type { AgentContext } from '../agent-context.js';
 import type { Sender } from '../sending/sender.js';
-import type { StoreOperation } from '../store/store.js';
 import type { StreamProducer } from './stream-producer.js';
 
 /** What makes a message, without waiting for more. */
 const FULL_BYTES = 16 * 1024;
 /** Bytes of parts in one message, beyond a single item. */
 const MESSAGE_BYTES = 256 * 1024;
+/** Beside the parts an envelope holds keys, names and padding. */
+const ENVELOPE_OVERHEAD = 4 * 1024;
+const PADDED = 0.85;
 const FRAMES = 64;
 /** Between two messages for each stream of the peer. */
 const PACE_MS = 25;
 
+/** Bytes of parts for one message: what is wanted, or what an envelope of this hub holds. */
+export function partRoom({ envelopeBytes }: AgentContext, wanted: number): number {
+  return Math.min(wanted, Math.max(0, envelopeBytes - ENVELOPE_OVERHEAD) * PADDED);
+}
+
 /** The streams to one peer. */
 export class PartSender {
-  readonly #runtime: Runtime;
-  readonly #waits: Clock;
+  readonly #context: AgentContext;
   readonly #sender: Sender;
   readonly #to: Uint8Array;
   readonly #streams = new Map<StreamProducer, (error: unknown) => void>();
@@ -30,13 +35,8 @@ export class PartSender {
   #readyMs = 0;
   #cancelWake: (() => void) | null = null;
 
-  constructor(
-    { runtime, waits }: { readonly runtime: Runtime; readonly waits: Clock },
-    sender: Sender,
-    to: Uint8Array,
-  ) {
-    this.#runtime = runtime;
-    this.#waits = waits;
+  constructor(context: AgentContext, sender: Sender, to: Uint8Array) {
+    this.#context = context;
     this.#sender = sender;
     this.#to = to;
   }
@@ -60,10 +60,10 @@ export class PartSender {
     const pending = [...this.#streams.keys()].reduce((sum, one) => sum + one.pendingBytes, 0);
     const isAny = [...this.#streams.keys()].some(({ hasPending }) => hasPending);
     if (!isAny || this.#isCommitting) return;
-    const waitMs = this.#readyMs - this.#waits();
+    const waitMs = this.#readyMs - this.#context.waits();
     if (pending >= FULL_BYTES || (!this.#isUnaccepted && waitMs <= 0)) return void this.#flush();
     if (this.#isUnaccepted || this.#cancelWake !== null) return;
-    this.#cancelWake = this.#runtime.schedule(Math.max(1, waitMs), () => {
+    this.#cancelWake = this.#context.runtime.schedule(Math.max(1, waitMs), () => {
       this.#cancelWake = null;
       this.wake();
     });
@@ -72,20 +72,28 @@ export class PartSender {
   async #flush(): Promise<void> {
     this.#isCommitting = true;
     this.#isUnaccepted = true;
-    this.#readyMs = this.#waits() + PACE_MS * this.#streams.size;
+    this.#readyMs = this.#context.waits() + PACE_MS * this.#streams.size;
     try {
       await this.#sender.turn(this.#to, (speech) => {
-        const { frames, rows } = this.#take();
+        const { frames, streams } = this.#take();
         if (frames.length === 0) return this.#accepted();
         const draft = { kind: CONTENT_KIND.callFrames, body: encodeCallFrames(frames) };
-        speech.say(draft, () => this.#accepted());
-        speech.write(rows);
+        speech.say(draft, (refusal, stays) => {
+          if (refusal !== null && stays === undefined) this.#fail(streams, refusal);
+          this.#accepted();
+        });
+        speech.write(streams.map((stream) => stream.row()));
       });
     } catch (error) {
-      for (const fail of this.#streams.values()) fail(error);
+      this.#fail([...this.#streams.keys()], error);
     }
     this.#isCommitting = false;
     this.wake();
+  }
+
+  /** What they have said will not arrive: they end, and their consumers hear of it. */
+  #fail(streams: readonly StreamProducer[], error: unknown): void {
+    for (const stream of streams) this.#streams.get(stream)?.(error);
   }
 
   #accepted(): void {
@@ -93,10 +101,10 @@ export class PartSender {
     this.wake();
   }
 
-  #take(): { readonly frames: readonly CallFrame[]; readonly rows: readonly StoreOperation[] } {
+  #take(): { readonly frames: readonly CallFrame[]; readonly streams: readonly StreamProducer[] } {
     const frames: CallFrame[] = [];
-    const rows: StoreOperation[] = [];
-    let room = MESSAGE_BYTES;
+    const streams: StreamProducer[] = [];
+    let room = partRoom(this.#context, MESSAGE_BYTES);
     // Another one is first the next time: none waits behind one that always has something.
     const [first] = this.#streams;
     if (first !== undefined) {
@@ -107,9 +115,9 @@ export class PartSender {
       if (!stream.hasPending || room <= 0 || frames.length >= FRAMES) continue;
       const taken = stream.take(room, FRAMES - frames.length);
       frames.push(...taken);
-      rows.push(stream.row());
+      streams.push(stream);
       room -= taken.reduce((sum, { data }) => sum + data.length, 0);
     }
-    return { frames, rows };
+    return { frames, streams };
   }
 }

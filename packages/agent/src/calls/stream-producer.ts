@@ -94,21 +94,22 @@ export class StreamProducer {
   take(mostBytes: number, mostFrames: number): CallFrame[] {
     const frames: CallFrame[] = [];
     let bytes = 0;
-    while (this.#pending.length > 0 && frames.length < mostFrames) {
-      if (bytes > 0 && bytes >= mostBytes) break;
-      const frame = this.#nextPart();
+    for (let [next] = this.#pending; next !== undefined; [next] = this.#pending) {
+      if (frames.length >= mostFrames) break;
+      if (bytes > 0 && bytes + next.data.length >= mostBytes) break;
+      const frame = this.#nextPart(Math.min(PART_BYTES, mostBytes - bytes));
       bytes += frame.data.length;
       frames.push(frame);
     }
     return frames;
   }
 
-  #nextPart(): CallFrame {
+  #nextPart(mostBytes: number): CallFrame {
     const items: EncodedItem[] = [];
     let bytes = 0;
     for (const item of this.#pending) {
       const isAlone = item.isBytes || items[0]?.isBytes === true;
-      const isFull = items.length > 0 && (isAlone || bytes + item.data.length > PART_BYTES);
+      const isFull = items.length > 0 && (isAlone || bytes + item.data.length > mostBytes);
       if (isFull) break;
       items.push(item);
       bytes += item.data.length + 1;

@@ -17,7 +17,7 @@ import { exactBody } from '../message/payload.js';
 import { runWithin } from '../handling/handlers.js';
 import { ROW } from '../store/row-keys.js';
 import type { StoreOperation } from '../store/store.js';
-import { PartSender } from './part-sender.js';
+import { PartSender, partRoom } from './part-sender.js';
 import type { Inside, RequestRun, RunParts, ServedHandler } from './request-run.js';
 import { decodeProduced, NOTHING_PRODUCED, StreamProducer } from './stream-producer.js';
 import type { StreamItem } from './stream-items.js';
@@ -173,7 +173,7 @@ export class StreamServer {
           speech.write(ends);
           return 'cancelled';
         }
-        const frames = producer.take(LAST_BYTES, LAST_FRAMES);
+        const frames = producer.take(partRoom(this.#parts.context, LAST_BYTES), LAST_FRAMES);
         const isEnd = !producer.hasPending;
         if (isEnd) frames.push(producer.end(end));
         speech.say({ kind: CONTENT_KIND.callFrames, body: encodeCallFrames(frames) });

@@ -247,7 +247,7 @@ export class HubSide {
       authenticated: async (connection, session) => {
         if (isCurrent()) await this.#authenticate(connection, session);
       },
-      greeted: ({ timeMs }) => this.#parts.context.hubClock.heard(timeMs),
+      greeted: (session) => this.#greeted(session),
       deliver: (delivery, line) => this.#parts.receiver.deliver(delivery, line),
       notice: (notice) => this.#notice(notice),
       up: (connection) => whenCurrent(() => this.#up(connection)),
@@ -255,6 +255,12 @@ export class HubSide {
       ended: (error) => whenCurrent(() => this.#ended(error)),
     });
     return made;
+  }
+
+  #greeted({ timeMs, limits }: HubSession): void {
+    const { context } = this.#parts;
+    context.hubClock.heard(timeMs);
+    context.envelopeBytes = limits.blobBytes;
   }
 
   /** P6, then the hub's key, then our keys: only after that the link counts as up. */

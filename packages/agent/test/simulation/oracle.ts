@@ -109,6 +109,11 @@ export class Oracle {
     return this.#replaced.has(name);
   }
 
+  /** Whether an identity of this name may have been followed by another one. */
+  hasFollowed(name: string): boolean {
+    return this.#identitiesOf(name).size > 1;
+  }
+
   holdingsOf(name: string): Holdings {
     const holdings = this.#holdings.get(name);
     if (holdings === undefined) throw new RangeError(name);
@@ -265,7 +270,7 @@ export class Oracle {
    */
   #isSaidOnce(saying: Saying): boolean {
     const { from, to } = saying;
-    if (this.#identitiesOf(from).size + this.#identitiesOf(to).size === 2) return false;
+    if (!this.hasFollowed(from) && !this.hasFollowed(to)) return false;
     const mayBeLost = this.weeksPassed || this.hubWentBack || this.#replaced.has(to);
     return mayBeLost || this.#deadLettered.has(saying.text) || this.#isRefused(saying);
   }

@@ -57,8 +57,7 @@ export class World implements Victims {
   constructor({ seed, agents, quotas = false, calls = false, print, tamper }: WorldOptions) {
     this.chance = new Chance(seed);
     const knobs = drawKnobs(this.chance.fork('knobs'));
-    // Parts of streams and bursts of calls are more than such quotas ever let through.
-    const narrow = quotas && !calls ? drawQuotas(this.chance.fork('quotas')) : {};
+    const narrow = quotas ? drawQuotas(this.chance.fork('quotas')) : {};
     this.knobs = { ...knobs, hub: { ...knobs.hub, ...narrow } };
     this.liftLimits = applyKnobs(this.knobs);
     this.trace = new Trace(this.timeline, print ?? null);
