@@ -7,6 +7,7 @@ import { describe, expect, test } from '@jest/globals';
 import type { Agent, Message, RequestContext } from '../src/index.js';
 import { at, calm, die, everyPoint, leftOf, POINTS, settle } from './call-points.js';
 import type { Point } from './call-points.js';
+import { acquainted } from './two-agents.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
 
@@ -84,12 +85,9 @@ const ENDS: Readonly<Record<string, unknown>> = {
 /** Two agents that know each other; bob serves. */
 async function begin(evidence: Evidence) {
   const world = await World.create();
-  const alice = await world.agentWithoutHandler('alice');
-  const bob = await world.agentWithoutHandler('bob');
-  await world.finish(alice.agent.connect('bob'));
-  await world.finish(bob.agent.connect('alice'));
-  evidence.serve(bob.agent);
-  return { world, alice, bob };
+  const both = await acquainted(world);
+  evidence.serve(both.bob.agent);
+  return { world, ...both };
 }
 
 /** What the first process of the caller has come to know. */

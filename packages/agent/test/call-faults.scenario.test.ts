@@ -7,27 +7,11 @@ import { describe, expect, test } from '@jest/globals';
 import { AGENT_LIMITS } from '../src/ground/limits.js';
 import type { RequestContext } from '../src/index.js';
 import type { StoreOperation } from '../src/store/store.js';
+import { acquainted, pair, rowsOf } from './two-agents.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
 
 const HOUR_MS = 3_600_000;
-
-const rowsOf = async ({ store }: Resident, ...prefixes: string[]) =>
-  [...(await store.rows()).keys()].filter((key) => prefixes.some((one) => key.startsWith(one)));
-
-async function pair(world: World) {
-  const alice = await world.agentWithoutHandler('alice');
-  const bob = await world.agentWithoutHandler('bob');
-  return { alice, bob };
-}
-
-/** Two agents with a session that both have used. */
-async function acquainted(world: World) {
-  const both = await pair(world);
-  both.bob.agent.onRequest(() => ({}));
-  await world.finish(both.alice.agent.request('bob', 'hello'));
-  return both;
-}
 
 const writes = (operations: readonly StoreOperation[], prefix: string): boolean =>
   operations.some((operation) => 'put' in operation && operation.put.startsWith(prefix));

@@ -5,17 +5,8 @@
 import { describe, expect, test } from '@jest/globals';
 import { AGENT_LIMITS } from '../src/ground/limits.js';
 import type { RequestContext } from '../src/index.js';
+import { pair, rowsOf } from './two-agents.js';
 import { World } from './world.js';
-import type { Resident } from './world.js';
-
-const rowsOf = async ({ store }: Resident, prefix: string) =>
-  [...(await store.rows()).keys()].filter((key) => key.startsWith(prefix));
-
-async function pair(world: World) {
-  const alice = await world.agentWithoutHandler('alice');
-  const bob = await world.agentWithoutHandler('bob');
-  return { alice, bob };
-}
 
 describe('time', () => {
   test('a callee that sleeps answers when it wakes', async () => {

@@ -11,14 +11,9 @@ import { messageBody, readPayload } from '../src/message/payload.js';
 import { wayMember, wayOf } from '../src/message/way.js';
 import type { Way } from '../src/message/way.js';
 import { envelopeTo, Forger } from './forger.js';
+import { pair } from './two-agents.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
-
-async function pair(world: World) {
-  const alice = await world.agentWithoutHandler('alice');
-  const bob = await world.agentWithoutHandler('bob');
-  return { alice, bob };
-}
 
 /** Every message of both is answered. */
 function answering({ agent, texts }: Resident, answer: (message: Message) => Promise<unknown>) {

@@ -13,11 +13,9 @@ import type { CallFrame } from '@agentmesh/crypto';
 import { describe, expect, test } from '@jest/globals';
 import type { StreamHandler } from '../src/index.js';
 import { envelopeTo, Forger } from './forger.js';
+import { rowsOf } from './two-agents.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
-
-const rowsOf = async ({ store }: Resident, prefix: string) =>
-  [...(await store.rows()).keys()].filter((key) => key.startsWith(prefix));
 
 async function pair(world: World, handler: StreamHandler) {
   const alice = await world.agentWithoutHandler('alice');
