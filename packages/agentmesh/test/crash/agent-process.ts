@@ -31,11 +31,14 @@ export interface AgentSetup {
   readonly clockMs?: number;
   /** Its version of the library has one more step of the schema. */
   readonly step?: boolean;
+  /** Another program than the usual one. */
+  readonly program?: string;
 }
 
 type Command =
   | { readonly send: { readonly to: string; readonly count: number; readonly bytes: number } }
   | { readonly flow: readonly string[] }
+  | { readonly ask: string }
   | { readonly rotate: true }
   | { readonly rest: true }
   | { readonly close: true };
@@ -50,13 +53,14 @@ export class AgentProcess {
   /** `news`: another line, or the end. */
   readonly #events = new EventEmitter().setMaxListeners(0);
 
-  constructor({ folder, name, port, plan, clockMs = 0, step = false }: AgentSetup) {
+  constructor(setup: AgentSetup) {
+    const { folder, name, port, plan, clockMs = 0, step = false, program = SCRIPT } = setup;
     this.name = name;
     const life = (lives.get(`${folder}/${name}`) ?? 0) + 1;
     lives.set(`${folder}/${name}`, life);
-    const setup = JSON.stringify({ folder, name, port, plan, clockMs, step, life });
+    const told = JSON.stringify({ folder, name, port, plan, clockMs, step, life });
     const flags = ['--disable-warning=ExperimentalWarning'];
-    this.#child = spawn(process.execPath, [...flags, '--import', UNBUNDLED, SCRIPT, setup], {
+    this.#child = spawn(process.execPath, [...flags, '--import', UNBUNDLED, program, told], {
       stdio: 'pipe',
     });
     this.#exit = once(this.#child, 'exit').then(() => this.#events.emit('news'));
