@@ -3,10 +3,11 @@
  * throws. Owns these; committing the answer is `request-server`'s or `stream-server`'s.
  */
 import { addressOf, AgentMeshError, fingerprintOf } from '@agentmesh/crypto';
+import { encodePayload } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
 import { AgentError } from '../ground/errors.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
-import { endError } from '../message/ask.js';
+import { endError, endMember } from '../message/ask.js';
 import type { Ask, EndError } from '../message/ask.js';
 import type { Message } from '../message/message.js';
 import { tellOfFailure } from '../handling/handlers.js';
@@ -142,7 +143,7 @@ export class RequestRun {
 
   /** What a caller learns of what a handler threw: code and message, never a stack. */
   failureOf(error: unknown): EndError {
-    if (error instanceof RequestFailure) return error.told;
+    if (error instanceof RequestFailure) return toldOf(error);
     if (error instanceof AgentError && error.code === 'REFUSED') {
       return endError('REFUSED', error.detail ?? '');
     }
@@ -159,6 +160,17 @@ export class RequestRun {
     }
     const { code, retryable } = codeOf(error);
     return endError(code, error instanceof Error ? error.message : String(error), { retryable });
+  }
+}
+
+/** Data that is no JSON, or too large, could not be sent at all. */
+function toldOf({ told }: RequestFailure): EndError {
+  try {
+    encodePayload(endMember({ error: told }));
+    return told;
+  } catch (error) {
+    if (!(error instanceof AgentMeshError)) throw error;
+    return endError('INVALID_OUTPUT', `data of the error ${told.code}: ${error.message}`);
   }
 }
 
