@@ -6,6 +6,7 @@ import type { Callers, Contract, Handlers } from '@agentmesh/contract';
 import { addressOf } from '@agentmesh/crypto';
 import type { JsonObject, JsonValue } from '@agentmesh/protocol';
 import type { Call } from './calls/call.js';
+import { endOf } from './calls/call-end.js';
 import { callersOf } from './calls/contract-client.js';
 import type { EventSent } from './calls/contract-client.js';
 import { operationsOf, servedOperation } from './calls/contract-server.js';
@@ -28,6 +29,7 @@ import { assertCallOptions } from './engine/options.js';
 import { assertMaySend } from './engine/posting.js';
 import { durationMs } from './ground/duration.js';
 import type { Duration } from './ground/duration.js';
+import type { TraceContext } from './ground/tracing.js';
 import { AgentError } from './ground/errors.js';
 import { askMember, KEY_LENGTH } from './message/ask.js';
 import { exactBody, valueBody } from './message/payload.js';
@@ -247,6 +249,7 @@ export abstract class CallingAgent {
     const begun = this.#begin(peer, asked, options, {
       credit: STREAM_WINDOW,
       go: (to, request) => outgoing.beginStream(to, request),
+      endOf: ({ result }) => endOf(result),
     });
     return new AgentStream(begun, options.signal);
   }
@@ -260,6 +263,7 @@ export abstract class CallingAgent {
     const call = await this.#begin(peer, asked, options, {
       credit: null,
       go: (to, request) => outgoing.begin(to, request),
+      endOf: ({ ended }) => ended,
     });
     cancelWith(call, options.signal);
     return call;
@@ -273,6 +277,7 @@ export abstract class CallingAgent {
     how: {
       readonly credit: number | null;
       readonly go: (to: Uint8Array, request: Request) => Promise<Begun>;
+      readonly endOf: (begun: Begun) => Promise<Error | null>;
     },
   ): Promise<Begun> {
     const { context, introductions } = this.#engine;
@@ -290,18 +295,19 @@ export abstract class CallingAgent {
     const common = { ...way, origin, op, isStream, credit: credit ?? 0, key };
     const { isAutomatic: auto } = way;
     const kind = isStream ? 'stream' : 'request';
-    const leaving = { kind, peer, payload: asked.payload, op, auto } as const;
-    return this.#around.send(leaving, async (payload) => {
+    const leaving = { kind, peer, payload: asked.payload, op, auto, trace: way.trace } as const;
+    const ask = async (payload: unknown, trace: TraceContext | null): Promise<Begun> => {
       const to = await introductions.resolve(reference);
       assertMaySend(this.#engine, to);
       this.#around.loops.sending(to, way, true);
       const byMs = Math.min(context.runtime.now() + timeoutMs, latestMs);
       const body = (): Uint8Array => {
-        const ask = askMember({ ...common, byMs: context.hubClock.toHub(byMs) });
-        return isExact ? exactBody(payload, ask) : valueBody(payload, ask);
+        const member = askMember({ ...common, trace, byMs: context.hubClock.toHub(byMs) });
+        return isExact ? exactBody(payload, member) : valueBody(payload, member);
       };
       return go(to, { byMs, isStream, onProgress, body });
-    });
+    };
+    return this.#around.send(leaving, ask, how.endOf);
   }
 }
 

@@ -14,6 +14,14 @@ export type { Mailbox, TakeOptions } from './handling/mailbox.js';
 export type { Duration } from './ground/duration.js';
 export { log, rateLimit, requireTrust } from './around/shipped.js';
 export type { Middleware, RateLimitOptions } from './around/shipped.js';
+export { openTelemetry } from './around/spans.js';
+export type {
+  TelemetryApi,
+  TelemetrySpan,
+  TelemetrySpanContext,
+  TelemetryTraceState,
+} from './around/spans.js';
+export type { TraceContext } from './ground/tracing.js';
 export type { IncomingContext, IncomingMiddleware } from './around/incoming.js';
 export type { Outgoing, OutgoingContext, OutgoingMiddleware } from './around/outgoing.js';
 export type { CallOptions } from './calling-agent.js';

@@ -10,6 +10,7 @@
 export {
   Agent,
   log,
+  openTelemetry,
   PROVENANCE_NOTE,
   rateLimit,
   requireTrust,

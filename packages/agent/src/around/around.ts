@@ -9,6 +9,7 @@ import type { AgentContext } from '../agent-context.js';
 import { guardOf } from '../calls/contract-server.js';
 import { AgentError } from '../ground/errors.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
+import type { TraceContext } from '../ground/tracing.js';
 import { tellOfSlowness } from '../handling/handlers.js';
 import type { Handled, Surroundings } from '../handling/surroundings.js';
 import type { InboxEntry } from '../handling/waiting-messages.js';
@@ -144,19 +145,30 @@ export class Around implements Surroundings {
     return { hops, origin, isAutomatic: true, trace, byMs };
   }
 
-  /** Sends what has passed the middleware; rejects with NOT_SENT where that keeps it. */
+  /**
+   * Sends what has passed the middleware; rejects with NOT_SENT where that keeps it. `endOf`: the
+   * end of what outlives its sending.
+   */
   async send<Result>(
     leaving: Leaving,
-    task: (payload: unknown) => Promise<Result>,
+    task: (payload: unknown, trace: TraceContext | null) => Promise<Result>,
+    endOf: (result: Result) => Promise<Error | null> = () => Promise.resolve(null),
   ): Promise<Result> {
-    if (this.outgoing.isEmpty) return task(leaving.payload);
-    const context = new OutgoingContext(leaving, this.#context.runtime.steady);
+    if (this.outgoing.isEmpty) return task(leaving.payload, leaving.trace);
+    const { promise: ended, resolve: end } = Promise.withResolvers<Error | null>();
+    const context = new OutgoingContext(leaving, ended, this.#context.runtime.steady);
     const sent: { result: Result }[] = [];
-    await this.outgoing.run(context, async () => {
-      sent.push({ result: await task(context.payload) });
-    });
-    const [first] = sent;
-    if (first === undefined) throw new AgentError('NOT_SENT');
-    return first.result;
+    try {
+      await this.outgoing.run(context, async () => {
+        sent.push({ result: await task(context.payload, context.trace) });
+      });
+      const [first] = sent;
+      if (first === undefined) throw new AgentError('NOT_SENT');
+      end(endOf(first.result));
+      return first.result;
+    } catch (error) {
+      end(error instanceof Error ? error : new AgentError('NOT_SENT', undefined, error));
+      throw error;
+    }
   }
 }

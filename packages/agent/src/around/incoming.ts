@@ -5,6 +5,7 @@
 import type { JsonValue } from '@agentmesh/protocol';
 import { RequestFailure } from '../calls/request-context.js';
 import type { Requester } from '../calls/request-context.js';
+import type { TraceContext } from '../ground/tracing.js';
 import type { Handled } from '../handling/surroundings.js';
 import { endError } from '../message/ask.js';
 import type { Message } from '../message/message.js';
@@ -25,6 +26,8 @@ export class IncomingContext {
   readonly hops: number;
   readonly origin: string | null;
   readonly auto: boolean;
+  /** W3C Trace Context that it carries, as its sender says. */
+  readonly trace: TraceContext | null;
   /** When this run began, by a clock that only rises and that nobody sets. */
   readonly startedMs: number;
   readonly #now: () => number;
@@ -38,6 +41,7 @@ export class IncomingContext {
     this.hops = entry.way.hops;
     this.origin = entry.way.origin;
     this.auto = entry.way.isAutomatic;
+    this.trace = entry.way.trace;
     this.startedMs = now();
     this.#now = now;
   }

@@ -2,6 +2,7 @@
  * What middleware around sending works with: to whom, what, and whether a person wrote it. Owns
  * this face.
  */
+import type { TraceContext } from '../ground/tracing.js';
 import type { Layer } from './onion.js';
 
 /** What is about to be sent. */
@@ -13,6 +14,7 @@ export interface Leaving {
   readonly payload: unknown;
   readonly op: string | null;
   readonly auto: boolean;
+  readonly trace: TraceContext | null;
 }
 
 /** A message of the application, before it is checked and sealed. */
@@ -26,16 +28,29 @@ export class OutgoingContext {
   readonly auto: boolean;
   /** What is sent: another value may be put in its place before `next` is called. */
   payload: unknown;
+  /** W3C Trace Context that it carries; another may be put in its place before `next` is called. */
+  trace: TraceContext | null;
+  /**
+   * Fulfilled when a request or a stream has its end, and everything else when it is sent: with
+   * null, or with why it failed.
+   */
+  readonly ended: Promise<Error | null>;
   /** When this began, by a clock that only rises and that nobody sets. */
   readonly startedMs: number;
   readonly #now: () => number;
 
-  constructor({ kind, peer, payload, op, auto }: Leaving, now: () => number) {
+  constructor(
+    { kind, peer, payload, op, auto, trace }: Leaving,
+    ended: Promise<Error | null>,
+    now: () => number,
+  ) {
     this.kind = kind;
     this.peer = peer;
     this.payload = payload;
     this.op = op;
     this.auto = auto;
+    this.trace = trace;
+    this.ended = ended;
     this.startedMs = now();
     this.#now = now;
   }

@@ -25,10 +25,10 @@ export async function replyTo(
   const sender = addressOf(row.from);
   // The answer to a request leads nowhere: it ends there.
   const way = request === null ? around.nextWay(auto, { way: answered, sender }) : NO_WAY;
-  const { isAutomatic } = way;
+  const { isAutomatic, trace: before } = way;
   const leaving = { kind: 'reply', peer: fromName, payload: content, op: null } as const;
-  return around.send({ ...leaving, auto: isAutomatic }, async (payload) => {
-    const answer = messageBody(payload, toHex(msgId), wayMember(way));
+  return around.send({ ...leaving, auto: isAutomatic, trace: before }, async (payload, trace) => {
+    const answer = messageBody(payload, toHex(msgId), wayMember({ ...way, trace }));
     if (request === null) around.loops.sending(row.from, way, false);
     return reply(parts, row.from, answer);
   });

@@ -39,9 +39,9 @@ export async function sendTo(
   const options = checkSendOptions(message.options);
   const way = around.nextWay(options.auto);
   const { payload: given, bodyOf } = message;
-  const leaving = { kind: 'message', peer, payload: given, op: null } as const;
-  return around.send({ ...leaving, auto: way.isAutomatic }, async (payload) => {
-    const body = bodyOf(payload, wayMember(way));
+  const leaving = { kind: 'message', peer, payload: given, op: null, trace: way.trace } as const;
+  return around.send({ ...leaving, auto: way.isAutomatic }, async (payload, trace) => {
+    const body = bodyOf(payload, wayMember({ ...way, trace }));
     if (namesSelf(reference, context.name, context.self.aid)) {
       around.loops.sending(context.self.aid, way, false);
       return deliverToSelf({ context, deliveries, dispatcher }, body, options);
@@ -64,9 +64,9 @@ export async function sealFor(
   context.assertRunning();
   const reference = parseReference(peer);
   const way = around.nextWay(undefined);
-  const leaving = { kind: 'message', peer, payload: content, op: null } as const;
-  return around.send({ ...leaving, auto: way.isAutomatic }, async (payload) => {
-    const body = messageBody(payload, null, wayMember(way));
+  const leaving = { kind: 'message', peer, payload: content, op: null, trace: way.trace } as const;
+  return around.send({ ...leaving, auto: way.isAutomatic }, async (payload, trace) => {
+    const body = messageBody(payload, null, wayMember({ ...way, trace }));
     const known = await introductions.find(reference);
     if (known === null && hub === null) throw new AgentError('UNKNOWN_PEER', 'connectWithBundle()');
     const to = known?.identity.aid ?? (await introductions.resolve(reference));
