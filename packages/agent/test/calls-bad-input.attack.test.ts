@@ -1,8 +1,8 @@
 /**
- * Bad input to calls and streams, as a list: what a program passes by mistake, and what a peer sends
- * on purpose. Each is a typed error, with a path where there is one, or counts for nothing; nothing
- * is lost or changed by it. Contracts have their list in `contracts.scenario`, frames of parts and
- * ends in `streams.scenario`.
+ * Bad input to calls and streams, as a list: what a program passes by mistake, and what a peer
+ * sends on purpose. Each is a typed error, with a path where there is one, or counts for nothing;
+ * nothing is lost or changed by it. Contracts have their list in `contracts.scenario`, frames of
+ * parts and ends in `streams.scenario`.
  */
 import { describe, expect, test } from '@jest/globals';
 import { CALL_FRAME, CONTENT_KIND, encodeCallFrames, fromHex } from '@agentmesh/crypto';

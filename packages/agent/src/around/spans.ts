@@ -120,7 +120,7 @@ class Spans<Context, Span extends TelemetrySpan> {
     const { kind, peer, op } = context;
     const active = contexts.active();
     const isInside = trace.getSpan(active) !== undefined;
-    // Without a context manager no span is ever active: the message that is handled knows the trace.
+    // Without a context manager no span is ever active: what is handled knows the trace.
     const parent = isInside ? active : this.#after(active, context.trace);
     const isAsked = kind === 'request' || kind === 'stream';
     const what = kind === 'request' ? 'call' : isAsked ? kind : 'send';

@@ -55,15 +55,16 @@ export function windowsOf(
 ): readonly [SequenceWindow, ...SequenceWindow[]] {
   const own = windowAt(peer, key);
   const linked = later(peer, key, number);
-  const current = currentFor(peer, key, number, msgId);
+  const isPresent = peer.instance !== null && equalBytes(peer.instance, key.instance);
+  const current = isPresent ? null : currentFor(peer, key, number, msgId);
   const found = current === null || linked.includes(current) ? linked : [...linked, current];
   const [first = own ?? emptyWindow(key), ...rest] = own === null ? found : [own, ...found];
   return [first, ...rest];
 }
 
 /**
- * The window of the peer's present run, where a number of an earlier one is missing, or was received
- * as this very message: the runs between the two may be forgotten, or never have come.
+ * The window of the peer's present run, where a number of an earlier one is missing, or was
+ * received as this very message: the runs between the two may be forgotten, or never have come.
  */
 function currentFor(
   peer: Peer,
@@ -74,8 +75,7 @@ function currentFor(
   const current =
     peer.instance === null ? null : windowAt(peer, { since, instance: peer.instance });
   if (current === null || current.parent === null || number >= current.parent.from) return null;
-  if (equalBytes(current.instance, instance) || !isSameStore(current.instance, instance))
-    return null;
+  if (!isSameStore(current.instance, instance)) return null;
   return isMissing(current, number) || isSeen(current, number, msgId) ? current : null;
 }
 

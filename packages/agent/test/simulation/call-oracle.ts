@@ -126,7 +126,7 @@ export class CallOracle {
     if (isShort) this.#fail(`${n} ended after ${ask.read.get(store) ?? 0} of ${items} items`);
   }
 
-  /** A restored hub may not know the callee; what is of an identity that another one has followed may be given up. */
+  /** A restored hub may not know the callee, or one side has followed another identity since. */
   #isGivenUp({ from, to }: Ask, code: string): boolean {
     if (code !== 'UNDELIVERED') return false;
     if (this.#oracle.hubWentBack) return true;
