@@ -31,6 +31,11 @@ export function copyBytes(bytes: Uint8Array): Uint8Array {
   return copy;
 }
 
+/** Overwrites secrets that are needed no more. What the runtime has copied elsewhere stays. */
+export function wipe(...secrets: readonly Uint8Array[]): void {
+  for (const secret of secrets) secret.fill(0);
+}
+
 /** UTF-8 bytes of a text. */
 export function textBytes(text: string): Uint8Array {
   return utf8.encode(text);

@@ -32,21 +32,23 @@ const CHAIN = Uint8Array.of(2);
 
 /** The chain after its next message, whose key is never made. */
 export function passOver(chain: ReceiveChain): ReceiveChain {
-  const chainKey = new Secret('chain key', hmacSha256(chain.chainKey.reveal(), CHAIN));
-  return { ...chain, chainKey, next: chain.next + 1 };
+  return { ...chain, chainKey: nextKey(chain), next: chain.next + 1 };
 }
 
 /** The chain's next message key, and the chain after it. */
 export function stepChain<Chain extends SendChain | ReceiveChain>(
   chain: Chain,
 ): { readonly chain: Chain; readonly messageKey: MessageKey } {
-  const key = chain.chainKey.reveal();
+  const messageKey = chain.chainKey.use((key) => hmacSha256(key, MESSAGE));
   return {
-    messageKey: new Secret('message key', hmacSha256(key, MESSAGE)),
-    chain: {
-      ...chain,
-      chainKey: new Secret('chain key', hmacSha256(key, CHAIN)),
-      next: chain.next + 1,
-    },
+    messageKey: Secret.taking('message key', messageKey),
+    chain: { ...chain, chainKey: nextKey(chain), next: chain.next + 1 },
   };
+}
+
+function nextKey({ chainKey }: SendChain | ReceiveChain): ChainKey {
+  return Secret.taking(
+    'chain key',
+    chainKey.use((key) => hmacSha256(key, CHAIN)),
+  );
 }

@@ -5,7 +5,7 @@
  */
 import { sha256 } from '#hash';
 import { hkdfSha256 } from '#symmetric';
-import { concatBytes, equalBytes, label, u16, u32, u8 } from './bytes.js';
+import { concatBytes, equalBytes, label, u16, u32, u8, wipe } from './bytes.js';
 import type { PeerBundle } from './bundle.js';
 import { CryptoError } from './errors.js';
 import { aidOf } from './identity.js';
@@ -77,15 +77,20 @@ function agreementOf(t: Transcript): Agreement {
   return { transcriptHash, sid: sha256(concatBytes(SID_LABEL, transcriptHash)).slice(0, 16) };
 }
 
-/** SK = HKDF(0^32, 0xFF^32 || DH1 || DH2 || DH3 [|| DH4] || ss, L("handshake-key") || th, 32). */
+/**
+ * Overwrites what is shared.
+ * SK = HKDF(0^32, 0xFF^32 || DH1 || DH2 || DH3 [|| DH4] || ss, L("handshake-key") || th, 32).
+ */
 function conclude(agreement: Agreement, shared: readonly Uint8Array[]): HandshakeSecret {
+  const ikm = concatBytes(PREFIX, ...shared);
   const key = hkdfSha256({
     salt: ZERO_SALT,
-    ikm: concatBytes(PREFIX, ...shared),
+    ikm,
     info: concatBytes(KEY_LABEL, agreement.transcriptHash),
     length: 32,
   });
-  return { rootKey: new Secret('root key', key), sid: agreement.sid };
+  wipe(ikm, ...shared);
+  return { rootKey: Secret.taking('root key', key), sid: agreement.sid };
 }
 
 /**
@@ -100,9 +105,13 @@ export function initiateHandshake(request: {
 }): { readonly message: PrekeyBlock; readonly secret: HandshakeSecret } {
   const { keyPair, bundle, generation, random } = request;
   const { record, signed, oneTime } = bundle;
-  const ephemeral = dhKeyPair(random(32));
+  const scalar = random(32);
+  const ephemeral = dhKeyPair(scalar);
+  wipe(scalar);
   const kemKey = (oneTime ?? signed).kem;
-  const kem = encapsulate(kemKey, random(32));
+  const randomness = random(32);
+  const kem = encapsulate(kemKey, randomness);
+  wipe(randomness);
   const shared = [
     keyPair.dh(signed.dh), // DH1 = X25519(IKd_A, SPK_B)
     dh(ephemeral.scalar, record.identity.dh), // DH2 = X25519(EK_A, IKd_B)

@@ -17,6 +17,7 @@ import {
   textBytes,
   u32,
   u8,
+  wipe,
 } from './bytes.js';
 import { assertAgentName } from './identity.js';
 import { checkSigningKey } from './public-key.js';
@@ -180,7 +181,10 @@ export class HubKeyPair {
   }
 
   static generate(random: RandomSource = systemRandom): HubKeyPair {
-    return new HubKeyPair(random(32));
+    const seed = random(32);
+    const keyPair = new HubKeyPair(seed);
+    wipe(seed);
+    return keyPair;
   }
 
   static fromSeed(seed: Uint8Array): HubKeyPair {

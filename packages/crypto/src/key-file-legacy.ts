@@ -7,7 +7,7 @@
  * gives another identity, which only a new key file can prevent.
  */
 import { hkdfSha256 } from '#symmetric';
-import { concatBytes, label } from './bytes.js';
+import { concatBytes, label, wipe } from './bytes.js';
 import { AgentKeyPair } from './key-pair.js';
 import { fromText, malformed, parseObject } from './key-file.js';
 import type { StoredKeys } from './key-file.js';
@@ -27,16 +27,12 @@ export function decodeLegacyKeyFile(text: string): StoredKeys {
   if (keys.length !== Object.keys(fields).length) throw malformed();
   const signingSeed = privateKey(fields['identity_private']);
   const dhScalar = privateKey(fields['exchange_private']);
-  const storeKey = hkdfSha256({
-    salt: new Uint8Array(0),
-    ikm: concatBytes(signingSeed, dhScalar),
-    info: label('legacy-store-key'),
-    length: 32,
-  });
-  return {
-    keyPair: AgentKeyPair.fromSecrets({ signingSeed, dhScalar }),
-    storeKey: new Secret('store key', storeKey),
-  };
+  const ikm = concatBytes(signingSeed, dhScalar);
+  const info = label('legacy-store-key');
+  const storeKey = hkdfSha256({ salt: new Uint8Array(0), ikm, info, length: 32 });
+  const keyPair = AgentKeyPair.fromSecrets({ signingSeed, dhScalar });
+  wipe(ikm, signingSeed, dhScalar);
+  return { keyPair, storeKey: Secret.taking('store key', storeKey) };
 }
 
 /** 32 bytes are 43 characters, and one `=` when padded. */

@@ -3,13 +3,12 @@ import { describe, expect, test } from '@jest/globals';
 import { passphraseKey } from './key-file-passphrase.js';
 
 const cost = { N: 2 ** 14, r: 8, p: 1, salt: new Uint8Array(32).fill(5) };
-const key = Buffer.alloc(32, 7);
 
 /** A scrypt that calls back with this. */
 function answering(error: Error | null | undefined): typeof scrypt {
   return (...given: unknown[]): void => {
     const callback = given.at(-1) as (failure: typeof error, derived: Buffer) => void;
-    callback(error, key);
+    callback(error, Buffer.alloc(32, 7));
   };
 }
 
@@ -17,7 +16,9 @@ describe('a passphrase', () => {
   test.each([null, undefined])(
     'is no failure where the runtime calls back with %s',
     async (none) => {
-      expect(await passphraseKey('secret', cost, answering(none))).toEqual(new Uint8Array(key));
+      expect(await passphraseKey('secret', cost, answering(none))).toEqual(
+        new Uint8Array(32).fill(7),
+      );
     },
   );
 

@@ -3,7 +3,7 @@
  * thread, and which passphrases are taken. The cost is the file's business (`key-file`).
  */
 import { scrypt } from 'node:crypto';
-import { textBytes } from './bytes.js';
+import { textBytes, wipe } from './bytes.js';
 import { CryptoError } from './errors.js';
 import type { ScryptParameters } from './key-file.js';
 
@@ -16,7 +16,10 @@ export function assertPassphrase(passphrase: string): void {
   }
 }
 
-/** 32 bytes. The text is normalised (NFC): one passphrase, however the keyboard composes it. */
+/**
+ * 32 bytes, which the caller wipes. The text is normalised (NFC): one passphrase, however the
+ * keyboard composes it.
+ */
 export function passphraseKey(
   passphrase: string,
   cost: ScryptParameters,
@@ -27,8 +30,13 @@ export function passphraseKey(
   const memory = 128 * r * (N + p);
   return new Promise((resolve, reject) => {
     derive(text, salt, 32, { N, r, p, maxmem: memory + MEBIBYTE }, (error, key) => {
+      wipe(text);
       // Node passes null where nothing went wrong, Bun undefined.
-      if (error == null) return resolve(new Uint8Array(key));
+      if (error == null) {
+        const derived = new Uint8Array(key);
+        wipe(key);
+        return resolve(derived);
+      }
       const need = `scrypt needs ${Math.ceil(memory / MEBIBYTE)} MiB of memory`;
       reject(new CryptoError('KEY_FILE_IO', need, error));
     });

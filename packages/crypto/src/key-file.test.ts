@@ -1,7 +1,15 @@
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { sha256 } from '#hash';
 import { concatBytes, label, u32, u8 } from './bytes.js';
-import { decodeKeyFile, encodeProtected, encodeUnprotected, protect, unlock } from './key-file.js';
+import {
+  decodeProtected,
+  decodeUnprotected,
+  encodeProtected,
+  encodeUnprotected,
+  isUnprotected,
+  protect,
+  unlock,
+} from './key-file.js';
 import type { ProtectedKeyFile, StoredKeys } from './key-file.js';
 import { decodeLegacyKeyFile } from './key-file-legacy.js';
 import { AgentKeyPair } from './key-pair.js';
@@ -33,19 +41,23 @@ const withScrypt = (change: object) => {
   const scryptFields = { ...(fields['scrypt'] as object), ...change };
   return `${JSON.stringify({ ...fields, scrypt: scryptFields }, null, 2)}\n`;
 };
+/** Reads either kind, as `keys-at-rest` does. */
+function decode(text: string): StoredKeys | ProtectedKeyFile {
+  const bytes = new TextEncoder().encode(text);
+  return isUnprotected(bytes) ? decodeUnprotected(bytes) : decodeProtected(text);
+}
+const inTheClear = (keys = keysOf(1)) => Buffer.from(encodeUnprotected(keys)).toString('latin1');
 const closed = (keys = keysOf(1)) => protect(keys, { passphraseKey, scrypt, secretsSalt });
 
 beforeAll(ready);
 
 describe('unprotected', () => {
   test('decoding gives back the same keys', () => {
-    const file = decodeKeyFile(encodeUnprotected(keysOf(1)));
-    if (file.protection !== 'none') throw new TypeError('unprotected expected');
-    expect(plain(file.keys)).toEqual(plain(keysOf(1)));
+    expect(plain(decodeUnprotected(encodeUnprotected(keysOf(1))))).toEqual(plain(keysOf(1)));
   });
 
   test('the text says what it is, and that it is not protected', () => {
-    const text = encodeUnprotected(keysOf(1));
+    const text = inTheClear();
     const fields = parse(text);
     expect(Object.keys(fields)).toEqual([
       'agentmesh',
@@ -63,18 +75,18 @@ describe('unprotected', () => {
   });
 
   test('keys of one file under the public keys of another are refused', () => {
-    const mine = parse(encodeUnprotected(keysOf(1)));
-    const other = parse(encodeUnprotected(keysOf(2)));
+    const mine = parse(inTheClear());
+    const other = parse(inTheClear(keysOf(2)));
     for (const field of ['signing', 'dh', 'signingSeed', 'dhScalar', 'storeKey', 'checksum']) {
       const mixed = { ...mine, [field]: other[field] };
-      expect(() => decodeKeyFile(`${JSON.stringify(mixed, null, 2)}\n`)).toThrow(MALFORMED);
+      expect(() => decode(`${JSON.stringify(mixed, null, 2)}\n`)).toThrow(MALFORMED);
     }
   });
 });
 
 describe('protected', () => {
   test('the right key opens what was protected', () => {
-    const file = decodeKeyFile(encodeProtected(closed()));
+    const file = decodeProtected(encodeProtected(closed()));
     if (file.protection !== 'scrypt') throw new TypeError('protected expected');
     expect(file).toEqual(closed());
     expect(plain(unlock(file, passphraseKey))).toEqual(plain(keysOf(1)));
@@ -106,7 +118,7 @@ describe('protected', () => {
     ];
     for (const change of changes) {
       const text = encodeProtected({ ...file, ...change });
-      const forged = decodeKeyFile(text);
+      const forged = decodeProtected(text);
       if (forged.protection !== 'scrypt') throw new TypeError('protected expected');
       expect(() => unlock(forged, passphraseKey)).toThrow(WRONG_PASSPHRASE);
     }
@@ -119,25 +131,25 @@ describe('protected', () => {
   test.each([0, 1, 2 ** 13, 2 ** 17 + 1, 2 ** 21, 2 ** 31, -(2 ** 17), 0.5, '131072', null])(
     'scrypt with N = %p is refused before anything is computed',
     (N) => {
-      expect(() => decodeKeyFile(withScrypt({ N }))).toThrow('parameters are out of bounds');
+      expect(() => decodeProtected(withScrypt({ N }))).toThrow('parameters are out of bounds');
     },
   );
 
   test.each([{ r: 1 }, { r: 9 }, { r: 2 ** 20 }, { p: 0 }, { p: 2 }])(
     'scrypt with %p is refused before anything is computed',
     (change) => {
-      expect(() => decodeKeyFile(withScrypt(change))).toThrow('parameters are out of bounds');
+      expect(() => decodeProtected(withScrypt(change))).toThrow('parameters are out of bounds');
     },
   );
 
   test.each(['', 'AA', null])('a scrypt salt %p is refused', (salt) => {
-    expect(() => decodeKeyFile(withScrypt({ salt }))).toThrow(MALFORMED);
+    expect(() => decodeProtected(withScrypt({ salt }))).toThrow(MALFORMED);
   });
 
   test('the two ends of N are accepted', () => {
     for (const N of [2 ** 14, 2 ** 20]) {
       const text = encodeProtected({ ...closed(), scrypt: { ...scrypt, N } });
-      expect(decodeKeyFile(text)).toMatchObject({ scrypt: { N } });
+      expect(decodeProtected(text)).toMatchObject({ scrypt: { N } });
     }
   });
 
@@ -157,15 +169,15 @@ describe('protected', () => {
 });
 
 describe('one encoding only', () => {
-  const texts = (): string[] => [encodeUnprotected(keysOf(1)), encodeProtected(closed())];
+  const texts = (): string[] => [inTheClear(), encodeProtected(closed())];
 
   test('every prefix and every one-byte extension is refused', () => {
     for (const text of texts()) {
       for (let length = 0; length < text.length; length++) {
-        expect(() => decodeKeyFile(text.slice(0, length))).toThrow(MALFORMED);
+        expect(() => decode(text.slice(0, length))).toThrow(MALFORMED);
       }
       for (let byte = 0; byte < 256; byte++) {
-        expect(() => decodeKeyFile(text + String.fromCharCode(byte))).toThrow(MALFORMED);
+        expect(() => decode(text + String.fromCharCode(byte))).toThrow(MALFORMED);
       }
     }
   });
@@ -178,7 +190,7 @@ describe('one encoding only', () => {
         flipped[bit >> 3] = (flipped[bit >> 3] ?? 0) ^ (1 << (bit & 7));
         // Without `fatal` the top bit of a byte gives U+FFFD: the format must refuse that too.
         const damaged = new TextDecoder().decode(flipped);
-        expect(() => decodeKeyFile(damaged)).toThrow(MALFORMED);
+        expect(() => decode(damaged)).toThrow(MALFORMED);
       }
     }
   }, 20_000);
@@ -197,7 +209,7 @@ describe('one encoding only', () => {
         text.replace('"agentmesh"', '"agent\\u006desh"'),
         `\uFEFF${text}`,
       ];
-      for (const variant of variants) expect(() => decodeKeyFile(variant)).toThrow(MALFORMED);
+      for (const variant of variants) expect(() => decode(variant)).toThrow(MALFORMED);
       expect(Object.keys(Object.prototype)).toEqual([]);
     }
   });
@@ -205,14 +217,14 @@ describe('one encoding only', () => {
   test.each(['', 'null', '[]', '"key-file"', '7', '{}', '{"agentmesh":"key-file"}', '{', '\0'])(
     '%j is refused',
     (text) => {
-      expect(() => decodeKeyFile(text)).toThrow(MALFORMED);
+      expect(() => decode(text)).toThrow(MALFORMED);
       expect(() => decodeLegacyKeyFile(text)).toThrow(MALFORMED);
     },
   );
 
   test('another version is refused with its reason', () => {
-    const text = encodeUnprotected(keysOf(1)).replace('"version": 2', '"version": 3');
-    expect(() => decodeKeyFile(text)).toThrow('only version 2 is known here');
+    const text = inTheClear().replace('"version": 2', '"version": 3');
+    expect(() => decode(text)).toThrow('only version 2 is known here');
   });
 });
 

@@ -4,15 +4,18 @@
  * Does not own the disk (`key-file-disk`), scrypt (`key-file-passphrase`) or the Python package's
  * file (`key-file-legacy`).
  *
- * One encoding only: what decodes is written out again and compared, so added fields, doubled keys
- * and other spellings are refused; a checksum over every field refuses the rest of the damage.
+ * One encoding only: what decodes is what encoding would write, so added fields, doubled keys and
+ * other spellings are refused; a checksum over every field refuses the rest of the damage. A file in
+ * the clear is read and written as bytes, for no text of its secrets can be wiped.
  */
 import { Buffer } from 'node:buffer';
 import { sha256 } from '#hash';
 import { aes256GcmOpen, aes256GcmSeal, hkdfSha256 } from '#symmetric';
-import { concatBytes, equalBytes, label, u32, u8 } from './bytes.js';
+import { fromBase64UrlBytes, toBase64UrlBytes } from './base64url-bytes.js';
+import { concatBytes, equalBytes, label, Reader, textBytes, u32, u8, wipe } from './bytes.js';
 import { CryptoError } from './errors.js';
 import { AgentKeyPair } from './key-pair.js';
+import type { AgentSecrets } from './key-pair.js';
 import { Secret } from './secret.js';
 
 /** What a key file keeps: the identity, and the key that the agent's store is encrypted under. */
@@ -37,6 +40,15 @@ export const SCRYPT_SALT_BYTES = 32;
 export const SECRETS_SALT_BYTES = 16;
 const VERSION = 2;
 const FILE_LABEL = label('key-file');
+/** A file in the clear, piece by piece: each value has 32 bytes, 43 characters of base64url. */
+const CLEAR_FIELDS = ['signing', 'dh', 'signingSeed', 'dhScalar', 'storeKey', 'checksum'] as const;
+const CLEAR_HEAD = textBytes(
+  `{\n  "agentmesh": "key-file",\n  "version": ${VERSION},\n  "protection": "none"`,
+);
+const CLEAR_TAIL = textBytes('\n}\n');
+const QUOTE = textBytes('"');
+const TEXT_BYTES = 43;
+const NONE = new Uint8Array(0);
 
 /** A file under a passphrase, still closed. Everything in it is public or encrypted. */
 export interface ProtectedKeyFile {
@@ -51,25 +63,42 @@ export interface ProtectedKeyFile {
   readonly secrets: Uint8Array;
 }
 
-/** A file in the clear, with an explicit mark: for agents that start unattended. */
-export interface UnprotectedKeyFile {
-  readonly protection: 'none';
-  readonly keys: StoredKeys;
-}
-
-/** The text of a file in the clear. */
-export function encodeUnprotected({ keyPair, storeKey }: StoredKeys): string {
+/** The bytes of a file in the clear, which the caller wipes. */
+export function encodeUnprotected({ keyPair, storeKey }: StoredKeys): Uint8Array {
   const { signing, dh } = keyPair.identity;
   const { signingSeed, dhScalar } = keyPair.exportSecrets();
-  const fields = [u8(0), signing, dh, signingSeed, dhScalar, storeKey.reveal()];
-  return render('none', {
-    signing: toText(signing),
-    dh: toText(dh),
-    signingSeed: toText(signingSeed),
-    dhScalar: toText(dhScalar),
-    storeKey: toText(storeKey.reveal()),
-    checksum: toText(checksum(fields)),
+  const secrets = [signingSeed, dhScalar, storeKey.reveal()];
+  const values = [signing, dh, ...secrets];
+  const texts = [...values, checksum([u8(0), ...values])].map(toBase64UrlBytes);
+  const fields = CLEAR_FIELDS.flatMap((name, at) => [opening(name), texts[at] ?? u8(0), QUOTE]);
+  const file = concatBytes(CLEAR_HEAD, ...fields, CLEAR_TAIL);
+  wipe(...secrets, ...texts);
+  return file;
+}
+
+/** Whether these bytes begin as a file of this version in the clear does. */
+export function isUnprotected(file: Uint8Array): boolean {
+  return equalBytes(file.subarray(0, CLEAR_HEAD.length), CLEAR_HEAD);
+}
+
+/** The keys of a file in the clear; KEY_FILE_MALFORMED for anything else. */
+export function decodeUnprotected(file: Uint8Array): StoredKeys {
+  const reader = new Reader(file, 'KEY_FILE_MALFORMED');
+  reader.expect(CLEAR_HEAD);
+  const read = CLEAR_FIELDS.map((name) => {
+    reader.expect(opening(name));
+    const text = reader.take(TEXT_BYTES);
+    const value = fromBase64UrlBytes(text) ?? reader.fail();
+    wipe(text);
+    reader.expect(QUOTE);
+    return value;
   });
+  reader.expect(CLEAR_TAIL);
+  reader.end();
+  const values = read.slice(0, -1);
+  if (!equalBytes(checksum([u8(0), ...values]), read.at(-1) ?? u8(0))) throw malformed();
+  const [signing = NONE, dh = NONE, signingSeed = NONE, dhScalar = NONE, storeKey = NONE] = values;
+  return storedKeys({ signing, dh }, { signingSeed, dhScalar, storeKey });
 }
 
 /** Encrypts keys under what scrypt made of a passphrase; both salts must be fresh. */
@@ -84,17 +113,16 @@ export function protect(
   const { scrypt, secretsSalt } = under;
   const { signing, dh } = keyPair.identity;
   const head = protectedHead({ signing, dh, scrypt });
-  const wrapped = aes256GcmSeal({
-    ...wrappingKey(under.passphraseKey, scrypt.salt),
-    plaintext: storeKey.reveal(),
-    associatedData: head,
-  });
+  const opened = storeKey.reveal();
+  const wrapped = withWrappingKey(under.passphraseKey, scrypt.salt, (key) =>
+    aes256GcmSeal({ ...key, plaintext: opened, associatedData: head }),
+  );
   const { signingSeed, dhScalar } = keyPair.exportSecrets();
-  const secrets = aes256GcmSeal({
-    ...secretsKey(storeKey.reveal(), secretsSalt),
-    plaintext: concatBytes(signingSeed, dhScalar),
-    associatedData: concatBytes(head, wrapped),
-  });
+  const plaintext = concatBytes(signingSeed, dhScalar);
+  const secrets = withSecretsKey(opened, secretsSalt, (key) =>
+    aes256GcmSeal({ ...key, plaintext, associatedData: concatBytes(head, wrapped) }),
+  );
+  wipe(opened, signingSeed, dhScalar, plaintext);
   return { protection: 'scrypt', signing, dh, scrypt, storeKey: wrapped, secretsSalt, secrets };
 }
 
@@ -104,25 +132,26 @@ export function protect(
  */
 export function unlock(file: ProtectedKeyFile, passphraseKey: Uint8Array): StoredKeys {
   const head = protectedHead(file);
-  const storeKey = aes256GcmOpen({
-    ...wrappingKey(passphraseKey, file.scrypt.salt),
-    ciphertext: file.storeKey,
-    associatedData: head,
-  });
+  const storeKey = withWrappingKey(passphraseKey, file.scrypt.salt, (key) =>
+    aes256GcmOpen({ ...key, ciphertext: file.storeKey, associatedData: head }),
+  );
   if (storeKey === null) throw new CryptoError('KEY_FILE_WRONG_PASSPHRASE');
-  const secrets = aes256GcmOpen({
-    ...secretsKey(storeKey, file.secretsSalt),
-    ciphertext: file.secrets,
-    associatedData: concatBytes(head, file.storeKey),
-  });
+  const associatedData = concatBytes(head, file.storeKey);
+  const secrets = withSecretsKey(storeKey, file.secretsSalt, (key) =>
+    aes256GcmOpen({ ...key, ciphertext: file.secrets, associatedData }),
+  );
   if (secrets?.length !== 64) throw malformed();
-  return storedKeys(file, secrets, storeKey);
+  const [signingSeed, dhScalar] = [secrets.subarray(0, 32), secrets.subarray(32)];
+  return storedKeys(file, { signingSeed, dhScalar, storeKey });
 }
 
 /** The text of a protected file. */
 export function encodeProtected(file: ProtectedKeyFile): string {
   const { N, r, p, salt } = file.scrypt;
-  return render('scrypt', {
+  const fields = {
+    agentmesh: 'key-file',
+    version: VERSION,
+    protection: 'scrypt',
     signing: toText(file.signing),
     dh: toText(file.dh),
     scrypt: { N, r, p, salt: toText(salt) },
@@ -132,7 +161,8 @@ export function encodeProtected(file: ProtectedKeyFile): string {
     checksum: toText(
       checksum([protectedHead(file), file.storeKey, file.secretsSalt, file.secrets]),
     ),
-  });
+  };
+  return `${JSON.stringify(fields, null, 2)}\n`;
 }
 
 /** Whether a parsed JSON object claims to be a key file of AgentMesh, of whatever version. */
@@ -140,15 +170,14 @@ export function isKeyFile(fields: Fields): boolean {
   return fields['agentmesh'] === 'key-file';
 }
 
-/** Reads the text of a key file of this version; KEY_FILE_MALFORMED for anything else. */
-export function decodeKeyFile(text: string): ProtectedKeyFile | UnprotectedKeyFile {
+/** Reads the text of a protected file of this version; KEY_FILE_MALFORMED for anything else. */
+export function decodeProtected(text: string): ProtectedKeyFile {
   const fields = parseObject(text);
   if (!isKeyFile(fields)) throw malformed();
   if (fields['version'] !== VERSION) throw malformed(`only version ${VERSION} is known here`);
-  const file = fields['protection'] === 'none' ? unprotectedFile(fields) : protectedFile(fields);
-  const written = file.protection === 'none' ? encodeUnprotected(file.keys) : encodeProtected(file);
+  const file = protectedFile(fields);
   // Covers the checksum too: it is written from the fields that were read.
-  if (written !== text) throw malformed();
+  if (encodeProtected(file) !== text) throw malformed();
   return file;
 }
 
@@ -184,19 +213,9 @@ function toText(bytes: Uint8Array): string {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('base64url');
 }
 
-function render(protection: 'none' | 'scrypt', fields: object): string {
-  const file = { agentmesh: 'key-file', version: VERSION, protection, ...fields };
-  return `${JSON.stringify(file, null, 2)}\n`;
-}
-
-function unprotectedFile(fields: Fields): UnprotectedKeyFile {
-  const secrets = concatBytes(
-    fromText(fields['signingSeed'], 32),
-    fromText(fields['dhScalar'], 32),
-  );
-  const named = { signing: fromText(fields['signing'], 32), dh: fromText(fields['dh'], 32) };
-  const keys = storedKeys(named, secrets, fromText(fields['storeKey'], 32));
-  return { protection: 'none', keys };
+/** What stands before the characters of a field. */
+function opening(name: (typeof CLEAR_FIELDS)[number]): Uint8Array {
+  return textBytes(`,\n  "${name}": "`);
 }
 
 function protectedFile(fields: Fields): ProtectedKeyFile {
@@ -222,19 +241,17 @@ function scryptParameters(value: unknown): ScryptParameters {
   return { N, r, p, salt: fromText(salt, SCRYPT_SALT_BYTES) };
 }
 
-/** The keys of a file, which must be those of the public keys that it names. */
+/** The keys of a file, which must be those of the public keys that it names. Wipes the secrets. */
 function storedKeys(
   named: { readonly signing: Uint8Array; readonly dh: Uint8Array },
-  secrets: Uint8Array,
-  storeKey: Uint8Array,
+  secrets: AgentSecrets & { readonly storeKey: Uint8Array },
 ): StoredKeys {
-  const keyPair = AgentKeyPair.fromSecrets({
-    signingSeed: secrets.slice(0, 32),
-    dhScalar: secrets.slice(32),
-  });
+  const keyPair = AgentKeyPair.fromSecrets(secrets);
+  const storeKey = Secret.taking('store key', secrets.storeKey);
+  wipe(secrets.signingSeed, secrets.dhScalar);
   const { signing, dh } = keyPair.identity;
   if (!equalBytes(signing, named.signing) || !equalBytes(dh, named.dh)) throw malformed();
-  return { keyPair, storeKey: new Secret('store key', storeKey) };
+  return { keyPair, storeKey };
 }
 
 /** Everything that both ciphertexts are bound to. */
@@ -258,12 +275,20 @@ function checksum(fields: readonly Uint8Array[]): Uint8Array {
   return sha256(label('key-file-checksum'), u8(VERSION), ...fields);
 }
 
-function wrappingKey(passphraseKey: Uint8Array, salt: Uint8Array): KeyAndNonce {
-  return keyAndNonce({ salt, ikm: passphraseKey, info: label('key-file-wrap'), length: 44 });
+function withWrappingKey<Result>(
+  passphraseKey: Uint8Array,
+  salt: Uint8Array,
+  task: (key: KeyAndNonce) => Result,
+): Result {
+  return withKey({ salt, ikm: passphraseKey, info: label('key-file-wrap'), length: 44 }, task);
 }
 
-function secretsKey(storeKey: Uint8Array, salt: Uint8Array): KeyAndNonce {
-  return keyAndNonce({ salt, ikm: storeKey, info: label('key-file-secrets'), length: 44 });
+function withSecretsKey<Result>(
+  storeKey: Uint8Array,
+  salt: Uint8Array,
+  task: (key: KeyAndNonce) => Result,
+): Result {
+  return withKey({ salt, ikm: storeKey, info: label('key-file-secrets'), length: 44 }, task);
 }
 
 interface KeyAndNonce {
@@ -271,7 +296,15 @@ interface KeyAndNonce {
   readonly nonce: Uint8Array;
 }
 
-function keyAndNonce(input: Parameters<typeof hkdfSha256>[0]): KeyAndNonce {
+/** What a task makes of a derived key, which is overwritten then. */
+function withKey<Result>(
+  input: Parameters<typeof hkdfSha256>[0],
+  task: (key: KeyAndNonce) => Result,
+): Result {
   const okm = hkdfSha256(input);
-  return { key: okm.subarray(0, 32), nonce: okm.subarray(32) };
+  try {
+    return task({ key: okm.subarray(0, 32), nonce: okm.subarray(32) });
+  } finally {
+    wipe(okm);
+  }
 }

@@ -2,7 +2,7 @@
  * An agent's own identity keys (protocol.md §2.1): an Ed25519 and an independent X25519 pair.
  * Owns signing and the long-term Diffie-Hellman; the file they rest in is `key-file`'s.
  */
-import { assertLength, copyBytes } from './bytes.js';
+import { assertLength, copyBytes, wipe } from './bytes.js';
 import { fingerprintOf, legacyFingerprintOf } from './fingerprint.js';
 import { addressOf, identityOf } from './identity.js';
 import type { PublicIdentity } from './identity.js';
@@ -38,8 +38,13 @@ export class AgentKeyPair {
 
   /** A new identity: 32 random bytes for the signing key, then 32 for the exchange key. */
   static generate(random: RandomSource = systemRandom): AgentKeyPair {
-    const signingSeed = copyBytes(random(32));
-    return new AgentKeyPair({ signingSeed, dhScalar: random(32) });
+    const drawn = random(32);
+    const signingSeed = copyBytes(drawn);
+    wipe(drawn);
+    const dhScalar = random(32);
+    const keyPair = new AgentKeyPair({ signingSeed, dhScalar });
+    wipe(signingSeed, dhScalar);
+    return keyPair;
   }
 
   /** The identity of stored private keys; public keys are always derived, never read. */
@@ -72,7 +77,7 @@ export class AgentKeyPair {
     return dh(this.#dh.scalar, publicKey);
   }
 
-  /** Copies of the private keys, for the key file only. */
+  /** Copies of the private keys, for the key file only, which wipes them. */
   exportSecrets(): AgentSecrets {
     return {
       signingSeed: this.#signingSeed.reveal(),

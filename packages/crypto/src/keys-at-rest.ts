@@ -2,16 +2,18 @@
  * An agent's keys at rest: load a key file, create one, or whichever is needed. Owns the rules of
  * protection; the format is `key-file`'s and the disk `key-file-disk`'s.
  */
-import { textBytes } from './bytes.js';
+import { textBytes, wipe } from './bytes.js';
 import { CryptoError } from './errors.js';
 import { createPrivateFile, readPrivateFile } from './key-file-disk.js';
 import { decodeLegacyKeyFile } from './key-file-legacy.js';
 import { assertPassphrase, passphraseKey } from './key-file-passphrase.js';
 import {
-  decodeKeyFile,
+  decodeProtected,
+  decodeUnprotected,
   encodeProtected,
   encodeUnprotected,
   isKeyFile,
+  isUnprotected,
   malformed,
   parseObject,
   protect,
@@ -121,10 +123,26 @@ async function loadIfPresent(
 ): Promise<LoadedKeys | null> {
   const bytes = await readPrivateFile(path, groupReadable);
   if (bytes === null) return null;
+  try {
+    return { ...(await openBytes(bytes, passphrase)), created: false };
+  } finally {
+    wipe(bytes);
+  }
+}
+
+/** A file in the clear is never a text: only the Python package's, and one that is damaged. */
+async function openBytes(
+  bytes: Uint8Array,
+  passphrase?: string,
+): Promise<Omit<LoadedKeys, 'created'>> {
+  if (isUnprotected(bytes)) {
+    return { ...openUnprotected(decodeUnprotected(bytes), passphrase), legacy: false };
+  }
   const text = decodeText(bytes);
-  const legacy = !isKeyFile(parseObject(text));
-  const keys = legacy ? openUnprotected(decodeLegacyKeyFile(text), passphrase) : null;
-  return { ...(keys ?? (await openKeyFile(text, passphrase))), created: false, legacy };
+  if (!isKeyFile(parseObject(text))) {
+    return { ...openUnprotected(decodeLegacyKeyFile(text), passphrase), legacy: true };
+  }
+  return { ...(await openProtected(text, passphrase)), legacy: false };
 }
 
 function decodeText(bytes: Uint8Array): string {
@@ -135,11 +153,15 @@ function decodeText(bytes: Uint8Array): string {
   }
 }
 
-async function openKeyFile(text: string, passphrase?: string): Promise<StoredKeys> {
-  const file = decodeKeyFile(text);
-  if (file.protection === 'none') return openUnprotected(file.keys, passphrase);
+async function openProtected(text: string, passphrase?: string): Promise<StoredKeys> {
+  const file = decodeProtected(text);
   if (passphrase === undefined) throw new CryptoError('KEY_FILE_PASSPHRASE_REQUIRED');
-  return unlock(file, await passphraseKey(passphrase, file.scrypt));
+  const key = await passphraseKey(passphrase, file.scrypt);
+  try {
+    return unlock(file, key);
+  } finally {
+    wipe(key);
+  }
 }
 
 /** A passphrase vouches for the file: one in the clear may have been put there by anybody. */
@@ -161,24 +183,27 @@ async function createUnlessPresent(
     );
   }
   const { keyPair, storeKey } = options.keys ?? newKeys(random);
-  const text = await encode({ keyPair, storeKey }, passphrase, random);
-  const created = await createPrivateFile(path, textBytes(text), random);
+  const bytes = await encode({ keyPair, storeKey }, passphrase, random);
+  const created = await createPrivateFile(path, bytes, random);
+  wipe(bytes);
   return created ? { keyPair, storeKey, created, legacy: false } : null;
 }
 
 function newKeys(random: RandomSource): StoredKeys {
   const keyPair = AgentKeyPair.generate(random);
-  return { keyPair, storeKey: new Secret('store key', random(32)) };
+  return { keyPair, storeKey: Secret.taking('store key', random(32)) };
 }
 
 async function encode(
   keys: StoredKeys,
   passphrase: string | undefined,
   random: RandomSource,
-): Promise<string> {
+): Promise<Uint8Array> {
   if (passphrase === undefined) return encodeUnprotected(keys);
   const scrypt = { ...SCRYPT_COST, salt: random(SCRYPT_SALT_BYTES) };
   const key = await passphraseKey(passphrase, scrypt);
   const secretsSalt = random(SECRETS_SALT_BYTES);
-  return encodeProtected(protect(keys, { passphraseKey: key, scrypt, secretsSalt }));
+  const file = protect(keys, { passphraseKey: key, scrypt, secretsSalt });
+  wipe(key);
+  return textBytes(encodeProtected(file));
 }

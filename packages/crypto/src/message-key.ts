@@ -5,7 +5,7 @@
  * The salt keeps two messages apart even when a restored snapshot uses a message key again.
  */
 import { aes256GcmOpen, aes256GcmSeal, hkdfSha256 } from '#symmetric';
-import { concatBytes, label } from './bytes.js';
+import { concatBytes, label, wipe } from './bytes.js';
 import type { MessageKey } from './chain-key.js';
 
 /** What the AES key is derived from, besides the message key. */
@@ -17,10 +17,19 @@ export interface MessageContext {
 
 const INFO = label('message-key');
 
-function aesKey(messageKey: MessageKey, { sid, salt }: MessageContext) {
-  const ikm = messageKey.reveal();
-  const okm = hkdfSha256({ salt, ikm, info: concatBytes(INFO, sid), length: 44 });
-  return { key: okm.subarray(0, 32), nonce: okm.subarray(32, 44) };
+/** What a task makes of key and nonce, which are overwritten then. */
+function withAesKey<Result>(
+  messageKey: MessageKey,
+  { sid, salt }: MessageContext,
+  task: (parts: { readonly key: Uint8Array; readonly nonce: Uint8Array }) => Result,
+): Result {
+  const info = concatBytes(INFO, sid);
+  const okm = messageKey.use((ikm) => hkdfSha256({ salt, ikm, info, length: 44 }));
+  try {
+    return task({ key: okm.subarray(0, 32), nonce: okm.subarray(32, 44) });
+  } finally {
+    wipe(okm);
+  }
 }
 
 /** Ciphertext with its 16-byte tag at the end. */
@@ -30,7 +39,9 @@ export function encryptMessage(
   plaintext: Uint8Array,
 ): Uint8Array {
   const { associatedData } = context;
-  return aes256GcmSeal({ ...aesKey(messageKey, context), plaintext, associatedData });
+  return withAesKey(messageKey, context, (parts) =>
+    aes256GcmSeal({ ...parts, plaintext, associatedData }),
+  );
 }
 
 /** The plaintext, or `null` when it does not authenticate. */
@@ -40,5 +51,7 @@ export function decryptMessage(
   ciphertext: Uint8Array,
 ): Uint8Array | null {
   const { associatedData } = context;
-  return aes256GcmOpen({ ...aesKey(messageKey, context), ciphertext, associatedData });
+  return withAesKey(messageKey, context, (parts) =>
+    aes256GcmOpen({ ...parts, ciphertext, associatedData }),
+  );
 }

@@ -25,7 +25,7 @@ export function kemKeyPair(seed: Uint8Array): KemKeyPair {
   return {
     publicKey: pair.publicKey,
     seed: new Secret('kem seed', seed),
-    expanded: new Secret('kem key', pair.privateKey),
+    expanded: Secret.taking('kem key', pair.privateKey),
   };
 }
 
@@ -43,5 +43,6 @@ export function encapsulate(
 /** The shared secret; a tampered ciphertext gives another secret (implicit rejection). */
 export function decapsulate({ expanded }: KemKeyPair, ciphertext: Uint8Array): Uint8Array {
   assertLength(ciphertext, KEM_CIPHERTEXT_BYTES, 'ML-KEM ciphertext');
-  return sodium().crypto_kem_mlkem768_dec(ciphertext, expanded.reveal());
+  const library = sodium();
+  return expanded.use((key) => library.crypto_kem_mlkem768_dec(ciphertext, key));
 }

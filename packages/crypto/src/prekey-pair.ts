@@ -2,7 +2,7 @@
  * A prekey with its private half, as its owner keeps it (protocol.md §2.2).
  * Owns creation and the storage form; publication and deletion are the agent's.
  */
-import { compareBytes, concatBytes, Reader, u8 } from './bytes.js';
+import { compareBytes, concatBytes, Reader, u8, wipe } from './bytes.js';
 import type { PublicIdentity } from './identity.js';
 import type { AgentKeyPair } from './key-pair.js';
 import { KEM_SEED_BYTES, kemKeyPair } from './ml-kem.js';
@@ -35,8 +35,12 @@ const STORAGE_VERSION = 2;
 /** Draws an X25519 scalar (32 bytes), then an ML-KEM seed (64), and signs the record. */
 export function createPrekey(request: PrekeyRequest): PrekeyPair {
   const { keyPair, kind, id, createdMs, expiresMs, random } = request;
-  const dh = dhKeyPair(random(32));
-  const kem = kemKeyPair(random(KEM_SEED_BYTES));
+  const scalar = random(32);
+  const dh = dhKeyPair(scalar);
+  wipe(scalar);
+  const seed = random(KEM_SEED_BYTES);
+  const kem = kemKeyPair(seed);
+  wipe(seed);
   const statement = { kind, aid: keyPair.identity.aid, id, createdMs, expiresMs };
   const record = encodePrekey({ ...statement, dh: dh.publicKey, kem: kem.publicKey }, (bytes) =>
     keyPair.sign(bytes),
@@ -46,11 +50,8 @@ export function createPrekey(request: PrekeyRequest): PrekeyPair {
 
 /** Storage form, secret: version | scalar(32) | seed(64) | record(1337). */
 export function encodePrekeyPair(pair: PrekeyPair): Uint8Array {
-  return concatBytes(
-    u8(STORAGE_VERSION),
-    pair.dh.scalar.reveal(),
-    pair.kem.seed.reveal(),
-    pair.record.bytes,
+  return pair.dh.scalar.use((scalar) =>
+    pair.kem.seed.use((seed) => concatBytes(u8(STORAGE_VERSION), scalar, seed, pair.record.bytes)),
   );
 }
 
@@ -61,8 +62,9 @@ export function encodePrekeyPair(pair: PrekeyPair): Uint8Array {
 export function decodePrekeyPair(bytes: Uint8Array, owner: PublicIdentity): PrekeyPair {
   const reader = new Reader(bytes, 'MALFORMED');
   reader.expect(u8(STORAGE_VERSION));
-  const dh = dhKeyPair(reader.take(32));
-  const kem = kemKeyPair(reader.take(KEM_SEED_BYTES));
+  const [scalar, seed] = [reader.take(32), reader.take(KEM_SEED_BYTES)];
+  const [dh, kem] = [dhKeyPair(scalar), kemKeyPair(seed)];
+  wipe(scalar, seed);
   const record = parsePrekeyRecord(reader.take(PREKEY_RECORD_BYTES), owner);
   reader.end();
   if (compareBytes(dh.publicKey, record.dh) !== 0) reader.fail();

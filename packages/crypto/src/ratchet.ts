@@ -3,7 +3,7 @@
  * which header key may speak for a message, and which message key then opens it.
  * Owns the choice of chain, skipping and the Diffie-Hellman turns; encryption is elsewhere.
  */
-import { equalBytes } from './bytes.js';
+import { equalBytes, wipe } from './bytes.js';
 import { passOver, stepChain } from './chain-key.js';
 import type { MessageKey, ReceiveChain, SendChain } from './chain-key.js';
 import { CryptoError } from './errors.js';
@@ -58,6 +58,7 @@ function candidate(receiver: Receiver, header: Header): ChainChoice {
   const ratchetKey = checkCanonicalDhKey(header.ratchetKey);
   const shared = dh(receiver.ratchet.scalar, ratchetKey);
   const { rootKey, chainKey, headerKey } = turnRootKey(receiver.rootKey, shared);
+  wipe(shared);
   const chain = { direction: 'receive', ratchetKey, chainKey, headerKey, next: 0 } as const;
   return { kind: 'turn', headerKey, chain, rootKey };
 }
@@ -187,14 +188,19 @@ function skipTo(
   return { chain: current, skipped, dropped };
 }
 
-/** Our answer to a new ratchet key: a fresh key of ours and a sending chain under both. */
+/**
+ * Our answer to a new ratchet key: a fresh key of ours and a sending chain under both. Overwrites
+ * the scalar that was drawn for it.
+ */
 export function turnSending(
   rootKey: RootKey,
   scalar: Uint8Array,
   theirRatchetKey: Uint8Array,
 ): { readonly rootKey: RootKey; readonly ratchet: DhKeyPair; readonly sending: SendChain } {
   const ratchet = dhKeyPair(scalar);
-  const turn = turnRootKey(rootKey, dh(ratchet.scalar, theirRatchetKey));
+  const shared = dh(ratchet.scalar, theirRatchetKey);
+  const turn = turnRootKey(rootKey, shared);
+  wipe(scalar, shared);
   const { chainKey, headerKey } = turn;
   return {
     rootKey: turn.rootKey,

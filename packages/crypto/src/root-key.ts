@@ -24,10 +24,10 @@ const INFO = label('ratchet');
 
 /** Mixes a 32-byte Diffie-Hellman result into the root key. */
 export function turnRootKey(rootKey: RootKey, shared: Uint8Array): RootTurn {
-  const okm = hkdfSha256({ salt: rootKey.reveal(), ikm: shared, info: INFO, length: 96 });
+  const okm = rootKey.use((salt) => hkdfSha256({ salt, ikm: shared, info: INFO, length: 96 }));
   return {
-    rootKey: new Secret('root key', okm.slice(0, 32)),
-    chainKey: new Secret('chain key', okm.slice(32, 64)),
-    headerKey: new Secret('header key', okm.slice(64, 96)),
+    rootKey: Secret.taking('root key', okm.subarray(0, 32)),
+    chainKey: Secret.taking('chain key', okm.subarray(32, 64)),
+    headerKey: Secret.taking('header key', okm.subarray(64, 96)),
   };
 }

@@ -7,7 +7,7 @@
  *   initiating: block(1196) · established: DHr(32) | CKr(32) | HMr(32) | u32 Nr |
  *   u8 n old × (dh(32) | HM(32)) | u32 n skipped × (dh(32) | u32 number | mk(32) | u64 storedAtMs)
  */
-import { concatBytes, Reader, u32, u64, u8 } from './bytes.js';
+import { concatBytes, Reader, u32, u64, u8, wipe } from './bytes.js';
 import type { ReceiveChain } from './chain-key.js';
 import { identityOf } from './identity.js';
 import { LIMITS } from './limits.js';
@@ -24,7 +24,13 @@ const RESPONDER = 2;
 /** Storage form of a session. It holds secrets: the store encrypts it. */
 export function encodeSession(session: CryptoSession): Uint8Array {
   const { theirs, ratchet, sending, old, skipped } = session;
-  return concatBytes(
+  const revealed: Uint8Array[] = [];
+  const open = (secret: Secret<string>): Uint8Array => {
+    const bytes = secret.reveal();
+    revealed.push(bytes);
+    return bytes;
+  };
+  const encoded = concatBytes(
     u8(VERSION),
     u8(session.phase === 'initiating' ? INITIATING : ESTABLISHED),
     u8(session.role === 'initiator' ? INITIATOR : RESPONDER),
@@ -34,30 +40,35 @@ export function encodeSession(session: CryptoSession): Uint8Array {
     session.ours,
     theirs.signing,
     theirs.dh,
-    session.rootKey.reveal(),
+    open(session.rootKey),
     ratchet.publicKey,
-    ratchet.scalar.reveal(),
+    open(ratchet.scalar),
     u32(session.previousLength),
-    sending.chainKey.reveal(),
-    sending.headerKey.reveal(),
+    open(sending.chainKey),
+    open(sending.headerKey),
     u32(sending.next),
-    session.phase === 'initiating' ? session.prekeyBlock : encodeReceiving(session.receiving),
+    ...(session.phase === 'initiating'
+      ? [session.prekeyBlock]
+      : receivingParts(session.receiving, open)),
     u8(old.length),
-    ...old.map((chain) => concatBytes(chain.ratchetKey, chain.headerKey.reveal())),
+    ...old.flatMap(({ ratchetKey, headerKey }) => [ratchetKey, open(headerKey)]),
     u32(skipped.length),
-    ...skipped.map((entry) =>
-      concatBytes(entry.ratchetKey, u32(entry.number), entry.key.reveal(), u64(entry.storedAtMs)),
-    ),
+    ...skipped.flatMap(({ ratchetKey, number, key, storedAtMs }) => [
+      ratchetKey,
+      u32(number),
+      open(key),
+      u64(storedAtMs),
+    ]),
   );
+  wipe(...revealed);
+  return encoded;
 }
 
-function encodeReceiving(chain: ReceiveChain): Uint8Array {
-  return concatBytes(
-    chain.ratchetKey,
-    chain.chainKey.reveal(),
-    chain.headerKey.reveal(),
-    u32(chain.next),
-  );
+function receivingParts(
+  { ratchetKey, chainKey, headerKey, next }: ReceiveChain,
+  open: (secret: Secret<string>) => Uint8Array,
+): readonly Uint8Array[] {
+  return [ratchetKey, open(chainKey), open(headerKey), u32(next)];
 }
 
 /** Reads the storage form back; throws MALFORMED on any damage that its layout can show. */
@@ -73,13 +84,13 @@ export function decodeSession(bytes: Uint8Array): CryptoSession {
     generation: reader.u32(),
     ours: reader.take(32),
     theirs: identityOf(reader.take(32), reader.take(32)),
-    rootKey: new Secret('root key', reader.take(32)),
-    ratchet: { publicKey: reader.take(32), scalar: new Secret('dh scalar', reader.take(32)) },
+    rootKey: Secret.taking('root key', reader.take(32)),
+    ratchet: { publicKey: reader.take(32), scalar: Secret.taking('dh scalar', reader.take(32)) },
     previousLength: reader.u32(),
     sending: {
       direction: 'send',
-      chainKey: new Secret('chain key', reader.take(32)),
-      headerKey: new Secret('header key', reader.take(32)),
+      chainKey: Secret.taking('chain key', reader.take(32)),
+      headerKey: Secret.taking('header key', reader.take(32)),
       next: reader.u32(),
     },
   } as const;
@@ -102,8 +113,8 @@ function readReceiving(reader: Reader): ReceiveChain {
   return {
     direction: 'receive',
     ratchetKey: reader.take(32),
-    chainKey: new Secret('chain key', reader.take(32)),
-    headerKey: new Secret('header key', reader.take(32)),
+    chainKey: Secret.taking('chain key', reader.take(32)),
+    headerKey: Secret.taking('header key', reader.take(32)),
     next: reader.u32(),
   };
 }
@@ -113,14 +124,14 @@ function readTail(reader: Reader): Pick<CryptoSession, 'old' | 'skipped'> {
   if (oldCount > LIMITS.oldChains) reader.fail();
   const old = Array.from({ length: oldCount }, () => ({
     ratchetKey: reader.take(32),
-    headerKey: new Secret('header key', reader.take(32)),
+    headerKey: Secret.taking('header key', reader.take(32)),
   }));
   const skippedCount = reader.u32();
   if (skippedCount > LIMITS.skippedKeysPerSession) reader.fail();
   const skipped = Array.from({ length: skippedCount }, () => ({
     ratchetKey: reader.take(32),
     number: reader.u32(),
-    key: new Secret('message key', reader.take(32)),
+    key: Secret.taking('message key', reader.take(32)),
     storedAtMs: reader.u64(),
   }));
   reader.end();

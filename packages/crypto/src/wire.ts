@@ -148,7 +148,7 @@ export function partiesOf(ad: Uint8Array): {
 
 /** tagH: first 16 bytes of HMAC-SHA-256(HM, AD). */
 export function headerTag(headerKey: HeaderKey, ad: Uint8Array): Uint8Array {
-  return hmacSha256(headerKey.reveal(), ad).slice(0, TAG_BYTES);
+  return headerKey.use((key) => hmacSha256(key, ad)).slice(0, TAG_BYTES);
 }
 
 /** Constant-time check of the header tag. */

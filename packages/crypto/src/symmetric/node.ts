@@ -21,7 +21,10 @@ const AES = 'aes-256-gcm';
 const TAG = { authTagLength: GCM_TAG_BYTES };
 
 export function hmacSha256(key: Uint8Array, data: Uint8Array): Uint8Array {
-  return new Uint8Array(createHmac('sha256', createSecretKey(key)).update(data).digest());
+  const digest = createHmac('sha256', createSecretKey(key)).update(data).digest();
+  const mac = new Uint8Array(digest);
+  digest.fill(0);
+  return mac;
 }
 
 export function hkdfSha256({ salt, ikm, info, length }: HkdfInput): Uint8Array {

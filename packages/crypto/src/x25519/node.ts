@@ -19,7 +19,7 @@ const publicKeys = new Map<string, KeyObject>();
 
 export function publicKeyOf(scalar: DhScalar): Uint8Array {
   const native = accelerator();
-  if (native !== null) return native.crypto_scalarmult_base(scalar.reveal());
+  if (native !== null) return scalar.use((bytes) => native.crypto_scalarmult_base(bytes));
   // As JWK: OpenSSL takes ten times as long for the other formats.
   const { x = '' } = createPublicKey(privateKeyOf(scalar)).export({ format: 'jwk' });
   return new Uint8Array(Buffer.from(x, 'base64url'));
@@ -30,7 +30,10 @@ export function sharedSecret(scalar: DhScalar, publicKey: Uint8Array): Uint8Arra
   if (native !== null) return sharedNatively(native, scalar, publicKey);
   const keys = { privateKey: privateKeyOf(scalar), publicKey: publicKeyFrom(publicKey) };
   try {
-    return new Uint8Array(diffieHellman(keys));
+    const computed = diffieHellman(keys);
+    const shared = new Uint8Array(computed);
+    computed.fill(0);
+    return shared;
   } catch {
     // OpenSSL refuses an all-zero result; both keys were taken before.
     return null;
@@ -43,7 +46,7 @@ function sharedNatively(
   publicKey: Uint8Array,
 ): Uint8Array | null {
   try {
-    return native.crypto_scalarmult(scalar.reveal(), publicKey);
+    return scalar.use((bytes) => native.crypto_scalarmult(bytes, publicKey));
   } catch {
     // libsodium refuses low-order points by throwing; both lengths were checked before.
     return null;

@@ -6,13 +6,14 @@ import { sodium } from '../sodium.js';
 import type { DhScalar } from './types.js';
 
 export function publicKeyOf(scalar: DhScalar): Uint8Array {
-  return sodium().crypto_scalarmult_base(scalar.reveal());
+  const library = sodium();
+  return scalar.use((bytes) => library.crypto_scalarmult_base(bytes));
 }
 
 export function sharedSecret(scalar: DhScalar, publicKey: Uint8Array): Uint8Array | null {
   const library = sodium();
   try {
-    return library.crypto_scalarmult(scalar.reveal(), publicKey);
+    return scalar.use((bytes) => library.crypto_scalarmult(bytes, publicKey));
   } catch {
     // It refuses low-order points by throwing; both lengths were checked before.
     return null;
