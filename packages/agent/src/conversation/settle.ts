@@ -123,7 +123,12 @@ function withInstance(message: OpenedMessage): {
   const { instance } = opened.content;
   const entry = entryAfter(message);
   const known = message.peer.instance;
-  const isOther = known !== null && isFirstOf(message) && !equalBytes(known, instance);
+  const { since } = message.me.meta;
+  const isNew = known !== null && isFirstOf(message) && !equalBytes(known, instance);
+  // A store that was heard before the present one: its message is late, and changes nothing.
+  const isPast =
+    isNew && !isSameStore(known, instance) && windowAt(message.peer, { since, instance }) !== null;
+  const isOther = isNew && !isPast;
   const instanceChanged = isOther && !isSameStore(known, instance);
   if (instanceChanged && policy.mode === 'strict') {
     throw new InstanceHeldError(instance);
@@ -135,7 +140,6 @@ function withInstance(message: OpenedMessage): {
   const trust = peer.trust === 'first-contact' ? 'pinned' : peer.trust;
   if (known !== null && !instanceChanged) {
     // A later run of the same store is what sends from now on.
-    const { since } = message.me.meta;
     const isLater = isOther && !isEarlierRun(message.peer, { since, instance }, known);
     const next = isLater || isSuccessor(message) ? { instance, ackSent: 0 } : {};
     return { peer: { ...peer, trust, ...next }, instanceChanged };

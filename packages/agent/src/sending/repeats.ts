@@ -8,12 +8,21 @@ import { AGENT_LIMITS } from '../ground/limits.js';
 
 const MINUTE_MS = 60_000;
 
+/** A content of ours: its peer, and our epoch and number. */
+interface Position {
+  readonly aid: Uint8Array;
+  readonly epoch: number;
+  readonly number: number;
+}
+
 interface Repeated {
   readonly atMs: number;
   readonly times: number;
 }
 
 interface PeerRepeats {
+  /** Our epoch that the numbers are of. */
+  epoch: number;
   /** By number. */
   readonly numbers: Map<number, Repeated>;
   sinceMs: number;
@@ -25,8 +34,8 @@ export class Repeats {
   readonly #peers = new Map<string, PeerRepeats>();
 
   /** Whether a content may be sealed again now. */
-  may(aid: Uint8Array, number: number, nowMs: number): boolean {
-    const peer = this.#of(aid, nowMs);
+  may({ aid, epoch, number }: Position, nowMs: number): boolean {
+    const peer = this.#of(aid, epoch, nowMs);
     if (peer.bytes >= AGENT_LIMITS.retryBytesPerMinute) return false;
     const repeated = peer.numbers.get(number);
     if (repeated === undefined) return true;
@@ -35,8 +44,8 @@ export class Repeats {
   }
 
   /** It was sealed again. */
-  add(aid: Uint8Array, number: number, { bytes, nowMs }: { bytes: number; nowMs: number }): void {
-    const peer = this.#of(aid, nowMs);
+  add({ aid, epoch, number }: Position, { bytes, nowMs }: { bytes: number; nowMs: number }): void {
+    const peer = this.#of(aid, epoch, nowMs);
     const times = (peer.numbers.get(number)?.times ?? 0) + 1;
     peer.numbers.set(number, { atMs: nowMs, times });
     peer.bytes += bytes;
@@ -51,9 +60,14 @@ export class Repeats {
     if (peer.numbers.size === 0) this.#peers.delete(key);
   }
 
-  #of(aid: Uint8Array, nowMs: number): PeerRepeats {
+  #of(aid: Uint8Array, epoch: number, nowMs: number): PeerRepeats {
     const key = toHex(aid);
-    const peer = this.#peers.get(key) ?? { numbers: new Map(), sinceMs: nowMs, bytes: 0 };
+    const peer = this.#peers.get(key) ?? { epoch, numbers: new Map(), sinceMs: nowMs, bytes: 0 };
+    // Numbers begin anew with each identity of ours; the bytes are the peer's all the same.
+    if (peer.epoch !== epoch) {
+      peer.epoch = epoch;
+      peer.numbers.clear();
+    }
     if (nowMs - peer.sinceMs >= MINUTE_MS) Object.assign(peer, { sinceMs: nowMs, bytes: 0 });
     this.#peers.set(key, peer);
     return peer;

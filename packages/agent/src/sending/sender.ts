@@ -107,12 +107,13 @@ export class Sender {
     }
     const nowMs = this.#parts.context.waits();
     this.#repeats.forgetBelow(aid, keptFrom);
-    const may = (number: number): boolean => this.#repeats.may(aid, number, nowMs);
+    const { numbersSince: epoch } = talk.author.meta;
+    const may = (number: number): boolean => this.#repeats.may({ aid, epoch, number }, nowMs);
     let said = 0;
     for (const number of numbersIn(ranges, { from: keptFrom, to: next - 1 }, may)) {
       if (said >= AGENT_LIMITS.retryMessages || !may(number)) break;
       const bytes = await speech.again(number);
-      this.#repeats.add(aid, number, { bytes, nowMs });
+      this.#repeats.add({ aid, epoch, number }, { bytes, nowMs });
       said += 1;
     }
     // Beyond one answer's portion: by a newer number the peer sees what is missing, and asks.
