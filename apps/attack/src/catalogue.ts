@@ -3,9 +3,12 @@
  * some of it.
  */
 import type { Attack } from './attack.js';
+import { COST_ATTACKS } from './attacks/costs.js';
 import { FALSE_HUB_ATTACKS } from './attacks/false-hubs.js';
+import { FOLDER_ATTACKS } from './attacks/folders.js';
 import { IDENTITY_ATTACKS } from './attacks/identity.js';
 import { MESSAGE_ATTACKS } from './attacks/messages.js';
+import { ROAD_ATTACKS } from './attacks/roads.js';
 import { SHARE_ATTACKS } from './attacks/shares.js';
 import { WEB_ATTACKS } from './attacks/web.js';
 import type { AttackOptions } from './options.js';
@@ -14,8 +17,11 @@ export const CATALOGUE: readonly Attack[] = [
   ...IDENTITY_ATTACKS,
   ...WEB_ATTACKS,
   ...SHARE_ATTACKS,
+  ...FOLDER_ATTACKS,
   ...FALSE_HUB_ATTACKS,
+  ...ROAD_ATTACKS,
   ...MESSAGE_ATTACKS,
+  ...COST_ATTACKS,
 ];
 
 /** The attacks that these options ask for. A name that is given is tried however long it takes. */

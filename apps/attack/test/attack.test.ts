@@ -81,7 +81,7 @@ describe('where promises are not kept', () => {
   });
 
   test('attacks on an agent are seen to succeed', async () => {
-    const names = ['stolen-token', 'unproven-refusal', 'credit-overrun'];
+    const names = ['stolen-token', 'unproven-refusal', 'credit-overrun', 'another-hub'];
     const { code, lines } = await attack([
       ...['--agent', CARELESS, '--only', names.join(','), '--limit', '60', '--json'],
     ]);

@@ -4,29 +4,15 @@
  */
 import { randomBytes } from 'node:crypto';
 import { connect as connectTcp, createServer as createTcpServer } from 'node:net';
-import type { AddressInfo, Server, Socket } from 'node:net';
+import type { Socket } from 'node:net';
 import { connect as connectTls, createServer as createTlsServer } from 'node:tls';
 import { AgentKeyPair, createIdentityRecord, parseIdentityRecord } from '@agentmesh/crypto';
 import { createCertificate } from '@agentmesh/hub-server';
 import { encodeFrame, PROTOCOL_LIMITS, systemRandom } from '@agentmesh/protocol';
 import type { ByeFrame, ErrorFrame } from '@agentmesh/protocol';
 import type { Attack, Seen } from '../attack.js';
+import { joined, listening } from '../sandbox/road.js';
 import type { Scene } from '../scene.js';
-
-async function listening(scene: Scene, server: Server): Promise<number> {
-  const { promise, resolve } = Promise.withResolvers<void>();
-  server.listen(0, '127.0.0.1', resolve);
-  await promise;
-  scene.endsWith(() => server.close());
-  return (server.address() as AddressInfo).port;
-}
-
-/** Passes bytes both ways until one side ends. */
-function joined(victim: Socket, hub: Socket): void {
-  for (const socket of [victim, hub]) socket.on('error', () => socket.destroy());
-  victim.once('close', () => hub.destroy());
-  hub.once('close', () => victim.destroy());
-}
 
 async function stealToken(scene: Scene): Promise<Seen> {
   const { target } = await scene.ownHub(['--registration', 'token']);
@@ -42,7 +28,8 @@ async function stealToken(scene: Scene): Promise<Seen> {
     });
     hub.on('data', (bytes: Buffer) => victim.write(bytes));
   });
-  const port = await listening(scene, middle);
+  const port = await listening(middle);
+  scene.endsWith(() => middle.close());
   const victim = scene.victim({ target: { ...target, port }, connectTimeoutMs: 1_500 });
   const isUp = await victim.isReady();
   const secrets = [target.token ?? 'no token', victim.name, '"auth"'];
@@ -79,7 +66,8 @@ async function refuseUnproven(scene: Scene): Promise<Seen> {
     for (const socket of sockets) socket.destroy();
     sockets.clear();
   };
-  const port = await listening(scene, road);
+  const port = await listening(road);
+  scene.endsWith(() => road.close());
   const victim = scene.victim({ target: { ...target, port } });
   if (!(await victim.isReady())) return { held: false, seen: 'the agent did not start' };
   const returned: string[] = [];

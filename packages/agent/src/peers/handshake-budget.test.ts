@@ -65,7 +65,7 @@ describe('the budget of handshakes', () => {
     expect(ahead.take(aid(200), START_MS)).toBe(true);
   });
 
-  test('of 250 who send five bad beginnings each leaves room for a newcomer', () => {
+  test('T-A55 garbage-crowd: of 250 who send five bad beginnings each leaves room for a newcomer', () => {
     const budget = new HandshakeBudget();
     for (let round = 0; round < 5; round++) {
       for (let who = 0; who < 250; who++) budget.take(aid(who), START_MS);

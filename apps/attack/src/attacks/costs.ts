@@ -1,0 +1,130 @@
+/**
+ * Attacks of peers and strangers on the time of an agent, beside an honest one that writes to it
+ * meanwhile. Owns the attackers' moves; what is judged is counted, times are for information.
+ */
+import { CannotTry } from '../attack.js';
+import type { Attack, Seen } from '../attack.js';
+import type { Scene } from '../scene.js';
+import { Intruder } from '../wire/intruder.js';
+import type { Victim } from '../sandbox/victim.js';
+
+/** Messages that are passed over in one jump; a peer may have 4,000 at once and 200 a second. */
+const JUMP = 1_900;
+const JUMPS = 4;
+const AT_ONCE = 4_000;
+const PER_SECOND = 200;
+const HONEST = 10;
+
+async function jump(scene: Scene): Promise<Seen> {
+  const { target } = await scene.ownHub();
+  const victim = scene.victim({ target });
+  if (!(await victim.isReady())) throw new CannotTry('the agent did not start');
+  const [peer, honest] = [await scene.intruder({ target }), await scene.intruder({ target })];
+  for (const one of [peer, honest]) {
+    await one.publish();
+    await one.begin(victim.name);
+    await one.post(one.seal('first'));
+  }
+  const from = (sender: Intruder) => victim.said('message').filter((it) => it.from === sender.name);
+  await victim.until(() => from(peer).length === 1 && from(honest).length === 1);
+  const quietMs = await medianMs(victim, honest, from);
+  const jumps: Uint8Array[] = [];
+  for (let n = 0; n < JUMPS; n++) {
+    for (let skipped = 0; skipped < JUMP; skipped++) peer.seal('never sent');
+    jumps.push(peer.seal(`jump ${n}`));
+  }
+  const beganMs = performance.now();
+  for (const message of jumps) await peer.post(message);
+  const attackedMs = await medianMs(victim, honest, from);
+  // What is missing before them holds them up a little.
+  await victim.until(() => from(peer).length > 1);
+  const seconds = (performance.now() - beganMs) / 1_000;
+  const opened = from(peer).length - 1;
+  const allowed = Math.ceil((AT_ONCE + PER_SECOND * seconds) / JUMP);
+  const handled = from(honest).length - 1;
+  return {
+    held: opened > 0 && opened <= allowed && handled === 2 * HONEST,
+    seen: `of ${JUMPS} jumps over ${JUMP} messages ${opened} were handled, and ${handled} of ${2 * HONEST} honest messages`,
+    figures: {
+      'jumps handled': opened,
+      'jumps allowed': allowed,
+      'honest sent': 2 * HONEST,
+      'honest handled': handled,
+      'quiet median ms': quietMs,
+      'attacked median ms': attackedMs,
+    },
+  };
+}
+
+/** Sends honest messages, each after the one before was handled; the median time of one. */
+async function medianMs(
+  victim: Victim,
+  honest: Intruder,
+  from: (sender: Intruder) => readonly unknown[],
+): Promise<number> {
+  const times: number[] = [];
+  for (let n = 0; n < HONEST; n++) {
+    const [beganMs, before] = [performance.now(), from(honest).length];
+    await honest.post(honest.seal(`honest ${n}`));
+    if (await victim.until(() => from(honest).length > before)) {
+      times.push(performance.now() - beganMs);
+    }
+  }
+  return Math.round(times.toSorted((a, b) => a - b)[times.length >> 1] ?? 0);
+}
+
+const CROWD = 250;
+const BAD = 5;
+
+async function garbageCrowd(scene: Scene): Promise<Seen> {
+  const { target } = await scene.ownHub();
+  const victim = scene.victim({ target });
+  if (!(await victim.isReady())) throw new CannotTry('the agent did not start');
+  let sent = 0;
+  for (let n = 0; n < CROWD; n++) {
+    const stranger = await Intruder.at(target, scene.name());
+    await stranger.begin(victim.name);
+    for (let bad = 0; bad < BAD; bad++) {
+      const message = stranger.seal('garbage');
+      const word = await stranger.post(
+        message.map((byte, at) => (at === message.length - 1 ? byte ^ 1 : byte)),
+      );
+      if (word === 'sent') sent += 1;
+    }
+    stranger.end();
+  }
+  const newcomer = await scene.intruder({ target });
+  await newcomer.publish();
+  await newcomer.begin(victim.name);
+  const beganMs = performance.now();
+  await newcomer.post(newcomer.seal('may I?'));
+  const isHeard = await victim.until(() => victim.said('message').length > 0);
+  const waitedMs = Math.round(performance.now() - beganMs);
+  const texts = victim.said('message').map(({ text }) => text);
+  return {
+    held: isHeard && texts.join() === 'may I?',
+    seen: `behind ${sent} bad beginnings of ${CROWD} identities the newcomer was heard: ${isHeard}`,
+    figures: { 'bad beginnings': sent, 'newcomers heard': texts.length, 'waited ms': waitedMs },
+  };
+}
+
+export const COST_ATTACKS: readonly Attack[] = [
+  {
+    name: 'ratchet-jumps',
+    test: 'T-R12',
+    against: 'agent',
+    tries: `passes over ${JUMP} messages ${JUMPS} times, so that each costs a derivation`,
+    promised: 'the steps that a peer may cost are bounded, and others wait for none of them',
+    isLong: true,
+    run: jump,
+  },
+  {
+    name: 'garbage-crowd',
+    test: 'T-A55',
+    against: 'agent',
+    tries: `begins badly ${BAD} times with each of ${CROWD} identities`,
+    promised: 'a newcomer is heard behind them',
+    isLong: true,
+    run: garbageCrowd,
+  },
+];
