@@ -5,8 +5,8 @@
  * file (`key-file-legacy`).
  *
  * One encoding only: what decodes is what encoding would write, so added fields, doubled keys and
- * other spellings are refused; a checksum over every field refuses the rest of the damage. A file in
- * the clear is read and written as bytes, for no text of its secrets can be wiped.
+ * other spellings are refused; a checksum over every field refuses the rest of the damage. A file
+ * in the clear is read and written as bytes, for no text of its secrets can be wiped.
  */
 import { Buffer } from 'node:buffer';
 import { sha256 } from '#hash';

@@ -44,7 +44,9 @@ async function jump(scene: Scene): Promise<Seen> {
   const handled = from(honest).length - 1;
   return {
     held: opened > 0 && opened <= allowed && handled === 2 * HONEST,
-    seen: `of ${JUMPS} jumps over ${JUMP} messages ${opened} were handled, and ${handled} of ${2 * HONEST} honest messages`,
+    seen:
+      `of ${JUMPS} jumps over ${JUMP} messages ${opened} were handled, ` +
+      `and ${handled} of ${2 * HONEST} honest messages`,
     figures: {
       'jumps handled': opened,
       'jumps allowed': allowed,

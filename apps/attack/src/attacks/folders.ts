@@ -32,7 +32,7 @@ async function preparedFolder(scene: Scene): Promise<Seen> {
   }
   return {
     held: changed.length === 0 && refusals > 0,
-    seen: `of ${NAMES.length} links the hub followed ${changed.length}: ${changed.join(', ') || 'none'}`,
+    seen: `of ${NAMES.length} links the hub followed ${changed.length}`,
     figures: { links: NAMES.length, 'refused to start': refusals, followed: changed.length },
   };
 }

@@ -45,7 +45,7 @@ async function anotherHub(scene: Scene): Promise<Seen> {
   const fate = victim.hasEnded ? 'ended' : 'came back to its hub';
   return {
     held,
-    seen: `after ${visits} connections to another hub, which heard ${told} words beside begin, the agent ${fate}`,
+    seen: `after ${visits} connections to another hub, told ${told} words, the agent ${fate}`,
     figures: { 'connections to another hub': visits, 'words it was told': told },
   };
 }
@@ -73,7 +73,7 @@ async function rewriteAnswer(scene: Scene): Promise<Seen> {
   const held = state.lies >= 2 && believed + rollbacks === 0 && isBack && !victim.hasEnded;
   return {
     held,
-    seen: `${state.lies} changed answers were believed ${believed} times; the agent ${victim.hasEnded ? 'ended' : 'came back'}`,
+    seen: `of ${state.lies} changed answers the agent believed ${believed}`,
     figures: { 'changed answers': state.lies, believed, rollbacks },
   };
 }
@@ -109,7 +109,7 @@ async function tinyRecords(scene: Scene): Promise<Seen> {
   const grownBy = (victim.child.peakMebibytes() ?? 0) - before;
   return {
     held: isCut && grownBy < GROWTH_MIB,
-    seen: `after ${state.bytes} records of one byte the agent cut the connection, and had grown by ${grownBy} MiB`,
+    seen: `${isCut ? 'cut' : 'not cut'} after ${state.bytes} records of one byte, with ${grownBy} MiB more`,
     figures: { 'records sent': state.bytes, 'MiB grown': grownBy },
   };
 }
