@@ -1,7 +1,7 @@
 /**
  * What becomes of copies of secrets (protocol.md §2.11): each that is taken out of its wrapping,
- * and each random value that becomes one, is overwritten when the call that needed it returns. What the
- * runtime copies by itself nobody can see from here (threat-model.md).
+ * and each random value that becomes one, is overwritten when the call that needed it returns.
+ * What the runtime copies by itself nobody can see from here (threat-model.md).
  */
 import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';

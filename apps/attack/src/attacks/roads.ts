@@ -109,7 +109,7 @@ async function tinyRecords(scene: Scene): Promise<Seen> {
   const grownBy = (victim.child.peakMebibytes() ?? 0) - before;
   return {
     held: isCut && grownBy < GROWTH_MIB,
-    seen: `${isCut ? 'cut' : 'not cut'} after ${state.bytes} records of one byte, with ${grownBy} MiB more`,
+    seen: `cut: ${isCut}, after ${state.bytes} records of one byte; grown by ${grownBy} MiB`,
     figures: { 'records sent': state.bytes, 'MiB grown': grownBy },
   };
 }
