@@ -7,11 +7,13 @@ import { fileURLToPath } from 'node:url';
 
 const reporter = fileURLToPath(new URL('./jest-reporter.mjs', import.meta.url));
 
+const environment = fileURLToPath(new URL('./jest-environment.mjs', import.meta.url));
+
 const cache = fileURLToPath(new URL('../node_modules/.cache/jest', import.meta.url));
 
 export function jestConfig({ moduleNameMapper = {}, ...rest } = {}) {
   return {
-    testEnvironment: 'node',
+    testEnvironment: environment,
     testMatch: ['<rootDir>/src/**/*.test.ts', '<rootDir>/test/**/*.test.ts'],
     extensionsToTreatAsEsm: ['.ts'],
     moduleNameMapper: { ...moduleNameMapper, '^(\\.{1,2}/.*)\\.js$': '$1' },
