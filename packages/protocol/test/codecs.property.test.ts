@@ -1,8 +1,7 @@
 /** P5: one text per value, both ways, and nothing before or after it. */
-import { isDeepStrictEqual } from 'node:util';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { describe, expect, test } from '@jest/globals';
+import { describe, test } from '@jest/globals';
 import fc from 'fast-check';
 import { nativeBase64Url, tableBase64Url } from '../src/base64url.js';
 import type { Base64Url, NativeBase64 } from '../src/base64url.js';
@@ -11,6 +10,7 @@ import { ProtocolError } from '../src/errors.js';
 import { encodeFrame, parseClientFrame, parseHubFrame } from '../src/frame-codec.js';
 import { decodePayload, encodePayload, FORBIDDEN_KEYS } from '../src/payload.js';
 import { anyClientFrame, anyHubFrame } from './frames.js';
+import { expectSame } from './same.js';
 import { bytesOfLength, repeat } from './seed.js';
 
 const { title, parameters } = repeat(10_000);
@@ -37,7 +37,7 @@ function engineCodec(): [string, Base64Url][] {
   if (!('fromBase64' in Uint8Array)) setFlagsFromString('--js-base-64');
   const codec = nativeBase64Url(runInNewContext('Uint8Array') as NativeBase64);
   if (codec === null) return [];
-  // The other realm has a Uint8Array of its own, which expect() takes for another type.
+  // The other realm has a Uint8Array of its own, which a comparison takes for another type.
   const fromBase64Url = (text: string) => Uint8Array.from(codec.fromBase64Url(text));
   return [['the engine', { ...codec, fromBase64Url }]];
 }
@@ -56,8 +56,8 @@ describe.each([['tables', tableBase64Url] as [string, Base64Url], ...engineCodec
     test(`decoding undoes encoding, as Buffer has it (${title})`, () => {
       const property = fc.property(bytesOfLength(0, 400), (bytes) => {
         const text = toBase64Url(bytes);
-        expect(text).toBe(Buffer.from(bytes).toString('base64url'));
-        expect(Buffer.from(fromBase64Url(text)).equals(bytes)).toBe(true);
+        expectSame(text, Buffer.from(bytes).toString('base64url'));
+        expectSame(fromBase64Url(text), bytes);
       });
       fc.assert(property, parameters);
     });
@@ -66,7 +66,7 @@ describe.each([['tables', tableBase64Url] as [string, Base64Url], ...engineCodec
       const property = fc.property(nearBase64, (text) => {
         const canonical = Buffer.from(text, 'base64url').toString('base64url') === text;
         const outcome = outcomeOf(() => toBase64Url(fromBase64Url(text)));
-        expect(outcome).toBe(canonical ? text : 'BAD_ENCODING');
+        expectSame(outcome, canonical ? text : 'BAD_ENCODING');
       });
       fc.assert(property, parameters);
     });
@@ -81,8 +81,9 @@ describe.each([
     const property = fc.property(anyFrame as fc.Arbitrary<never>, (frame) => {
       const text = encodeFrame(frame);
       const decoded = parse(text);
-      expect(isDeepStrictEqual(decoded, { ok: true, frame })).toBe(true);
-      expect(outcomeOf(() => (decoded.ok ? encodeFrame(decoded.frame) : ''))).toBe(text);
+      expectSame(decoded, { ok: true, frame });
+      const again = outcomeOf(() => (decoded.ok ? encodeFrame(decoded.frame) : ''));
+      expectSame(again, text);
     });
     fc.assert(property, parameters);
   });
@@ -95,9 +96,9 @@ describe.each([
       (frame, character) => {
         const text = encodeFrame(frame);
         const accepted = prefixEnds(text).filter((end) => parse(text.slice(0, end)).ok);
-        expect(accepted).toEqual([]);
+        expectSame(accepted, []);
         for (const more of [text + character, character + text, `${text} `, `${text}}`]) {
-          expect(parse(more).ok).toBe(false);
+          expectSame(parse(more).ok, false);
         }
       },
     );
@@ -124,8 +125,8 @@ describe('payloads', () => {
     const property = fc.property(anyPayload, (payload) => {
       const bytes = encodePayload(payload);
       const decoded = decodePayload(bytes);
-      expect(isDeepStrictEqual(decoded, payload)).toBe(true);
-      expect(Buffer.from(encodePayload(decoded)).equals(bytes)).toBe(true);
+      expectSame(decoded, payload);
+      expectSame(encodePayload(decoded), bytes);
     });
     fc.assert(property, parameters);
   });
@@ -137,13 +138,14 @@ describe('payloads', () => {
       const accepted = prefixEnds(text).filter(
         (end) => outcomeOf(() => decodePayload(bytes.subarray(0, end))) !== 'BAD_PAYLOAD',
       );
-      expect(accepted).toEqual([]);
+      expectSame(accepted, []);
       for (const more of [
         [...bytes, byte],
         [byte, ...bytes],
         [...bytes, 0x7d],
       ]) {
-        expect(outcomeOf(() => decodePayload(Uint8Array.from(more)))).toBe('BAD_PAYLOAD');
+        const outcome = outcomeOf(() => decodePayload(Uint8Array.from(more)));
+        expectSame(outcome, 'BAD_PAYLOAD');
       }
     });
     fc.assert(property, exhaustive.parameters);
@@ -165,8 +167,8 @@ describe('bundles', () => {
     const property = fc.property(anyBundle, (bundle) => {
       const json = encodeBundle(bundle);
       const decoded = decodeBundle(JSON.parse(JSON.stringify(json)));
-      expect(isDeepStrictEqual(decoded, bundle)).toBe(true);
-      expect(encodeBundle(decoded)).toEqual(json);
+      expectSame(decoded, bundle);
+      expectSame(encodeBundle(decoded), json);
     });
     fc.assert(property, parameters);
   });
@@ -176,7 +178,8 @@ describe('bundles', () => {
       const json = encodeBundle(bundle);
       const { signed: whole = '' } = json;
       for (const signed of [whole.slice(0, end), `${whole}A`]) {
-        expect(outcomeOf(() => decodeBundle({ ...json, signed }))).toBe('BAD_BUNDLE');
+        const outcome = outcomeOf(() => decodeBundle({ ...json, signed }));
+        expectSame(outcome, 'BAD_BUNDLE');
       }
     });
     fc.assert(property, parameters);

@@ -17,6 +17,7 @@ import type { HubFrame } from '../src/hub-frames.js';
 import { decodePayload, encodePayload } from '../src/payload.js';
 import { frameCorpus } from './corpus.js';
 import { anyClientFrame, anyHubFrame } from './frames.js';
+import { expectSame } from './same.js';
 import { repeat } from './seed.js';
 
 const { title, parameters } = repeat(10_000);
@@ -84,11 +85,12 @@ function outcomeOf(decoded: Decoded<ClientFrame | HubFrame>): string {
 }
 
 function expectRefusalOrFrame(decoded: Decoded<ClientFrame | HubFrame>): void {
-  expect(OUTCOMES).toContain(outcomeOf(decoded));
+  const outcome = outcomeOf(decoded);
+  if (!OUTCOMES.includes(outcome)) expect(OUTCOMES).toContain(outcome);
 }
 
 /** `accepted`, or the code of the typed refusal. */
-function payloadOutcome(attempt: () => void): unknown {
+function outcomeOfAttempt(attempt: () => unknown): unknown {
   try {
     attempt();
     return 'accepted';
@@ -100,7 +102,8 @@ function payloadOutcome(attempt: () => void): unknown {
 function timed<T>(run: () => T): T {
   const started = performance.now();
   const result = run();
-  expect(performance.now() - started).toBeLessThan(CASE_MS);
+  const took = performance.now() - started;
+  if (!(took < CASE_MS)) expect(took).toBeLessThan(CASE_MS);
   return result;
 }
 
@@ -134,9 +137,12 @@ describe('mutated frames', () => {
       withSet: true,
     });
     const property = fc.property(anything, (value) => {
-      expect(decodeClientFrame(value)).toMatchObject({ ok: false });
-      expect(decodeHubFrame(value)).toMatchObject({ ok: false });
-      expect(() => decodeBundle(value)).toThrow(ProtocolError);
+      expectSame(decodeClientFrame(value).ok, false);
+      expectSame(decodeHubFrame(value).ok, false);
+      expectSame(
+        outcomeOfAttempt(() => decodeBundle(value)),
+        'BAD_BUNDLE',
+      );
     });
     fc.assert(property, parameters);
   });
@@ -154,11 +160,11 @@ describe('payloads', () => {
       withUnicodeString: true,
     } as never);
     const property = fc.property(anything, (value) => {
-      const outcome = payloadOutcome(() => {
+      const outcome = outcomeOfAttempt(() => {
         const bytes = timed(() => encodePayload({ value }));
-        expect(encodePayload(decodePayload(bytes))).toEqual(bytes);
+        expectSame(encodePayload(decodePayload(bytes)), bytes);
       });
-      expect(['accepted', 'BAD_PAYLOAD']).toContain(outcome);
+      if (outcome !== 'accepted') expectSame(outcome, 'BAD_PAYLOAD');
     });
     fc.assert(property, parameters);
   });
@@ -169,13 +175,13 @@ describe('payloads', () => {
       const text = mutations.reduce((before, step) => mutate(before, step), `{"a":${json}}`);
       const bytes = new TextEncoder().encode(text);
       if (byte % 4 === 0 && bytes.length > 0) bytes[byte % bytes.length] = byte;
-      const outcome = payloadOutcome(() => {
+      const outcome = outcomeOfAttempt(() => {
         const payload = timed(() => decodePayload(bytes));
         // JSON writes minus zero as zero.
         const again = decodePayload(encodePayload(payload));
-        expect(JSON.stringify(again)).toBe(JSON.stringify(payload));
+        expectSame(JSON.stringify(again), JSON.stringify(payload));
       });
-      expect(['accepted', 'BAD_PAYLOAD']).toContain(outcome);
+      if (outcome !== 'accepted') expectSame(outcome, 'BAD_PAYLOAD');
     });
     fc.assert(property, parameters);
   });
