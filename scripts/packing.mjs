@@ -14,16 +14,17 @@ const windows = process.platform === 'win32';
 export const readManifest = (folder) =>
   JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
 
-/** Every package of the workspace: its folder and its manifest. */
-function workspacePackages() {
+/** Every published package of the workspace: its folder and its manifest. */
+export function publishedPackages() {
   return readdirSync(packagesFolder)
     .map((name) => join(packagesFolder, name))
     .filter((path) => existsSync(join(path, 'package.json')))
-    .map((path) => ({ folder: path, manifest: readManifest(path) }));
+    .map((path) => ({ folder: path, manifest: readManifest(path) }))
+    .filter(({ manifest }) => manifest.private !== true);
 }
 
 /** Every workspace package that `name` needs at run time, itself included, with its folder. */
-export function closureOf(name, workspace = workspacePackages(), found = new Map()) {
+export function closureOf(name, workspace = publishedPackages(), found = new Map()) {
   if (found.has(name)) return found;
   const entry = workspace.find((candidate) => candidate.manifest.name === name);
   found.set(name, entry.folder);
@@ -42,16 +43,23 @@ function pnpm(args, cwd) {
   throw new TypeError(`pnpm ${args[0]}: ${error?.message ?? ''}${stdout}${stderr}`);
 }
 
-/** Packs one package into a folder of its own below `target`; the path of the tarball. */
-export function pack(source, target) {
-  const folder = join(target, source.split(/[/\\]/).at(-1));
-  mkdirSync(folder, { recursive: true });
-  pnpm(['pack', '--pack-destination', folder], source);
-  return join(folder, readdirSync(folder)[0]);
+/** Packs the packages of these names into one folder, in one go; the tarballs by name. */
+export function packAll(names, target) {
+  mkdirSync(target, { recursive: true });
+  const filters = names.flatMap((name) => ['--filter', name]);
+  pnpm(['--recursive', ...filters, 'pack', '--pack-destination', target], packagesFolder);
+  const versions = new Map(
+    publishedPackages().map(({ manifest }) => [manifest.name, manifest.version]),
+  );
+  const fileOf = (name) => `${name.replace('@', '').replace('/', '-')}-${versions.get(name)}.tgz`;
+  return new Map(names.map((name) => [name, join(target, fileOf(name))]));
 }
 
-/** Installs tarballs, by the names of their packages, and other packages, in an empty folder. */
-export function installIn(folder, tarballs, { wanted, others = {} }) {
+/**
+ * Installs tarballs, by the names of their packages, and other packages, in an empty folder, with
+ * more `settings` of pnpm where needed.
+ */
+export function installIn(folder, tarballs, { wanted, others = {}, settings = {} }) {
   const file = (name) => `file:${tarballs.get(name)}`;
   const own = { name: 'user', version: '1.0.0', private: true };
   const dependencies = {
@@ -61,7 +69,7 @@ export function installIn(folder, tarballs, { wanted, others = {} }) {
   writeFileSync(join(folder, 'package.json'), JSON.stringify({ ...own, dependencies }));
   const overrides = Object.fromEntries([...tarballs.keys()].map((name) => [name, file(name)]));
   // No hoisting: a dependency that is used but not declared must not be found by luck.
-  const settings = { packages: [], overrides, hoist: false, pmOnFail: 'ignore' };
-  writeFileSync(join(folder, 'pnpm-workspace.yaml'), JSON.stringify(settings));
+  const strict = { packages: [], overrides, hoist: false, pmOnFail: 'ignore' };
+  writeFileSync(join(folder, 'pnpm-workspace.yaml'), JSON.stringify({ ...strict, ...settings }));
   pnpm(['install', '--prefer-offline', '--no-frozen-lockfile'], folder);
 }

@@ -1,6 +1,6 @@
 /**
  * What a published package must hold, as functions from its contents to complaints. Owns the rules;
- * packing and unpacking is done by `check-package.mjs`.
+ * packing and unpacking is done by `check-packages.mjs`.
  */
 import { dirname, join, normalize } from 'node:path';
 

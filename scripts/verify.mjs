@@ -40,7 +40,7 @@ const checks = [
     { name: 'API reports', command: turbo('api'), hint: 'pnpm api:update, then pnpm changeset' },
     {
       name: 'packages',
-      command: turbo('check:package'),
+      command: turbo('check:packages'),
       hint: 'cd packages/<name> && pnpm check:package shows it again',
     },
   ],

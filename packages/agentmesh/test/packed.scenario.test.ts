@@ -17,7 +17,7 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
-import { closureOf, installIn, pack } from '../../../scripts/packing.mjs';
+import { closureOf, installIn, packAll } from '../../../scripts/packing.mjs';
 
 jest.setTimeout(300_000);
 
@@ -29,10 +29,8 @@ const running = new Set<ChildProcess>();
 
 beforeAll(() => {
   mkdirSync(installed);
-  const sources = [...closureOf('agentmesh')];
-  const tarballs = new Map(
-    sources.map(([name, source]) => [name, pack(source, join(folder, 'tarballs'))]),
-  );
+  const names = [...closureOf('agentmesh').keys()];
+  const tarballs = packAll(names, join(folder, 'tarballs'));
   installIn(installed, tarballs, { wanted: ['agentmesh'] });
 });
 
