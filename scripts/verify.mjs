@@ -22,8 +22,11 @@ process.chdir(root);
 const say = (text) => process.stdout.write(`${text}\n`);
 const turbo = (...tasks) => ['pnpm', 'exec', 'turbo', 'run', ...tasks, '--continue', ...quiet];
 const quiet = ['--output-logs=errors-only', '--no-update-notifier'];
-/** Each package tests in several processes of its own; a few at a time leave no core idle. */
-const concurrency = Math.max(3, availableParallelism());
+/**
+ * Many tests wait, for clocks, servers and processes that were killed: with so many packages at a
+ * time the cores are busy all the same.
+ */
+const concurrency = Math.max(5, 2 * availableParallelism());
 
 const install = {
   name: 'install',
@@ -32,7 +35,7 @@ const install = {
 };
 const build = { name: 'build', command: turbo('build'), hint: 'pnpm build shows it again' };
 
-/** Two queues that run side by side: the steps of the second use one core each. */
+/** Two queues that run beside each other and beside the tests. */
 const checks = [
   [
     { name: 'type check', command: turbo('typecheck'), hint: 'pnpm typecheck shows it again' },
@@ -176,6 +179,8 @@ async function runQueue(steps) {
   return failed;
 }
 
+const isInterrupted = (name) => name.endsWith('(interrupted)');
+
 /** The names of the steps that failed, and the counts of the tests. */
 async function runAll() {
   const none = { passed: 0, failed: 0, skipped: 0, files: [] };
@@ -183,10 +188,10 @@ async function runAll() {
   const before = treeState();
   const missing = findPrograms();
   const failed = await runQueue([build]);
-  failed.push(...(await Promise.all(checks.map(runQueue))).flat());
-  if (failed.some((name) => name.endsWith('(interrupted)')))
-    return { failed, tests: none, missing };
-  const tests = await runTests();
+  if (failed.some(isInterrupted)) return { failed, tests: none, missing };
+  const [tests, ...others] = await Promise.all([runTests(), ...checks.map(runQueue)]);
+  failed.push(...others.flat());
+  if (failed.some(isInterrupted)) return { failed, tests, missing };
   if (!tests.ok || tests.failed > 0) failed.push('tests');
   if (process.env.CI && tests.skipped > 0) failed.push('no skipped tests in CI');
   if (before !== null && !isClean(before)) failed.push('clean tree');
