@@ -44,7 +44,7 @@ export function decodeOrRefuse<Value>(
   }
 }
 
-/** Jest is asked only when something differs: each call of `expect` makes an error with its stack. */
+/** Jest is asked only when something differs: each `expect` makes an error with its stack. */
 function expectRefused<Value>(codec: Decoder<Value>, bytes: Uint8Array): void {
   const accepted = decodeOrRefuse(codec, bytes);
   if (accepted !== null) expect(accepted).toBeNull();
