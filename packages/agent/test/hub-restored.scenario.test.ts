@@ -48,7 +48,8 @@ function restoredTo(world: World, name: string, seen: Uint8Array | null, boot: n
     session(session, by) {
       if (by !== name || isTold) return session;
       isTold = true;
-      return { ...session, lastInstance: seen, lastBoot: seen === null ? null : boot };
+      const history = session.history && { ...session.history, store: new Uint8Array(16).fill(4) };
+      return { ...session, history, lastInstance: seen, lastBoot: seen === null ? null : boot };
     },
   };
 }
@@ -152,5 +153,26 @@ describe('T-S13 an agent that starts at a hub which went back in time', () => {
     expect(bob.texts).toEqual(['a', 'waiting']);
     expect(offline.events.storeRollback).toEqual([]);
     expect(bob.events.peerInstanceChanged).toEqual([]);
+  });
+
+  test.each([
+    ['runs on', false],
+    ['was started again', true],
+  ])('to before its store was lost and begun anew, where it %s', async (_title, isAgain) => {
+    const { world, alice, bob } = await pair(12);
+    await using _ = world;
+    const lost = await metaOf(alice);
+    const anew = await world.loseStore(alice);
+    await world.finish(anew.agent.send('bob', 'first'));
+    const once = isAgain ? await world.restart(anew) : anew;
+    world.network.goDown();
+    const waiting = once.agent.send('bob', 'waiting');
+    await world.rest();
+    restoredTo(world, 'alice', lost.instance, lost.boot);
+    await world.network.comeBack();
+    await world.finish(waiting);
+    await world.advance(MINUTE);
+    expect(bob.texts).toEqual(['a', 'first', 'waiting']);
+    expect(once.events.storeRollback).toEqual([]);
   });
 });

@@ -15,6 +15,11 @@ export function encodeHistory({ store, timelines }: StoreTimelines): Uint8Array 
   return new RowWriter().u8(VERSION).fixed(store).fixed(present).finish();
 }
 
+/** Whether the hub vouches that its store has lost nothing since we saw it last. */
+export function goesOn(row: Uint8Array | null, told: StoreTimelines | null): boolean {
+  return row !== null && told !== null && !isOfOtherTime(row, told);
+}
+
 /** Whether the hub has another store than before, or one that may have lost some of its time. */
 export function isOfOtherTime(row: Uint8Array | null, told: StoreTimelines | null): boolean {
   if (row === null || told === null) return false;

@@ -1,13 +1,14 @@
 /** Which answers of a hub show that a store went back in time. */
 import { expect, test } from '@jest/globals';
 import type { Meta } from './meta.js';
+import type { Opening, Openings } from './openings.js';
 import {
   decodeOpenings,
   encodeOpenings,
-  isOfAnotherTime,
+  isOfAnotherTime as isOfAnother,
   isOfEarlierHub,
   NO_OPENINGS,
-  withAnswer,
+  withAnswer as answeredBy,
   withOpening,
 } from './openings.js';
 
@@ -26,6 +27,14 @@ function opened(boot: number, instance = ours): Meta {
     prekeysFrom: 0,
     previous: null,
   };
+}
+
+function withAnswer(openings: Openings, shown: Opening, now: Opening): Openings {
+  return answeredBy(openings, shown, { last: null, now });
+}
+
+function isOfAnotherTime(openings: Openings, meta: Meta, last: Opening, hubGoesOn = true): boolean {
+  return isOfAnother(openings, last, { meta, hubGoesOn });
 }
 
 test('openings that the hub may have seen, answered or not, are our own', () => {
@@ -67,10 +76,24 @@ test('a hub that names an opening from before its last one went back itself', ()
   expect(isOfEarlierHub(NO_OPENINGS, null)).toBe(false);
 });
 
+test('another store that was there before this one does not show that this one is old', () => {
+  const lost = { instance: other, boot: 9 };
+  const anew = answeredBy(withOpening(NO_OPENINGS, opened(1)), opened(1), {
+    last: lost,
+    now: opened(1),
+  });
+  expect(isOfAnotherTime(anew, opened(1), lost, false)).toBe(false);
+  expect(isOfEarlierHub(anew, lost)).toBe(true);
+  // A hub that has lost nothing has seen it again since: somebody else has our keys.
+  expect(isOfAnotherTime(anew, opened(1), lost, true)).toBe(true);
+  expect(isOfAnotherTime(anew, opened(1), { ...lost, boot: 10 }, false)).toBe(true);
+});
+
 test('the row reads back as it was written', () => {
   for (const openings of [
     NO_OPENINGS,
     withOpening(withAnswer(NO_OPENINGS, opened(5), opened(5)), opened(7)),
+    answeredBy(NO_OPENINGS, opened(5), { last: opened(9, other), now: opened(5) }),
   ]) {
     expect(decodeOpenings(encodeOpenings(openings), ours)).toEqual(openings);
   }

@@ -19,7 +19,7 @@ import {
   withAnswer,
 } from './openings.js';
 import type { Opening } from './openings.js';
-import { encodeHistory, isOfOtherTime } from './hub-timeline.js';
+import { encodeHistory, goesOn, isOfOtherTime } from './hub-timeline.js';
 import { decodePrekeyState } from './prekeys.js';
 
 /** What a hub says when it has taken an opening. */
@@ -62,15 +62,17 @@ export async function commitAnswer(
   // Without one this store was at no hub yet, unless in a time that it has lost.
   const isOurHub = pinned === null || equalBytes(pinned, hubKey);
   const isLater = last !== null && isSameStore(last.instance, before.instance);
+  const timeline = await store.get(ROW.hubTimeline);
+  const hubGoesOn = goesOn(timeline, history);
   const wentBack = isOurHub
-    ? last !== null && isOfAnotherTime(openings, before, last)
+    ? last !== null && isOfAnotherTime(openings, last, { meta: before, hubGoesOn })
     : isLater && last.boot > before.boot;
   const isEarlierHub = isOurHub && isOfEarlierHub(openings, last);
-  const isOtherTime = isOurHub && isOfOtherTime(await store.get(ROW.hubTimeline), history);
+  const isOtherTime = isOurHub && isOfOtherTime(timeline, history);
   const meta = wentBack ? nextRun(before, await nextPrekeyIn(store), random) : before;
   await store.commit([
     { put: ROW.meta, value: encodeMeta(meta) },
-    { put: ROW.openings, value: encodeOpenings(withAnswer(openings, before, meta)) },
+    { put: ROW.openings, value: encodeOpenings(withAnswer(openings, before, { last, now: meta })) },
     { put: ROW.hub, value: hubKey },
     ...(history === null ? [] : [{ put: ROW.hubTimeline, value: encodeHistory(history) }]),
     ...(wentBack ? await voiding(unansweredIn(openings)) : []),
