@@ -93,7 +93,13 @@ async function checkedInvite({ context, hub }: Engine, link: string): Promise<In
   if (equalBytes(invite.aid, context.self.aid)) {
     throw new AgentError('BAD_INVITE', 'this agent made it: paste it where the other agent is');
   }
-  if (invite.expiresMs <= context.runtime.now()) throw new AgentError('INVITE_EXPIRED');
+  const nowMs = context.runtime.now();
+  if (invite.expiresMs <= nowMs) {
+    const expired = new AgentError('INVITE_EXPIRED');
+    // By the hub's clock it may be good still: then ours is to blame.
+    const isOver = invite.expiresMs <= context.hubClock.toHub(nowMs);
+    throw isOver ? expired : context.hubClock.blamed(expired);
+  }
   if (hub === null) throw new AgentError('NO_HUB');
   const hubKey = await context.store.get(ROW.hub);
   if (hubKey === null || !equalBytes(hubKey, invite.hubKey)) {

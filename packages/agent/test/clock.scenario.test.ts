@@ -21,6 +21,11 @@ async function withShift(
   return await world.agent('bob', { runtime: { ...runtime, now } }, as);
 }
 
+/** How a time is written, to the day. */
+function day(ms: number): string {
+  return new Date(ms).toISOString().slice(0, 10);
+}
+
 /** One message each way. */
 async function talk(world: World, [alice, bob]: [Resident, Resident], text: string): Promise<void> {
   await world.finish(alice.agent.send('bob', text));
@@ -42,16 +47,72 @@ describe('a clock that is wrong from the start', () => {
     expect([...alice.events.refused, ...bob.events.refused]).toEqual([]);
   });
 
-  test('ten days slow has its prekeys refused as expired, until the clock is set', async () => {
+  test.each([
+    ['ten days', 10 * DAY_MS],
+    ['a year', 365 * DAY_MS],
+  ])('%s slow: the refusal is CLOCK and says both times, until it is set', async (_what, ms) => {
     await using world = await World.create();
     const alice = await world.agent('alice');
     const keyPair = world.keys();
     const store = new TestStore(world.ledger);
-    const refused = withShift(world, { ms: -10 * DAY_MS }, { keyPair, store });
-    await expect(refused).rejects.toMatchObject({ code: 'BAD_PREKEY' });
+    const refused = withShift(world, { ms: -ms }, { keyPair, store });
+    const error: unknown = await world.finish(refused).catch((reason: unknown) => reason);
+    expect(error).toMatchObject({ code: 'CLOCK', retryable: true });
+    expect(String(error)).toContain(`here it is ${day(world.host.clock() - ms)}`);
+    expect(String(error)).toContain(`at the hub ${day(world.host.clock())}`);
     const bob = await withShift(world, { ms: 0 }, { keyPair, store });
     await talk(world, [alice, bob], 'hello');
     expect([alice.texts, bob.texts]).toEqual([['hello'], ['hello']]);
+  });
+
+  test('a year slow at a later start: the agent waits, and goes on by itself once it is set', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const before = await withShift(world, { ms: 0 });
+    await talk(world, [alice, before], 'before');
+    await world.close(before);
+    await world.jump(40 * DAY_MS);
+    const shift = { ms: -365 * DAY_MS };
+    const bob = await withShift(world, shift, before);
+    await world.advance(5_000);
+    shift.ms = 0;
+    await world.advance(60_000);
+    await talk(world, [alice, bob], 'after');
+    expect([alice.texts, bob.texts]).toEqual([['before', 'after'], ['after']]);
+  });
+
+  test('a year fast: what it refuses of peers is CLOCK, and names both times', async () => {
+    await using world = await World.create();
+    await world.agent('alice');
+    const bob = await withShift(world, { ms: 365 * DAY_MS });
+    const refused: unknown = await world
+      .finish(bob.agent.send('alice', 'hello'))
+      .catch((reason: unknown) => reason);
+    expect(refused).toMatchObject({ code: 'CLOCK', retryable: true });
+    expect(String(refused)).toContain(`at the hub ${day(world.host.clock())}`);
+  });
+
+  test('a year fast: an invite that is good by the clock of the hub is CLOCK, not over', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const link = await alice.agent.invite();
+    const bob = await withShift(world, { ms: 365 * DAY_MS });
+    await expect(bob.agent.join(link)).rejects.toMatchObject({ code: 'CLOCK' });
+    await world.jump(400 * DAY_MS);
+    const carol = await world.agent('carol');
+    await expect(carol.agent.join(link)).rejects.toMatchObject({ code: 'INVITE_EXPIRED' });
+  });
+
+  test('a peer that was away for months is EXPIRED by its name, not by our clock', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    await world.close(alice);
+    await world.jump(60 * DAY_MS);
+    const bob = await world.agent('bob');
+    await expect(world.finish(bob.agent.send('alice', 'hello'))).rejects.toMatchObject({
+      code: 'EXPIRED',
+      message: expect.stringContaining("the signed prekey of 'alice', valid until"),
+    });
   });
 });
 

@@ -65,10 +65,10 @@ export function verifyBundle(bundle: Bundle, expected: BundleExpectation): PeerB
   if (known !== undefined && signed.createdMs < known.newestSignedMs) {
     throw new CryptoError('ROLLED_BACK', 'signed prekey');
   }
-  assertNotExpired(signed.expiresMs, expected.nowMs, LIMITS.clockToleranceMs);
+  assertNotOver(signed, record, expected);
   if (bundle.oneTime === undefined) return { record, signed, oneTime: null };
   const oneTime = parseOfKind(bundle.oneTime, record.identity, 'one-time');
-  assertNotExpired(oneTime.expiresMs, expected.nowMs, LIMITS.clockToleranceMs);
+  assertNotOver(oneTime, record, expected);
   return { record, signed, oneTime };
 }
 
@@ -95,7 +95,11 @@ function judgeRecord(
   const record = parseIdentityRecord(bundle.record);
   assertWanted(record, expected);
   if (bundle.revocation !== undefined) assertNotRevoked(record, bundle.revocation);
-  assertNotExpired(record.validUntilMs, expected.nowMs, 0);
+  assertNotExpired(`identity record of '${record.name}'`, {
+    untilMs: record.validUntilMs,
+    nowMs: expected.nowMs,
+    toleranceMs: 0,
+  });
   const known = expected.known?.(record.identity);
   if (known !== undefined) assertNotRolledBack(record, known);
   return { record, known };
@@ -127,6 +131,15 @@ function assertNotRolledBack(record: IdentityRecord, known: KnownPeer): void {
   if (record.revision === known.revision && !equalBytes(record.bytes, known.recordBytes)) {
     throw new CryptoError('BAD_RECORD', 'two records of one revision');
   }
+}
+
+function assertNotOver(
+  { kind, expiresMs: untilMs }: PrekeyRecord,
+  { name }: IdentityRecord,
+  { nowMs }: BundleExpectation,
+): void {
+  const toleranceMs = LIMITS.clockToleranceMs;
+  assertNotExpired(`${kind} prekey of '${name}'`, { untilMs, nowMs, toleranceMs });
 }
 
 function parseOfKind(bytes: Uint8Array, owner: PublicIdentity, kind: PrekeyKind): PrekeyRecord {

@@ -133,10 +133,13 @@ export function verifySuccessor(record: IdentityRecord, previous: PublicIdentity
   return verifySignature(previous.signing, concatBytes(SUCCESSOR_LABEL, body), successorSignature);
 }
 
-/** Throws EXPIRED when the record's time is over, within the tolerated clock difference. */
-export function assertNotExpired(untilMs: number, nowMs: number, toleranceMs: number): void {
+/** Throws EXPIRED when the time of `what` is over, within the tolerated clock difference. */
+export function assertNotExpired(
+  what: string,
+  { untilMs, nowMs, toleranceMs }: Readonly<Record<'untilMs' | 'nowMs' | 'toleranceMs', number>>,
+): void {
   if (nowMs <= untilMs + toleranceMs) return;
-  const detail = `valid until ${timeText(untilMs)}, the clock here says ${timeText(nowMs)}`;
+  const detail = `the ${what}, valid until ${timeText(untilMs)}, the clock here says ${timeText(nowMs)}`;
   throw new CryptoError('EXPIRED', detail);
 }
 

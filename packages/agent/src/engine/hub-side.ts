@@ -108,9 +108,13 @@ export class HubSide {
   async connect(): Promise<void> {
     const { context } = this.#parts;
     const { link } = this;
+    const wasConnected = await this.#connector.wasConnected();
     try {
       await this.#connector.connect(link.connection, context.self.keyPair);
     } catch (error) {
+      // Whom the hub has let in it knows by now; its keys were not published yet.
+      const isNew = !wasConnected && error instanceof AgentError && error.code === 'CLOCK';
+      if (isNew) throw error;
       await this.#withoutConnection(error);
     }
     const { next } = context.self;

@@ -22,6 +22,14 @@ const AGENT_ERRORS = {
     retryable: false,
     message: 'Not an envelope that seal() made: pass it unchanged',
   },
+  /**
+   * Set the clock of the machine whose time is wrong. A running agent goes on by itself then; a
+   * call can be repeated.
+   */
+  CLOCK: {
+    retryable: true,
+    message: "The clock here and the hub's are too far apart: set the one that is wrong",
+  },
   NO_HUB: {
     retryable: false,
     message: 'No hub configured: pass { hub } to Agent.create, or use seal() and open()',

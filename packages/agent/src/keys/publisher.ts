@@ -68,7 +68,7 @@ export class Publisher {
 
   /** After each authentication: record and prekeys on the hub are what they should be. */
   publish(hub: HubConnection, held: { readonly hubId: Uint8Array } & KeyState): Promise<void> {
-    return this.#turn(async () => {
+    return this.#publishing(async () => {
       await this.#publishRecord(hub, held.hubId);
       const before = await this.#newestRecord();
       const state = await this.#load();
@@ -92,7 +92,7 @@ export class Publisher {
 
   /** Rotation, refill and renewal while connected; asks the hub how many prekeys are left. */
   refill(hub: HubConnection, hubId: Uint8Array): Promise<void> {
-    return this.#turn(async () => {
+    return this.#publishing(async () => {
       if (await this.#isRecordDue(hubId)) await this.#publishRecord(hub, hubId);
       const rotated = await this.#rotate();
       const signed = rotated === null ? [] : [rotated.record.bytes];
@@ -148,6 +148,15 @@ export class Publisher {
     return this.#turns.run('keys', task);
   }
 
+  /** What the hub refuses because our clock is slow is our clock's fault, not our keys'. */
+  async #publishing(task: () => Promise<void>): Promise<void> {
+    try {
+      await this.#turn(task);
+    } catch (error) {
+      throw this.#context.hubClock.blamed(error);
+    }
+  }
+
   async #load(): Promise<PrekeyState> {
     if (this.#state !== null) return this.#state;
     const row = await this.#context.store.get(ROW.prekeys);
@@ -176,6 +185,9 @@ export class Publisher {
     refused: { hubId: Uint8Array; record: IdentityRecord; refusal: ProtocolError },
   ): Promise<void> {
     const { hubId, record, refusal } = refused;
+    const { runtime, hubClock } = this.#context;
+    // No other revision makes a record valid that is over already where the hub is.
+    if (record.validUntilMs <= hubClock.toHub(runtime.now())) throw refusal;
     const published = await this.#publishedRevision(hub);
     if (published !== null) {
       if (published < record.revision) throw refusal;
@@ -183,7 +195,7 @@ export class Publisher {
       await hub.putIdentity(next.bytes);
       return;
     }
-    const ceiling = revisionCeiling(this.#context.runtime.now());
+    const ceiling = revisionCeiling(runtime.now());
     for (let above = 1; above <= LARGEST_STEP; above *= 2) {
       if (record.revision + above > ceiling) break;
       const next = await this.#newRecord(hubId, record.revision + above);

@@ -95,7 +95,7 @@ export class Repairs {
   }
 
   async #subject(tx: StoreTransaction, known: Peer | null, aid: Uint8Array): Promise<Subject> {
-    const { runtime } = this.#context;
+    const { runtime, hubClock } = this.#context;
     if (known === null) {
       const met = await this.#introductions.meetAddress(tx, aid);
       tx.put(ROW.name(met.peer.name), aid);
@@ -105,6 +105,7 @@ export class Repairs {
     const raw = await this.#bundles.ask({ peer: addressOf(aid), oneTime: true });
     assertSameIdentity(known, raw);
     const question = questionFor(known, this.#bundles.hubId);
-    return { peer: known, bundle: checkBundle(raw, question, known, runtime.now()), isNew: false };
+    const bundle = hubClock.judge(() => checkBundle(raw, question, known, runtime.now()));
+    return { peer: known, bundle, isNew: false };
   }
 }

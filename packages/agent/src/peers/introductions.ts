@@ -146,7 +146,8 @@ export class Introductions {
   ): Promise<{ readonly peer: Peer; readonly bundle: Bundle; readonly question: BundleQuestion }> {
     const question = { name: null, aid, fingerprint: null, hubId: this.#bundles.hubId };
     const bundle = await this.#bundles.ask({ peer: addressOf(aid), oneTime: true });
-    const { record } = checkBundle(bundle, question, null, this.#context.runtime.now());
+    const { hubClock, runtime } = this.#context;
+    const { record } = hubClock.judge(() => checkBundle(bundle, question, null, runtime.now()));
     return { peer: await this.#pin(tx, record), bundle, question };
   }
 
@@ -268,7 +269,9 @@ export class Introductions {
       const tx = context.transaction();
       const author = context.self.author();
       const known = await loadPeer(tx, aid);
-      const checked = checkBundle(bundle, question, known, author.nowMs);
+      const checked = context.hubClock.judge(() =>
+        checkBundle(bundle, question, known, author.nowMs),
+      );
       if (replaced !== undefined) forgetReplaced(tx, replaced);
       try {
         const pinned = known ?? (await this.#pin(tx, checked.record, reference, replaced));

@@ -118,7 +118,9 @@ export class SessionFinder {
     if (fetched === null || fetched === 'none') return null;
     assertSameIdentity(peer, fetched.bundle);
     const question = questionFor(peer, fetched.hubId);
-    const bundle = checkBundle(fetched.bundle, question, peer, author.nowMs);
+    const bundle = this.#context.hubClock.judge(() =>
+      checkBundle(fetched.bundle, question, peer, author.nowMs),
+    );
     assertOneTimePrekey(bundle, this.#context.requireOneTimePrekey);
     return beginSession(tx, author, { peer, bundle });
   }
