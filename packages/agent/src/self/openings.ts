@@ -101,10 +101,7 @@ export function isOfAnotherTime(
  * Whether the last opening that the hub saw, null for none, is older than what it had seen: the hub
  * went back in time, and may have lost what it had accepted since.
  */
-export function isOfEarlierHub(
-  { shown, before, others }: Openings,
-  last: Opening | null,
-): boolean {
+export function isOfEarlierHub({ shown, before, others }: Openings, last: Opening | null): boolean {
   if (last === null) return shown !== null;
   return [...before, ...others].some((opening) => isSame(opening, last));
 }
