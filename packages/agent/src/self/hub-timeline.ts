@@ -16,7 +16,7 @@ export function encodeHistory({ store, timelines }: StoreTimelines): Uint8Array 
 }
 
 /** Whether the hub vouches that its store has lost nothing since we saw it last. */
-export function goesOn(row: Uint8Array | null, told: StoreTimelines | null): boolean {
+export function vouchesFor(row: Uint8Array | null, told: StoreTimelines | null): boolean {
   return row !== null && told !== null && !isOfOtherTime(row, told);
 }
 

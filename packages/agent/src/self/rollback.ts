@@ -19,7 +19,7 @@ import {
   withAnswer,
 } from './openings.js';
 import type { Opening } from './openings.js';
-import { encodeHistory, goesOn, isOfOtherTime } from './hub-timeline.js';
+import { encodeHistory, isOfOtherTime, vouchesFor } from './hub-timeline.js';
 import { decodePrekeyState } from './prekeys.js';
 
 /** What a hub says when it has taken an opening. */
@@ -63,7 +63,7 @@ export async function commitAnswer(
   const isOurHub = pinned === null || equalBytes(pinned, hubKey);
   const isLater = last !== null && isSameStore(last.instance, before.instance);
   const timeline = await store.get(ROW.hubTimeline);
-  const hubGoesOn = goesOn(timeline, history);
+  const hubGoesOn = vouchesFor(timeline, history);
   const wentBack = isOurHub
     ? last !== null && isOfAnotherTime(openings, last, { meta: before, hubGoesOn })
     : isLater && last.boot > before.boot;
