@@ -139,8 +139,8 @@ export function assertNotExpired(
   { untilMs, nowMs, toleranceMs }: Readonly<Record<'untilMs' | 'nowMs' | 'toleranceMs', number>>,
 ): void {
   if (nowMs <= untilMs + toleranceMs) return;
-  const detail = `the ${what}, valid until ${timeText(untilMs)}, the clock here says ${timeText(nowMs)}`;
-  throw new CryptoError('EXPIRED', detail);
+  const times = `valid until ${timeText(untilMs)}, the clock here says ${timeText(nowMs)}`;
+  throw new CryptoError('EXPIRED', `the ${what}, ${times}`);
 }
 
 /** A time as people read it; milliseconds where no calendar reaches. */
