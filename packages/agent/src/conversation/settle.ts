@@ -207,17 +207,31 @@ function withNumber(message: OpenedMessage, before: Peer): Numbered {
   const novelties = windows.map((window) => noveltyOf(window, number, msgId));
   if (novelties.includes('conflict')) throw new AgentError('CLONE_OR_ROLLBACK');
   const { low } = windows.at(-1) ?? windows[0];
-  if (novelties.includes('duplicate'))
-    return { peer, repeated: true, lost: [], mark: low, wentBack };
-  let numbered: Numbered = { peer, repeated: false, lost: [], mark: low, wentBack };
-  for (const window of windows) {
+  const repeated = novelties.includes('duplicate');
+  let numbered: Numbered = { peer, repeated, lost: [], mark: low, wentBack };
+  for (const window of repeated ? [] : windows) {
     const observed = observe(window, { number, msgId, boot });
     const settled = withFloor(observed, body, number);
     const { lost } = settled;
     const mark = settled.window.low;
     numbered = { ...numbered, peer: replaceWindow(numbered.peer, settled.window), lost, mark };
   }
+  numbered = { ...numbered, peer: withSpeaker(message, numbered.peer) };
+  if (repeated) return numbered;
   return { ...numbered, wentBack: wentBack ?? takenTwice(before, numbered.peer, key) };
+}
+
+/**
+ * A later run of the peer's store has sent this, a content of an earlier one, again: the number is
+ * its own, too. It may not have said yet from where it goes on.
+ */
+function withSpeaker({ me, opened }: OpenedMessage, peer: Peer): Peer {
+  const { convSeq: number, msgId, instance, boot } = opened.content;
+  const speaker = findSession(peer.sessions, opened.session.sid)?.instance ?? instance;
+  if (equalBytes(speaker, instance) || !isSameStore(speaker, instance)) return peer;
+  const window = windowAt(peer, { since: me.meta.since, instance: speaker });
+  if (window === null || noveltyOf(window, number, msgId) !== 'new') return peer;
+  return replaceWindow(peer, observe(window, { number, msgId, boot: window.boot }).window);
 }
 
 /** A new run of the peer's store says where it goes on, or shows it by its first number. */
