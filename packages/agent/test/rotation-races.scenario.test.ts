@@ -212,6 +212,40 @@ describe('a change of identity', () => {
     expect([alice.texts.at(-1), bob.texts.at(-1)]).toEqual(['still there?', 'still here']);
   });
 
+  test('met with both identities at once, and the hub’s answer for the former one late', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    await world.finish(bob.agent.send('alice', 'shows her former bundle'));
+    const former = world.hub.passed.served.find(({ peer }) => peer === 'alice')?.bundle;
+    const away = await world.agent('carol');
+    await world.close(away);
+    await world.finish(alice.agent.send('carol', 'as before'));
+    const next = world.keys();
+    await world.finish(alice.agent.rotateIdentity(next));
+    await world.finish(alice.agent.send('carol', 'as another'));
+    const isMet = Promise.withResolvers<void>();
+    let asked = 0;
+    world.hub.deviations.bundle = async (bundle, { peer }) => {
+      if (peer !== 'alice' || former === undefined || asked++ > 0) return bundle;
+      await isMet.promise;
+      return former;
+    };
+    const carol = await world.agent('carol', {}, away);
+    await world.advance(5_000);
+    const before = carol.texts.length;
+    isMet.resolve();
+    await world.advance(60_000);
+    expect([before, carol.texts.toSorted()]).toEqual([1, ['as another', 'as before']]);
+    expect(carol.events.identityChanged).toEqual([]);
+    expect(carol.events.refused.map(({ code }) => code)).toEqual([]);
+    await world.finish(carol.agent.send('alice', 'answer'));
+    const anew = await world.loseStore(alice, { keyPair: next });
+    await world.finish(anew.agent.send('carol', 'in a session of its own'));
+    await world.advance(60_000);
+    expect(carol.texts).toContain('in a session of its own');
+  });
+
   test('that is asked for twice with the same keys is made once; to former keys there is none', async () => {
     await using world = await World.create();
     const [alice, bob] = await spoken(world);

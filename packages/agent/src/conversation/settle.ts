@@ -226,7 +226,7 @@ function withNumber(message: OpenedMessage, before: Peer): Numbered {
  * its own, too. It may not have said yet from where it goes on.
  */
 function withSpeaker({ me, opened }: OpenedMessage, peer: Peer): Peer {
-  const { convSeq: number, msgId, instance, boot } = opened.content;
+  const { convSeq: number, msgId, instance } = opened.content;
   const speaker = findSession(peer.sessions, opened.session.sid)?.instance ?? instance;
   if (equalBytes(speaker, instance) || !isSameStore(speaker, instance)) return peer;
   const window = windowAt(peer, { since: me.meta.since, instance: speaker });

@@ -130,13 +130,14 @@ export class Introductions {
     const isFollowed =
       own?.name === name && (await this.#successions.mayFollow(record, own.identity));
     if (!isFollowed) throw new AgentError('NAME_CONFLICT');
-    const pinned = await pinnedPeer(tx, name);
-    if (pinned === null || !equalBytes(pinned.identity.aid, record.identity.aid)) {
-      return this.#pin(tx, own);
-    }
+    return this.#pin(tx, own);
+  }
+
+  /** A stranger that the peer of its name has followed: it is read, and never written to. */
+  #former(record: IdentityRecord, { identity }: Peer): Peer {
     const standing = { trust: 'first-contact', pinnedMs: this.#nowMs, verifiedBy: null } as const;
-    const former = newPeer(own, standing, this.#context.self.meta.numbersSince);
-    return { ...former, succeededBy: record.identity.aid };
+    const former = newPeer(record, standing, this.#context.self.meta.numbersSince);
+    return { ...former, succeededBy: identity.aid };
   }
 
   /** A stranger whose message could not be opened: met by the address that the hub names. */
@@ -331,12 +332,21 @@ export class Introductions {
       if (contact !== null) tx.put(ROW.contact(aid), contact);
       return successorOf(pinned, record, { epoch: self.meta.numbersSince, nowMs: this.#nowMs });
     }
+    // The hub may have answered for it before the other one was met: what counts is who signed.
+    if (pinned !== null && reference === undefined && (await this.#isFormer(record, pinned))) {
+      return this.#former(record, pinned);
+    }
     const standing = judgeContact(policy, { record, pinned, reference, nowMs: this.#nowMs });
     tx.put(ROW.name(name), aid);
     if (hasToBeAsked(policy, standing, reference)) {
       tx.put(ROW.contact(aid), encodeContact(contactRow('pending', this.#nowMs)));
     }
     return newPeer(record, standing, self.meta.numbersSince);
+  }
+
+  /** Whether the peer that is pinned has followed the identity with this record. */
+  #isFormer(record: IdentityRecord, pinned: Peer): Promise<boolean> {
+    return this.#successions.mayFollow(parseIdentityRecord(pinned.record.bytes), record.identity);
   }
 
   /**
