@@ -56,32 +56,6 @@ test('a peer that lost its store gets more than one answer holds', async () => {
   );
 });
 
-test('a run of which only a later message came gets through, however much it had before', async () => {
-  await using world = await World.create();
-  const alice = await world.agent('alice');
-  const bob = await world.agent('bob');
-  await world.finish(alice.agent.send('bob', 'first'));
-  // What bob says is lost: all that alice says next he has, and she does not know.
-  world.hub.deviations.send = (envelope, by) => (by === 'bob' ? [] : [envelope]);
-  const count = AGENT_LIMITS.retryMessages + 10;
-  const sent = Array.from({ length: count }, (_, n) => alice.agent.send('bob', `${n}`));
-  await world.finish(Promise.all(sent));
-  await world.rest();
-  await world.kill(alice);
-  alice.store.beforeCommit = null;
-  const again = await world.agent('alice', {}, alice);
-  // Lost with it is from where the new run goes on.
-  world.hub.deviations.send = () => [];
-  await world.finish(again.agent.send('bob', 'lost'));
-  world.hub.deviations.send = (envelope, by) => (by === 'bob' ? [] : [envelope]);
-  await world.finish(again.agent.send('bob', 'last'));
-  await world.rest();
-  world.hub.deviations = {};
-  await world.advance(60_000);
-  expect(bob.texts).toHaveLength(count + 3);
-  expect(bob.texts).toContain('lost');
-});
-
 test('what is missing is asked for by the next run too', async () => {
   await using world = await World.create();
   const alice = await world.agent('alice');

@@ -157,6 +157,16 @@ export function successorOf(
   return { ...newPeer(record, standing, epoch), formerly };
 }
 
+/** A peer that another one, which is known, has followed: it is read, and never written to. */
+export function formerOf(
+  peer: Peer,
+  record: IdentityRecord,
+  { epoch, nowMs }: { readonly epoch: number; readonly nowMs: number },
+): Peer {
+  const standing: Standing = { trust: 'first-contact', pinnedMs: nowMs, verifiedBy: null };
+  return { ...newPeer(record, standing, epoch), succeededBy: peer.identity.aid };
+}
+
 export function fingerprintOfPeer(peer: Peer): string {
   return fingerprintOf(peer.identity.aid);
 }

@@ -216,7 +216,10 @@ function withNumber(message: OpenedMessage, before: Peer): Numbered {
     const mark = settled.window.low;
     numbered = { ...numbered, peer: replaceWindow(numbered.peer, settled.window), lost, mark };
   }
-  numbered = { ...numbered, peer: withSpeaker(message, numbered.peer) };
+  const speaker = findSession(before.sessions, opened.session.sid)?.instance ?? instance;
+  if (!equalBytes(speaker, instance) && isSameStore(speaker, instance)) {
+    numbered = { ...numbered, peer: withSpeaker(message, numbered.peer, speaker) };
+  }
   if (repeated) return numbered;
   return { ...numbered, wentBack: wentBack ?? takenTwice(before, numbered.peer, key) };
 }
@@ -225,11 +228,9 @@ function withNumber(message: OpenedMessage, before: Peer): Numbered {
  * A later run of the peer's store has sent this, a content of an earlier one, again: the number is
  * its own, too. It may not have said yet from where it goes on.
  */
-function withSpeaker({ me, opened }: OpenedMessage, peer: Peer): Peer {
-  const { convSeq: number, msgId, instance } = opened.content;
-  const speaker = findSession(peer.sessions, opened.session.sid)?.instance ?? instance;
-  if (equalBytes(speaker, instance) || !isSameStore(speaker, instance)) return peer;
-  const window = windowAt(peer, { since: me.meta.since, instance: speaker });
+function withSpeaker({ me, opened }: OpenedMessage, peer: Peer, instance: Uint8Array): Peer {
+  const { convSeq: number, msgId } = opened.content;
+  const window = windowAt(peer, { since: me.meta.since, instance });
   if (window === null || noveltyOf(window, number, msgId) !== 'new') return peer;
   return replaceWindow(peer, observe(window, { number, msgId, boot: window.boot }).window);
 }

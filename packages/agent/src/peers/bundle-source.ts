@@ -3,6 +3,7 @@
  * comes with one is kept before anybody looks at the bundle; checking it is the asker's.
  */
 import type { Bundle } from '@agentmesh/crypto';
+import { ProtocolError } from '@agentmesh/protocol';
 import { AgentError } from '../ground/errors.js';
 import type { HubLink } from '../hub/hub-link.js';
 import type { Revocations } from './revocations.js';
@@ -55,4 +56,9 @@ export class BundleSource {
     await this.#revocations.noticeIn(bundle);
     return bundle;
   }
+}
+
+/** Whether the hub has nobody of this name or address. */
+export function isNotFound(error: unknown): boolean {
+  return error instanceof ProtocolError && error.code === 'PEER_NOT_FOUND';
 }

@@ -14,9 +14,9 @@ import {
   toHex,
 } from '@agentmesh/crypto';
 import type { Bundle, IdentityRecord } from '@agentmesh/crypto';
-import { ProtocolError } from '@agentmesh/protocol';
 import { nameOf } from '../agent-context.js';
 import type { AgentContext } from '../agent-context.js';
+import { isNotFound } from './bundle-source.js';
 import type { BundleSource } from './bundle-source.js';
 import { NO_HUB } from '../hub/hub-link.js';
 import { AgentError, IdentityChangedError } from '../ground/errors.js';
@@ -39,6 +39,7 @@ import {
   activeOf,
   encodePeer,
   fingerprintOfPeer,
+  formerOf,
   newPeer,
   successorOf,
 } from '../conversation/peer.js';
@@ -131,13 +132,6 @@ export class Introductions {
       own?.name === name && (await this.#successions.mayFollow(record, own.identity));
     if (!isFollowed) throw new AgentError('NAME_CONFLICT');
     return this.#pin(tx, own);
-  }
-
-  /** A stranger that the peer of its name has followed: it is read, and never written to. */
-  #former(record: IdentityRecord, { identity }: Peer): Peer {
-    const standing = { trust: 'first-contact', pinnedMs: this.#nowMs, verifiedBy: null } as const;
-    const former = newPeer(record, standing, this.#context.self.meta.numbersSince);
-    return { ...former, succeededBy: identity.aid };
   }
 
   /** A stranger whose message could not be opened: met by the address that the hub names. */
@@ -315,14 +309,15 @@ export class Introductions {
     reference?: PeerReference,
     replaced?: Peer,
   ): Promise<Peer> {
-    const { name } = record;
-    const { aid } = record.identity;
+    const { name, identity } = record;
+    const { aid } = identity;
     const owner = toHex(aid);
     const claimant = this.#claims.get(name) ?? owner;
     if (claimant !== owner) throw new AgentError('HANDSHAKE_BUDGET', `'${name}' is being met`);
     if (await this.#revocations.has(aid)) throw new CryptoError('REVOKED');
     this.#claims.set(name, owner);
     const { policy, self } = this.#context;
+    const change = { epoch: self.meta.numbersSince, nowMs: this.#nowMs };
     const pinned = replaced === undefined ? await pinnedPeer(tx, name) : null;
     const mayFollow = pinned !== null && pinned.contestedBy === null;
     if (mayFollow && (await this.#successions.mayFollow(record, pinned.identity))) {
@@ -330,11 +325,13 @@ export class Introductions {
       // Another identity is no way around a decision.
       const contact = await tx.get(ROW.contact(pinned.identity.aid));
       if (contact !== null) tx.put(ROW.contact(aid), contact);
-      return successorOf(pinned, record, { epoch: self.meta.numbersSince, nowMs: this.#nowMs });
+      return successorOf(pinned, record, change);
     }
     // The hub may have answered for it before the other one was met: what counts is who signed.
-    if (pinned !== null && reference === undefined && (await this.#isFormer(record, pinned))) {
-      return this.#former(record, pinned);
+    if (pinned !== null && reference === undefined) {
+      const present = parseIdentityRecord(pinned.record.bytes);
+      if (await this.#successions.mayFollow(present, identity))
+        return formerOf(pinned, record, change);
     }
     const standing = judgeContact(policy, { record, pinned, reference, nowMs: this.#nowMs });
     tx.put(ROW.name(name), aid);
@@ -342,11 +339,6 @@ export class Introductions {
       tx.put(ROW.contact(aid), encodeContact(contactRow('pending', this.#nowMs)));
     }
     return newPeer(record, standing, self.meta.numbersSince);
-  }
-
-  /** Whether the peer that is pinned has followed the identity with this record. */
-  #isFormer(record: IdentityRecord, pinned: Peer): Promise<boolean> {
-    return this.#successions.mayFollow(parseIdentityRecord(pinned.record.bytes), record.identity);
   }
 
   /**
@@ -406,8 +398,4 @@ export class Introductions {
       await tx.commit();
     });
   }
-}
-
-function isNotFound(error: unknown): boolean {
-  return error instanceof ProtocolError && error.code === 'PEER_NOT_FOUND';
 }

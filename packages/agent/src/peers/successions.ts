@@ -5,8 +5,8 @@
  */
 import { addressOf, CryptoError, equalBytes, parseIdentityRecord, toHex } from '@agentmesh/crypto';
 import type { Bundle, IdentityRecord, PublicIdentity } from '@agentmesh/crypto';
-import { ProtocolError } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
+import { isNotFound } from './bundle-source.js';
 import type { BundleSource } from './bundle-source.js';
 import { loadPeer } from '../conversation/handshake.js';
 import { encodePeer, fingerprintOfPeer } from '../conversation/peer.js';
@@ -59,7 +59,7 @@ export class Successions {
     try {
       return await this.#bundles.ask({ peer: addressOf(aid), oneTime: false });
     } catch (error) {
-      if (error instanceof ProtocolError && error.code === 'PEER_NOT_FOUND') return null;
+      if (isNotFound(error)) return null;
       throw error;
     }
   }
