@@ -15,7 +15,7 @@ import type {
 } from '@agentmesh/hub-local';
 import type { OpenStore, StoreUnderTest } from './hub-under-test.js';
 
-const DAY_MS = 86_400_000;
+export const DAY_MS = 86_400_000;
 export const NOW_MS = 1_700_000_000_000;
 
 /** 32 bytes that stand for an agent. */

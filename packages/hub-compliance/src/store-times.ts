@@ -9,8 +9,12 @@ import {
   aidOf,
   append,
   commit,
+  DAY_MS,
   envelopeOf,
+  identityOf,
+  keysOf,
   NOW_MS,
+  oneTimeOf,
   read,
   register,
   seqsOf,
@@ -35,6 +39,35 @@ export function storeExpiry(open: OpenStore): void {
         const [first, second] = seqsOf(await read(store, { nowMs: NOW_MS + 9 }));
         expect(seqsOf(await read(store, { nowMs: NOW_MS + 10 }))).toEqual([second]);
         expect(first).toBeDefined();
+      }));
+
+    test('a sweep removes prekeys that have run out, also those of who never comes back', () =>
+      withStore(open, async (store) => {
+        await register(store, 3);
+        const oneTime = [oneTimeOf(1, NOW_MS + DAY_MS), oneTimeOf(2, NOW_MS + 3 * DAY_MS)];
+        const ids = async () => [
+          (await store.keys(aidOf(1))).oneTimeIds,
+          (await store.keys(aidOf(3))).oneTimeIds,
+        ];
+        const isConnected = () => true;
+        const sweep = (nowMs: number) =>
+          store.expire({ nowMs, max: 1_000, keepNoticesMs, isConnected });
+        for (const n of [1, 3]) {
+          await store.putIdentity(identityOf(n, 1));
+          await store.putPrekeys(keysOf({ aid: aidOf(n), oneTime }));
+        }
+        await sweep(NOW_MS + DAY_MS - 1);
+        expect(await ids()).toEqual([
+          [1, 2],
+          [1, 2],
+        ]);
+        await sweep(NOW_MS + DAY_MS);
+        await sweep(NOW_MS + 2 * DAY_MS);
+        expect(await ids()).toEqual([[2], [2]]);
+        await sweep(NOW_MS + 4 * DAY_MS);
+        expect(await ids()).toEqual([[], []]);
+        // Its record is served all the same.
+        expect((await store.keys(aidOf(3))).newestSigned).not.toBeNull();
       }));
 
     test('a sweep removes what is over and leaves a notice with it', () =>

@@ -48,6 +48,9 @@ interface Agent {
   oneTime: ReadonlyMap<number, StoredOneTimePrekey>;
 }
 
+/** Prekeys that have run out are looked for this often. */
+const PRUNE_MS = 3_600_000;
+
 /** The synchronous directory; see `HubDirectoryStore` for what each method promises. */
 export class MemoryDirectory {
   readonly #agents = new Map<string, Agent>();
@@ -55,6 +58,8 @@ export class MemoryDirectory {
   /** Names that are listed, ascending. */
   readonly #listed: string[] = [];
   #connections = 0;
+  /** When prekeys that have run out were removed last. */
+  #prunedMs = Number.NEGATIVE_INFINITY;
 
   get agents(): number {
     return this.#holders.size;
@@ -122,6 +127,10 @@ export class MemoryDirectory {
       if (isOver && agent.revocation === null && forgotten.length < max) forgotten.push(agent.aid);
     }
     for (const aid of forgotten) this.#forget(aid);
+    if (Math.abs(nowMs - this.#prunedMs) >= PRUNE_MS) {
+      this.#prunedMs = nowMs;
+      for (const agent of this.#agents.values()) agent.oneTime = unexpired(agent, nowMs);
+    }
     return forgotten;
   }
 
@@ -310,11 +319,13 @@ function inventoryOf(agent: Agent | undefined): KeyInventory {
   };
 }
 
+function unexpired({ oneTime }: Agent, nowMs: number): Agent['oneTime'] {
+  return new Map([...oneTime].filter(([, key]) => key.expiresMs > nowMs));
+}
+
 /** Lowest id first; expired ones are dropped on the way. */
 function takeOneTime(agent: Agent, nowMs: number): Uint8Array | null {
-  const left = new Map(
-    [...agent.oneTime].filter(([, key]) => key.expiresMs > nowMs).toSorted(([a], [b]) => a - b),
-  );
+  const left = new Map([...unexpired(agent, nowMs)].toSorted(([a], [b]) => a - b));
   const [first] = left.values();
   if (first !== undefined) left.delete(first.id);
   agent.oneTime = left;

@@ -332,6 +332,7 @@ export class JetStreamHubStore implements HubStore {
   async expire(request: ExpireRequest): Promise<ExpireResult> {
     this.#isFull = (await this.#link.fullness()) >= FULL;
     const expired = await this.#sweeper.expire(request);
+    if (this.#sweeper.isSweeping) await this.#prekeys.expire(request.nowMs);
     return { ...expired, forgotten: await this.#forgetLeft(request) };
   }
 

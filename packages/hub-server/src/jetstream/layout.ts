@@ -136,6 +136,10 @@ export class Layout {
     return this.#subject(`p.${toBase64Url(aid)}`);
   }
 
+  get allKeys(): string {
+    return this.#subject('a.keys.*');
+  }
+
   noticeSubject(sender: Uint8Array): string {
     return this.#subject(`t.${toBase64Url(sender)}`);
   }

@@ -12,6 +12,7 @@ import type {
   StoredOneTimePrekey,
 } from '@agentmesh/hub-local';
 import * as z from 'zod';
+import { documentOf } from './documents.js';
 import type { DocumentKind, Documents } from './documents.js';
 import { JetStreamStoreError } from './jetstream-error.js';
 import type { Layout } from './layout.js';
@@ -34,6 +35,11 @@ const keysShape = z.object({
 type KeysDocument = z.output<typeof keysShape>;
 type HeldOneTime = KeysDocument['oneTime'][number];
 
+/** Agents whose prekeys are looked at in one sweep. */
+const AGENTS_AT_ONCE = 20;
+/** Between two walks over all agents. */
+const WALK_MS = 86_400_000;
+
 const NOTHING: KeysDocument = { signed: [], oneTime: [] };
 
 /** See `HubDirectoryStore` for what each method promises. */
@@ -42,6 +48,9 @@ export class Prekeys {
   readonly #documents: Documents;
   readonly #layout: Layout;
   readonly #kind: DocumentKind<KeysDocument>;
+  /** Sequences that this walk over all agents still has to look at; null between two. */
+  #walk: { readonly from: number; readonly to: number } | null = null;
+  #walkedMs = Number.NEGATIVE_INFINITY;
 
   constructor(link: NatsLink, documents: Documents, layout: Layout) {
     this.#link = link;
@@ -103,6 +112,41 @@ export class Prekeys {
     const stored = await this.#documents.get(this.#kind, this.#layout.agentSubject('keys', aid));
     if (stored === null || !(await this.#documents.drop(this.#kind, stored.revision))) return;
     await this.#forget(stored.value.oneTime);
+  }
+
+  /**
+   * Removes one-time prekeys that have run out, also those of agents that never come back: walks
+   * over the documents of all agents once in a while, a few at each call.
+   */
+  async expire(nowMs: number): Promise<void> {
+    const { agents, allKeys } = this.#layout;
+    if (this.#walk === null) {
+      if (Math.abs(nowMs - this.#walkedMs) < WALK_MS) return;
+      this.#walkedMs = nowMs;
+      // Documents that change meanwhile move to the end: they are looked at by the next walk.
+      this.#walk = { from: 1, to: (await this.#link.state(agents)).last_seq };
+    }
+    const { to } = this.#walk;
+    for (let looks = 0; looks < AGENTS_AT_ONCE; looks++) {
+      const entry = await this.#link.next(agents, allKeys, this.#walk.from);
+      if (entry === null || entry.seq > to) {
+        this.#walk = null;
+        return;
+      }
+      this.#walk = { from: entry.seq + 1, to };
+      const { oneTime } = documentOf(keysShape, entry.subject, entry.data);
+      const isOver = oneTime.some(({ expiresMs }) => expiresMs <= nowMs);
+      if (isOver) await this.#forget(await this.#strikeExpired(entry.subject, nowMs));
+    }
+  }
+
+  #strikeExpired(subject: string, nowMs: number): Promise<readonly HeldOneTime[]> {
+    return this.#documents.update(this.#kind, subject, (held) => {
+      const struck = (held?.oneTime ?? []).filter(({ expiresMs }) => expiresMs <= nowMs);
+      if (held === null || struck.length === 0) return { value: null, result: struck };
+      const oneTime = held.oneTime.filter((key) => !struck.includes(key));
+      return { value: { ...held, oneTime }, result: struck };
+    });
   }
 
   #strike(
