@@ -76,8 +76,6 @@ export const FAULTS: Readonly<Record<FaultName, Fault>> = {
     await hub.child?.pause();
     await pause(chance.between(100, 4_000));
     hub.child?.goOn();
-    hub.disk.empty();
-    hub.setClock(0);
   },
   fullHub: async ({ hub, chance }) => {
     hub.disk.fill();
@@ -118,6 +116,8 @@ function stepOf(chance: Chance, mostDays: number): number {
 /** Everything works again. */
 export async function heal({ agents, hub }: Victims): Promise<void> {
   hub.child?.goOn();
+  hub.disk.empty();
+  hub.setClock(0);
   if (hub.child === null || hub.child.isOver) await hub.start();
   for (const agent of agents) {
     agent.cable.thaw();
