@@ -16,8 +16,7 @@ import {
 import type { Bundle, IdentityRecord } from '@agentmesh/crypto';
 import { nameOf } from '../agent-context.js';
 import type { AgentContext } from '../agent-context.js';
-import { isNotFound } from './bundle-source.js';
-import type { BundleSource } from './bundle-source.js';
+import { type BundleSource, isNotFound } from './bundle-source.js';
 import { NO_HUB } from '../hub/hub-link.js';
 import { AgentError, IdentityChangedError } from '../ground/errors.js';
 import {
@@ -327,11 +326,11 @@ export class Introductions {
       if (contact !== null) tx.put(ROW.contact(aid), contact);
       return successorOf(pinned, record, change);
     }
-    // The hub may have answered for it before the other one was met: what counts is who signed.
+    // A hub may have answered before the other one was met: what counts is who signed.
     if (pinned !== null && reference === undefined) {
       const present = parseIdentityRecord(pinned.record.bytes);
-      if (await this.#successions.mayFollow(present, identity))
-        return formerOf(pinned, record, change);
+      const isFormer = await this.#successions.mayFollow(present, identity);
+      if (isFormer) return formerOf(pinned, record, change);
     }
     const standing = judgeContact(policy, { record, pinned, reference, nowMs: this.#nowMs });
     tx.put(ROW.name(name), aid);
