@@ -25,7 +25,7 @@ import {
   storeRecipients,
 } from './store-queues.js';
 import { storeRevocation, storeSuccession } from './store-revocation.js';
-import { storeExpiry, storeNotices, storeSweeps } from './store-times.js';
+import { storeExpiry, storePrekeyExpiry, storeNotices, storeSweeps } from './store-times.js';
 
 /** Declares the suite for one store; `open` gives an empty one each time. */
 export function storeCompliance(name: string, open: OpenStore): void {
@@ -46,6 +46,7 @@ export function storeCompliance(name: string, open: OpenStore): void {
     storeRecipients(open);
     storeQuotas(open);
     storeReading(open);
+    storePrekeyExpiry(open);
     storeExpiry(open);
     storeSweeps(open);
     storeNotices(open);

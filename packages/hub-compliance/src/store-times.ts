@@ -29,18 +29,9 @@ const expire = (store: HubStore, nowMs: number, max = 1_000) =>
 const noticesFor = (store: HubStore, sender = aidOf(1), after = 0, max = 100) =>
   store.notices({ sender, after, max });
 
-/** What is over is gone, and its sender is told. */
-export function storeExpiry(open: OpenStore): void {
-  describe('expiry', () => {
-    test('an envelope is read until its time is over, not later', () =>
-      withStore(open, async (store) => {
-        await register(store, 2);
-        await append(store, [envelopeOf(1, soon), envelopeOf(2)]);
-        const [first, second] = seqsOf(await read(store, { nowMs: NOW_MS + 9 }));
-        expect(seqsOf(await read(store, { nowMs: NOW_MS + 10 }))).toEqual([second]);
-        expect(first).toBeDefined();
-      }));
-
+/** Prekeys are kept no longer than they serve. */
+export function storePrekeyExpiry(open: OpenStore): void {
+  describe('expiry of prekeys', () => {
     test('a sweep removes prekeys that have run out, also those of who never comes back', () =>
       withStore(open, async (store) => {
         await register(store, 3);
@@ -68,6 +59,20 @@ export function storeExpiry(open: OpenStore): void {
         expect(await ids()).toEqual([[], []]);
         // Its record is served all the same.
         expect((await store.keys(aidOf(3))).newestSigned).not.toBeNull();
+      }));
+  });
+}
+
+/** What is over is gone, and its sender is told. */
+export function storeExpiry(open: OpenStore): void {
+  describe('expiry', () => {
+    test('an envelope is read until its time is over, not later', () =>
+      withStore(open, async (store) => {
+        await register(store, 2);
+        await append(store, [envelopeOf(1, soon), envelopeOf(2)]);
+        const [first, second] = seqsOf(await read(store, { nowMs: NOW_MS + 9 }));
+        expect(seqsOf(await read(store, { nowMs: NOW_MS + 10 }))).toEqual([second]);
+        expect(first).toBeDefined();
       }));
 
     test('a sweep removes what is over and leaves a notice with it', () =>

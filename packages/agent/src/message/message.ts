@@ -95,7 +95,10 @@ export class Message {
   readonly text: string;
   /** When it was sent by the sender's clock, in milliseconds since the epoch. */
   readonly timestamp: number;
-  /** Whether a handler may have seen it before: after a failure or a restart. */
+  /**
+   * Whether a handler may have seen it before: after a failure, a restart, or a time that the store
+   * has lost.
+   */
   readonly redelivered: boolean;
   /**
    * Whether a message that its sender sent later may have been handled before this one: it was

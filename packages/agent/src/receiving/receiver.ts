@@ -163,7 +163,9 @@ export class Receiver {
       const position = positionOf(received, this.#parts.context.self.meta);
       const { body, content } = received;
       const told = toldIn(content.msgId, body.kind === 'application' ? body.payload : {});
-      this.#parts.dispatcher.add({ key, row, position, redelivered: false, ...told });
+      const { self } = this.#parts.context;
+      const redelivered = content.sentAtMs <= self.lostUntilMs;
+      this.#parts.dispatcher.add({ key, row, position, redelivered, ...told });
     }
     if (held !== null) this.#parts.contacts.heldBack(received, row, held);
     this.#follow(received);

@@ -20,6 +20,7 @@ import {
 } from './openings.js';
 import type { Opening } from './openings.js';
 import { encodeHistory, isOfOtherTime, vouchesFor } from './hub-timeline.js';
+import { encodeLostTime } from './lost-time.js';
 import { decodePrekeyState } from './prekeys.js';
 
 /** What a hub says when it has taken an opening. */
@@ -33,6 +34,14 @@ export interface HubAnswer {
 
 /** What lost some of its time, as far as an answer shows; `perhaps hub` may have lost none. */
 export type WentBack = 'store' | 'hub' | 'perhaps hub' | null;
+
+/** What follows from an answer. */
+interface Answered {
+  readonly meta: Meta;
+  readonly wentBack: WentBack;
+  /** When it was seen that this store has lost some time; null where it was not. */
+  readonly lostUntilMs: number | null;
+}
 
 /**
  * What is written with a new run about what was sealed in openings that the hub never answered: it
@@ -51,12 +60,14 @@ export type Voiding = (boots: ReadonlySet<number>) => Promise<readonly StoreOper
 export async function commitAnswer(
   store: AgentStore,
   { hubKey, last, history }: HubAnswer,
-  {
-    before,
-    random,
-    voiding,
-  }: { readonly before: Meta; readonly random: RandomSource; readonly voiding: Voiding },
-): Promise<{ readonly meta: Meta; readonly wentBack: WentBack }> {
+  seen: {
+    readonly before: Meta;
+    readonly random: RandomSource;
+    readonly nowMs: number;
+    readonly voiding: Voiding;
+  },
+): Promise<Answered> {
+  const { before, random, nowMs, voiding } = seen;
   const openings = decodeOpenings(await store.get(ROW.openings), before.instance);
   const pinned = await store.get(ROW.hub);
   // Without one this store was at no hub yet, unless in a time that it has lost.
@@ -70,15 +81,19 @@ export async function commitAnswer(
   const isEarlierHub = isOurHub && isOfEarlierHub(openings, last);
   const isOtherTime = isOurHub && isOfOtherTime(timeline, history);
   const meta = wentBack ? nextRun(before, await nextPrekeyIn(store), random) : before;
+  // Another store of ours was there before this one was ever seen: its messages may come again.
+  const isAnew = openings.shown === null && last !== null && !isLater;
+  const lostUntilMs = isOurHub && (wentBack || isAnew) ? nowMs : null;
   await store.commit([
     { put: ROW.meta, value: encodeMeta(meta) },
     { put: ROW.openings, value: encodeOpenings(withAnswer(openings, before, { last, now: meta })) },
     { put: ROW.hub, value: hubKey },
     ...(history === null ? [] : [{ put: ROW.hubTimeline, value: encodeHistory(history) }]),
+    ...(lostUntilMs === null ? [] : [{ put: ROW.lostTime, value: encodeLostTime(lostUntilMs) }]),
     ...(wentBack ? await voiding(unansweredIn(openings)) : []),
   ]);
-  if (wentBack) return { meta, wentBack: 'store' };
-  return { meta, wentBack: isEarlierHub ? 'hub' : isOtherTime ? 'perhaps hub' : null };
+  const whose = isEarlierHub ? 'hub' : isOtherTime ? 'perhaps hub' : null;
+  return { meta, lostUntilMs, wentBack: wentBack ? 'store' : whose };
 }
 
 /** The number that the next prekey will have. */

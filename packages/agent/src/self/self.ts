@@ -11,6 +11,7 @@ import type { AgentStore, StoreOperation } from '../store/store.js';
 import type { Author } from './author.js';
 import { decodeFormer, receives } from './former-identity.js';
 import type { FormerIdentity } from './former-identity.js';
+import { decodeLostTime, LOST_TIME_TOLERANCE_MS } from './lost-time.js';
 import { decodeMeta, encodeClosedMeta, encodeMeta, openedMeta } from './meta.js';
 import type { Meta } from './meta.js';
 import { decodeOpenings, encodeOpenings, withOpening } from './openings.js';
@@ -38,11 +39,16 @@ export class Self {
   /** Latest first. */
   #formers: readonly FormerIdentity[];
   #meta: Meta;
+  #lostUntilMs: number;
 
   private constructor(
     { store, runtime }: { readonly store: AgentStore; readonly runtime: Runtime },
     { keyPair, next }: PresentIdentity,
-    found: { readonly meta: Meta; readonly formers: readonly FormerIdentity[] },
+    found: {
+      readonly meta: Meta;
+      readonly formers: readonly FormerIdentity[];
+      readonly lostUntilMs: number;
+    },
   ) {
     this.#store = store;
     this.#runtime = runtime;
@@ -50,6 +56,7 @@ export class Self {
     this.#next = next;
     this.#meta = found.meta;
     this.#formers = found.formers;
+    this.#lostUntilMs = found.lostUntilMs;
   }
 
   /** Counts this opening of the store before anything else happens (P6). Throws STORE_MISMATCH. */
@@ -72,7 +79,9 @@ export class Self {
       { put: ROW.meta, value: encodeMeta(meta) },
       { put: ROW.openings, value: encodeOpenings(openings) },
     ]);
-    return new Self({ store, runtime }, identity, { meta, formers: await formersIn(store) });
+    const formers = await formersIn(store);
+    const lostUntilMs = decodeLostTime(await store.get(ROW.lostTime));
+    return new Self({ store, runtime }, identity, { meta, formers, lostUntilMs });
   }
 
   get meta(): Meta {
@@ -122,11 +131,17 @@ export class Self {
   /** The hub has taken this opening: what its answer shows to have gone back in time. */
   async answered(answer: HubAnswer, voiding: Voiding): Promise<WentBack> {
     const before = this.#meta;
-    const { random } = this.#runtime;
-    const means = { before, random, voiding };
-    const { meta, wentBack } = await commitAnswer(this.#store, answer, means);
+    const { random, now } = this.#runtime;
+    const seen = { before, random, nowMs: now(), voiding };
+    const { meta, wentBack, lostUntilMs } = await commitAnswer(this.#store, answer, seen);
     this.#meta = meta;
+    this.#lostUntilMs = lostUntilMs ?? this.#lostUntilMs;
     return wentBack;
+  }
+
+  /** Handlers may have had what was sent until then in a time that this store has lost. */
+  get lostUntilMs(): number {
+    return this.#lostUntilMs + LOST_TIME_TOLERANCE_MS;
   }
 
   /**

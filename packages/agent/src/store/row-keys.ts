@@ -7,6 +7,7 @@
  *   meta                      whose store, which opening   hub        pinned hub key
  *   openings                  those that the hub may know of
  *   hub-timeline              which course of its time the hub's store was in
+ *   lost-time                 until when this store has lost time
  *   record                    own identity record          prekeys    what was issued
  *   prekey/signed/<id>        private halves               prekey/one-time/<id>
  *   name/<name>               aid pinned to the name       peer/<aid> all that is known of a peer
@@ -50,6 +51,7 @@ export const ROW = {
   hub: 'hub',
   openings: 'openings',
   hubTimeline: 'hub-timeline',
+  lostTime: 'lost-time',
   record: 'record',
   prekeys: 'prekeys',
   rotation: 'rotation',
