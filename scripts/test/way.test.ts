@@ -11,7 +11,7 @@ import { expect, test } from '@jest/globals';
 import { root } from './workspace.js';
 
 /** Files and named functions that ran, over all packages. */
-const BOUND = { files: 138, functions: 677 };
+const BOUND = { files: 138, functions: 678 };
 
 interface Way {
   readonly files: number;
