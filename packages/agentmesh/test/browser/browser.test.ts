@@ -122,4 +122,53 @@ describe('agents in a real browser', () => {
     await host.close();
     await network.close();
   });
+
+  inBrowser(`a page asks an agent in Node and reads its streams${because}`, async () => {
+    const network = new NetworkHub({ host: '127.0.0.1', port: hub.port });
+    const calc = await Agent.create('calc', { hub: network });
+    const stopped = Promise.withResolvers<unknown>();
+    calc.onRequest((request, context) => {
+      const n = Number(request.payload['n']);
+      if (n < 0) throw context.error('NEGATIVE');
+      context.progress({ half: true });
+      return { square: n * n };
+    });
+    calc.onStream(async function* (request, { from, signal }) {
+      const count = Number(request.payload['count']);
+      signal.addEventListener('abort', () => stopped.resolve(count));
+      for (let n = from; n < count; n++) yield n;
+      return { count };
+    });
+    const url = JSON.stringify(`ws://127.0.0.1:${hub.port}`);
+    expect(await page.evaluate(`askAndRead(${url}, "calc")`)).toEqual({
+      answer: { square: 400 },
+      refusal: 'NEGATIVE',
+      items: 1_000,
+      result: { count: 1_000 },
+      progress: true,
+      open: 0,
+    });
+    // The stream that was left is the one whose generator was told.
+    expect(await stopped.promise).toBe(1_000_000);
+    await calc.close();
+    await network.close();
+  });
+
+  inBrowser(`an agent in Node asks one in a page, and reads its stream${because}`, async () => {
+    const network = new NetworkHub({ host: '127.0.0.1', port: hub.port });
+    const caller = await Agent.create('caller', { hub: network });
+    const url = JSON.stringify(`ws://127.0.0.1:${hub.port}`);
+    const answering = page.evaluate(`answerInPage(${url})`);
+    await caller.send('answerer', 'are you there?', { waitForPeer: 60_000 });
+    expect(await caller.request('answerer', 'hello')).toEqual({ text: 'hello, says a browser' });
+    const stream = caller.stream('answerer', 'one two three');
+    const words: unknown[] = [];
+    for await (const word of stream) words.push(word);
+    expect([words, await stream.result]).toEqual([['one', 'two', 'three'], { words: 3 }]);
+    const { delivered } = await caller.send('answerer', 'that is all');
+    await delivered;
+    expect(await answering).toBe('read');
+    await caller.close();
+    await network.close();
+  });
 });

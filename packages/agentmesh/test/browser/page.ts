@@ -46,6 +46,47 @@ async function joinAndAsk(link: string): Promise<unknown> {
   return { name, trust, answer };
 }
 
+/** Asks a peer, reads a stream of it to its end, and leaves another one early. */
+async function askAndRead(url: string, peer: string): Promise<unknown> {
+  const hub = new NetworkHub(url);
+  const agent = await Agent.create('asker', { hub });
+  const progress: unknown[] = [];
+  const onProgress = (value: unknown): void => void progress.push(value);
+  const answer = await agent.request(peer, { n: 20 }, { timeout: '1m', onProgress });
+  const refusal = await agent.request(peer, { n: -1 }).catch(({ code }: { code: string }) => code);
+  const stream = agent.stream(peer, { count: 1_000 });
+  let items = 0;
+  for await (const item of stream) {
+    if (item !== items) throw new TypeError(`${String(item)} comes as number ${items}`);
+    items += 1;
+  }
+  for await (const item of agent.stream(peer, { count: 1_000_000 })) if (item === 5) break;
+  const open = (await agent.calls()).length;
+  const result = await stream.result;
+  await agent.close();
+  await hub.close();
+  return { answer, refusal, items, result, progress: progress.length > 0, open };
+}
+
+/** Answers one request and one stream in the page, and ends when both were read. */
+async function answerInPage(url: string): Promise<string> {
+  const hub = new NetworkHub(url);
+  const agent = await Agent.create('answerer', { hub });
+  const read = Promise.withResolvers<void>();
+  agent.onRequest(({ text }) => ({ text: `${text}, says a browser` }));
+  agent.onStream(async function* ({ text }) {
+    yield* text.split(' ');
+    return { words: text.split(' ').length };
+  });
+  agent.onMessage(({ text }) => {
+    if (text === 'that is all') read.resolve();
+  });
+  await read.promise;
+  await agent.close();
+  await hub.close();
+  return 'read';
+}
+
 /** The bare door: the type of the first frame that a hub sends. */
 function firstFrame(url: string): Promise<string> {
   return new Promise((resolve, reject) => {
@@ -61,4 +102,11 @@ function firstFrame(url: string): Promise<string> {
   });
 }
 
-Object.assign(globalThis, { overNetwork, inPage, joinAndAsk, firstFrame });
+Object.assign(globalThis, {
+  overNetwork,
+  inPage,
+  joinAndAsk,
+  askAndRead,
+  answerInPage,
+  firstFrame,
+});
