@@ -12,6 +12,7 @@ import { idleBench } from './benches/idle.js';
 import { latencyBench } from './benches/latency.js';
 import { memoryBench } from './benches/memory.js';
 import { peersBench } from './benches/peers.js';
+import { requestsBench } from './benches/requests.js';
 import { sealBench } from './benches/seal.js';
 import { sessionBench } from './benches/session.js';
 import { sizeBench } from './benches/size.js';
@@ -26,6 +27,7 @@ export const CATALOGUE: readonly Bench[] = [
   latencyBench,
   floodBench,
   agentsBench,
+  requestsBench,
   idleBench,
   peersBench,
   backlogBench,
