@@ -1,7 +1,7 @@
 /**
- * A request and its answer, as its caller waits for it: between two agents, over NATS core, and over
- * JetStream with a stored request and a stored reply. Each says what it guarantees. Owns the load;
- * brokers are `brokers/…`'s.
+ * A request and its answer, as its caller waits for it: between two agents, over NATS core, and
+ * over JetStream with a stored request and a stored reply. Each says what it guarantees. Owns the
+ * load; brokers are `brokers/…`'s.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
