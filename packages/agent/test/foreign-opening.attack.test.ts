@@ -157,7 +157,8 @@ describe.each([
     for (let round = 0; round < 40; round++) {
       world.network.goDown();
       await world.rest();
-      await cameBack(world);
+      await world.network.comeBack(world.local);
+      await world.advance(2_000);
     }
     const after = await signed();
     expect(before.length).toBeGreaterThan(0);

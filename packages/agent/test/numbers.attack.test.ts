@@ -4,8 +4,9 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import { AgentKeyPair, createIdentityRecord, parseIdentityRecord } from '@agentmesh/crypto';
-import { ProtocolError } from '@agentmesh/protocol';
+import { encodePayload, ProtocolError } from '@agentmesh/protocol';
 import { AGENT_LIMITS } from '../src/ground/limits.js';
+import { envelopeTo, Forger } from './forger.js';
 import { World } from './world.js';
 
 const HIGHEST = 0xffff_ffff;
@@ -85,6 +86,36 @@ describe('T-A37 used-up-numbers', () => {
     expect(Math.max(...ids) - first).toBeLessThan(2 ** 16 + 300);
     expect(new Set(ids).size).toBe(ids.length);
   });
+});
+
+test('T-A56 highest-number: a peer uses up numbers of its own alone, and is heard on', async () => {
+  await using world = await World.create();
+  const victim = await world.agent('victim');
+  const [alice, mallory] = [await world.agent('alice'), await world.agent('mallory')];
+  await world.finish(mallory.agent.send('victim', 'hello'));
+  await world.rest();
+  const { bundle } = world.hub.passed.served.findLast(({ peer }) => peer === 'victim') ?? {};
+  if (bundle === undefined) throw new TypeError('no bundle of the victim was served');
+  const sentAtMs = world.host.clock();
+  const forger = new Forger(mallory.keyPair, { ...bundle, oneTime: undefined }, sentAtMs, 9);
+  const names = { fromName: 'mallory', toName: 'victim', sentAtMs };
+  for (const convSeq of [1, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 1, 2]) {
+    const wire = forger.say({ ...names, body: encodePayload({ text: `${convSeq}` }), convSeq });
+    world.hub.inject('victim', envelopeTo(victim, forger.aid, wire));
+  }
+  await world.advance(60_000);
+  expect(victim.texts.toSorted()).toEqual(
+    ['hello', '1', '2', ...[1, 0].map((n) => `${Number.MAX_SAFE_INTEGER - n}`)].toSorted(),
+  );
+  await world.finish(alice.agent.send('victim', 'honest'));
+  await world.finish(mallory.agent.send('victim', 'as ever'));
+  await world.advance(60_000);
+  expect(victim.texts.slice(-2)).toEqual(['honest', 'as ever']);
+  const rows = await victim.store.rows();
+  const peers = [...rows].filter(([key]) => key.startsWith('peer/'));
+  // In hex: what was skipped is a range, and no row for each number.
+  expect(Math.max(...peers.map(([, value]) => value.length))).toBeLessThan(8_192);
+  expect(rows.size).toBeLessThan(500);
 });
 
 describe('T-A38 endless-listing', () => {

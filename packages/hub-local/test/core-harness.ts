@@ -153,12 +153,17 @@ export const carol = AgentKeyPair.generate(random);
 
 /** A core over a store. */
 export async function bench(
-  setup: { store?: HubStore; limits?: Partial<CoreLimits>; observer?: HubObserver } = {},
+  setup: {
+    store?: HubStore;
+    limits?: Partial<CoreLimits>;
+    observer?: HubObserver;
+    isBlocked?: (aid: Uint8Array) => boolean;
+  } = {},
 ): Promise<Bench> {
-  const { store = new MemoryHubStore({ random: seededRandom(7) }), limits, observer } = setup;
+  const { store = new MemoryHubStore({ random: seededRandom(7) }), limits, ...told } = setup;
   const host = new StillHost();
   const registration = { mode: 'open' } as const;
-  const options = { store, host, limits: coreLimits(limits), registration, observer };
+  const options = { store, host, limits: coreLimits(limits), registration, ...told };
   const core = await HubCore.create(options);
   return {
     core,

@@ -71,6 +71,22 @@ describe('revocation', () => {
     expect(late.link.closedWith).toBe(4401);
   });
 
+  test('what an operator shuts out meanwhile does not get in either', async () => {
+    const store = new SlowStore();
+    let isShut = false;
+    const setup = await bench({ store, isBlocked: () => isShut });
+    (await publish(setup, bob, 'bob')).connection.closed();
+    const opened = Promise.withResolvers<void>();
+    store.gate = opened.promise;
+    const late = new CoreClient(setup.core);
+    late.auth(bob, 'bob');
+    await setup.host.settle();
+    isShut = true;
+    opened.resolve();
+    await setup.host.settle();
+    expect(late.link.frames).toMatchObject([{ type: 'error', code: 'BLOCKED' }]);
+  });
+
   test('empties the queue later when the store takes no changes for a while', async () => {
     const store = new SlowStore();
     const setup = await bench({ store, limits: { pageMessages: 2 } });
