@@ -18,6 +18,11 @@ export interface Exchanged {
   readonly medianMs: number;
 }
 
+/** How many times as long honest messages took under an attack, to one decimal. */
+export function ratioOf(attackedMs: number, quietMs: number): number {
+  return Math.round((10 * attackedMs) / Math.max(1, quietMs)) / 10;
+}
+
 /** A running pair. */
 export class HonestPair {
   readonly #from: Agent;

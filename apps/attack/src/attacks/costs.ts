@@ -2,9 +2,11 @@
  * Attacks of peers and strangers on the time of an agent, beside an honest one that writes to it
  * meanwhile. Owns the attackers' moves; what is judged is counted, times are for information.
  */
+import { CONTENT_KIND, encodeRetry } from '@agentmesh/crypto';
 import { CannotTry } from '../attack.js';
 import type { Attack, Seen } from '../attack.js';
 import type { Scene } from '../scene.js';
+import { ratioOf } from '../honest-pair.js';
 import { Intruder } from '../wire/intruder.js';
 import type { Victim } from '../sandbox/victim.js';
 
@@ -54,6 +56,7 @@ async function jump(scene: Scene): Promise<Seen> {
       'honest handled': handled,
       'quiet median ms': quietMs,
       'attacked median ms': attackedMs,
+      'attacked ÷ quiet': ratioOf(attackedMs, quietMs),
     },
   };
 }
@@ -73,6 +76,40 @@ async function medianMs(
     }
   }
   return Math.round(times.toSorted((a, b) => a - b)[times.length >> 1] ?? 0);
+}
+
+const REPLIES = 20;
+const REQUESTS = 30;
+
+/** A peer asks for the same replies again and again; each it has once, and then ever more rarely. */
+async function askAgain(scene: Scene): Promise<Seen> {
+  const { target } = await scene.ownHub();
+  const victim = scene.victim({ target, handler: 'reply' });
+  if (!(await victim.isReady())) throw new CannotTry('the agent did not start');
+  const peer = await scene.intruder({ target });
+  await peer.publish();
+  await peer.begin(victim.name);
+  const delivered = (): number => peer.wire.count('deliver');
+  for (let n = 0; n < REPLIES; n++) await peer.post(peer.seal(`${n}`));
+  if (!(await victim.until(() => delivered() >= REPLIES))) throw new CannotTry('no replies came');
+  const [beganMs, before] = [performance.now(), delivered()];
+  const body = encodeRetry([{ from: 1, to: 1_000 }]);
+  for (let n = 0; n < REQUESTS; n++) {
+    await peer.post(peer.seal('', { kind: CONTENT_KIND.retry, body }));
+  }
+  await peer.post(peer.seal('last'));
+  await victim.until(() => victim.said('message').some(({ text }) => text === 'last'));
+  const isAnswered = await victim.until(() => delivered() > before + REPLIES);
+  const seconds = (performance.now() - beganMs) / 1_000;
+  // Each content at once, then after 1, 2, 4 … seconds; some contents are the agent's own.
+  const times = 1 + Math.ceil(Math.log2(seconds + 1));
+  const kept = 4 * REPLIES;
+  const again = delivered() - before;
+  return {
+    held: isAnswered && again <= kept * times,
+    seen: `${REQUESTS} requests for ${REPLIES} replies brought ${again} messages in ${seconds.toFixed(0)} s`,
+    figures: { requests: REQUESTS, 'messages brought': again, 'at most': kept * times },
+  };
 }
 
 const CROWD = 250;
@@ -119,6 +156,14 @@ export const COST_ATTACKS: readonly Attack[] = [
     promised: 'the steps that a peer may cost are bounded, and others wait for none of them',
     isLong: true,
     run: jump,
+  },
+  {
+    name: 'amplified-retries',
+    test: 'T-A57',
+    against: 'agent',
+    tries: `asks ${REQUESTS} times for ${REPLIES} replies that it has`,
+    promised: 'small requests make an agent send the same ever more rarely',
+    run: askAgain,
   },
   {
     name: 'garbage-crowd',

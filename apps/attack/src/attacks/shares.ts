@@ -3,6 +3,7 @@
  * pair still exchanged; what is judged is counted, times are for information.
  */
 import type { Attack, Seen } from '../attack.js';
+import { ratioOf } from '../honest-pair.js';
 import type { Scene } from '../scene.js';
 
 const CROWD = 50;
@@ -23,6 +24,7 @@ async function beside(scene: Scene, attack: () => () => void) {
     'honest handled': attacked.handled,
     'quiet median ms': quiet.medianMs,
     'attacked median ms': attacked.medianMs,
+    'attacked ÷ quiet': ratioOf(attacked.medianMs, quiet.medianMs),
   };
   return { held: attacked.handled === attacked.sent, figures };
 }
