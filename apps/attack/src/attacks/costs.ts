@@ -81,7 +81,7 @@ async function medianMs(
 const REPLIES = 20;
 const REQUESTS = 30;
 
-/** A peer asks for the same replies again and again; each it has once, and then ever more rarely. */
+/** A peer asks for the same replies again and again: it has each once, then ever more rarely. */
 async function askAgain(scene: Scene): Promise<Seen> {
   const { target } = await scene.ownHub();
   const victim = scene.victim({ target, handler: 'reply' });
@@ -107,7 +107,7 @@ async function askAgain(scene: Scene): Promise<Seen> {
   const again = delivered() - before;
   return {
     held: isAnswered && again <= kept * times,
-    seen: `${REQUESTS} requests for ${REPLIES} replies brought ${again} messages in ${seconds.toFixed(0)} s`,
+    seen: `${REQUESTS} requests brought ${again} messages in ${seconds.toFixed(0)} s`,
     figures: { requests: REQUESTS, 'messages brought': again, 'at most': kept * times },
   };
 }

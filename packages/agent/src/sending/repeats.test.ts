@@ -20,7 +20,7 @@ test('a content is sealed again at once, then after waits that double', () => {
   expect(repeats.may(at(peer, 8), nowMs)).toBe(true);
 });
 
-test('T-A57 amplified-retries: small requests cannot make an agent send more than its bytes in a minute', () => {
+test('T-A57 amplified-retries: small requests bring no more than the bytes of a minute', () => {
   const repeats = new Repeats();
   const bytes = 1024 * 1024;
   let sent = 0;
