@@ -39,9 +39,8 @@ describe('what lies on the disk', () => {
       await store.open();
       const value = new Uint8Array(6_000).fill(1);
       await store.commit(['a', 'b', 'c'].map((key) => ({ put: key, value })));
-      await merged(path);
+      await untilInTable(folder, path, 3);
       const sealed = sealedRows(folder, path);
-      expect(sealed).toHaveLength(3);
       const rest = (): number[] => sealed.map((row) => Number(isOnDisk(folder, row)));
       expect(rest()).toEqual([1, 1, 1]);
       await store.commit([{ delete: 'a' }, { put: 'b', value }]);
@@ -92,6 +91,15 @@ describe('what lies on the disk', () => {
       expect(statSync(`${path}-wal`).size).toBe(0);
       await store.close();
     }));
+
+  /** Until so many rows are in the table, at most for ten seconds: young ones stay in the journal. */
+  async function untilInTable(folder: string, path: string, rows: number): Promise<void> {
+    const deadlineMs = performance.now() + 10_000;
+    while (performance.now() < deadlineMs && sealedRows(folder, path).length < rows) {
+      await setTimeout(50);
+    }
+    expect(sealedRows(folder, path)).toHaveLength(rows);
+  }
 
   /** Until the journal is merged and the log is empty, at most for five seconds. */
   async function merged(path: string): Promise<void> {

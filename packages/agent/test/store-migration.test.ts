@@ -128,7 +128,7 @@ describe('rows that lie partly in the journal', () => {
         const rows = await table.range({ ...range, limit: 99 });
         const source: RowSource = {
           get: (at) => rows.find((row) => row.key === at)?.value ?? null,
-          scan: () => rows,
+          scan: () => rows.map(({ key: at, value }) => ({ key: at, value: () => value })),
         };
         const overlay = new Overlay();
         overlay.add(new Map(Object.entries(above)));

@@ -6,7 +6,6 @@
 import {
   addressOf,
   CryptoError,
-  encodeSession,
   equalBytes,
   parseIdentityRecord,
   performKeyExchange,
@@ -25,6 +24,7 @@ import { AgentError } from '../ground/errors.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { decodePeer, replaceSession } from './peer.js';
 import type { Peer } from './peer.js';
+import { encodeSessionRow } from './session-row.js';
 import { ROW } from '../store/row-keys.js';
 import { boundSessions, entryOf } from './sessions.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
@@ -157,7 +157,7 @@ export function beginSession(
   const standing = { epoch: meta.epoch, instance: begun.instance };
   const { kept, dropped } = boundSessions(begun.sessions, standing, nowMs);
   for (const { sid } of dropped) tx.delete(ROW.session(sid));
-  tx.put(ROW.session(session.sid), encodeSession(session));
+  tx.put(ROW.session(session.sid), encodeSessionRow(session));
   return { peer: { ...begun, sessions: kept }, session };
 }
 

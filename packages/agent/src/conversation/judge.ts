@@ -7,7 +7,6 @@ import {
   aidOf,
   CryptoError,
   decodePrekeyPair,
-  decodeSession,
   equalBytes,
   parseMessage,
   unseal,
@@ -31,6 +30,7 @@ import { positionOf } from './heard-positions.js';
 import type { Position } from './heard-positions.js';
 import { decodePeer } from './peer.js';
 import type { Peer, Trust } from './peer.js';
+import { decodeSessionRow } from './session-row.js';
 import { settle } from './settle.js';
 import type { Settled } from './settle.js';
 import { ROW } from '../store/row-keys.js';
@@ -127,7 +127,7 @@ async function findSender(
   { sid, prekeyBlock }: ParsedMessage,
 ): Promise<Sender> {
   const row = await tx.get(ROW.session(sid));
-  const session = row === null ? null : decodeSession(row);
+  const session = row === null ? null : decodeSessionRow(row);
   if (session === null && prekeyBlock === null) throw new CryptoError('UNKNOWN_SESSION');
   const claimed = prekeyBlock === null ? null : aidOf(prekeyBlock.signing, prekeyBlock.dh);
   const aid = session?.theirs.aid ?? claimed ?? from;

@@ -6,6 +6,7 @@
 import { aidOf, equalBytes, fingerprintOf, LIMITS } from '@agentmesh/crypto';
 import type { IdentityRecord, PublicIdentity, SequenceRange } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from '../ground/limits.js';
+import { DecodedRows } from '../store/decoded-rows.js';
 import { RowReader, RowWriter } from '../store/row-codec.js';
 import {
   emptyWindow,
@@ -243,6 +244,7 @@ export function holesOf(peer: Peer, since: number): SequenceRange[] {
  * date of the pin, version 6 wrote numbers in more bytes.
  */
 const VERSION = 7;
+const rows = new DecodedRows<Peer>();
 
 /** Storage form of a peer. */
 export function encodePeer(peer: Peer): Uint8Array {
@@ -260,11 +262,15 @@ export function encodePeer(peer: Peer): Uint8Array {
   row.u32(epoch).u64(next).u64(acked).u64(wanted).u64(keptFrom);
   row.u64(total).u64(before).u64(trimmedMs).u32(run).optional(instance);
   row.u64(peer.ackSent).u32(peer.owed).u64(peer.reset.atMs).u32(peer.reset.count);
-  return row.finish();
+  return rows.written(row.finish(), peer);
 }
 
 /** Reads the storage form back; throws STORE_CORRUPT. */
 export function decodePeer(bytes: Uint8Array): Peer {
+  return rows.read(bytes, readPeer);
+}
+
+function readPeer(bytes: Uint8Array): Peer {
   const row = new RowReader(bytes, 'peer');
   const version = row.u8();
   if (version < 1 || version > VERSION) row.fail();

@@ -154,18 +154,21 @@ describe('the window of received numbers', () => {
     expect(readWindow(reader, 7)).toEqual(window);
     reader.end();
     // Numbers and tags had eight bytes each, and nothing was said of runs.
-    const former = new RowWriter().u32(window.since).fixed(window.instance).u32(window.boot);
-    former.u64(window.low);
-    former.list(window.seen, ({ number, tag }) =>
-      former
-        .u64(number)
-        .fixed(tag)
-        .fixed(Uint8Array.of(9, 9, 9)),
-    );
-    const without = former.finish();
+    const former = (): RowWriter => {
+      const written = new RowWriter().u32(window.since).fixed(window.instance).u32(window.boot);
+      written.u64(window.low);
+      return written.list(window.seen, ({ number, tag }) =>
+        written
+          .u64(number)
+          .fixed(tag)
+          .fixed(Uint8Array.of(9, 9, 9)),
+      );
+    };
+    const without = former().finish();
     expect(readWindow(new RowReader(without, 'window'), 2)).toEqual({ ...window, givenUp: [] });
-    former.list(window.givenUp, ({ from, to }) => former.u64(from).u64(to));
-    expect(readWindow(new RowReader(former.finish(), 'window'), 3)).toEqual(window);
+    const withRanges = former();
+    withRanges.list(window.givenUp, ({ from, to }) => withRanges.u64(from).u64(to));
+    expect(readWindow(new RowReader(withRanges.finish(), 'window'), 3)).toEqual(window);
   });
 
   test('takes few bytes: one for a number and five for its message', () => {

@@ -3,7 +3,7 @@
  * session, the window of its numbers, what it acknowledges. Owns these transitions and their
  * writes; opening is `receive`'s, delivering and answering is `receiver`'s.
  */
-import { CryptoError, decodeSession, encodeSession, equalBytes, LIMITS } from '@agentmesh/crypto';
+import { CryptoError, equalBytes, LIMITS } from '@agentmesh/crypto';
 import type { CryptoSession, Opened, OpenedInitial, SequenceRange } from '@agentmesh/crypto';
 import type { Body } from './body.js';
 import type { Author } from '../self/author.js';
@@ -27,6 +27,7 @@ import { ROW } from '../store/row-keys.js';
 import { applicationId, loadSent } from './sent-log.js';
 import { giveUp, highest, noveltyOf, observe } from './sequence-window.js';
 import type { Observed, SequenceWindow, WindowKey } from './sequence-window.js';
+import { decodeSessionRow, encodeSessionRow } from './session-row.js';
 import { boundSessions, doubtUnanswered, entryOf, findSession } from './sessions.js';
 import type { SessionEntry } from './sessions.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
@@ -366,7 +367,7 @@ async function withBounds(
   if (stalest === undefined) return { peer: { ...peer, sessions: kept }, droppedKeys: 0 };
   const row = await tx.get(ROW.session(stalest.sid));
   if (row !== null) {
-    tx.put(ROW.session(stalest.sid), encodeSession({ ...decodeSession(row), skipped: [] }));
+    tx.put(ROW.session(stalest.sid), encodeSessionRow({ ...decodeSessionRow(row), skipped: [] }));
   }
   const emptied = replaceSession({ ...peer, sessions: kept }, { ...stalest, skipped: 0 });
   return { peer: emptied, droppedKeys: stalest.skipped };
@@ -384,7 +385,7 @@ function writeGap({ tx, me, peer: before }: OpenedMessage, after: Peer): void {
 /** Step 11: the session's successor; for a new one the used prekey goes and its sid stays known. */
 function writeSession({ tx, me, before, opened }: OpenedMessage): void {
   const { session } = opened;
-  tx.put(ROW.session(session.sid), encodeSession(session));
+  tx.put(ROW.session(session.sid), encodeSessionRow(session));
   if (before !== null || !('oneTimePrekeyId' in opened)) return;
   const untilMs = me.nowMs + AGENT_LIMITS.usedSessionMs;
   tx.put(ROW.usedSession(session.sid), new Uint8Array());

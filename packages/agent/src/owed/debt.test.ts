@@ -39,14 +39,14 @@ function owing({
   attempts = 1,
   next,
   leads = false,
-}: { attempts?: number; next?: Next; leads?: boolean } = {}) {
+}: { attempts?: number; next?: Next | (() => Next); leads?: boolean } = {}) {
   const host = new Host();
   const said: number[] = [];
   let answer: PromiseWithResolvers<void> | null = null;
   const say = async (): Promise<Next> => {
     said.push(host.nowMs);
     await answer?.promise;
-    return next ?? 'done';
+    return typeof next === 'function' ? next() : (next ?? 'done');
   };
   const debt = new Debt(host.runtime, { firstMs: 10, attempts, say, leads });
   const hold = (): PromiseWithResolvers<void> => (answer = Promise.withResolvers());
@@ -136,6 +136,21 @@ describe('Debt', () => {
     debt.due(BOB);
     await host.advance(30);
     expect(said).toEqual([0, 11, 33]);
+  });
+
+  test('what leads goes on at once while there is a full portion of it', async () => {
+    let portions = 3;
+    const { host, debt, said } = owing({
+      leads: true,
+      next: () => ((portions -= 1) > 0 ? 'more' : 'done'),
+    });
+    debt.start();
+    debt.due(BOB);
+    await debt.flush();
+    expect(said).toEqual([0, 0, 0]);
+    debt.due(BOB);
+    await host.advance(30);
+    expect(said).toEqual([0, 0, 0, 10]);
   });
 
   test('what leads is not said twice when the agent goes, and not left when it waits', async () => {

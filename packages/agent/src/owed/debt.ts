@@ -110,9 +110,11 @@ export class Debt {
     const next = await saying;
     this.#saying.delete(saying);
     this.#entries.delete(key);
-    if (this.#terms.leads === true) this.#rest(key, aid, next === 'more' || entry.isMore);
+    const isPortion = next === 'more';
+    // A full portion has all the company that there is room for.
+    if (this.#terms.leads === true && !isPortion) this.#rest(key, aid, entry.isMore);
     else if (next === 'again') this.due(aid, attempt + 1);
-    else if (next === 'more' || entry.isMore) this.due(aid);
+    else if (isPortion || entry.isMore) this.due(aid);
   }
 
   /** For a while more waits for company. */

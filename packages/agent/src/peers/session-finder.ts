@@ -6,7 +6,6 @@
 import {
   AgentMeshError,
   CryptoError,
-  decodeSession,
   parseIdentityRecord,
   toHex,
 } from '@agentmesh/crypto';
@@ -32,6 +31,7 @@ import {
 } from '../conversation/handshake.js';
 import { activeOf } from '../conversation/peer.js';
 import type { Peer } from '../conversation/peer.js';
+import { decodeSessionRow } from '../conversation/session-row.js';
 import { ROW } from '../store/row-keys.js';
 import { conditionOf } from '../conversation/sessions.js';
 import type { SessionEntry } from '../conversation/sessions.js';
@@ -195,7 +195,7 @@ export class SessionFinder {
   async #load(tx: StoreTransaction, peer: Peer, entry: SessionEntry): Promise<Conversation> {
     const row = await tx.get(ROW.session(entry.sid));
     if (row === null) throw this.#context.store.fail(new StorageError('STORE_CORRUPT', 'session'));
-    const session: CryptoSession = decodeSession(row);
+    const session: CryptoSession = decodeSessionRow(row);
     return { peer, session };
   }
 }

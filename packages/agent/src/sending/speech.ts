@@ -3,13 +3,14 @@
  * session, what is kept of them, and their way to the hub. Owns that all of it is durable before a
  * byte leaves; what a message is, `compose` says.
  */
-import { CONTENT_KIND, decodeContent, encodeSession, toHex } from '@agentmesh/crypto';
+import { CONTENT_KIND, decodeContent, toHex } from '@agentmesh/crypto';
 import { PROTOCOL_LIMITS } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
 import { compose, composeAgain, goOn } from '../conversation/compose.js';
 import type { Composed, Conversation, Draft } from '../conversation/compose.js';
 import { encodePeer, isAwaiting, outgoingOf } from '../conversation/peer.js';
 import type { Peer } from '../conversation/peer.js';
+import { encodeSessionRow } from '../conversation/session-row.js';
 import { encodeSentRow, forgetSent, loadSent, trimSent } from '../conversation/sent-log.js';
 import { UnconfirmedError } from '../ground/errors.js';
 import type { Author } from '../self/author.js';
@@ -180,7 +181,7 @@ export class Speech {
     const tx = this.#tx;
     const outgoing = outgoingOf(peer, this.#author.meta.numbersSince);
     const trimmed = await trimSent(tx, aid, outgoing, this.#author.nowMs);
-    tx.put(ROW.session(session.sid), encodeSession(session));
+    tx.put(ROW.session(session.sid), encodeSessionRow(session));
     tx.put(ROW.peer(aid), encodePeer({ ...peer, outgoing: trimmed.outgoing }));
     if (peer.owed === 0) tx.delete(ROW.receipt(aid));
     if (isAwaiting(outgoing) && !isAwaiting(trimmed.outgoing)) tx.delete(ROW.unacked(aid));

@@ -9,10 +9,14 @@ const utf8 = new TextEncoder();
 const utf8Strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 const FIRST_BYTES = 512;
+/** Memory of finished rows, for the next ones: their bytes were copied, so nobody else has it. */
+const SPARE: Uint8Array<ArrayBuffer>[] = [];
+const MOST_SPARE = 4;
+const LONGEST_SPARE_BYTES = 64 * 1024;
 
-/** Writes a row front to back. */
+/** Writes a row front to back. Used once. */
 export class RowWriter {
-  #bytes = new Uint8Array(FIRST_BYTES);
+  #bytes = SPARE.pop() ?? new Uint8Array(FIRST_BYTES);
   #length = 0;
 
   u8(value: number): this {
@@ -75,7 +79,13 @@ export class RowWriter {
   }
 
   finish(): Uint8Array {
-    return this.#bytes.slice(0, this.#length);
+    const row = this.#bytes.slice(0, this.#length);
+    // Rows hold secrets: none stays behind in the memory of the next one.
+    this.#bytes.fill(0, 0, this.#length);
+    const isSpare = SPARE.length < MOST_SPARE && this.#bytes.length <= LONGEST_SPARE_BYTES;
+    if (isSpare) SPARE.push(this.#bytes);
+    this.#bytes = new Uint8Array();
+    return row;
   }
 
   /** Makes room for `count` bytes; returns where they begin. */

@@ -26,6 +26,12 @@ interface Cycle {
   readonly sealer: RowSealer;
 }
 
+/** The cycle that follows, and the pieces that it has already. */
+export interface NextCycle {
+  readonly cycle: Cycle;
+  readonly pieces: number;
+}
+
 /** What a journal seals with; `path` is for its errors. */
 export interface JournalParts {
   readonly sealer: RowSealer;
@@ -84,10 +90,13 @@ export class Journal {
 
   /** Writes a batch; {@link appended} once the transaction is made. Returns its pieces. */
   append(changes: RowChanges): number {
-    const first = this.#used + 1;
-    const sealed = this.#cycle.sealer.seal('journal', String(first), encodeBatch(changes));
+    return this.#write(this.#cycle, this.#used + 1, changes);
+  }
+
+  #write({ id, sealer }: Cycle, first: number, changes: RowChanges): number {
+    const sealed = sealer.seal('journal', String(first), encodeBatch(changes));
     const bytes = new Uint8Array(this.#roundedUp(HEAD_BYTES + sealed.length));
-    bytes.set(this.#cycle.id);
+    bytes.set(id);
     new DataView(bytes.buffer).setUint32(ID_BYTES, sealed.length);
     bytes.set(sealed, HEAD_BYTES);
     const pieces = bytes.length / this.#pieceBytes;
@@ -111,16 +120,21 @@ export class Journal {
     this.#slots = Math.max(this.#slots, this.#used);
   }
 
-  /** Writes the end of this cycle; {@link ended} once the transaction is made. */
-  end(): Uint8Array {
-    const cycle = newCycle(this.#random);
-    this.#statements.putCycle.run(this.#sealer.seal('meta', 'journal', cycle));
-    return cycle;
+  /**
+   * Writes the end of this cycle, and what the next one begins with; {@link ended} once the
+   * transaction is made.
+   */
+  end(carried: RowChanges): NextCycle {
+    const bytes = newCycle(this.#random);
+    this.#statements.putCycle.run(this.#sealer.seal('meta', 'journal', bytes));
+    const cycle = cycleOf(bytes, this.#random);
+    return { cycle, pieces: carried.size === 0 ? 0 : this.#write(cycle, 1, carried) };
   }
 
-  ended(cycle: Uint8Array): void {
-    this.#cycle = cycleOf(cycle, this.#random);
+  ended({ cycle, pieces }: NextCycle): void {
+    this.#cycle = cycle;
     this.#used = 0;
+    this.appended(pieces);
   }
 
   #readCycle(): Cycle {

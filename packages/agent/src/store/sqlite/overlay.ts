@@ -1,38 +1,76 @@
 /**
- * Rows that were changed since the journal was merged last, in memory over the table: a deleted one
- * hides the table's. Owns how both are read as one; nothing here is on the disk by itself.
+ * Rows whose place is the journal, in memory over the table: a deleted one hides the table's. Owns
+ * how both are read as one, and which rows go on in the next journal; nothing here is on the disk
+ * by itself.
  */
 import type { StoreRange, StoreRow } from '../store.js';
 
 /** The state that rows shall have; null deletes. */
 export type RowChanges = ReadonlyMap<string, Uint8Array | null>;
 
+/** A row below, opened only by whoever wants its value. */
+export interface LowerRow {
+  readonly key: string;
+  value(): Uint8Array;
+}
+
 /** Reads of the rows below. */
 export interface RowSource {
   get(key: string): Uint8Array | null;
   /** In the order of the range, as many as are asked for one by one. */
-  scan(range: Omit<StoreRange, 'limit'>): Iterable<StoreRow>;
+  scan(range: Omit<StoreRange, 'limit'>): Iterable<LowerRow>;
 }
+
+/** What becomes of the changes when the journal's cycle ends. */
+export interface Parted {
+  /** For the table; rows that go on in the journal are deleted there. */
+  readonly table: RowChanges;
+  /** Written in this cycle and still alive: most of these are gone before the next one ends. */
+  readonly journal: RowChanges;
+}
+
+/** Rows that go on in the journal are at most so many bytes. */
+const MOST_CARRIED_BYTES = 256 * 1024;
 
 /** Changes over a table. */
 export class Overlay {
-  readonly #changes = new Map<string, Uint8Array | null>();
-
-  get changes(): RowChanges {
-    return this.#changes;
-  }
+  /** By the first part of the key, so that a range meets only its own kind of row. */
+  readonly #kinds = new Map<string, Map<string, Uint8Array | null>>();
+  /** Rows that were written in an earlier cycle, as they were then. */
+  #carried: RowChanges = new Map();
 
   add(changes: RowChanges): void {
-    for (const [key, value] of changes) this.#changes.set(key, value);
+    for (const [key, value] of changes) this.#kindOf(key).set(key, value);
   }
 
-  /** All of it is in the table now. */
-  clear(): void {
-    this.#changes.clear();
+  /** How it is parted now. Without `carry` everything is for the table. */
+  part({ carry }: { readonly carry: boolean }): Parted {
+    const table = new Map<string, Uint8Array | null>();
+    const journal = new Map<string, Uint8Array | null>();
+    let bytes = 0;
+    for (const kind of this.#kinds.values()) {
+      for (const [key, value] of kind) {
+        const isYoung = value !== null && this.#carried.get(key) !== value;
+        if (carry && isYoung && bytes + value.length <= MOST_CARRIED_BYTES) {
+          bytes += value.length;
+          journal.set(key, value);
+          // What it was before leaves the table as early as what it is now would have replaced it.
+          table.set(key, null);
+        } else table.set(key, value);
+      }
+    }
+    return { table, journal };
+  }
+
+  /** The cycle has ended: only these are left. */
+  replace(carried: RowChanges): void {
+    this.#kinds.clear();
+    this.#carried = carried;
+    this.add(carried);
   }
 
   get(key: string, below: RowSource): Uint8Array | null {
-    const changed = this.#changes.get(key);
+    const changed = this.#changed(key);
     return changed === undefined ? below.get(key) : changed;
   }
 
@@ -53,7 +91,7 @@ export class Overlay {
     };
     for (const row of below.scan(range)) {
       if (!takeUntil(row.key)) return rows;
-      if (!this.#changes.has(row.key)) rows.push(row);
+      if (this.#changed(row.key) === undefined) rows.push({ key: row.key, value: row.value() });
       if (rows.length >= limit) return rows;
     }
     takeUntil(null);
@@ -62,9 +100,35 @@ export class Overlay {
 
   #changedIn({ from, to, reverse = false }: Omit<StoreRange, 'limit'>) {
     const found: [string, Uint8Array | null][] = [];
-    for (const change of this.#changes) {
-      if (change[0] >= from && change[0] < to) found.push(change);
+    const kind = partOf(from);
+    // '0' is the character after '/'.
+    const isOneKind = kind !== from && to <= `${kind}0`;
+    const kinds = isOneKind ? [this.#kinds.get(kind)] : this.#kinds.values();
+    for (const changes of kinds) {
+      for (const change of changes ?? []) {
+        if (change[0] >= from && change[0] < to) found.push(change);
+      }
     }
     return found.toSorted(([a], [b]) => (a < b === reverse ? 1 : -1));
   }
+
+  /** Undefined: as it is below. */
+  #changed(key: string): Uint8Array | null | undefined {
+    return this.#kinds.get(partOf(key))?.get(key);
+  }
+
+  #kindOf(key: string): Map<string, Uint8Array | null> {
+    const part = partOf(key);
+    const known = this.#kinds.get(part);
+    if (known !== undefined) return known;
+    const kind = new Map<string, Uint8Array | null>();
+    this.#kinds.set(part, kind);
+    return kind;
+  }
+}
+
+/** Of a key, what comes before its first slash. */
+function partOf(key: string): string {
+  const at = key.indexOf('/');
+  return at < 0 ? key : key.slice(0, at);
 }

@@ -4,15 +4,21 @@
  */
 import type { DatabaseSync } from 'node:sqlite';
 import { StorageError } from '../../ground/errors.js';
-import type { StoreRange, StoreRow } from '../store.js';
-import type { RowChanges, RowSource } from './overlay.js';
+import type { StoreRange } from '../store.js';
+import type { LowerRow, RowChanges, RowSource } from './overlay.js';
 import type { RowSealer } from './row-sealer.js';
+
+/** Rows that were read last are kept open: at most so many, and none that is longer. */
+const KEPT_ROWS = 64;
+const LONGEST_KEPT_BYTES = 4_096;
 
 /** Reads and changes of one table. */
 export class RowTable implements RowSource {
   readonly #sealer: RowSealer;
   readonly #path: string;
   readonly #statements: ReturnType<typeof prepare>;
+  /** By key, the one read first before the others. */
+  readonly #kept = new Map<string, Uint8Array>();
 
   /** `path` is for its errors. */
   constructor(database: DatabaseSync, sealer: RowSealer, path: string) {
@@ -22,23 +28,36 @@ export class RowTable implements RowSource {
   }
 
   get(key: string): Uint8Array | null {
+    const kept = this.#kept.get(key);
+    if (kept !== undefined) return kept;
     const row = this.#statements.get.get(key);
-    return row === undefined ? null : this.#open(key, row['value']);
+    if (row === undefined) return null;
+    const value = this.#open(key, row['value']);
+    this.#keep(key, value);
+    return value;
   }
 
-  *scan({ from, to, reverse = false }: Omit<StoreRange, 'limit'>): Iterable<StoreRow> {
+  *scan({ from, to, reverse = false }: Omit<StoreRange, 'limit'>): Iterable<LowerRow> {
     const statement = reverse ? this.#statements.descending : this.#statements.ascending;
     for (const { key, value } of statement.iterate(from, to)) {
-      yield { key: String(key), value: this.#open(key, value) };
+      yield { key: String(key), value: () => this.#open(key, value) };
     }
   }
 
   /** Within the caller's transaction. */
   apply(changes: RowChanges): void {
     for (const [key, value] of changes) {
+      this.#kept.delete(key);
       if (value === null) this.#statements.delete.run(key);
       else this.#statements.put.run(key, this.#sealer.seal('row', key, value));
     }
+  }
+
+  #keep(key: string, value: Uint8Array): void {
+    if (value.length > LONGEST_KEPT_BYTES) return;
+    this.#kept.set(key, value);
+    const [oldest] = this.#kept.size > KEPT_ROWS ? this.#kept.keys() : [];
+    if (oldest !== undefined) this.#kept.delete(oldest);
   }
 
   #open(key: unknown, sealed: unknown): Uint8Array {

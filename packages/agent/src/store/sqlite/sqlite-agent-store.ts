@@ -56,6 +56,8 @@ export class SqliteAgentStore implements AgentStore {
   /** Until the next merge, unless the journal grows long before. */
   #pause: NodeJS.Timeout | null = null;
   #isMergeDue = false;
+  /** The pause is for what goes on in the journal: nothing was committed since. */
+  #isQuiet = false;
 
   /** Touches nothing before `open`. */
   constructor(path: string, { storeKey, random = systemRandom }: SqliteAgentStoreOptions) {
@@ -86,7 +88,7 @@ export class SqliteAgentStore implements AgentStore {
     this.#lock = lock;
     this.#failure = null;
     // What a process that was killed had overwritten or deleted is still in journal and log.
-    this.#merge();
+    this.#merge({ carry: false });
   }
 
   get(key: string): Promise<Uint8Array | null> {
@@ -106,7 +108,7 @@ export class SqliteAgentStore implements AgentStore {
   async close(): Promise<void> {
     if (this.#database === null) return;
     await this.#queue.flush();
-    this.#merge();
+    this.#merge({ carry: false });
     const [database, lock] = [this.#database, this.#lock];
     this.#database = null;
     this.#lock = null;
@@ -165,24 +167,30 @@ export class SqliteAgentStore implements AgentStore {
   /** After a sync and before the next transaction: what is merged is durable, or refused. */
   #mergeSoon(journalBytes: number): void {
     if (journalBytes >= LONGEST_JOURNAL_BYTES || this.#isMergeDue) {
-      setImmediate(() => this.#merge());
-    } else this.#mergeAfterPause();
+      setImmediate(() => this.#merge({ carry: true }));
+      return;
+    }
+    // The pause is that of the first commit.
+    if (this.#isQuiet) this.#forgetMerge();
+    this.#mergeAfterPause();
   }
 
   #mergeAfterPause(): void {
     this.#pause ??= setTimeout(() => {
       this.#pause = null;
       if (this.#queue.isWriting) this.#isMergeDue = true;
-      else this.#merge();
+      else this.#merge({ carry: true });
     }, MERGE_MS).unref();
   }
 
   /** What it moves is durable already, so a failure concerns the calls to come. */
-  #merge(): void {
+  #merge(options: { readonly carry: boolean }): void {
     this.#forgetMerge();
     if (this.#database === null || this.#failure !== null) return;
     try {
-      this.#database.merge();
+      // What goes on in the journal is for the table next time, if it is still there.
+      this.#isQuiet = this.#database.merge(options);
+      if (this.#isQuiet) this.#mergeAfterPause();
     } catch (thrown) {
       this.#failed(thrown);
       this.#mergeAfterPause();
@@ -193,6 +201,7 @@ export class SqliteAgentStore implements AgentStore {
     if (this.#pause !== null) clearTimeout(this.#pause);
     this.#pause = null;
     this.#isMergeDue = false;
+    this.#isQuiet = false;
   }
 }
 

@@ -86,19 +86,24 @@ export class StoreDatabase {
   }
 
   /**
-   * Moves what was committed into the table and ends the journal's cycle, then moves the log into
-   * the database and empties it: older versions of rows go with both.
+   * Ends the journal's cycle: what was committed moves into the table, or, with `carry`, what is
+   * young goes on in the next cycle. Then moves the log into the database and empties it: older
+   * versions of rows go with both. Returns whether anything goes on.
    */
-  merge(): void {
+  merge(options: { readonly carry: boolean }): boolean {
+    let carries = false;
     if (this.#journal.bytes > 0) {
-      const cycle = this.#transactWithRoom(() => {
-        this.#table.apply(this.#overlay.changes);
-        return this.#journal.end();
+      const { table, journal } = this.#overlay.part(options);
+      const next = this.#transactWithRoom(() => {
+        this.#table.apply(table);
+        return this.#journal.end(journal);
       });
-      this.#journal.ended(cycle);
-      this.#overlay.clear();
+      this.#journal.ended(next);
+      this.#overlay.replace(journal);
+      carries = journal.size > 0;
     }
     this.#typed(() => this.#database.exec(CHECKPOINT));
+    return carries;
   }
 
   /** What a failed sync may have left was refused. The store is not used any more after it. */
