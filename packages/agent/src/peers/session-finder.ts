@@ -3,12 +3,7 @@
  * handed over or that the hub serves (protocol.md §2.9). Owns when a session is begun or replaced.
  * The network is asked outside of the peer's lock.
  */
-import {
-  AgentMeshError,
-  CryptoError,
-  parseIdentityRecord,
-  toHex,
-} from '@agentmesh/crypto';
+import { AgentMeshError, CryptoError, parseIdentityRecord, toHex } from '@agentmesh/crypto';
 import type { Bundle, CryptoSession } from '@agentmesh/crypto';
 import type { AgentContext } from '../agent-context.js';
 import type { BundleSource } from './bundle-source.js';
