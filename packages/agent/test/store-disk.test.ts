@@ -92,7 +92,7 @@ describe('what lies on the disk', () => {
       await store.close();
     }));
 
-  /** Until so many rows are in the table, at most for ten seconds: young ones stay in the journal. */
+  /** Until so many rows are in the table, at most for ten seconds: young ones are not. */
   async function untilInTable(folder: string, path: string, rows: number): Promise<void> {
     const deadlineMs = performance.now() + 10_000;
     while (performance.now() < deadlineMs && sealedRows(folder, path).length < rows) {

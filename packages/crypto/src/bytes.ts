@@ -101,8 +101,19 @@ const HEX_DIGITS = utf8.encode('0123456789abcdef');
 /** Bytes that become one text at a time: a call takes only so many arguments. */
 const HEX_PIECE = 1_024;
 
+/** Node's own way is six times as fast. */
+const nodeBuffer = 'Buffer' in globalThis ? globalThis.Buffer : null;
+
 /** Lower case. Joined, not added up: a text made of many additions is kept in as many pieces. */
 export function toHex(bytes: Uint8Array): string {
+  if (nodeBuffer !== null) {
+    return nodeBuffer.from(bytes.buffer, bytes.byteOffset, bytes.length).toString('hex');
+  }
+  return hexOf(bytes);
+}
+
+/** The same where there is no Buffer. */
+export function hexOf(bytes: Uint8Array): string {
   if (bytes.length <= HEX_PIECE) return hexPiece(bytes);
   const count = Math.ceil(bytes.length / HEX_PIECE);
   const piece = (_: unknown, at: number): string =>

@@ -1,5 +1,6 @@
 /**
- * The row of one end of a session. Owns that it is decoded once; the layout is crypto's.
+ * The row of one end of a session. Owns that it is decoded once, however often it is read; its
+ * layout is crypto's.
  */
 import { decodeSession, encodeSession } from '@agentmesh/crypto';
 import type { CryptoSession } from '@agentmesh/crypto';

@@ -134,24 +134,23 @@ function carry(
   });
   socket.once('end', () => socket.end());
   socket.once('close', () => events.lost({ what, cause }));
-  let corked = false;
-  const uncork = (): void => {
-    if (corked) socket.uncork();
-    corked = false;
+  /** Frames of this turn: in one piece they cost one write. */
+  let pending = '';
+  const flush = (): void => {
+    if (pending === '' || socket.destroyed || socket.writableEnded) return;
+    const bytes = Buffer.from(pending);
+    pending = '';
+    socket.write(bytes);
   };
   return {
     channelBinding,
     send(text) {
       if (socket.destroyed || socket.writableEnded) return;
-      if (!corked) {
-        corked = true;
-        socket.cork();
-        setImmediate(uncork);
-      }
-      socket.write(`${text}\n`);
+      if (pending === '') setImmediate(flush);
+      pending += `${text}\n`;
     },
     close() {
-      uncork();
+      flush();
       socket.end();
       // What comes now is of no interest, and nobody waits for an end that may never answer.
       socket.off('data', read);

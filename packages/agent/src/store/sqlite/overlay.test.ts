@@ -1,5 +1,6 @@
 /**
- * Which rows the journal keeps, which reach the table, and which of the table's are opened: counted.
+ * Which rows the journal keeps, which reach the table, and which of the table's are opened: all of
+ * it counted.
  */
 import { describe, expect, test } from '@jest/globals';
 import { Overlay } from './overlay.js';

@@ -77,14 +77,14 @@ export class Overlay {
   range({ limit, ...range }: StoreRange, below: RowSource): readonly StoreRow[] {
     const rows: StoreRow[] = [];
     if (limit <= 0) return rows;
-    const changed = this.#changedIn(range);
+    const changed = this.#aliveIn(range);
     const isBefore = (a: string, b: string): boolean => (range.reverse === true ? a > b : a < b);
     let at = 0;
     /** Changed rows that come before this one; false once there are enough. */
     const takeUntil = (key: string | null): boolean => {
       for (let next = changed[at]; next !== undefined; next = changed[++at]) {
         if (key !== null && !isBefore(next[0], key)) return true;
-        if (next[1] !== null) rows.push({ key: next[0], value: next[1] });
+        rows.push({ key: next[0], value: next[1] });
         if (rows.length >= limit) return false;
       }
       return true;
@@ -98,15 +98,15 @@ export class Overlay {
     return rows;
   }
 
-  #changedIn({ from, to, reverse = false }: Omit<StoreRange, 'limit'>) {
-    const found: [string, Uint8Array | null][] = [];
+  #aliveIn({ from, to, reverse = false }: Omit<StoreRange, 'limit'>) {
+    const found: [string, Uint8Array][] = [];
     const kind = partOf(from);
     // '0' is the character after '/'.
     const isOneKind = kind !== from && to <= `${kind}0`;
     const kinds = isOneKind ? [this.#kinds.get(kind)] : this.#kinds.values();
     for (const changes of kinds) {
-      for (const change of changes ?? []) {
-        if (change[0] >= from && change[0] < to) found.push(change);
+      for (const [key, value] of changes ?? []) {
+        if (value !== null && key >= from && key < to) found.push([key, value]);
       }
     }
     return found.toSorted(([a], [b]) => (a < b === reverse ? 1 : -1));
