@@ -59,8 +59,9 @@ async function measure(options: BenchOptions): Promise<number> {
 async function runBench(bench: Bench, options: BenchOptions): Promise<BenchResult> {
   const { rounds, quick, connections, minutes, profile: profileFolder } = options;
   const load = loadNow();
-  const cases = [];
+  const cases = [...(bench.elsewhere?.({ rounds, quick }) ?? [])];
   for (const theCase of bench.cases({ quick, connections, minutes, profileFolder })) {
+    if (options.cases.length > 0 && !options.cases.includes(theCase.id)) continue;
     cases.push(await runCase(theCase, { rounds, onProgress: progress }));
   }
   progress('');

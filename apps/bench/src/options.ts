@@ -9,6 +9,8 @@ import { BenchError } from './harness/bench-error.js';
 export interface BenchOptions {
   /** Empty: all. */
   readonly names: readonly string[];
+  /** Ids of cases; empty: all. */
+  readonly cases: readonly string[];
   readonly rounds: number;
   readonly quick: boolean;
   /** Where results are merged into; null: nowhere. */
@@ -24,7 +26,7 @@ export interface BenchOptions {
 
 const DEFAULT_ROUNDS = { full: 5, quick: 1 } as const;
 const DEFAULT_MINUTES = { full: 10, quick: 0.5 } as const;
-const DEFAULT_CONNECTIONS = { full: 1_000, quick: 200 } as const;
+const DEFAULT_CONNECTIONS = { full: 9_900, quick: 200 } as const;
 
 export function helpText(benches: readonly { name: string; title: string }[]): string {
   const rows = benches.map(({ name, title }) => `  ${name.padEnd(12)} ${title}`);
@@ -38,6 +40,7 @@ Benches:
 ${rows.join('\n')}
 
 Options:
+  --case ID       only this case of the named benches; may be given again
   --rounds N      rounds of each case, after one that warms up (default ${DEFAULT_ROUNDS.full})
   --connections N how many the bench of idle connections opens (default ${DEFAULT_CONNECTIONS.full})
   --minutes N     how long the bench of memory watches (default ${DEFAULT_MINUTES.full})
@@ -76,6 +79,7 @@ export function optionsOf(
   if (record && quick) throw new BenchError('BAD_OPTION', 'a quick run is not recorded');
   return {
     names: positionals,
+    cases: values.case ?? [],
     rounds,
     quick,
     json: record ? recordFile : (values.json ?? null),
@@ -95,6 +99,7 @@ function parse(args: readonly string[]) {
       args: args.filter((arg) => arg !== '--'),
       allowPositionals: true,
       options: {
+        case: { type: 'string', multiple: true },
         rounds: { type: 'string' },
         quick: { type: 'boolean' },
         json: { type: 'string' },

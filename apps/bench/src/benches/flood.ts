@@ -3,7 +3,7 @@
  * delivery, and the same on a quiet hub. The load of the fifty does not wait for the server, so a
  * stall is counted in every message that it delays.
  */
-import { paced } from '../brokers/broker.js';
+import { paced, pump } from '../brokers/broker.js';
 import type { Lane } from '../brokers/broker.js';
 import { confirm } from '../harness/bench-error.js';
 import type { Bench, Case, Sample, Scale } from '../harness/bench.js';
@@ -28,8 +28,7 @@ const MEASURES = [
 export const floodBench: Bench = {
   name: 'flood',
   title: `Hub alone: ${HONEST} agents with ${PER_SECOND} messages/s together, beside a flood`,
-  onlyByName: true,
-  cases: (scale) => [floodCase(scale)],
+  cases: (scale) => [floodCase(scale), aloneCase(scale)],
 };
 
 function floodCase(scale: Scale): Case {
@@ -64,6 +63,30 @@ function floodCase(scale: Scale): Case {
     measures: [...MEASURES, SERVER_TIME],
     entrants: [hubEntrants.ours(work(true)), { ...hubEntrants.ours(work(false)), ...quiet }],
     targets: [{ measure: 'p99', against: 'quiet', atMost: 2 }],
+  };
+}
+
+/** A sender that is alone may use the hub: nobody else waits for what it is denied. */
+function aloneCase(scale: Scale): Case {
+  const rate = { name: 'rate', unit: 'messages/s', better: 'higher' } as const;
+  const work = (lanes: number): HubWork => ({
+    lanes,
+    scale,
+    async measure(all) {
+      const count = (scale.quick ? 2_400 : 24_000) / lanes;
+      return {
+        messages: count * lanes,
+        sample: { rate: await pump(all, { count, bytes: BYTES }) },
+      };
+    },
+  });
+  const eight = { id: 'eight', label: 'the same hub with eight senders' };
+  return {
+    id: 'alone',
+    title: `one sender on an idle hub, blobs of ${BYTES} B`,
+    measures: [rate, SERVER_TIME],
+    entrants: [hubEntrants.ours(work(1)), { ...hubEntrants.ours(work(8)), ...eight }],
+    targets: [{ measure: rate.name, against: 'eight', atLeast: 0.5 }],
   };
 }
 

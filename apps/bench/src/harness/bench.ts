@@ -3,6 +3,8 @@
  * Owns the shapes only; rounds are `rounds`, judgement is `verdict`.
  */
 
+import type { CaseResult } from './results.js';
+
 /** One number that every contender of a case gives in each round. */
 export interface Measure {
   readonly name: string;
@@ -81,6 +83,8 @@ export interface Bench {
   /** Left out where nothing is named. */
   readonly onlyByName?: boolean;
   cases(scale: Scale): readonly Case[];
+  /** Measures in another process, instead of the cases. */
+  elsewhere?(options: { readonly rounds: number; readonly quick: boolean }): readonly CaseResult[];
 }
 
 /** The contender that all ratios are of. */

@@ -92,6 +92,11 @@ export class ServerProcess {
     return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
   }
 
+  /** Bytes that the process has had written to the disk. */
+  writtenBytes(): number {
+    return writtenBytes(this.#child?.pid ?? 0);
+  }
+
   /** Processor time that the process has used, in the kernel too. */
   processorMs(): number {
     const stat = readFileSync(`/proc/${this.#child?.pid}/stat`, 'utf8');
@@ -107,6 +112,11 @@ export class ServerProcess {
     child.kill(signal);
     await exit;
   }
+}
+
+/** Bytes that a process has had written to the disk. */
+export function writtenBytes(pid: number): number {
+  return Number(/^write_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1]);
 }
 
 /** One of our own servers: a script of this package. */
