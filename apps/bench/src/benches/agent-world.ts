@@ -161,8 +161,8 @@ function floodPair(pair: Pair, endMs: number): Promise<number> {
     let [sent, settled, handled] = [0, 0, 0];
     const goOn = (): void => {
       const isOver = performance.now() >= endMs;
-      while (!isOver && sent - settled < WINDOW) {
-        sent += 1;
+      const most = isOver ? sent : settled + WINDOW;
+      for (; sent < most; sent++) {
         pair.alice.send(pair.bob.id, TEXT).then(onSettled, reject);
       }
       if (isOver && handled === sent && settled === sent) resolve(sent);

@@ -58,7 +58,6 @@ function leanCase(scale: Scale): Case {
 /** NATS is all that there is of its servers. */
 function withSharedTime(opened: Awaited<ReturnType<Entrant['open']>>): typeof opened {
   if ('absent' in opened) return opened;
-  const { close } = opened;
   const contender: Contender = {
     version: opened.version,
     check: () => opened.check(),
@@ -68,7 +67,7 @@ function withSharedTime(opened: Awaited<ReturnType<Entrant['open']>>): typeof op
     },
   };
   const said = opened.durability === undefined ? {} : { durability: opened.durability };
-  return { ...contender, ...said, ...(close === undefined ? {} : { close: () => close() }) };
+  return { ...contender, ...said, close: async () => opened.close?.() };
 }
 
 function costCase(hubs: number, atMost: number, scale: Scale): Case {
