@@ -10,8 +10,11 @@ import { expect, test } from '@jest/globals';
 
 import { root } from './workspace.js';
 
-/** Files and named functions that ran, over all packages. */
-const BOUND = { files: 138, functions: 678 };
+/**
+ * Files and named functions that ran, over all packages. Four of the functions remember what the
+ * bytes of rows stand for: without them each message decodes its peer and its session anew.
+ */
+const BOUND = { files: 138, functions: 686 };
 
 interface Way {
   readonly files: number;

@@ -30,7 +30,7 @@ import { positionOf } from './heard-positions.js';
 import type { Position } from './heard-positions.js';
 import { decodePeer } from './peer.js';
 import type { Peer, Trust } from './peer.js';
-import { decodeSessionRow } from './session-row.js';
+import { decodeSessionRow } from './sessions.js';
 import { settle } from './settle.js';
 import type { Settled } from './settle.js';
 import { ROW } from '../store/row-keys.js';

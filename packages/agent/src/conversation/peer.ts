@@ -6,8 +6,7 @@
 import { aidOf, equalBytes, fingerprintOf, LIMITS } from '@agentmesh/crypto';
 import type { IdentityRecord, PublicIdentity, SequenceRange } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from '../ground/limits.js';
-import { DecodedRows } from '../store/decoded-rows.js';
-import { RowReader, RowWriter } from '../store/row-codec.js';
+import { DecodedRows, RowReader, RowWriter } from '../store/row-codec.js';
 import {
   emptyWindow,
   missing,

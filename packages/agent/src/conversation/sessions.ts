@@ -1,11 +1,12 @@
 /**
  * The sessions of one pair (protocol.md §2.9): which one sends, what a new one changes, when one is
- * replaced or dropped. Owns the judgement over small readonly entries; the cryptographic state of a
- * session is a row of its own and not needed here.
+ * replaced or dropped. Owns the judgement over small readonly entries, and the row of the
+ * cryptographic state of each session, whose layout is crypto's.
  */
-import { equalBytes, LIMITS } from '@agentmesh/crypto';
+import { decodeSession, encodeSession, equalBytes, LIMITS } from '@agentmesh/crypto';
 import type { CryptoSession } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from '../ground/limits.js';
+import { DecodedRows } from '../store/row-codec.js';
 import type { RowReader, RowWriter } from '../store/row-codec.js';
 
 /** What the choice among sessions needs of each. */
@@ -182,4 +183,16 @@ export function readEntry(row: RowReader, version: number): SessionEntry {
     skipped: row.u32(),
     lastNumber: version < 5 ? 0 : row.u64(),
   };
+}
+
+const states = new DecodedRows<CryptoSession>();
+
+/** The row of a session's state. */
+export function encodeSessionRow(session: CryptoSession): Uint8Array {
+  return states.written(encodeSession(session), session);
+}
+
+/** Reads it back; throws MALFORMED. */
+export function decodeSessionRow(bytes: Uint8Array): CryptoSession {
+  return states.read(bytes, decodeSession);
 }

@@ -27,8 +27,14 @@ import { ROW } from '../store/row-keys.js';
 import { applicationId, loadSent } from './sent-log.js';
 import { giveUp, highest, noveltyOf, observe } from './sequence-window.js';
 import type { Observed, SequenceWindow, WindowKey } from './sequence-window.js';
-import { decodeSessionRow, encodeSessionRow } from './session-row.js';
-import { boundSessions, doubtUnanswered, entryOf, findSession } from './sessions.js';
+import {
+  boundSessions,
+  decodeSessionRow,
+  doubtUnanswered,
+  encodeSessionRow,
+  entryOf,
+  findSession,
+} from './sessions.js';
 import type { SessionEntry } from './sessions.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import type { TrustPolicy } from './trust.js';

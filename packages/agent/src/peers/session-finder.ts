@@ -26,9 +26,8 @@ import {
 } from '../conversation/handshake.js';
 import { activeOf } from '../conversation/peer.js';
 import type { Peer } from '../conversation/peer.js';
-import { decodeSessionRow } from '../conversation/session-row.js';
 import { ROW } from '../store/row-keys.js';
-import { conditionOf } from '../conversation/sessions.js';
+import { conditionOf, decodeSessionRow } from '../conversation/sessions.js';
 import type { SessionEntry } from '../conversation/sessions.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import { assertUsable } from '../conversation/trust.js';

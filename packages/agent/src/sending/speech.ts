@@ -10,7 +10,7 @@ import { compose, composeAgain, goOn } from '../conversation/compose.js';
 import type { Composed, Conversation, Draft } from '../conversation/compose.js';
 import { encodePeer, isAwaiting, outgoingOf } from '../conversation/peer.js';
 import type { Peer } from '../conversation/peer.js';
-import { encodeSessionRow } from '../conversation/session-row.js';
+import { encodeSessionRow } from '../conversation/sessions.js';
 import { encodeSentRow, forgetSent, loadSent, trimSent } from '../conversation/sent-log.js';
 import { UnconfirmedError } from '../ground/errors.js';
 import type { Author } from '../self/author.js';

@@ -1,7 +1,7 @@
 /**
- * Fixed binary layouts of stored rows: big-endian integers and length prefixes. Owns writing and
- * strict reading; what a row holds is said where the row is defined. A row that reads badly is a
- * damaged store, never bad input.
+ * Fixed binary layouts of stored rows: big-endian integers and length prefixes. Owns writing,
+ * strict reading, and that a row is decoded once while its bytes are in memory; what a row holds is
+ * said where the row is defined. A row that reads badly is a damaged store, never bad input.
  */
 import { StorageError } from '../ground/errors.js';
 
@@ -184,5 +184,27 @@ export class RowReader {
   /** Nothing may follow. */
   end(): void {
     if (this.#at !== this.#bytes.length) this.fail();
+  }
+}
+
+/**
+ * What the bytes of one kind of row stand for, for as long as those bytes are in memory. Rows and
+ * what they stand for are values that nobody changes.
+ */
+export class DecodedRows<T> {
+  readonly #known = new WeakMap<Uint8Array, T>();
+
+  /** These bytes stand for this; returns them. */
+  written(bytes: Uint8Array, value: T): Uint8Array {
+    this.#known.set(bytes, value);
+    return bytes;
+  }
+
+  read(bytes: Uint8Array, decode: (bytes: Uint8Array) => T): T {
+    const known = this.#known.get(bytes);
+    if (known !== undefined) return known;
+    const value = decode(bytes);
+    this.#known.set(bytes, value);
+    return value;
   }
 }
