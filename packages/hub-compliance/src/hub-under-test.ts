@@ -43,6 +43,11 @@ export interface StoreUnderTest {
   readonly store: HubStore;
   /** Closes the store and opens it again, as a restart of the hub does. */
   reopen(): Promise<HubStore>;
+  /**
+   * Opened anew it has forgotten what has left its queue: that is stored again when it is sent
+   * again, and its recipient drops it.
+   */
+  readonly forgetsGone?: boolean;
   dispose(): Promise<void>;
 }
 

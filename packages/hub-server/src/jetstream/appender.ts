@@ -1,8 +1,8 @@
 /**
  * Appends envelopes to queues in NATS: judged one by one as `HubQueueStore.commit` says, written
- * many at a time. Two writes make an envelope durable: first its id is bound to it, then it is put
- * into the queue. A crash between them is repaired by the hub that sends it again.
- * Owns that order and the judgement; records and ledgers are owned by others.
+ * many at a time, each with one operation. Its id goes with it, so that NATS itself knows a
+ * repetition again. Owns the judgement and what NATS's word is worth; memory of ids and ledgers are
+ * owned by others.
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { toBase64Url } from '@agentmesh/protocol';
@@ -15,7 +15,8 @@ import { MESSAGE_IDS, messageIdOf } from './layout.js';
 import type { Layout } from './layout.js';
 import type { NatsLink } from './nats-link.js';
 import type { QueueLedger, QueueLedgers } from './queue-ledgers.js';
-import type { RememberedIds, Reservation } from './remembered-ids.js';
+import { toldOf } from './remembered-ids.js';
+import type { RememberedIds, Told } from './remembered-ids.js';
 import type { StoredEnvelopes } from './stored-envelopes.js';
 
 /** What the appender works with. */
@@ -48,6 +49,8 @@ type Recipient = Pick<Candidate, 'ledger' | 'refusal'>;
 
 /** Waits for what may still be on its way to the other nodes; longer than that takes. */
 const REPLICATION_MS = [0, 50, 200, 750];
+/** What has a number has been stored, or is lost: it is looked for once more. */
+const LOOKED_MS = [0, 50];
 
 const NOBODY: Recipient = { ledger: null, refusal: 'unknown_recipient' };
 
@@ -142,65 +145,55 @@ export class Appender {
   }
 
   async #store(batch: Batch, admitted: readonly Candidate[]): Promise<void> {
-    const reserved = await Promise.all(
-      admitted.map((candidate) => this.#reserve(batch, candidate)),
-    );
+    const told = await Promise.all(admitted.map((one) => this.#repeated(batch, one)));
     // Published without a pause between them: a sender's envelopes keep their order.
     await Promise.all(
-      admitted.flatMap((candidate, index) => {
-        const revision = reserved[index] ?? null;
-        return revision === null ? [] : [this.#put(batch, candidate, revision)];
-      }),
+      admitted.flatMap((one, at) => (told[at] === true ? [] : [this.#put(batch, one)])),
     );
     for (const { ledger, envelope } of admitted) ledger?.release(envelope);
   }
 
-  /** The reservation under which it is to be appended, or null if its outcome is decided. */
-  async #reserve(batch: Batch, candidate: Candidate): Promise<number | null> {
+  /** Whether its outcome is decided: it is known here already, or nobody can say. */
+  async #repeated(batch: Batch, candidate: Candidate): Promise<boolean> {
     try {
-      const { note, index } = candidate;
-      const reservation = await this.#parts.ids.reserve(note, batch.rules.nowMs);
-      const told = await this.#toldOf(candidate, reservation);
-      if (told !== null) batch.outcomes[index] = told;
-      else if ('revision' in reservation) return reservation.revision;
+      const told = await this.#known(candidate, batch.rules.nowMs);
+      if (told !== null) batch.outcomes[candidate.index] = told;
+      return told !== null;
     } catch (thrown) {
       this.#fail(batch, candidate, thrown);
+      return true;
     }
-    return null;
   }
 
-  /** The outcome of an envelope that is there or was; null if it is to be seen nowhere. */
-  async #known(candidate: Candidate, nowMs: number): Promise<AppendOutcome | null> {
-    const known = await this.#parts.ids.look(candidate.note, nowMs);
-    return known === null ? null : this.#toldOf(candidate, known);
+  /** What is known here of an envelope under this id; null if it is to be seen nowhere. */
+  async #known(candidate: Candidate, nowMs: number): Promise<Told | null> {
+    const { note, idKey, ledger, envelope, refusal } = candidate;
+    const { ids, envelopes, ledgers } = this.#parts;
+    const told = ids.look(idKey, note, nowMs);
+    if (told !== null) return told;
+    // What takes nothing more may still hold what was appended before.
+    const seq =
+      refusal === 'revoked'
+        ? await ledgers.locate(envelope.to, idKey)
+        : (ledger?.find(idKey) ?? null);
+    if (seq === null) return null;
+    const found = await envelopes.find({ recipient: envelope.to, seq });
+    return found === null ? null : toldOf({ ...found.note, seq }, note.digest, nowMs);
   }
 
-  /** The outcome that a remembered id decides; null if the envelope is still to be stored. */
-  async #toldOf(
-    { envelope, idKey, ledger }: Candidate,
-    known: Reservation,
-  ): Promise<AppendOutcome | null> {
-    if (known.status === 'conflict') return { status: 'conflict' };
-    if (known.status === 'settled') return { status: 'duplicate', seq: known.seq };
-    if (known.status === 'fresh') return null;
-    const seen = ledger?.find(idKey) ?? null;
-    const seq = seen ?? (await this.#parts.ledgers.locate(envelope.to, idKey));
-    return seq === null ? null : { status: 'duplicate', seq };
-  }
-
-  async #put(batch: Batch, candidate: Candidate, revision: number): Promise<void> {
+  async #put(batch: Batch, candidate: Candidate): Promise<void> {
     const { index, envelope, note, idKey, ledger } = candidate;
-    const { envelopes } = this.#parts;
+    const { envelopes, ids } = this.#parts;
     try {
-      const ack = await this.#publish(candidate, revision);
-      if (ack === null) return this.#fail(batch, candidate, null);
-      const { seq, duplicate } = ack;
+      const outcome = await this.#publish(candidate, batch.rules.nowMs);
+      if (outcome === null) return this.#fail(batch, candidate, null);
+      batch.outcomes[index] = outcome;
+      if (outcome.status !== 'stored') return;
+      const { seq } = outcome;
       const from = toBase64Url(envelope.from);
       ledger?.add(seq, { from, idKey, bytes: envelope.blob.length });
       envelopes.remember({ recipient: envelope.to, seq, note });
-      batch.outcomes[index] = duplicate
-        ? { status: 'duplicate', seq }
-        : { status: 'stored', seq, follows: null };
+      ids.keep(idKey, note, seq);
     } catch (thrown) {
       this.#fail(batch, candidate, thrown);
     }
@@ -209,37 +202,43 @@ export class Appender {
   /**
    * Resolves once the envelope is in its queue; null if it cannot be put there. NATS remembers an
    * id from before it has replicated the message, and answers `duplicate` also when a leader was
-   * lost in between and the message with it. So its word is not enough: the envelope must be seen.
-   * Where it is not, it is put there under another id.
+   * lost in between and the message with it; and it says the same of one that has left its queue.
+   * So its word is not enough: the envelope must be seen. Where it is not, it is put there under
+   * another id: its recipient drops what it has had before.
    */
-  async #publish(
-    candidate: Candidate,
-    revision: number,
-  ): Promise<{ readonly seq: number; readonly duplicate: boolean } | null> {
+  async #publish(candidate: Candidate, nowMs: number): Promise<AppendOutcome | null> {
     const { link, layout } = this.#parts;
     const { envelope, note, idKey } = candidate;
     for (let tried = 0; tried < MESSAGE_IDS; tried++) {
       const ack = await link.publish(layout.queueSubject(envelope.to), envelope.blob, {
-        messageId: messageIdOf(idKey, revision, tried),
+        messageId: messageIdOf(idKey, tried),
         note: encodeNote(note),
         patient: false,
       });
-      if (ack === null || !ack.duplicate) return ack;
-      const seq = await this.#seen(candidate, ack.seq);
-      if (seq !== null) return { seq, duplicate: true };
+      if (ack === null) return null;
+      const { seq } = ack;
+      if (!ack.duplicate) return { status: 'stored', seq, follows: null };
+      const seen = await this.#seen(candidate, seq, nowMs);
+      if (seen !== null) return seen;
     }
     return null;
   }
 
-  /** Where an envelope lies or lay that NATS says it has; null if it shows up nowhere. */
-  async #seen(candidate: Candidate, seq: number): Promise<number | null> {
-    const { envelope, note } = candidate;
-    const place = { recipient: envelope.to, seq, note };
-    if (seq > 0 && (await this.#parts.envelopes.holds(place))) return seq;
-    for (const waitMs of REPLICATION_MS) {
+  /** What an envelope says that NATS says it has; null if it shows up nowhere. */
+  async #seen(candidate: Candidate, seq: number, nowMs: number): Promise<Told | null> {
+    const { envelope, note, idKey } = candidate;
+    const { envelopes, ledgers } = this.#parts;
+    const at = async (place: number): Promise<Told | null> => {
+      const lies = await envelopes.under(note, { recipient: envelope.to, seq: place });
+      return lies === null ? null : toldOf({ ...lies, seq: place }, note.digest, nowMs);
+    };
+    const told = seq > 0 ? await at(seq) : null;
+    if (told !== null) return told;
+    for (const waitMs of seq > 0 ? LOOKED_MS : REPLICATION_MS) {
       await pause(waitMs);
-      const told = await this.#known(candidate, 0);
-      if (told?.status === 'duplicate') return told.seq;
+      const place = await ledgers.locate(envelope.to, idKey);
+      const found = place === null ? null : await at(place);
+      if (found !== null) return found;
     }
     return null;
   }

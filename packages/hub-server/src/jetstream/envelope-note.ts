@@ -1,6 +1,6 @@
 /**
- * What lies beside an envelope in its stream, in one header of fixed length, and the record by
- * which its id is remembered. Owns both encodings; numbers are u64, big-endian.
+ * What lies beside an envelope in its stream, in one header of fixed length. Owns the encoding;
+ * numbers are u64, big-endian.
  */
 import { concatBytes, fromBase64Url, sha256, toBase64Url } from '@agentmesh/protocol';
 import type { NewEnvelope } from '@agentmesh/hub-local';
@@ -17,16 +17,7 @@ export interface EnvelopeNote {
   readonly digest: Uint8Array;
 }
 
-/** What is remembered of (sender, id). */
-export interface IdRecord {
-  readonly digest: Uint8Array;
-  readonly rememberUntilMs: number;
-  /** Where the envelope lay in its queue; 0 until it left it. */
-  readonly seq: number;
-}
-
 const NOTE_BYTES = 104;
-const RECORD_BYTES = 48;
 /** Length of a note as text. */
 export const NOTE_LENGTH = Math.ceil((NOTE_BYTES * 4) / 3);
 
@@ -56,20 +47,6 @@ export function decodeNote(text: string): EnvelopeNote {
     expiresMs: readU64(bytes, 56),
     rememberUntilMs: readU64(bytes, 64),
     digest: bytes.slice(72),
-  };
-}
-
-export function encodeIdRecord({ digest, rememberUntilMs, seq }: IdRecord): Uint8Array {
-  return concatBytes(digest, u64(rememberUntilMs), u64(seq));
-}
-
-/** STORE_CORRUPT for anything that `encodeIdRecord` did not write. */
-export function decodeIdRecord(bytes: Uint8Array): IdRecord {
-  if (bytes.length !== RECORD_BYTES) throw new JetStreamStoreError('STORE_CORRUPT');
-  return {
-    digest: bytes.slice(0, 32),
-    rememberUntilMs: readU64(bytes, 32),
-    seq: readU64(bytes, 40),
   };
 }
 

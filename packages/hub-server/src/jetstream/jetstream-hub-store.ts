@@ -70,7 +70,7 @@ export interface JetStreamHubStoreOptions extends NatsAccess {
    * NATS is a cluster, else 1.
    */
   readonly replicas?: number | undefined;
-  /** Streams for queues and for ids; counts only for the hub that makes the store. Default: 4. */
+  /** Streams for queues; counts only for the hub that makes the store. Default: 4. */
   readonly shards?: number | undefined;
   /** Largest blob that must fit into a message of NATS. Default: 1 MiB. */
   readonly maxBlobBytes?: number | undefined;
@@ -137,10 +137,10 @@ export class JetStreamHubStore implements HubStore {
     this.#prekeys = new Prekeys(link, documents, layout);
     this.#notices = new Notices(link, layout);
     const notices = this.#notices;
-    const ids = new RememberedIds(link, layout);
+    const ids = new RememberedIds();
     this.#ledgers = new QueueLedgers(link, layout, monotonicMs);
     const ledgers = this.#ledgers;
-    const envelopes = new StoredEnvelopes({ link, layout, ids, ledgers });
+    const envelopes = new StoredEnvelopes({ link, layout, ledgers });
     const directory = this.#directory;
     this.#queues = new Queues({
       link,

@@ -13,7 +13,6 @@ export const LAYOUT_VERSION = 1;
 export const NOTE_HEADER = 'Am-Note';
 
 const ID_LENGTH = 22;
-const REVISION_LENGTH = 11;
 
 /** One for each try at an append; all of one length. */
 const TRIES = '.-_~';
@@ -22,12 +21,11 @@ const TRIES = '.-_~';
 export const MESSAGE_IDS = TRIES.length;
 
 /**
- * By which NATS itself knows an append again: the id, and under which reservation. Another `tried`,
- * below {@link MESSAGE_IDS}, makes an append that NATS has not seen.
+ * By which NATS itself knows an append again. Another `tried`, below {@link MESSAGE_IDS}, makes an
+ * append that NATS has not seen.
  */
-export function messageIdOf(idKey: string, revision: number, tried = 0): string {
-  const separator = TRIES.charAt(tried);
-  return `${idKey}${separator}${revision.toString(36).padStart(REVISION_LENGTH, '0')}`;
+export function messageIdOf(idKey: string, tried = 0): string {
+  return `${idKey}${TRIES.charAt(tried)}`;
 }
 
 /** Settings of one stream, as far as they differ from stream to stream. */
@@ -97,20 +95,11 @@ export class Layout {
         subject: this.#subject(`q.${shard}.*`),
         perSubject: -1,
       })),
-      ...shards.map((shard) => ({
-        name: this.idStream(shard),
-        subject: this.#subject(`i.${shard}.*`),
-        perSubject: 1,
-      })),
     ];
   }
 
   queueStream(shard: number): string {
     return this.#stream(`QUEUE_${shard}`);
-  }
-
-  idStream(shard: number): string {
-    return this.#stream(`IDS_${shard}`);
   }
 
   /** Addresses are hashes: any two bytes of them spread evenly. */
@@ -170,14 +159,6 @@ export class Layout {
     return this.#subject(`q.${shard}.*`);
   }
 
-  idSubjects(shard: number): string {
-    return this.#subject(`i.${shard}.*`);
-  }
-
-  idSubject(id: Uint8Array): string {
-    return this.#subject(`i.${this.shardOf(id)}.${toBase64Url(id)}`);
-  }
-
   /**
    * What NATS counts in a queue for one envelope besides its blob: all of it has a fixed length.
    * Read from its file store (frame 34, then subject and headers); only a metric depends on it.
@@ -185,7 +166,7 @@ export class Layout {
   overheadOf(shard: number): number {
     const aid = toBase64Url(new Uint8Array(32));
     const subject = this.#subject(`q.${shard}.${aid}`);
-    const fields = [`Nats-Msg-Id: ${messageIdOf('', 0)}`, `${NOTE_HEADER}: `];
+    const fields = [`Nats-Msg-Id: ${messageIdOf('')}`, `${NOTE_HEADER}: `];
     const lines = ['NATS/1.0', ...fields, '', ''].join('\r\n');
     return 34 + subject.length + lines.length + ID_LENGTH + NOTE_LENGTH;
   }

@@ -4,13 +4,8 @@
  * nothing of agents. Reads go to the stream's leader: a replica may lag behind what was written.
  */
 import { jetstream } from '@nats-io/jetstream';
-import type {
-  JetStreamClient,
-  JetStreamManager,
-  JetStreamPublishOptions,
-  StreamState,
-} from '@nats-io/jetstream';
-import { headers } from '@nats-io/transport-node';
+import type { JetStreamClient, JetStreamManager, StreamState } from '@nats-io/jetstream';
+import { PermissionViolationError } from '@nats-io/transport-node';
 import type { Msg, NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
 import { monotonicMs } from '../monotonic.js';
 import {
@@ -24,6 +19,8 @@ import {
 } from './jetstream-error.js';
 import { NOTE_HEADER, streamSettings } from './layout.js';
 import { enterNats, managerOf } from './nats-entrance.js';
+import { NatsRequests } from './nats-requests.js';
+import { ackIn, publishHeaders, removalOf, wasRemoved } from './nats-wire.js';
 import type { StreamPlan } from './layout.js';
 import { entryOf } from './stream-entry.js';
 import type { StreamEntry } from './stream-entry.js';
@@ -80,6 +77,7 @@ export class NatsLink {
   readonly #client: JetStreamClient;
   readonly #manager: JetStreamManager;
   readonly #options: NatsLinkOptions;
+  readonly #requests: NatsRequests;
   readonly #restored = new Set<() => void>();
   #isUp = true;
   #isClosing = false;
@@ -94,6 +92,7 @@ export class NatsLink {
     this.#connection = connection;
     this.#client = jetstream(connection, { timeout: options.patienceMs });
     this.#manager = manager;
+    this.#requests = new NatsRequests(connection);
     this.#options = options;
     void this.#follow();
   }
@@ -195,17 +194,11 @@ export class NatsLink {
     data: Uint8Array,
     { expected, messageId, note, patient = true }: PublishOptions = {},
   ): Promise<{ readonly seq: number; readonly duplicate: boolean } | null> {
-    const options: Partial<JetStreamPublishOptions> = {};
-    if (expected !== undefined) options.expect = { lastSubjectSequence: expected };
     const isReplacing = expected !== undefined && expected > 0;
     const id = isReplacing ? `${subject}@${expected}` : messageId;
-    if (id !== undefined) options.msgID = id;
-    if (note !== undefined) {
-      options.headers = headers();
-      options.headers.set(NOTE_HEADER, note);
-    }
-    options.timeout = Math.min(this.#options.patienceMs, patient ? ATTEMPT_MS : ORDERED_MS);
-    const run = () => this.#client.publish(subject, data, options);
+    const timeoutMs = Math.min(this.#options.patienceMs, patient ? ATTEMPT_MS : ORDERED_MS);
+    const options = { timeoutMs, headers: publishHeaders({ expected, id, note }) };
+    const run = async () => ackIn(await this.#requests.ask(subject, data, options));
     try {
       const ack = await (patient ? this.#patiently(run) : this.#once(run));
       return isReplacing && ack.duplicate ? null : ack;
@@ -236,8 +229,11 @@ export class NatsLink {
   /** True if this very call removed it: of several at the same time one gets that answer. */
   async remove(stream: string, seq: number): Promise<boolean> {
     try {
-      // Without erasing: overwriting deleted bytes costs a write and guards nothing here.
-      return await this.#patiently(() => this.#manager.streams.deleteMessage(stream, seq, false));
+      const { subject, question } = removalOf(stream, seq);
+      const options = { timeoutMs: Math.min(this.#options.patienceMs, ATTEMPT_MS) };
+      return await this.#patiently(async () =>
+        wasRemoved(await this.#requests.ask(subject, question, options)),
+      );
     } catch (thrown) {
       if (hasApiCode(thrown, NO_MESSAGE)) return false;
       // With replicas its number does not say why it failed: mostly because it is gone already.
@@ -375,11 +371,15 @@ export class NatsLink {
   async #follow(): Promise<void> {
     for await (const status of this.#connection.status()) {
       if (status.type === 'disconnect') this.#isUp = false;
+      if (status.type === 'error' && status.error instanceof PermissionViolationError) {
+        this.#requests.denied(status.error.subject, status.error);
+      }
       if (status.type !== 'reconnect') continue;
       this.#isUp = true;
       for (const task of this.#restored) task();
     }
     this.#isUp = false;
+    this.#requests.end(new JetStreamStoreError('STORE_UNREACHABLE'));
     const reason = await this.#connection.closed();
     if (!this.#isClosing) this.#options.onClosed(jetStreamErrorOf(reason ?? null));
   }

@@ -1,76 +1,54 @@
 /**
- * Deduplication in NATS: one record per (sender, id), made before the envelope is stored and kept
- * to its own end, which may lie weeks behind NATS's own window. Owns the records and the answer;
- * where the envelope is while nobody removed it, only its queue knows.
+ * What this hub knows of envelopes that it has appended or found: under which id, with which
+ * content, and where they lay. Owns that memory, the oldest of which is forgotten first. NATS knows
+ * an id again for as long as its window is open, and a queue as long as the envelope is in it; what
+ * is stored again after all of that, its recipient drops.
  */
 import { equalBytes } from '@agentmesh/protocol';
-import { decodeIdRecord, encodeIdRecord, idKeyOf } from './envelope-note.js';
-import type { EnvelopeNote, IdRecord } from './envelope-note.js';
-import type { Layout } from './layout.js';
-import type { NatsLink } from './nats-link.js';
+import type { EnvelopeNote } from './envelope-note.js';
 
-/**
- * `fresh` and `begun`: append it, under this reservation; of a begun one the envelope may be stored
- * already. `settled`: it was stored with this sequence and has left its queue.
- */
-export type Reservation =
-  | { readonly status: 'fresh' | 'begun'; readonly revision: number }
-  | { readonly status: 'settled'; readonly seq: number }
-  | { readonly status: 'conflict' };
+/** What an id is bound to. */
+interface Bound {
+  readonly seq: number;
+  readonly digest: Uint8Array;
+  readonly rememberUntilMs: number;
+}
 
-/** All remembered ids. */
+/** What a bound id says of an envelope that is to be appended under it. */
+export type Told =
+  { readonly status: 'duplicate'; readonly seq: number } | { readonly status: 'conflict' };
+
+const MOST = 50_000;
+
+/** All ids that this hub remembers. */
 export class RememberedIds {
-  readonly #link: NatsLink;
-  readonly #layout: Layout;
+  readonly #most: number;
+  readonly #bound = new Map<string, Bound>();
 
-  constructor(link: NatsLink, layout: Layout) {
-    this.#link = link;
-    this.#layout = layout;
+  constructor(most = MOST) {
+    this.#most = most;
   }
 
-  /** Binds the id to this envelope, or says what it is bound to. Of several hubs one binds. */
-  async reserve(note: EnvelopeNote, nowMs: number): Promise<Reservation> {
-    const record = encodeIdRecord({ ...note, seq: 0 });
-    const subject = this.#layout.idSubject(idKeyOf(note));
-    let expected = 0;
-    for (;;) {
-      const ack = await this.#link.publish(subject, record, { expected });
-      if (ack !== null) return { status: 'fresh', revision: ack.seq };
-      const found = await this.#find(note);
-      if (found === null) expected = 0;
-      else if (found.record.rememberUntilMs <= nowMs) expected = found.revision;
-      else return judged(note, found);
-    }
+  /** The envelope lies or lay there. */
+  keep(idKey: string, { digest, rememberUntilMs }: EnvelopeNote, seq: number): void {
+    this.#bound.set(idKey, { seq, digest, rememberUntilMs });
+    const [oldest] = this.#bound.size > this.#most ? this.#bound.keys() : [];
+    if (oldest !== undefined) this.#bound.delete(oldest);
   }
 
-  /** The same without binding anything; null if the id is free. */
-  async look(note: EnvelopeNote, nowMs: number): Promise<Reservation | null> {
-    const found = await this.#find(note);
-    if (found === null || found.record.rememberUntilMs <= nowMs) return null;
-    return judged(note, found);
-  }
-
-  /** Before an envelope leaves its queue: from now on the record itself knows where it lay. */
-  async settle(note: EnvelopeNote, seq: number): Promise<void> {
-    await this.#link.publish(
-      this.#layout.idSubject(idKeyOf(note)),
-      encodeIdRecord({ ...note, seq }),
-    );
-  }
-
-  async #find(note: EnvelopeNote): Promise<{ record: IdRecord; revision: number } | null> {
-    const key = idKeyOf(note);
-    const stream = this.#layout.idStream(this.#layout.shardOf(key));
-    const entry = await this.#link.last(stream, this.#layout.idSubject(key));
-    return entry === null ? null : { record: decodeIdRecord(entry.data), revision: entry.seq };
+  /** Null if the id is free, as far as is known here. */
+  look(idKey: string, { digest }: EnvelopeNote, nowMs: number): Told | null {
+    const bound = this.#bound.get(idKey);
+    return bound === undefined ? null : toldOf(bound, digest, nowMs);
   }
 }
 
-function judged(
-  note: EnvelopeNote,
-  { record, revision }: { record: IdRecord; revision: number },
-): Reservation {
-  if (!equalBytes(record.digest, note.digest)) return { status: 'conflict' };
-  if (record.seq > 0) return { status: 'settled', seq: record.seq };
-  return { status: 'begun', revision };
+/** What an envelope that has been seen says of another one under its id; null once it is over. */
+export function toldOf(
+  { seq, digest, rememberUntilMs }: Bound,
+  other: Uint8Array,
+  nowMs: number,
+): Told | null {
+  if (rememberUntilMs <= nowMs) return null;
+  return equalBytes(digest, other) ? { status: 'duplicate', seq } : { status: 'conflict' };
 }

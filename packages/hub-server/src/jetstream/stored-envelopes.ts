@@ -1,18 +1,15 @@
 /**
- * Envelopes in their streams: where one lies, what is known of it, and how it leaves. Owns that an
- * envelope's id is settled before the envelope goes, and a short memory of what was appended or
- * read here, so that an acknowledgement need not read it again.
+ * Envelopes in their streams: where one lies, what is known of it, and how it leaves. Owns a short
+ * memory of what was appended or read here, so that an acknowledgement need not read it again.
  */
 import { equalBytes, fromBase64Url } from '@agentmesh/protocol';
 import type { QueueReference } from '@agentmesh/hub-local';
 import { decodeNote, idKeyOf } from './envelope-note.js';
 import type { EnvelopeNote } from './envelope-note.js';
-import { jetStreamErrorOf } from './jetstream-error.js';
 import type { Layout } from './layout.js';
 import type { NatsLink } from './nats-link.js';
 import type { StreamEntry } from './stream-entry.js';
 import type { QueueLedgers } from './queue-ledgers.js';
-import type { RememberedIds } from './remembered-ids.js';
 
 /** An envelope that is in its queue, without its content. */
 export interface StoredEnvelope {
@@ -27,7 +24,6 @@ const REMEMBERED = 50_000;
 export interface EnvelopeParts {
   readonly link: NatsLink;
   readonly layout: Layout;
-  readonly ids: RememberedIds;
   readonly ledgers: QueueLedgers;
 }
 
@@ -61,20 +57,15 @@ export class StoredEnvelopes {
     return found !== null && equalBytes(found.recipient, reference.recipient) ? found : null;
   }
 
-  /** Whether NATS itself shows this envelope there. */
-  async holds({ recipient, seq, note }: StoredEnvelope): Promise<boolean> {
-    const found = await this.#load({ recipient, seq });
-    return (
-      found !== null &&
-      equalBytes(found.recipient, recipient) &&
-      equalBytes(idKeyOf(found.note), idKeyOf(note))
-    );
+  /** The note of an envelope with this one's id, if NATS itself shows one there. */
+  async under(note: EnvelopeNote, reference: QueueReference): Promise<EnvelopeNote | null> {
+    const found = await this.#load(reference);
+    return found !== null && equalBytes(idKeyOf(found.note), idKeyOf(note)) ? found.note : null;
   }
 
   /** Takes envelopes out of their queues; those that this very call removed. */
   async remove(envelopes: readonly StoredEnvelope[]): Promise<readonly StoredEnvelope[]> {
     const { link, ledgers } = this.#parts;
-    const unsettled = await this.#settle(envelopes);
     const removed = await Promise.all(
       envelopes.map((envelope) => link.remove(this.streamOf(envelope.recipient), envelope.seq)),
     );
@@ -82,25 +73,7 @@ export class StoredEnvelopes {
       this.#recent.delete(this.#keyOf(envelope));
       ledgers.known(envelope.recipient)?.remove(envelope.seq);
     }
-    // Now there is room for the rest. Where there is none, an id sent again is stored again and its
-    // recipient drops it: better than a queue that cannot be emptied.
-    await this.#settle(unsettled);
     return envelopes.filter((_, index) => removed[index] === true);
-  }
-
-  /** Notes in the ids' records where envelopes lay; those for which NATS has no room. */
-  async #settle(envelopes: readonly StoredEnvelope[]): Promise<readonly StoredEnvelope[]> {
-    const unsettled: StoredEnvelope[] = [];
-    const settle = async (envelope: StoredEnvelope): Promise<void> => {
-      try {
-        await this.#parts.ids.settle(envelope.note, envelope.seq);
-      } catch (thrown) {
-        if (jetStreamErrorOf(thrown).code !== 'STORE_FULL') throw thrown;
-        unsettled.push(envelope);
-      }
-    };
-    await Promise.all(envelopes.map(settle));
-    return unsettled;
   }
 
   async #load({ recipient, seq }: QueueReference): Promise<StoredEnvelope | null> {

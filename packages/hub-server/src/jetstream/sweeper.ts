@@ -1,17 +1,16 @@
 /**
- * What time removes: envelopes whose time is over, ids and notices that need not be remembered. One
- * hub of a cluster does it, the one that holds the lease. Owns the lease and the search.
+ * What time removes: envelopes whose time is over, and notices that need not be kept. One hub of a
+ * cluster does it, the one that holds the lease. Owns the lease and the search.
  *
  * Envelopes are found by a list of what is due, made from their notes as they come; the list is
- * made anew when most of what it names is gone, so it stays as small as the backlog. Ids are many
- * and not urgent: they are walked through in portions, without remembering any.
+ * made anew when most of what it names is gone, so it stays as small as the backlog.
  */
 import type { ExpireRequest, ExpireResult } from '@agentmesh/hub-local';
 import { toBase64Url } from '@agentmesh/protocol';
 import * as z from 'zod';
 import type { DocumentKind, Documents } from './documents.js';
 import { DueList } from './due-list.js';
-import { decodeIdRecord, decodeNote } from './envelope-note.js';
+import { decodeNote } from './envelope-note.js';
 import type { Layout } from './layout.js';
 import type { NatsLink } from './nats-link.js';
 import type { Notices } from './notices.js';
@@ -39,9 +38,6 @@ export interface SweeperParts {
 const LEASE_MS = 10_000;
 const PULL = 5_000;
 const SLACK = 10_000;
-const IDS_AT_ONCE = 1_000;
-/** Rest between two walks through the ids: being remembered a little longer harms nobody. */
-const WALK_MS = 60_000;
 
 interface QueueShard {
   readonly stream: string;
@@ -49,20 +45,11 @@ interface QueueShard {
   readonly due: DueList;
 }
 
-interface IdShard {
-  readonly stream: string;
-  readonly feed: StreamFeed;
-  /** When the next walk begins, and the earliest end met in this one. */
-  nextMs: number;
-  earliestMs: number;
-}
-
 /** One per store. */
 export class Sweeper {
   readonly #parts: SweeperParts;
   readonly #lease: DocumentKind<Lease>;
   readonly #queues: readonly QueueShard[];
-  readonly #ids: readonly IdShard[];
   #heldUntilMs = 0;
 
   constructor(parts: SweeperParts) {
@@ -74,12 +61,6 @@ export class Sweeper {
       const stream = layout.queueStream(shard);
       const query = { stream, subject: layout.queueSubjects(shard), headersOnly: true };
       return { stream, feed: new StreamFeed(link, query), due: new DueList() };
-    });
-    this.#ids = shards.map((shard) => {
-      const stream = layout.idStream(shard);
-      const query = { stream, subject: layout.idSubjects(shard), headersOnly: false };
-      const feed = new StreamFeed(link, query);
-      return { stream, feed, nextMs: 0, earliestMs: Number.POSITIVE_INFINITY };
     });
   }
 
@@ -103,7 +84,6 @@ export class Sweeper {
       }
       more ||= isBehind || shard.due.isDue(nowMs);
     }
-    for (const shard of this.#ids) await this.#walk(shard, nowMs);
     const old = await this.#parts.notices.forget(nowMs - keepNoticesMs, max);
     return { notified: [...notified.values()], more: more || old };
   }
@@ -167,23 +147,5 @@ export class Sweeper {
       for (const seq of seqs) due.add({ atMs: nowMs, seq });
       throw thrown;
     }
-  }
-
-  async #walk(shard: IdShard, nowMs: number): Promise<void> {
-    if (nowMs < shard.nextMs) return;
-    const { link } = this.#parts;
-    const entries = await shard.feed.pull(IDS_AT_ONCE);
-    const over: number[] = [];
-    for (const { seq, data } of entries) {
-      const { rememberUntilMs } = decodeIdRecord(data);
-      if (rememberUntilMs <= nowMs) over.push(seq);
-      else shard.earliestMs = Math.min(shard.earliestMs, rememberUntilMs);
-    }
-    await Promise.all(over.map((seq) => link.remove(shard.stream, seq)));
-    if (entries.length >= IDS_AT_ONCE) return;
-    const earliestMs = Number.isFinite(shard.earliestMs) ? shard.earliestMs : nowMs;
-    shard.nextMs = Math.max(earliestMs, nowMs + WALK_MS);
-    shard.earliestMs = Number.POSITIVE_INFINITY;
-    shard.feed.restart();
   }
 }

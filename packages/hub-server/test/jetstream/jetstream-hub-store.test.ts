@@ -24,6 +24,7 @@ if (hasNats()) {
     let store = await JetStreamHubStore.open(options);
     return {
       store,
+      forgetsGone: true,
       async reopen() {
         await store.close();
         store = await JetStreamHubStore.open(options);

@@ -1,0 +1,66 @@
+/**
+ * The questions and answers of JetStream that come by the thousand: headers of an append, its
+ * acknowledgement, a removal. Owns their text; NATS is trusted to answer in its own shapes.
+ */
+import { headers } from '@nats-io/transport-node';
+import type { MsgHdrs } from '@nats-io/transport-node';
+import { NOTE_HEADER } from './layout.js';
+
+const encoder = new TextEncoder();
+const decoder = new TextDecoder();
+
+/** JetStream refused; `code` is its `err_code`. */
+export class JetStreamRefusal extends Error {
+  override readonly name = 'JetStreamRefusal';
+  readonly code: number;
+
+  constructor({ err_code: code, description }: RefusalShape) {
+    super(description);
+    this.code = code;
+  }
+}
+
+interface RefusalShape {
+  readonly err_code: number;
+  readonly description: string;
+}
+
+/** What goes with a message that is to be kept. */
+export function publishHeaders(head: {
+  readonly expected?: number | undefined;
+  readonly id?: string | undefined;
+  readonly note?: string | undefined;
+}): MsgHdrs {
+  const { expected, id, note } = head;
+  const set = headers();
+  if (expected !== undefined) set.set('Nats-Expected-Last-Subject-Sequence', String(expected));
+  if (id !== undefined) set.set('Nats-Msg-Id', id);
+  if (note !== undefined) set.set(NOTE_HEADER, note);
+  return set;
+}
+
+/** That a message is kept; throws {@link JetStreamRefusal}. */
+export function ackIn(data: Uint8Array): { readonly seq: number; readonly duplicate: boolean } {
+  const { seq, duplicate = false } = answerIn<{ seq: number; duplicate?: boolean }>(data);
+  return { seq, duplicate };
+}
+
+/** Without erasing: overwriting deleted bytes costs a write and guards nothing here. */
+export function removalOf(
+  stream: string,
+  seq: number,
+): { readonly subject: string; readonly question: Uint8Array } {
+  const question = encoder.encode(`{"seq":${seq},"no_erase":true}`);
+  return { subject: `$JS.API.STREAM.MSG.DELETE.${stream}`, question };
+}
+
+/** Whether it was that removal; throws {@link JetStreamRefusal}. */
+export function wasRemoved(data: Uint8Array): boolean {
+  return answerIn<{ success: boolean }>(data).success;
+}
+
+function answerIn<T extends object>(data: Uint8Array): T {
+  const answer = JSON.parse(decoder.decode(data)) as T & { readonly error?: RefusalShape };
+  if (answer.error !== undefined) throw new JetStreamRefusal(answer.error);
+  return answer;
+}
