@@ -25,6 +25,13 @@ interface RefusalShape {
   readonly description: string;
 }
 
+interface AnswerShape {
+  readonly seq?: number;
+  readonly duplicate?: boolean;
+  readonly success?: boolean;
+  readonly error?: RefusalShape;
+}
+
 /** What goes with a message that is to be kept. */
 export function publishHeaders(head: {
   readonly expected?: number | undefined;
@@ -41,7 +48,7 @@ export function publishHeaders(head: {
 
 /** That a message is kept; throws {@link JetStreamRefusal}. */
 export function ackIn(data: Uint8Array): { readonly seq: number; readonly duplicate: boolean } {
-  const { seq, duplicate = false } = answerIn<{ seq: number; duplicate?: boolean }>(data);
+  const { seq = 0, duplicate = false } = answerIn(data);
   return { seq, duplicate };
 }
 
@@ -56,11 +63,11 @@ export function removalOf(
 
 /** Whether it was that removal; throws {@link JetStreamRefusal}. */
 export function wasRemoved(data: Uint8Array): boolean {
-  return answerIn<{ success: boolean }>(data).success;
+  return answerIn(data).success === true;
 }
 
-function answerIn<T extends object>(data: Uint8Array): T {
-  const answer = JSON.parse(decoder.decode(data)) as T & { readonly error?: RefusalShape };
+function answerIn(data: Uint8Array): AnswerShape {
+  const answer = JSON.parse(decoder.decode(data)) as AnswerShape;
   if (answer.error !== undefined) throw new JetStreamRefusal(answer.error);
   return answer;
 }
