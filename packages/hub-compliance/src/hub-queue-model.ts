@@ -138,6 +138,7 @@ class History {
     const one = this.#reference.all.at(-1 - which);
     const client = one && this.#clients.sender[one.sender];
     if (!client) return;
+    if (this.#hub.forgetsGone === true && one.state !== 'waiting') return;
     const envelope: SendFrame['envelope'] = changed
       ? { ...one.envelope, blob: new Uint8Array(11) }
       : one.envelope;

@@ -32,6 +32,8 @@ export interface HubUnderTest {
   jump(ms: number): Promise<void>;
   /** Ends the hub as a crash would, and starts another one over the same store. */
   restart(): Promise<void>;
+  /** As of {@link StoreUnderTest}: here another hub over the same store may be asked. */
+  readonly forgetsGone?: boolean;
   stop(): Promise<void>;
 }
 

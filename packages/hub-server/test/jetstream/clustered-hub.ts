@@ -126,6 +126,7 @@ export async function startClusteredHub(plan: ClusterPlan, setup: HubSetup): Pro
         connect({ kind: 'tcp', port: nextPort(), host }, credentials, events),
     },
     clock: host.clock,
+    forgetsGone: true,
     open: async (client) => {
       const opened = await openSocket('tcp', nextPort(), client);
       // A blank line: the hub has met it, and knows what it speaks, before the clock moves on.
