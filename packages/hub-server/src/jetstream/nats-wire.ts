@@ -10,7 +10,7 @@ const encoder = new TextEncoder();
 const decoder = new TextDecoder();
 
 /** JetStream refused; `code` is its `err_code`. */
-export class JetStreamRefusal extends Error {
+class JetStreamRefusal extends Error {
   override readonly name = 'JetStreamRefusal';
   readonly code: number;
 
