@@ -31,7 +31,7 @@ import { durationMs } from './ground/duration.js';
 import type { Duration } from './ground/duration.js';
 import type { TraceContext } from './ground/tracing.js';
 import { AgentError } from './ground/errors.js';
-import { askMember, KEY_LENGTH } from './message/ask.js';
+import { askMember, isOperation, KEY_LENGTH } from './message/ask.js';
 import { exactBody, valueBody } from './message/payload.js';
 import { registered } from './handling/handlers.js';
 import type { HandlerOptions } from './handling/handlers.js';
@@ -51,6 +51,11 @@ export interface CallOptions {
   readonly onProgress?: ((value: JsonValue) => void) | undefined;
   /** Whether no person asks; as in `SendOptions`. */
   readonly auto?: boolean | undefined;
+  /**
+   * The operation that is asked for, such as `research@1/summarize`, where the contract itself is
+   * not at hand: the payload arrives as exactly what it is. With the contract, use `peer`.
+   */
+  readonly op?: string | undefined;
 }
 
 /** Answers a stream: yields chunks and returns the result. */
@@ -127,7 +132,7 @@ export abstract class CallingAgent {
     payload: string | object,
     options: CallOptions = {},
   ): Promise<JsonObject> {
-    const call = await this.#ask(peer, { payload, defaultTimeout: '5m' }, options);
+    const call = await this.#ask(peer, askedWith(payload, '5m', options), options);
     return call.answer();
   }
 
@@ -136,7 +141,7 @@ export abstract class CallingAgent {
    * restart. Rejects like `send`; with 10,000 open calls BACKPRESSURE.
    */
   call(peer: string, payload: string | object, options: CallOptions = {}): Promise<Call> {
-    return this.#ask(peer, { payload, defaultTimeout: '7d' }, options);
+    return this.#ask(peer, askedWith(payload, '7d', options), options);
   }
 
   /** Calls that have not ended, and those whose answers were not read, the oldest first. */
@@ -170,7 +175,7 @@ export abstract class CallingAgent {
    * STREAM_BROKEN where its end does not fit.
    */
   stream(peer: string, payload: string | object, options: CallOptions = {}): AgentStream {
-    return this.#stream(peer, { payload, defaultTimeout: '1h' }, options);
+    return this.#stream(peer, askedWith(payload, '1h', options), options);
   }
 
   /** A stream of an earlier run: what came and was not read, and all that follows. */
@@ -311,9 +316,19 @@ export abstract class CallingAgent {
   }
 }
 
+/** What is asked, as its options have it. */
+function askedWith(payload: unknown, defaultTimeout: Duration, { op }: CallOptions = {}): Asked {
+  return op === undefined
+    ? { payload, defaultTimeout }
+    : { payload, defaultTimeout, op, isExact: true };
+}
+
 /** Options of a request with their defaults; throws BAD_OPTION, or CANCELLED. */
 function checkedOptions(asked: Asked, options: CallOptions) {
   assertCallOptions(options);
+  if (options.op !== undefined && !isOperation(options.op)) {
+    throw new AgentError('BAD_OPTION', 'op: a contract and its operation, as research@1/summarize');
+  }
   const { signal, key = null, onProgress = null, timeout = asked.defaultTimeout } = options;
   if (key !== null && (key === '' || key.length > KEY_LENGTH)) {
     throw new AgentError('BAD_OPTION', `key: 1 to ${KEY_LENGTH} characters`);

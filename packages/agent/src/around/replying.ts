@@ -9,7 +9,7 @@ import type { PostingParts } from '../engine/posting.js';
 import { toldIn } from '../handling/waiting-messages.js';
 import type { InboxRow } from '../message/inbox.js';
 import type { ReplyOptions, SendResult } from '../message/message.js';
-import { messageBody } from '../message/payload.js';
+import { exactBody, messageBody, replyToMember } from '../message/payload.js';
 import { NO_WAY, wayMember } from '../message/way.js';
 import type { Around } from './around.js';
 
@@ -18,7 +18,7 @@ export async function replyTo(
   { around, parts }: { readonly around: Around; readonly parts: PostingParts },
   row: InboxRow,
   content: string | object,
-  { auto }: ReplyOptions = {},
+  { auto, exact = false }: ReplyOptions = {},
 ): Promise<SendResult> {
   const { msgId, fromName, body } = decodeContent(row.content);
   const { request, way: answered } = toldIn(msgId, decodePayload(body));
@@ -28,7 +28,11 @@ export async function replyTo(
   const { isAutomatic, trace: before } = way;
   const leaving = { kind: 'reply', peer: fromName, payload: content, op: null } as const;
   return around.send({ ...leaving, auto: isAutomatic, trace: before }, async (payload, trace) => {
-    const answer = messageBody(payload, toHex(msgId), wayMember({ ...way, trace }));
+    const id = toHex(msgId);
+    const members = wayMember({ ...way, trace });
+    const answer = exact
+      ? exactBody(payload, { ...replyToMember(id), ...members })
+      : messageBody(payload, id, members);
     if (request === null) around.loops.sending(row.from, way, false);
     return reply(parts, row.from, answer);
   });

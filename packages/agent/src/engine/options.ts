@@ -186,7 +186,7 @@ const SEND_OPTIONS: readonly string[] = [
   'auto',
   'onStored',
 ];
-const CALL_OPTIONS: readonly string[] = ['timeout', 'signal', 'key', 'onProgress', 'auto'];
+const CALL_OPTIONS: readonly string[] = ['timeout', 'signal', 'key', 'onProgress', 'auto', 'op'];
 
 /** Checks how a message is to be sent; throws BAD_OPTION. */
 export function checkSendOptions(options: SendOptions = {}): SendOptions {

@@ -47,6 +47,11 @@ export const VALUE = '$value';
 export const KEY_LENGTH = 128;
 const CODE = /^[A-Z][A-Z0-9_]{0,63}$/;
 const OP = /^[a-z][a-z0-9.-]{0,63}@[1-9][0-9]{0,5}\/[a-zA-Z][a-zA-Z0-9_]{0,63}$/;
+
+/** Whether this names an operation of a contract. */
+export function isOperation(op: unknown): op is string {
+  return typeof op === 'string' && OP.test(op);
+}
 const MESSAGE_LENGTH = 200;
 const TEXT_LENGTH = 512;
 const HIGHEST_HOPS = 1_000;
@@ -59,7 +64,7 @@ export function readAsk(payload: JsonObject): Ask | null {
   const { origin = null, auto = false, trace = null, traceState = null } = ask;
   const isGood =
     isCount(by, Number.MAX_SAFE_INTEGER) &&
-    (op === null || (typeof op === 'string' && OP.test(op))) &&
+    (op === null || isOperation(op)) &&
     typeof stream === 'boolean' &&
     isCount(credit, 0xffff_ffff) &&
     isText(key, KEY_LENGTH) &&

@@ -62,6 +62,8 @@ export interface SendOptions {
 export interface ReplyOptions {
   /** `false`: a person has written it; see `SendOptions`. */
   readonly auto?: boolean | undefined;
+  /** It arrives as exactly what it is: the answer of an operation of a contract. Default: false. */
+  readonly exact?: boolean | undefined;
 }
 
 /** Sends an answer to this message's sender. */
