@@ -31,6 +31,8 @@ export type { ControlErrorCode } from './control/error.js';
 
 // Where an agent of this user is, and the way to it.
 export { filesOf } from './profile/profile.js';
+export { readContracts } from './profile/contracts.js';
+export type { JsonSchema, KnownContract, KnownOperation } from './profile/contracts.js';
 export type { AgentFiles, ProfileChoice, ProfileWorld } from './profile/profile.js';
 export { Control, openControl } from './holder/open-control.js';
 export type { OpenControlOptions } from './holder/open-control.js';

@@ -169,6 +169,17 @@ test('docs/python-and-shell.md: every block runs, where there is Python', async 
   }
   await until(() => listening.said.stdout.split('exit 0').length > 2);
   await shell.close();
+  shell.file('research.sh', noted(blocks, 'research.sh'));
+  shell.file('research.json', noted(blocksOf(text, 'json'), 'research.json'));
+  const serving = shell.start(`${bob}${noted(blocks, 'research, stays')}`);
+  const counted = await shell.run(noted(blocks, 'research'));
+  expect({ ...counted, served: serving.said.stderr }).toEqual({
+    status: 0,
+    stdout: 'research@1: count\n{"words":3}\n',
+    stderr: '',
+    served: '',
+  });
+  await shell.close();
   if (spawnSync('python3', ['--version']).status !== 0) return;
   for (const { note, code } of blocksOf(text, 'python')) shell.file(note, code);
   const client = blocksOf(text, 'python').find(({ note }) => note === 'agentmesh.py')?.code ?? '';

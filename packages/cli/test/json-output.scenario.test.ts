@@ -3,7 +3,7 @@
  * `agentmesh schema`, as JSON Schema. The comparison itself is done for every command that any test
  * runs with `--json`, in `command-world`.
  */
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
@@ -139,6 +139,11 @@ async function strangers(alice: Home, carol: Home, up: readonly string[]): Promi
   await alice.json(['verify', 'carol']);
   await alice.json(['deny', 'carol']);
   await alice.json(['skill', 'install', '--for', 'claude']);
+  const contract = { id: 'a@1', operations: { b: { kind: 'event', input: {} } } };
+  writeFileSync(join(alice.folder, 'a.json'), JSON.stringify(contract));
+  await alice.json(['contract', 'add', 'a.json']);
+  await alice.json(['contract', 'list']);
+  await alice.json(['contract', 'remove', 'a@1']);
   await alice.json(['peers']);
   await alice.json(['peers', '--all']);
   await holder.stop();

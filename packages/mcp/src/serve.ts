@@ -2,7 +2,7 @@
  * `serveMcp`: one MCP connection over standard input and output. Owns its beginning and its end;
  * what the tools do is in `tools`.
  */
-import { Control } from '@agentmesh/cli';
+import { Control, readContracts } from '@agentmesh/cli';
 import type { AgentFiles } from '@agentmesh/cli';
 import type { Readable, Writable } from 'node:stream';
 
@@ -34,12 +34,13 @@ export async function serveMcp(options: ServeMcpOptions): Promise<McpConnection>
   const { serveStdio, StdioServerTransport } = await import('@modelcontextprotocol/server/stdio');
   const { createServer } = await import('./server.js');
   const { files, passphrase, stdin, stdout } = options;
+  const contracts = readContracts(files);
   const control = new Control(files, { client: 'agentmesh mcp', passphrase });
   // Mail comes from now on; where the agent cannot be reached, each tool says why.
   control.connect().catch(() => undefined);
   const transport = new StdioServerTransport(stdin, stdout);
   const ended = Promise.withResolvers<void>();
-  const handle = serveStdio(() => createServer(control), { transport });
+  const handle = serveStdio(() => createServer(control, contracts), { transport });
   // A client ends by closing what it writes to.
   const input = stdin ?? process.stdin;
   for (const event of ['end', 'close', 'error']) input.once(event, () => ended.resolve());

@@ -2,10 +2,11 @@
  * The MCP server of one connection: its name, what it tells every model, and its tools. Owns that
  * list; each tool is in `tools`.
  */
-import type { Control } from '@agentmesh/cli';
+import type { Control, KnownContract } from '@agentmesh/cli';
 import { McpServer } from '@modelcontextprotocol/server';
 import { addAsking } from './tools/asking.js';
 import { addContacts } from './tools/contacts.js';
+import { addContracts } from './tools/contracts.js';
 import { addIdentity } from './tools/identity.js';
 import { addInbox } from './tools/inbox.js';
 import { version } from './version.js';
@@ -23,12 +24,13 @@ const INSTRUCTIONS = [
 ].join('\n');
 
 /** A server over the way to one agent. */
-export function createServer(control: Control): McpServer {
+export function createServer(control: Control, contracts: readonly KnownContract[]): McpServer {
   const info = { name: 'agentmesh', title: 'AgentMesh', version };
   const server = new McpServer(info, { instructions: INSTRUCTIONS });
   addIdentity(server, control);
   addAsking(server, control);
   addInbox(server, control);
   addContacts(server, control);
+  addContracts(server, control, contracts);
   return server;
 }

@@ -1,6 +1,8 @@
 /**
  * Coding agents that talk through MCP: real clients, real servers as processes, one real hub.
  */
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { describe, expect, jest, test } from '@jest/globals';
 import { ERAS, McpWorld } from './mcp-world.js';
 
@@ -166,4 +168,39 @@ test('without an agent every tool says how to make one', async () => {
   const result = await nobody.call('whoami');
   expect(result).toMatchObject({ isError: true });
   expect(result.text).toMatch(/^NO_AGENT: .*What to do: agentmesh up/);
+});
+
+test('contracts that the profile knows are tools; what does not fit is not sent', async () => {
+  await using world = await McpWorld.create();
+  await twoAgents(world);
+  const sum = {
+    kind: 'request',
+    input: { type: 'object', properties: { of: { type: 'array' } }, required: ['of'] },
+    output: { type: 'object' },
+  };
+  const watch = { kind: 'stream', input: {} };
+  const description = { id: 'maths@1', operations: { sum, watch } };
+  const file = join(world.folder, 'maths.json');
+  writeFileSync(file, JSON.stringify(description));
+  await world.command('alice', 'contract', 'add', file);
+  const alice = await world.connect('alice');
+  const { tools } = await alice.client.listTools();
+  const [tool, ...others] = tools.filter(({ name }) => name.startsWith('maths'));
+  expect(others).toEqual([]);
+  expect(tool).toMatchObject({
+    name: 'maths_1_sum',
+    inputSchema: { properties: { input: { required: ['of'] } } },
+  });
+  const wrong = await alice.call('maths_1_sum', { to: 'bob', input: {} });
+  expect(wrong).toMatchObject({ isError: true });
+  const asked = alice.call('maths_1_sum', { to: 'bob', input: { of: [1, 2] }, wait_seconds: 90 });
+  const bob = await world.connect('bob');
+  const { value } = await bob.call('wait_for_message', { wait_seconds: 60 });
+  const [request] = value['messages'] as Taken[];
+  expect(request).toMatchObject({ wants_answer: true });
+  await bob.call('reply', { id: request?.id, data: { sum: 3 } });
+  const answer = await asked;
+  expect(answer).toMatchObject({ isError: false, value: { state: 'answered' } });
+  // Exactly what was answered, between the marks.
+  expect(answer.text).toMatch(/begin ([0-9a-f]{16})⟧\n\{\s*"sum": 3\s*\}\n⟦end \1/);
 });

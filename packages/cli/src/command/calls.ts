@@ -3,7 +3,7 @@
  * Calls and messages are the agent's, over any number of restarts.
  */
 import type { Command } from 'commander';
-import type { CallState, ControlStatus } from '../control/api.js';
+import type { CallState, ControlStatus, Json } from '../control/api.js';
 import { ControlError } from '../control/error.js';
 import { msOf } from './duration.js';
 import type { CommandProcess } from './process.js';
@@ -77,11 +77,16 @@ function callText({ id, peer, state, deadlineMs }: CallState): string {
 /** Prints an answer, or fails with what the callee said. */
 export function printCall(command: CommandProcess, options: CommonOptions, call: CallState): void {
   if (call.error !== null) throw new ControlError(call.error);
-  const { text, type = 'message', ...rest } = call.answer ?? {};
+  const line = call.state === 'open' ? `open ${call.id}` : answerText(call.answer ?? {});
+  printResult(command, options, call, `${line}\n`);
+}
+
+/** What was said, where it is nothing but a text; else JSON. */
+export function answerText(answer: Json): string {
+  if (typeof answer !== 'object' || answer === null || Array.isArray(answer)) return quoted(answer);
+  const { text, type = 'message', ...rest } = answer as Record<string, Json>;
   const isPlain = type === 'message' && Object.keys(rest).length === 0;
-  const line =
-    isPlain && typeof text === 'string' ? shown(text, '\n\t') : quoted(call.answer ?? {});
-  printResult(command, options, call, call.state === 'open' ? `open ${call.id}\n` : `${line}\n`);
+  return isPlain && typeof text === 'string' ? shown(text, '\n\t') : quoted(answer);
 }
 
 function statusText(status: ControlStatus): string {

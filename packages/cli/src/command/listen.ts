@@ -4,8 +4,10 @@
  */
 import type { Command } from 'commander';
 import type { Mail } from '../control/api.js';
+import { controlError } from '../control/error.js';
 import type { Control } from '../holder/open-control.js';
 import type { ExecEnd } from '../wake/exec.js';
+import type { KnownContract } from '../profile/contracts.js';
 import { Listener } from '../wake/listener.js';
 import type { WakeOptions } from '../wake/listener.js';
 import { countOf, msOf } from './duration.js';
@@ -28,12 +30,15 @@ export interface WakeFlags extends CommonOptions {
 /** Adds it. */
 export function addListen(program: Command, command: CommandProcess): void {
   wakeOptions(agentCommand(program, 'listen', 'Print messages as they come, or run a program'))
+    .option('--contract <id>', 'answer the operations of this contract, and check them')
     .addHelpText('after', EXAMPLES)
-    .action(async (options: WakeFlags) => {
+    .action(async (options: WakeFlags & { readonly contract?: string }) => {
+      const contract = await contractFor(options, command);
       await withClient(options, command, async (control) => {
         if (options.exec === undefined) return printAll(control, options, command);
         const wake = wakeFrom(options, options.exec, command);
-        const listener = new Listener(control, { ...wake, ended: reporter(options, command) });
+        const ended = reporter(options, command);
+        const listener = new Listener(control, { ...wake, contract, ended });
         const forget = command.onStop(() => listener.stop());
         try {
           await listener.run();
@@ -42,6 +47,19 @@ export function addListen(program: Command, command: CommandProcess): void {
         }
       });
     });
+}
+
+/** BAD_OPTION where it is not known, or where there is nothing to check. */
+async function contractFor(
+  options: WakeFlags & { readonly contract?: string },
+  command: CommandProcess,
+): Promise<KnownContract | undefined> {
+  const { contract: id, exec, batch } = options;
+  if (id === undefined) return undefined;
+  if (exec === undefined) throw controlError('BAD_OPTION', '--contract belongs to --exec');
+  if (batch !== undefined) throw controlError('BAD_OPTION', '--contract excludes --batch');
+  const { contractOf } = await import('../profile/contracts.js');
+  return contractOf(filesFor(options, command), id);
 }
 
 /** Declares the options of waking. */
@@ -132,8 +150,10 @@ const EXAMPLES = `
 Examples:
   agentmesh listen
   agentmesh listen --exec './agent.sh' --from verified
+  agentmesh listen --exec ./research.sh --contract research@1
   agentmesh listen --exec 'claude -p "$(cat $AGENTMESH_PROMPT_FILE)"' --batch 5s
 
 The program gets each message as a line of JSON on standard input, and in its environment
-AGENTMESH_FROM, AGENTMESH_ID, AGENTMESH_TRUST and AGENTMESH_PROMPT_FILE. Exit code 0: handled, and
+AGENTMESH_FROM, AGENTMESH_ID, AGENTMESH_TRUST and AGENTMESH_PROMPT_FILE, and AGENTMESH_OPERATION
+where it asks for an operation of a contract. Exit code 0: handled, and
 standard output answers a question; 65: refused; 75: again later; any other: failed, tried again.`;

@@ -28,6 +28,7 @@ export async function main(version: string, extras: CommandExtras = {}): Promise
     ask: process.stdin.isTTY ? askHidden : null,
     choose: isTerminal ? choose : null,
     confirm: isTerminal ? confirm : null,
+    note: process.stderr.isTTY ? (text) => void process.stderr.write(text) : null,
     onStop,
     extras,
   });

@@ -1,12 +1,11 @@
 /**
- * `send`, `ask`, `inbox`, `reply`, `ack`, `refuse`: each parses, calls one method and prints. Owns
+ * `send`, `inbox`, `reply`, `ack`, `refuse`: each parses, calls one method and prints. Owns
  * what they print.
  */
 import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { Content, JsonMembers, Mail, SentMail } from '../control/api.js';
 import { ControlError, controlError } from '../control/error.js';
-import { printCall } from './calls.js';
 import { countOf, msOf } from './duration.js';
 import type { CommandProcess } from './process.js';
 import { EXIT } from './process.js';
@@ -15,14 +14,14 @@ import { shown } from './shown.js';
 import { printResult, withClient } from './with-client.js';
 import type { CommonOptions } from './with-client.js';
 
-interface ContentOptions extends CommonOptions {
+/** Options that say what is sent. */
+export interface ContentOptions extends CommonOptions {
   readonly data?: string | undefined;
 }
 
 /** Adds them. */
 export function addMessages(program: Command, command: CommandProcess): void {
   addSend(program, command);
-  addAsk(program, command);
   addInbox(program, command);
   addDecisions(program, command);
 }
@@ -75,28 +74,6 @@ function lateError({ id, state }: SentMail, wanted: string, isAlone: boolean): C
     `The hub does not take it now: message ${id} is kept, and is sent ${who} once the hub is ` +
     'there; do not send it again';
   return new ControlError({ code: 'QUEUED', message, ...about });
-}
-
-function addAsk(program: Command, command: CommandProcess): void {
-  agentCommand(program, 'ask <peer> [text]', 'Ask another agent, and print its answer')
-    .option('--data <json>', 'a JSON object, with or instead of the text')
-    .option('--timeout <time>', 'how long the answer is wanted', '5m')
-    .option('--key <key>', 'requests with one key are run once')
-    .addHelpText('after', EXAMPLES.ask)
-    .action(async (to: string, text: string | undefined, options: AskFlags) => {
-      const timeoutMs = msOf(options.timeout, '--timeout');
-      const content = await contentOf(text, options, command);
-      const { key } = options;
-      const call = await withClient(options, command, (client) =>
-        client.call('ask', { to, ...content, timeoutMs, key }),
-      );
-      printCall(command, options, call);
-    });
-}
-
-interface AskFlags extends ContentOptions {
-  readonly timeout: string;
-  readonly key?: string | undefined;
 }
 
 function addInbox(program: Command, command: CommandProcess): void {
@@ -176,7 +153,7 @@ interface ReplyFlags extends ContentOptions {
 }
 
 /** The text, or that of standard input, and the object. BAD_OPTION where there is neither. */
-async function contentOf(
+export async function contentOf(
   text: string | undefined,
   { data }: ContentOptions,
   { stdin }: CommandProcess,
@@ -213,10 +190,6 @@ Examples:
   agentmesh send bob "the build is green"
   git diff | agentmesh send bob -
   agentmesh send bob --data '{"type":"build","ok":true}' --wait handled`,
-  ask: `
-Examples:
-  agentmesh ask bob "which tests fail?"
-  agentmesh ask bob "summarise" --timeout 30m --json`,
   inbox: `
 Examples:
   agentmesh inbox --wait 60s --max 1

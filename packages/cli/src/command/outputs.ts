@@ -7,7 +7,7 @@ import type { HubMethods } from '../control/hub-operator.js';
 import { METHODS, SHAPES } from '../control/schemas.js';
 import type { Finding } from '../holder/examination.js';
 
-const { call, contact, deadMail, error, mail, peerInfo, sent, waitingMail } = SHAPES;
+const { call, contact, deadMail, error, mail, part, peerInfo, sent, waitingMail } = SHAPES;
 const id = z.string();
 const address = z.string();
 const fingerprint = z.string();
@@ -100,7 +100,7 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
   invite: METHODS.invite.result,
   join: peerInfo,
   send: sent,
-  ask: call,
+  ask: z.union([part, call]),
   inbox: mail,
   reply: METHODS.reply.result,
   ack: z.object({ acked: z.array(id) }),
@@ -144,6 +144,9 @@ export const OUTPUTS: Readonly<Record<string, z.ZodType>> = {
   'hub free': hubFree,
   'hub token new': hubToken,
   'hub backup': hubBackup,
+  'contract add': z.object({ id: z.string(), operations: z.array(z.string()) }),
+  'contract list': z.object({ id: z.string(), operations: z.array(z.string()) }),
+  'contract remove': z.object({ removed: z.string() }),
   'skill install': z.object({ agent: z.string(), file: z.string() }),
 };
 

@@ -44,6 +44,8 @@ export interface CommandProcess {
   readonly choose?:
     ((question: string, options: readonly Choice[]) => Promise<string | null>) | null | undefined;
   readonly confirm?: ((question: string) => Promise<boolean>) | null | undefined;
+  /** Tells a person how far something is; null where nobody looks. */
+  readonly note?: ((text: string) => void) | null | undefined;
   /** Calls back once when the process is told to end; returns what forgets that. */
   readonly onStop: (listener: () => void) => () => void;
   readonly extras?: CommandExtras | undefined;
@@ -64,6 +66,7 @@ export const EXIT = {
 const CODES: Readonly<Record<string, number>> = {
   BAD_OPTION: EXIT.misused,
   BAD_REQUEST: EXIT.misused,
+  BAD_CONTRACT: EXIT.misused,
   BAD_PEER: EXIT.misused,
   BAD_PAYLOAD: EXIT.misused,
   BAD_INVITE: EXIT.misused,

@@ -85,6 +85,8 @@ export interface Mail {
   readonly replyTo: string | null;
   /** Of a request: its operation, and until when an answer is wanted, by the hub's clock. */
   readonly asks: { readonly op: string | null; readonly byMs: number } | null;
+  /** The input, where it asks for an operation of a contract. */
+  readonly value: Json;
   readonly redelivered: boolean;
   /** The text for a model: what is known of the sender, and the text between marks. */
   readonly prompt: string;
@@ -94,6 +96,11 @@ export interface Mail {
 export interface Content {
   readonly text?: string | undefined;
   readonly data?: JsonMembers | undefined;
+}
+
+/** What an operation of a contract takes or gives: any value, which arrives as it is. */
+export interface ExactContent extends Content {
+  readonly value?: Json | undefined;
 }
 
 /** What became of a message so far. `queued`: kept here, the hub does not have it yet. */
@@ -118,12 +125,21 @@ export interface CallState {
   readonly peer: string;
   readonly state: 'open' | 'answered' | 'failed';
   readonly deadlineMs: number;
-  /** The answer, once there is one. */
-  readonly answer: JsonMembers | null;
+  /** The answer, once there is one: of an operation any value, else an object. */
+  readonly answer: Json;
   /** Why it failed. */
   readonly error: ErrorReport | null;
   /** The answer, or the words in which it failed, fenced for a model; null while it is open. */
   readonly prompt: string | null;
+}
+
+/** One part of an answer that comes in many. */
+export interface StreamPart {
+  /** Its number, from 0: after a change of the holder some come again. */
+  readonly at: number;
+  readonly value: Json;
+  /** Of bytes, which are no JSON. */
+  readonly base64: string | null;
 }
 
 /** A message that every attempt failed on. */
@@ -180,8 +196,10 @@ export interface InboxRequest {
 }
 
 /** What is asked of another agent. */
-export interface AskRequest extends Content {
+export interface AskRequest extends ExactContent {
   readonly to: string;
+  /** Operation of a contract, as `research@1/summarize`; its input is `value`. */
+  readonly op?: string | undefined;
   /** How long the answer is wanted (default five minutes; seven days for `call`). */
   readonly timeoutMs?: number | undefined;
   /** How long this method waits for the answer; then the call goes on. Default: all the time. */
@@ -220,6 +238,11 @@ export interface ControlMethods {
   };
   ask: { params: AskRequest; result: CallState };
   call: { params: AskRequest; result: CallState };
+  stream: { params: Omit<AskRequest, 'waitMs'>; result: { readonly id: string } };
+  read: {
+    params: { readonly id: string; readonly waitMs?: number | undefined };
+    result: { readonly parts: readonly StreamPart[]; readonly end: CallState | null };
+  };
   call_status: {
     params: { readonly id: string; readonly waitMs?: number | undefined };
     result: CallState;
@@ -237,7 +260,7 @@ export interface ControlMethods {
   };
   release: { params: OneMail; result: Nothing };
   reply: {
-    params: OneMail & Content & { readonly keep?: boolean | undefined };
+    params: OneMail & ExactContent & { readonly keep?: boolean | undefined };
     result: { readonly id: string };
   };
   ack: { params: OneMail; result: Nothing };

@@ -77,6 +77,10 @@ const CONTROL_ERRORS = {
     retryable: false,
     message: 'The settings of this agent cannot be used: correct the file, or remove it',
   },
+  BAD_CONTRACT: {
+    retryable: false,
+    message: 'The description of a contract cannot be used: write it with describe(contract)',
+  },
   /** Report it. */
   INTERNAL: { retryable: false, message: 'Something unforeseen went wrong' },
 } as const satisfies Readonly<Record<string, ErrorRule>>;

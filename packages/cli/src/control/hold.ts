@@ -3,7 +3,7 @@
  * and the connection that asks. Owns the mailbox' opening and the waiting that ends with a
  * connection.
  */
-import type { Agent, Mailbox } from '@agentmesh/agent';
+import type { Agent, AgentStream, Mailbox } from '@agentmesh/agent';
 import type { ControlMethod, ControlNews, ParamsOf, ResultOf } from './api.js';
 import { controlError } from './error.js';
 import type { LeaseBook } from './lease-book.js';
@@ -26,6 +26,13 @@ export type MethodWork<M extends ControlMethod> = (
 /** Several methods. */
 export type MethodWorks<M extends ControlMethod> = { readonly [N in M]: MethodWork<N> };
 
+/** A stream that is read, and its next part once somebody has asked for it. */
+export interface OpenStream {
+  readonly stream: AgentStream;
+  readonly peer: string;
+  next: Promise<IteratorResult<unknown, undefined>> | null;
+}
+
 /** An agent that is held. */
 export class Hold {
   readonly agent: Agent;
@@ -36,6 +43,8 @@ export class Hold {
   readonly leases: LeaseBook;
   /** Leaves the agent to another program; null where this one keeps it. */
   readonly handOver: (() => void) | null;
+  /** Streams that somebody reads here, by their ids. */
+  readonly streams = new Map<string, OpenStream>();
   #mailbox: Mailbox | null = null;
   #listener: Visitor | null = null;
 

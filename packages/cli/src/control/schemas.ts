@@ -10,6 +10,7 @@ import type {
   JsonMembers,
   ParamsOf,
   ResultOf,
+  StreamPart,
   WaitingMail,
 } from './api.js';
 
@@ -74,6 +75,7 @@ const mail = z.object({
   receivedMs: z.number().nullable(),
   replyTo: z.string().nullable(),
   asks: z.object({ op: z.string().nullable(), byMs: z.number() }).nullable(),
+  value: json,
   redelivered: z.boolean(),
   prompt: z.string(),
 });
@@ -88,7 +90,7 @@ const call = z.object({
   peer: z.string(),
   state: z.enum(['open', 'answered', 'failed']),
   deadlineMs: z.number(),
-  answer: members.nullable(),
+  answer: json,
   error: error.nullable(),
   prompt: z.string().nullable(),
 });
@@ -98,11 +100,18 @@ const sent = z.object({
   state: z.enum(['queued', 'accepted', 'delivered', 'handled']),
 });
 const content = { text: z.string().optional(), data: members.optional() };
+const exact = { ...content, value: json.optional() };
 const oneMail = { id, from: peer.optional() };
 const tag = z.string().min(1).max(64).optional();
+const part: z.ZodType<StreamPart> = z.object({
+  at: z.number(),
+  value: json,
+  base64: z.string().nullable(),
+});
 const ask = z.strictObject({
   to: peer,
-  ...content,
+  ...exact,
+  op: z.string().max(200).optional(),
   timeoutMs: ms.optional(),
   waitMs: ms.optional(),
   key: z.string().min(1).max(128).optional(),
@@ -130,7 +139,7 @@ const waitingMail: z.ZodType<WaitingMail> = z.object({
 });
 
 /** What several methods give, and commands print. */
-export const SHAPES = { call, contact, deadMail, error, mail, peerInfo, sent, waitingMail };
+export const SHAPES = { call, contact, deadMail, error, mail, part, peerInfo, sent, waitingMail };
 
 /** Every method. */
 export const METHODS: { readonly [M in ControlMethod]: MethodSchema<M> } = {
@@ -179,6 +188,16 @@ export const METHODS: { readonly [M in ControlMethod]: MethodSchema<M> } = {
   },
   ask: { summary: 'Asks another agent and waits for its answer', params: ask, result: call },
   call: { summary: 'Asks another agent; the answer is fetched later', params: ask, result: call },
+  stream: {
+    summary: 'Asks another agent for an answer in many parts, which are read',
+    params: ask.omit({ waitMs: true }),
+    result: z.object({ id: z.string() }),
+  },
+  read: {
+    summary: 'The next part of such an answer, or its end',
+    params: z.strictObject({ id, waitMs: ms.optional() }),
+    result: z.object({ parts: z.array(part), end: call.nullable() }),
+  },
   call_status: {
     summary: 'What became of a call; its answer is given once',
     params: z.strictObject({ id, waitMs: ms.optional() }),
@@ -217,7 +236,7 @@ export const METHODS: { readonly [M in ControlMethod]: MethodSchema<M> } = {
   },
   reply: {
     summary: 'Answers a message; with that it is handled, unless it is to be kept',
-    params: z.strictObject({ ...oneMail, ...content, keep: z.boolean().optional() }),
+    params: z.strictObject({ ...oneMail, ...exact, keep: z.boolean().optional() }),
     result: z.object({ id: z.string() }),
   },
   ack: { summary: 'A message is handled', params: z.strictObject(oneMail), result: nothing },

@@ -130,7 +130,8 @@ export class Session {
 
 /** Whether a method has waited for nothing. */
 function isWait(method: ControlMethod, result: unknown): boolean {
-  const { messages, waiting, state } = result as Record<string, unknown>;
+  const { messages, waiting, state, parts, end } = result as Record<string, unknown>;
+  if (method === 'read') return Array.isArray(parts) && parts.length === 0 && end === null;
   if (method === 'inbox') return Array.isArray(messages) && messages.length === 0;
   return method === 'wait' ? waiting === 0 : method === 'call_status' && state === 'open';
 }

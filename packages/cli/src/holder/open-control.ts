@@ -269,6 +269,7 @@ const SAFE: readonly ControlMethod[] = [
   'names',
   'calls',
   'call_status',
+  'read',
   'inbox',
   'wait',
   'extend',

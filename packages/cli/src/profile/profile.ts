@@ -14,6 +14,8 @@ export interface AgentFiles {
   readonly store: string;
   readonly socket: string;
   readonly settings: string;
+  /** Folder of the contracts that it knows. */
+  readonly contracts: string;
   /** Name of the profile; null beside a key file. */
   readonly profile: string | null;
   /** What belongs to all profiles of a home, such as a hub; the key file's folder. */
@@ -81,7 +83,8 @@ function filesBeside(keys: string, home: string, profile: string | null): AgentF
   const stem = keys.replace(/\.json$/, '');
   const store = `${stem}.db`;
   const socket = socketPathOf(store);
-  return { keys, store, socket, settings: `${stem}.settings.json`, profile, home };
+  const own = { settings: `${stem}.settings.json`, contracts: `${stem}.contracts` };
+  return { keys, store, socket, ...own, profile, home };
 }
 
 function fromHome(path: string): string {

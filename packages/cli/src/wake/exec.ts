@@ -57,6 +57,7 @@ function environmentOf(mails: readonly Mail[]): Record<string, string> {
   return {
     AGENTMESH_FROM: each(({ from }) => from),
     AGENTMESH_ID: each(({ id }) => id),
+    AGENTMESH_OPERATION: each(({ asks }) => asks?.op ?? ''),
     AGENTMESH_TRUST: isVerified ? 'verified' : each(({ trust }) => trust),
   };
 }

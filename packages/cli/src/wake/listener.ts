@@ -8,6 +8,8 @@ import { ControlError } from '../control/error.js';
 import type { Control } from '../holder/open-control.js';
 import { runExec } from './exec.js';
 import type { ExecEnd } from './exec.js';
+import type { KnownContract } from '../profile/contracts.js';
+import { answerFrom, refusalOf } from './operations.js';
 
 /** What wakes, and how. */
 export interface WakeOptions {
@@ -17,6 +19,8 @@ export interface WakeOptions {
   readonly concurrency: number;
   readonly from: string | undefined;
   readonly limitMs: number;
+  /** Requests for its operations are checked, and answered in JSON; others are refused. */
+  readonly contract?: KnownContract | undefined;
   readonly env: Readonly<Record<string, string | undefined>>;
   readonly cwd: string;
   /** Told what the program writes to standard error. */
@@ -139,6 +143,7 @@ export class Listener {
     for (const mail of mails) this.#taken.add(keyOf(mail));
     const stopExtending = this.#keepLeases(mails, () => unwanted.abort());
     try {
+      if (await this.#refused(mails)) return;
       const end = await runExec(mails, this.#options, unwanted.signal);
       this.#options.ended(mails, end);
       for (const mail of mails) await this.#decide(mail, end, mails.length === 1);
@@ -146,6 +151,17 @@ export class Listener {
       stopExtending();
       for (const mail of mails) this.#taken.delete(keyOf(mail));
     }
+  }
+
+  /** Whether a request does not fit the contract; its caller is told why. */
+  async #refused(mails: readonly Mail[]): Promise<boolean> {
+    const { contract } = this.#options;
+    const [mail] = mails;
+    if (contract === undefined || mail === undefined) return false;
+    const reason = await refusalOf(mail, contract);
+    if (reason === null) return false;
+    await this.#settle('refuse', mail, { reason: reason.slice(0, 1_000) });
+    return true;
   }
 
   /** Leases last as long as the run; one whose messages are all gone is not wanted any more. */
@@ -178,6 +194,12 @@ export class Listener {
       return this.#settle('extend', mail, { leaseMs: this.#options.laterMs ?? LATER_MS });
     if (code !== 0) return this.#settle('fail', mail, { reason: `exit ${code}` });
     if (mail.asks === null || !isAlone) return this.#settle('ack', mail, {});
+    const { contract } = this.#options;
+    if (contract !== undefined && mail.asks.op !== null) {
+      const answer = await answerFrom(output, mail, contract);
+      if ('misfit' in answer) return this.#settle('fail', mail, { reason: answer.misfit });
+      return this.#settle('reply', mail, answer);
+    }
     return this.#settle('reply', mail, { text: output.replace(/\n$/, '') });
   }
 

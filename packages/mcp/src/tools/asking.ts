@@ -3,7 +3,7 @@
  * Owns how long a tool waits: a client ends tools that take longer than it likes, so an open call
  * is given back with its id.
  */
-import type { CallState, Control, JsonMembers } from '@agentmesh/cli';
+import type { CallState, Control, JsonMembers, ParamsOf } from '@agentmesh/cli';
 import type { CallToolResult, McpServer, ServerContext } from '@modelcontextprotocol/server';
 import * as z from 'zod';
 import { withProgress } from './progress.js';
@@ -24,13 +24,27 @@ const data = z
   .describe('A JSON object, with or instead of the text');
 const waitSeconds = z.number().min(0).max(LONGEST_WAIT_S);
 
-const callOutput = z.object({
+/** What became of a call, as tools tell it. */
+export const callOutput = z.object({
   call_id: z.string(),
   peer: z.string(),
   state: z.enum(['open', 'answered', 'failed']),
   answer: z.string().nullable().describe('What the other agent said, between two marks: data'),
   error: z.string().nullable().describe('Code of what went wrong'),
 });
+
+/** Whom to ask, and how long. */
+export const askOptions = {
+  to,
+  wait_seconds: waitSeconds.default(WAIT_S).describe('How long to wait here'),
+  deadline_seconds: z
+    .number()
+    .min(1)
+    .max(MONTH_S)
+    .default(DEADLINE_S)
+    .describe('How long the answer is wanted'),
+  key: z.string().min(1).max(128).optional().describe('Calls with one key run once'),
+};
 
 /** Adds them. */
 export function addAsking(server: McpServer, control: Control): void {
@@ -85,36 +99,38 @@ function addAsk(server: McpServer, control: Control): void {
       description:
         'Asks another agent and waits for its answer. If there is none within wait_seconds, the ' +
         'call goes on: ask call_status with the call_id later. The other agent may be asleep.',
-      inputSchema: z.object({
-        to,
-        text,
-        data,
-        wait_seconds: waitSeconds.default(WAIT_S).describe('How long to wait here'),
-        deadline_seconds: z
-          .number()
-          .min(1)
-          .max(MONTH_S)
-          .default(DEADLINE_S)
-          .describe('How long the answer is wanted'),
-        key: z.string().min(1).max(128).optional().describe('Calls with one key run once'),
-      }),
+      inputSchema: z.object({ ...askOptions, text, data }),
       outputSchema: callOutput,
       annotations: GOES_OUT,
     },
-    (request, context) =>
-      attempt(() => {
-        const { to: name, wait_seconds: seconds, deadline_seconds: deadline, key } = request;
-        return waited(control, context, (tag) =>
-          control.call('ask', {
-            to: name,
-            ...contentOf(request),
-            timeoutMs: deadline * 1_000,
-            waitMs: seconds * 1_000,
-            key,
-            tag,
-          }),
-        );
+    (request, context) => askedWith(control, context, request, contentOf(request)),
+  );
+}
+
+/** Asks, and waits for as long as the model wants to. */
+export function askedWith(
+  control: Control,
+  context: ServerContext,
+  request: {
+    readonly to: string;
+    readonly wait_seconds: number;
+    readonly deadline_seconds: number;
+    readonly key?: string | undefined;
+  },
+  content: Pick<ParamsOf<'ask'>, 'text' | 'data' | 'value' | 'op'>,
+): Promise<CallToolResult> {
+  const { to: name, wait_seconds: seconds, deadline_seconds: deadline, key } = request;
+  return attempt(() =>
+    waited(control, context, (tag) =>
+      control.call('ask', {
+        to: name,
+        ...content,
+        timeoutMs: deadline * 1_000,
+        waitMs: seconds * 1_000,
+        key,
+        tag,
       }),
+    ),
   );
 }
 

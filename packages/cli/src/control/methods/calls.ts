@@ -4,8 +4,9 @@
  */
 import { answerToPrompt } from '@agentmesh/agent';
 import type { Agent, Call } from '@agentmesh/agent';
-import type { JsonObject } from '@agentmesh/protocol';
+import type { JsonObject, JsonValue } from '@agentmesh/protocol';
 import type { AskRequest, CallState } from '../api.js';
+import { streamMethods } from './streams.js';
 import { reportOf } from '../error.js';
 import { within } from '../hold.js';
 import type { Hold, MethodWorks, Visitor } from '../hold.js';
@@ -16,16 +17,18 @@ const CALL_MS = 7 * 86_400_000;
 /** How long a request may take to be kept here. */
 const KEEP_MS = 30_000;
 
-/** ask, call, call_status, cancel, calls. */
-export function callMethods({
-  agent,
-}: Hold): MethodWorks<'ask' | 'call' | 'call_status' | 'cancel' | 'calls'> {
+type CallMethod = 'ask' | 'call' | 'call_status' | 'cancel' | 'calls' | 'stream' | 'read';
+
+/** ask, call, call_status, cancel, calls, stream, read. */
+export function callMethods(hold: Hold): MethodWorks<CallMethod> {
+  const { agent } = hold;
   const begin = async (request: AskRequest, timeoutMs: number, visitor: Visitor): Promise<Call> => {
-    const { to, tag, key } = request;
+    const { to, tag, key, op } = request;
     const giveUp = new AbortController();
     const begun = agent.call(to, payloadOf(request), {
       timeout: request.timeoutMs ?? timeoutMs,
       key,
+      op,
       signal: giveUp.signal,
       onProgress(value) {
         if (tag !== undefined) visitor.tell('progress', { tag, value });
@@ -48,7 +51,13 @@ export function callMethods({
     async call_status({ id, waitMs = 0 }, visitor) {
       return ended(agent, await agent.callById(id), waitMs, visitor);
     },
+    ...streamMethods(hold),
     async cancel({ id }) {
+      const open = hold.streams.get(id);
+      if (open !== undefined) {
+        await open.stream.cancel();
+        return {};
+      }
       const call = await agent.callById(id);
       await call.cancel();
       return {};
@@ -93,7 +102,9 @@ async function ended(
 }
 
 /** What a callee said, for a model. */
-async function promptOf(agent: Agent, { id, peer }: Call, said: JsonObject): Promise<string> {
+async function promptOf(agent: Agent, { id, peer }: Call, given: JsonValue): Promise<string> {
+  const isObject = typeof given === 'object' && given !== null && !Array.isArray(given);
+  const said: JsonObject = isObject ? (given as JsonObject) : { value: given };
   const known = (await agent.peers()).find(({ name, address }) => [name, address].includes(peer));
   const { name = peer, address = 'unknown', trust = 'first-contact' } = known ?? {};
   return answerToPrompt(said, { name, address, trust, id });

@@ -69,7 +69,10 @@ export function inboxMethods(hold: Hold): MethodWorks<InboxMethod> {
       const mailbox = hold.mailbox();
       await settled(mailbox, { id, from });
       const message = mailbox.find(id, from);
-      const sent = await message.reply(payloadOf(content));
+      // An operation gives exactly what its contract says.
+      const isOperation = typeof message.asks?.op === 'string' && content.text === undefined;
+      const exact = content.value !== undefined || isOperation;
+      const sent = await message.reply(payloadOf(content), { exact });
       // Its answer is committed; the message itself may go.
       if (!keep) mailbox.ack(id, message.address);
       if (!keep) leases.end(message);
@@ -86,9 +89,22 @@ function mailOf(message: Message): Mail {
   const { id, sender, address, fingerprint, trust, text, payload, replyTo, asks } = message;
   const { sentMs, receivedMs } = message.provenance;
   const { redelivered } = message;
+  const value = typeof asks?.op === 'string' ? message.value : null;
   const prompt = message.toPrompt();
   const who = { from: sender, address, fingerprint, trust };
-  return { id, ...who, text, payload, sentMs, receivedMs, replyTo, asks, redelivered, prompt };
+  return {
+    id,
+    ...who,
+    text,
+    payload,
+    sentMs,
+    receivedMs,
+    replyTo,
+    asks,
+    value,
+    redelivered,
+    prompt,
+  };
 }
 
 function senderIs(from: string | undefined): (message: Message) => boolean {

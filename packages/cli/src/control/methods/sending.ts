@@ -3,7 +3,7 @@
  * Owns what it waits for; the agent keeps and carries the message.
  */
 import type { SendResult } from '@agentmesh/agent';
-import type { Content, SentMail } from '../api.js';
+import type { ExactContent, SentMail } from '../api.js';
 import { controlError } from '../error.js';
 import type { ControlError } from '../error.js';
 import { within } from '../hold.js';
@@ -12,7 +12,9 @@ import type { Hold, MethodWorks } from '../hold.js';
 const WAIT_MS = 10_000;
 
 /** A text or an object as the agent takes it. BAD_REQUEST where there is neither. */
-export function payloadOf({ text, data }: Content): string | object {
+export function payloadOf({ text, data, value }: ExactContent): string | object {
+  // What an operation takes is any value, whatever the type of a plain message says.
+  if (value !== undefined) return value as object;
   if (data === undefined && text === undefined) {
     throw controlError('BAD_REQUEST', 'text or data: give one of them');
   }
