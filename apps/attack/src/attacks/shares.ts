@@ -111,6 +111,39 @@ async function giantFrame(scene: Scene): Promise<Seen> {
   };
 }
 
+/** Identities that come at most: several times what the disk would hold. */
+const NAMES = 150;
+/** Prekeys of each, which is what a hub keeps of one. */
+const PREKEYS = 100;
+
+async function fillDisk(scene: Scene): Promise<Seen> {
+  const { target } = await scene.ownHub(['--max-disk', '12M']);
+  const pair = await scene.honest(target);
+  const before = await pair.exchange(HONEST);
+  const words: string[] = [];
+  for (let n = 0; n < NAMES && words.filter((word) => word !== 'ok').length < 5; n++) {
+    const name = await scene.intruder({ target }).catch((error: unknown) => String(error));
+    words.push(typeof name === 'string' ? 'not registered' : await name.publish(PREKEYS));
+    if (typeof name !== 'string') name.end();
+  }
+  const refused = words.filter((word) => word !== 'ok').length;
+  const after = await pair.exchange(HONEST);
+  const figures = {
+    'names with prekeys': words.length - refused,
+    refused,
+    'honest sent': after.sent,
+    'honest handled': after.handled,
+    'quiet median ms': before.medianMs,
+    'attacked median ms': after.medianMs,
+    'attacked ÷ quiet': ratioOf(after.medianMs, before.medianMs),
+  };
+  return {
+    held: refused > 0 && after.handled === after.sent,
+    seen: `after ${words.length - refused} names the hub refused more, and passed messages on`,
+    figures,
+  };
+}
+
 export const SHARE_ATTACKS: readonly Attack[] = [
   {
     name: 'pings-of-strangers',
@@ -128,6 +161,16 @@ export const SHARE_ATTACKS: readonly Attack[] = [
     promised: 'nobody of the same address is kept out',
     isLong: true,
     run: silentCrowd,
+  },
+  {
+    name: 'disk-filled-by-names',
+    test: 'T-A25',
+    against: 'hub',
+    tries: `registers up to ${NAMES} names with ${PREKEYS} prekeys each at a hub with 12 MiB`,
+    promised: 'names that nobody uses leave room for messages',
+    isLong: true,
+    needsOwnHub: true,
+    run: fillDisk,
   },
   {
     name: 'giant-frame',

@@ -62,8 +62,11 @@ export class Intruder {
     throw new CannotTry(`the hub does not let an agent in: ${word}`);
   }
 
-  /** Publishes its record and a signed prekey, so that others can look it up. */
-  async publish(): Promise<void> {
+  /**
+   * Publishes its record and a signed prekey, so that others can look it up, and one-time prekeys
+   * beside it; gives the hub's answer to the prekeys.
+   */
+  async publish(oneTimePrekeys = 0): Promise<string> {
     const createdMs = Date.now();
     const { keyPair, name, hubId } = this;
     const validUntilMs = createdMs + 30 * DAY_MS;
@@ -79,7 +82,18 @@ export class Intruder {
     const random = systemRandom;
     const signed = createPrekey({ keyPair, kind: 'signed', id: 1, createdMs, expiresMs, random });
     await this.wire.ask({ type: 'put_identity', record });
-    await this.wire.ask({ type: 'put_prekeys', signed: [signed.record.bytes], oneTime: [] });
+    const oneTime = Array.from({ length: oneTimePrekeys }, (_, at) => {
+      const made = createPrekey({
+        keyPair,
+        kind: 'one-time',
+        id: at + 2,
+        createdMs,
+        expiresMs,
+        random,
+      });
+      return made.record.bytes;
+    });
+    return this.wire.wordFor({ type: 'put_prekeys', signed: [signed.record.bytes], oneTime });
   }
 
   /** Begins a session with an agent of the hub. */
