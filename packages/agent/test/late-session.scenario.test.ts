@@ -19,6 +19,7 @@ test('a first message of a store that was lost since makes no store present agai
   world.hub.deviations.deliver = (delivery, to) => (to === 'alice' ? [] : [delivery]);
   await world.finish(bob.agent.send('alice', 'late'));
   await world.rest();
+  await world.advance(1_000);
   const again = await world.loseStore(bob);
   world.hub.deviations = {};
   await world.finish(again.agent.send('alice', 'of the new store'));

@@ -43,6 +43,22 @@ export function decodeRunWord(body: Uint8Array): RunWord {
   return { what, instance: body.slice(1, LENGTH - 8), number };
 }
 
+/** Whether the peer says that its instance goes on from the one that counts as its present one. */
+export function goesOnFrom({ what, instance }: RunWord, present: Uint8Array): boolean {
+  return what === 'goesOn' && equalBytes(instance, present);
+}
+
+/** Whether a message is late: of a store heard before the present one, and sent before that was. */
+export function isOfPastStore(peer: Peer, key: WindowKey, sentAtMs: number): boolean {
+  const { instance: present, sessions } = peer;
+  if (present === null || isSameStore(present, key.instance)) return false;
+  if (windowAt(peer, key) === null) return false;
+  const ofPresent = sessions.filter(
+    ({ instance }) => instance !== null && equalBytes(instance, present),
+  );
+  return ofPresent.length > 0 && ofPresent.every(({ createdMs }) => sentAtMs < createdMs);
+}
+
 /**
  * The windows in which one number counts: its own, then those of later runs that share it. A
  * window that is not kept any more is left out if a later run remembers its numbers.

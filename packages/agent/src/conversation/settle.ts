@@ -19,7 +19,15 @@ import {
   windowAt,
 } from './peer.js';
 import type { Outgoing, Peer } from './peer.js';
-import { continued, isEarlierRun, isKnownParent, isTakenTwice, windowsOf } from './run.js';
+import {
+  continued,
+  goesOnFrom,
+  isEarlierRun,
+  isKnownParent,
+  isOfPastStore,
+  isTakenTwice,
+  windowsOf,
+} from './run.js';
 import type { RunWord } from './run.js';
 import { isSameStore } from '../self/meta.js';
 import type { Meta } from '../self/meta.js';
@@ -127,15 +135,12 @@ function withInstance(message: OpenedMessage): {
   readonly instanceChanged: boolean;
 } {
   const { opened, policy, body } = message;
-  const { instance } = opened.content;
+  const { instance, sentAtMs } = opened.content;
   const entry = entryAfter(message);
   const known = message.peer.instance;
-  const { since } = message.me.meta;
+  const key = { since: message.me.meta.since, instance };
   const isNew = known !== null && isFirstOf(message) && !equalBytes(known, instance);
-  // A store that was heard before the present one: its message is late, and changes nothing.
-  const isPast =
-    isNew && !isSameStore(known, instance) && windowAt(message.peer, { since, instance }) !== null;
-  const isOther = isNew && !isPast;
+  const isOther = isNew && !isOfPastStore(message.peer, key, sentAtMs);
   const instanceChanged = isOther && !isSameStore(known, instance);
   if (instanceChanged && policy.mode === 'strict') {
     throw new InstanceHeldError(instance);
@@ -147,17 +152,12 @@ function withInstance(message: OpenedMessage): {
   const trust = peer.trust === 'first-contact' ? 'pinned' : peer.trust;
   if (known !== null && !instanceChanged) {
     // A later run of the same store is what sends from now on.
-    const isLater = isOther && !isEarlierRun(message.peer, { since, instance }, known);
-    const next = isLater || isSuccessor(message) ? { instance, ackSent: 0 } : {};
+    const isLater = isOther && !isEarlierRun(message.peer, key, known);
+    const goesOn = body.kind === 'run' && goesOnFrom(body.word, known);
+    const next = isLater || goesOn ? { instance, ackSent: 0 } : {};
     return { peer: { ...peer, trust, ...next }, instanceChanged };
   }
   return { peer: { ...peer, trust, instance, ackSent: 0, owed: 0 }, instanceChanged };
-}
-
-/** Whether the peer says that this instance goes on from the one that counts as its present one. */
-function isSuccessor({ body, peer }: OpenedMessage): boolean {
-  if (body.kind !== 'run' || body.word.what !== 'goesOn' || peer.instance === null) return false;
-  return equalBytes(body.word.instance, peer.instance);
 }
 
 /** Whether nothing of the peer's had come in this session before. */
