@@ -236,3 +236,23 @@ test('an outcome that a killed process still owed is told, whatever comes after 
   expect(statesOf(alice, second.id).at(-1)).toBe('handled');
   expect(statesOf(alice, first.id).at(-1)).toBe('handled');
 });
+
+test('a receipt that a process has stored and not told is told by the next one', async () => {
+  await using world = await World.create();
+  const alice = await world.agent('alice');
+  const bob = await world.agent('bob');
+  await world.finish(alice.agent.send('bob', 'first'));
+  await world.advance(60_000);
+  const { id } = await world.finish(alice.agent.send('bob', 'second'));
+  await world.advance(60_000);
+  expect(statesOf(alice, id).at(-1)).toBe('handled');
+  // What the store holds now is what a process leaves that ends before it has told.
+  const store = await alice.store.snapshot(new KeyLedger());
+  const next = await world.agent('alice', {}, { keyPair: alice.keyPair, store });
+  await world.advance(1_000);
+  expect(statesOf(next, id)).toContain('handled');
+  expect(bob.texts).toEqual(['first', 'second']);
+  const last = await world.restart(next);
+  await world.advance(1_000);
+  expect(statesOf(last, id)).toEqual([]);
+});

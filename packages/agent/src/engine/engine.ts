@@ -31,6 +31,7 @@ import { Invites } from '../receiving/invites.js';
 import { Receiver } from '../receiving/receiver.js';
 import { Refusals } from '../receiving/refusals.js';
 import { Deliveries } from '../sending/deliveries.js';
+import { untold } from '../sending/told.js';
 import type { Post, Posted } from '../sending/post.js';
 import { Retention } from '../sending/retention.js';
 import { SealingAnew } from '../sending/sealing-anew.js';
@@ -169,8 +170,11 @@ export class Engine {
     engine = new Engine(context, parts);
     try {
       if (context.self.keyPair === prepared) await kept.keeper.promote();
+      const tell = await untold(context, engine.deliveries);
       await engine.#load();
       await engine.hub?.connect();
+      // Once the program listens.
+      context.runtime.schedule(0, tell);
       return engine;
     } catch (error) {
       await engine.close(false).ended;

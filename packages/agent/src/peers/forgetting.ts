@@ -15,7 +15,8 @@ export function forgetReplaced(tx: StoreTransaction, peer: Peer): void {
   const { aid } = peer.identity;
   for (const { sid } of peer.sessions) tx.delete(ROW.session(sid));
   forgetSent(tx, peer);
-  for (const row of [ROW.peer, ROW.bundle, ROW.receipt, ROW.gap, ROW.unacked]) tx.delete(row(aid));
+  for (const row of [ROW.peer, ROW.bundle, ROW.receipt, ROW.gap, ROW.unacked, ROW.told])
+    tx.delete(row(aid));
 }
 
 /** All that was kept of a peer, its name and what it was owed too: it is a stranger again. */

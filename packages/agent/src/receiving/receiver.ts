@@ -19,6 +19,7 @@ import type { HandshakeBudget } from '../peers/handshake-budget.js';
 import type { Introductions } from '../peers/introductions.js';
 import { SkipBudget } from '../peers/skip-budget.js';
 import type { Deliveries } from '../sending/deliveries.js';
+import { toldWith } from '../sending/told.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import { Arrivals, Batch, inboxRowOf, positionOf } from './arrivals.js';
 import type { Accepted, Arrival } from './arrivals.js';
@@ -144,6 +145,10 @@ export class Receiver {
   /** Step 12: committed, then acknowledged, then told. Gives an empty batch to go on with. */
   async #finish({ tx, accepted }: Batch): Promise<Batch> {
     try {
+      const { context, deliveries } = this.#parts;
+      const { boot } = context.self.meta;
+      const received = accepted.map((one) => one.received);
+      for (const row of toldWith(received, { boot, deliveries })) tx.write(row);
       await tx.commit();
       for (const one of accepted) this.#tell(one);
     } catch (error) {

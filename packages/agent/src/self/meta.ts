@@ -128,6 +128,12 @@ function encodeStored(meta: StoredMeta): Uint8Array {
   return row.u32(meta.numbersSince).flag(meta.isClean).optional(meta.previous).finish();
 }
 
+/** The opening that was cut off; null where the last one ended cleanly, or was none. */
+export function cutBootIn(bytes: Uint8Array | null): number | null {
+  const stored = bytes === null ? null : decodeStored(bytes);
+  return stored === null || stored.isClean ? null : stored.boot;
+}
+
 /** Reads the row back; throws STORE_CORRUPT. */
 export function decodeMeta(bytes: Uint8Array): Meta {
   const { isClean: _, ...meta } = decodeStored(bytes);

@@ -12,7 +12,7 @@ import type { Author } from './author.js';
 import { decodeFormer, receives } from './former-identity.js';
 import type { FormerIdentity } from './former-identity.js';
 import { decodeLostTime, LOST_TIME_TOLERANCE_MS } from './lost-time.js';
-import { decodeMeta, encodeClosedMeta, encodeMeta, openedMeta } from './meta.js';
+import { cutBootIn, decodeMeta, encodeClosedMeta, encodeMeta, openedMeta } from './meta.js';
 import type { Meta } from './meta.js';
 import { decodeOpenings, encodeOpenings, withOpening } from './openings.js';
 import { presentIdentity } from './present-identity.js';
@@ -40,11 +40,14 @@ export class Self {
   #formers: readonly FormerIdentity[];
   #meta: Meta;
   #lostUntilMs: number;
+  /** The opening before this one, if it was cut off. */
+  readonly cutBoot: number | null;
 
   private constructor(
     { store, runtime }: { readonly store: AgentStore; readonly runtime: Runtime },
     { keyPair, next }: PresentIdentity,
     found: {
+      readonly cutBoot: number | null;
       readonly meta: Meta;
       readonly formers: readonly FormerIdentity[];
       readonly lostUntilMs: number;
@@ -57,6 +60,7 @@ export class Self {
     this.#meta = found.meta;
     this.#formers = found.formers;
     this.#lostUntilMs = found.lostUntilMs;
+    this.cutBoot = found.cutBoot;
   }
 
   /** Counts this opening of the store before anything else happens (P6). Throws STORE_MISMATCH. */
@@ -81,7 +85,8 @@ export class Self {
     ]);
     const formers = await formersIn(store);
     const lostUntilMs = decodeLostTime(await store.get(ROW.lostTime));
-    return new Self({ store, runtime }, identity, { meta, formers, lostUntilMs });
+    const cutBoot = cutBootIn(row);
+    return new Self({ store, runtime }, identity, { meta, formers, lostUntilMs, cutBoot });
   }
 
   get meta(): Meta {

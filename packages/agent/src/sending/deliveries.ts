@@ -150,6 +150,23 @@ export class Deliveries {
     return this.#awaited.get(toHex(aid))?.numbers.has(positionOf({ epoch, number })) ?? false;
   }
 
+  /** Messages that are awaited by this run, of this epoch up to this number. */
+  idsUpTo(aid: Uint8Array, epoch: number, upTo: number): string[] {
+    const waiting = [...(this.#awaited.get(toHex(aid))?.numbers.values() ?? [])];
+    return waiting.flatMap(({ sent }) =>
+      sent.epoch === epoch && sent.number <= upTo ? [sent.id] : [],
+    );
+  }
+
+  /** What the run before had learnt, and may not have told. */
+  toldEarlier({
+    aid,
+    peer,
+    ...step
+  }: Pick<Sent, 'aid' | 'peer'> & Pick<Step, 'id' | 'state' | 'reason'>): void {
+    this.#tell({ aid, peer, id: step.id }, step.state, step.reason);
+  }
+
   /** The peer has a message of an earlier run of ours. */
   acknowledgedEarlier(sent: Sent): void {
     this.#tell(sent, 'delivered');

@@ -20,6 +20,7 @@
  *   revoked/<aid>             a revocation, for ever
  *   outbox/<n>  inbox/<n>  dead/<n>  security/<n>          in order of arrival
  *   receipt/<aid>             a receipt is owed           outcome/<aid>/<n>  an outcome is owed
+ *   told/<aid>                what the last commit let the program be told
  *   contact/<aid>             may not reach the handlers   pending/<aid>/<n>  what it has said
  *   invite/<id>               an invite of ours
  *   gap/<aid>                 numbers of its are missing   unacked/<aid>  some of ours are, there
@@ -69,6 +70,7 @@ export const ROW = {
   sent: (aid: Uint8Array, epoch: number, number: number) =>
     `sent/${toHex(aid)}/${id8(epoch)}/${sortable(number)}`,
   receipt: (aid: Uint8Array) => `receipt/${toHex(aid)}`,
+  told: (aid: Uint8Array) => `told/${toHex(aid)}`,
   outcome: (aid: Uint8Array, order: number) => `outcome/${toHex(aid)}/${sortable(order)}`,
   contact: (aid: Uint8Array) => `contact/${toHex(aid)}`,
   pending: (aid: Uint8Array, order: number) => `${pendingOf(aid)}/${sortable(order)}`,
