@@ -58,14 +58,12 @@ async function rewriteAnswer(scene: Scene): Promise<Seen> {
     if (changed !== line) state.lies += 1;
     return changed;
   });
-  const before = victim.events('connection').length;
   state.isLying = true;
   road.cut();
   await victim.until(() => state.lies >= 2 || victim.hasEnded);
-  const believed = victim
-    .events('connection')
-    .slice(before)
-    .filter((detail) => detail.includes('online')).length;
+  // Asked while every answer is changed: one that is online has believed one.
+  const { connection } = await victim.state();
+  const believed = connection === 'online' ? 1 : 0;
   const rollbacks = victim.events('storeRollback').length;
   state.isLying = false;
   road.cut();
@@ -73,7 +71,7 @@ async function rewriteAnswer(scene: Scene): Promise<Seen> {
   const held = state.lies >= 2 && believed + rollbacks === 0 && isBack && !victim.hasEnded;
   return {
     held,
-    seen: `of ${state.lies} changed answers the agent believed ${believed}`,
+    seen: `after ${state.lies} changed answers the agent was ${connection}`,
     figures: { 'changed answers': state.lies, believed, rollbacks },
   };
 }
