@@ -153,6 +153,22 @@ describe('a holder that stands in', () => {
   });
 });
 
+describe('a holder that is only opening the agent', () => {
+  test('makes way too, once it can be asked', async () => {
+    await using world = await CommandWorld.create();
+    const { alice, bob, up } = await twoAgents(world);
+    await up.stop();
+    await world.stopHub();
+    // It holds the store from its beginning, and serves it once the agent is there.
+    const asked = alice.run(['ask', 'bob', 'are you there?', '--timeout', '10m']);
+    await alice.up();
+    await world.startHub();
+    const [question] = await bob.json<Mail>(['inbox', '--wait', '120s']);
+    await bob.run(['reply', question?.id ?? '', 'yes']);
+    expect(await asked).toMatchObject({ status: 0, stdout: 'yes\n', stderr: '' });
+  });
+});
+
 describe('never two wakes', () => {
   const isAlive = (pid: number): boolean => {
     try {

@@ -4,7 +4,7 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { ControlClient } from '../control/client.js';
-import { controlError } from '../control/error.js';
+import { ControlError, controlError } from '../control/error.js';
 import { systemClock } from '../machine.js';
 import type { Clock } from '../machine.js';
 import { defaultName } from '../profile/default-name.js';
@@ -14,7 +14,7 @@ import { readOwnHub, readSettings, writeSettings } from '../profile/settings.js'
 import type { Settings, WakeSettings } from '../profile/settings.js';
 import { holdAgent, hubOf } from './held-agent.js';
 import type { HeldAgent } from './held-agent.js';
-import { PATIENCE_MS, PAUSE_MS } from './open-control.js';
+import { PAUSE_MS } from './open-control.js';
 import { startOwnHub } from './own-hub.js';
 
 /** What was asked for; what is left out stays as it was. */
@@ -42,6 +42,9 @@ export interface UpAgent extends HeldAgent {
   readonly reach: 'here' | 'others' | null;
 }
 
+/** How long another program may take to open the agent, whose hub may be away, and to close it. */
+const OPENING_MS = 60_000;
+
 /** Brings the agent up; null where another program holds it already. */
 export async function bringUp(files: AgentFiles, options: UpOptions): Promise<UpAgent | null> {
   if (!(await isFree(files))) return null;
@@ -53,6 +56,10 @@ export async function bringUp(files: AgentFiles, options: UpOptions): Promise<Up
   const ownHub = settings.hub === null ? await startOwnHub(files.home, options.host) : null;
   try {
     const held = await heldAgent(files, settings, options);
+    if (held === null) {
+      await ownHub?.close();
+      return null;
+    }
     try {
       writeSettings(files.settings, settings);
       const { token } = hubOf(files, settings);
@@ -82,6 +89,10 @@ async function isFree({ socket }: AgentFiles): Promise<boolean> {
   if (other === null) return true;
   try {
     return (await other.call('handover', {})).given;
+  } catch (error) {
+    // It is about to end, or has ended.
+    if (error instanceof ControlError && error.retryable) return true;
+    throw error;
   } finally {
     other.close();
   }
@@ -109,19 +120,23 @@ function settingsOf(
   };
 }
 
-/** Whoever makes way may need a moment for that. */
+/**
+ * Whoever makes way may need a moment for that, and whoever is only opening the agent cannot be
+ * asked yet: both are asked again. Null where one of them keeps it.
+ */
 async function heldAgent(
   files: AgentFiles,
   settings: Settings,
   { passphrase, log, clock = systemClock }: UpOptions,
-): Promise<HeldAgent> {
-  const untilMs = clock() + PATIENCE_MS;
+): Promise<HeldAgent | null> {
+  const untilMs = clock() + OPENING_MS;
   for (;;) {
     try {
       return await holdAgent(files, { settings, passphrase, log });
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'STORE_LOCKED') throw error;
       if (clock() > untilMs) throw controlError('HOLDER_SILENT', files.store, error);
+      if (!(await isFree(files))) return null;
       await pause(PAUSE_MS);
     }
   }
