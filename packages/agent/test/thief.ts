@@ -5,12 +5,14 @@
 import {
   decodePrekeyPair,
   decodeSession,
+  decodeSkippedKeys,
   parseMessage,
   systemRandom,
+  toHex,
   unseal,
   unsealInitial,
 } from '@agentmesh/crypto';
-import type { AgentKeyPair, PrekeyPair } from '@agentmesh/crypto';
+import type { AgentKeyPair, CryptoSession, PrekeyPair } from '@agentmesh/crypto';
 
 /** What the thief has. */
 export interface Loot {
@@ -27,11 +29,19 @@ export function opens(loot: Loot, wires: readonly Uint8Array[]): string[] {
   });
 }
 
+/** The session of a row, with the keys that it has kept of messages that did not come. */
+function sessionIn(rows: Loot['rows'], row: Uint8Array): CryptoSession {
+  const session = decodeSession(row);
+  const prefix = `skipped/${toHex(session.sid)}/`;
+  const keys = [...rows].filter(([key]) => key.startsWith(prefix)).map(([, part]) => part);
+  return { ...session, skipped: [...session.skipped, ...keys.flatMap(decodeSkippedKeys)] };
+}
+
 function openWith({ keyPair, rows, nowMs }: Loot, wire: Uint8Array): Uint8Array | null {
   const random = systemRandom;
   for (const [key, row] of rows) {
     if (!key.startsWith('session/')) continue;
-    const result = unseal({ session: decodeSession(row), wire, nowMs, random });
+    const result = unseal({ session: sessionIn(rows, row), wire, nowMs, random });
     if (result.ok) return result.contentBytes;
   }
   if (parseMessage(wire).prekeyBlock === null) return null;

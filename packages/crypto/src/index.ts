@@ -18,7 +18,12 @@ export { unseal } from './unseal.js';
 export type { Opened, Refused, UnsealRequest } from './unseal.js';
 export { betterSession, expireSkippedKeys } from './session.js';
 export type { CryptoSession, EstablishedSession, InitiatingSession } from './session.js';
-export { decodeSession, encodeSession } from './session-codec.js';
+export {
+  decodeSession,
+  decodeSkippedKeys,
+  encodeSession,
+  encodeSkippedKeys,
+} from './session-codec.js';
 export { verifyAuthorship } from './authorship.js';
 export type { Authorship, MessageProof, SignedContent } from './authorship.js';
 export { parseMessage } from './wire.js';

@@ -6,13 +6,18 @@
  *   RK(32) | DHs public(32) | DHs scalar(32) | u32 PN | CKs(32) | HMs(32) | u32 Ns |
  *   initiating: block(1196) · established: DHr(32) | CKr(32) | HMr(32) | u32 Nr |
  *   u8 n old × (dh(32) | HM(32)) | u32 n skipped × (dh(32) | u32 number | mk(32) | u64 storedAtMs)
+ *
+ * Skipped keys alone, for a store that keeps them in rows of their own:
+ *
+ *   version | u8 n chains × dh(32) | u8 n × (u8 chain | u32 number | mk(32) | u64 storedAtMs)
  */
-import { concatBytes, Reader, u32, u64, u8, wipe } from './bytes.js';
+import { concatBytes, equalBytes, Reader, u32, u64, u8, wipe } from './bytes.js';
 import type { ReceiveChain } from './chain-key.js';
+import { CryptoError } from './errors.js';
 import { identityOf } from './identity.js';
 import { LIMITS } from './limits.js';
 import { Secret } from './secret.js';
-import type { CryptoSession } from './session.js';
+import type { CryptoSession, SkippedKey } from './session.js';
 import { PREKEY_BLOCK_BYTES } from './wire.js';
 
 const VERSION = 2;
@@ -136,4 +141,34 @@ function readTail(reader: Reader): Pick<CryptoSession, 'old' | 'skipped'> {
   }));
   reader.end();
   return { old, skipped };
+}
+
+const KEYS_VERSION = 1;
+const KEYS_MAX = 255;
+
+/** Storage form of a few skipped keys, at most 255. They are secrets: the store encrypts them. */
+export function encodeSkippedKeys(keys: readonly SkippedKey[]): Uint8Array {
+  if (keys.length > KEYS_MAX) throw new CryptoError('INVALID_ARGUMENT', 'too many skipped keys');
+  const chains: Uint8Array[] = [];
+  const entries = keys.map(({ ratchetKey, number, key, storedAtMs }) => {
+    const known = chains.findIndex((chain) => equalBytes(chain, ratchetKey));
+    const chain = known < 0 ? chains.push(ratchetKey) - 1 : known;
+    return concatBytes(u8(chain), u32(number), key.reveal(), u64(storedAtMs));
+  });
+  return concatBytes(u8(KEYS_VERSION), u8(chains.length), ...chains, u8(keys.length), ...entries);
+}
+
+/** Reads them back; throws MALFORMED on any damage that the layout can show. */
+export function decodeSkippedKeys(bytes: Uint8Array): readonly SkippedKey[] {
+  const reader = new Reader(bytes, 'MALFORMED');
+  if (reader.u8() !== KEYS_VERSION) reader.fail();
+  const chains = Array.from({ length: reader.u8() }, () => reader.take(32));
+  const keys = Array.from({ length: reader.u8() }, () => ({
+    ratchetKey: chains[reader.u8()] ?? reader.fail(),
+    number: reader.u32(),
+    key: new Secret('message key', reader.take(32)),
+    storedAtMs: reader.u64(),
+  }));
+  reader.end();
+  return keys;
 }

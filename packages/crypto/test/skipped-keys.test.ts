@@ -1,10 +1,19 @@
 /** How far a message may jump, how many keys of missing messages are kept, and for how long. */
 import { beforeAll, describe, expect, test } from '@jest/globals';
-import { expireSkippedKeys, LIMITS, parseMessage, ready, Secret, unseal } from '../src/index.js';
+import {
+  decodeSkippedKeys,
+  encodeSkippedKeys,
+  expireSkippedKeys,
+  LIMITS,
+  parseMessage,
+  ready,
+  Secret,
+  unseal,
+} from '../src/index.js';
 import type { EstablishedSession } from '../src/index.js';
 import { stepChain } from '../src/chain-key.js';
 import { forge } from './forgery.js';
-import { codeOf, expectRefused } from './refusal.js';
+import { codeOf, expectRefused, withCode } from './refusal.js';
 import {
   DAY,
   established,
@@ -258,5 +267,47 @@ describe('what an authentic message claims of the chain before it', () => {
     const { side: bob } = hearFirst(alice.peer, alice.me, say(alice, 'hello'));
     expectRefused(alice, claiming(bob, 1), 'BAD_HEADER');
     hear(alice, claiming(bob, 0));
+  });
+});
+
+describe('skipped keys in rows of their own', () => {
+  test('read back as they were written, of several chains, and open their messages', () => {
+    const { alice, bob } = pair();
+    const lost = lose(alice, 2);
+    hear(bob, say(alice, 'after the hole'));
+    turn(alice, bob);
+    const later = lose(alice, 1);
+    hear(bob, say(alice, 'after another one'));
+    const { skipped } = bob.session;
+    expect(skipped).toHaveLength(3);
+    const read = decodeSkippedKeys(encodeSkippedKeys(skipped));
+    expect(read.map(({ number, storedAtMs }) => [number, storedAtMs])).toEqual(
+      skipped.map(({ number, storedAtMs }) => [number, storedAtMs]),
+    );
+    bob.session = { ...bob.session, skipped: read };
+    for (const wire of [lost(0), lost(1), later(0)]) hear(bob, wire);
+    expect(bob.session.skipped).toEqual([]);
+  });
+
+  test('a damaged row is MALFORMED, and more than 255 are refused', () => {
+    const { alice, bob } = pair();
+    lose(alice, 2);
+    hear(bob, say(alice, 'after the hole'));
+    const row = encodeSkippedKeys(bob.session.skipped);
+    const broken = [
+      Uint8Array.of(2, ...row.subarray(1)),
+      row.subarray(1),
+      row.subarray(0, -1),
+      Uint8Array.of(...row, 0),
+      // The first key is of a second chain, which is not there.
+      row.map((byte, at) => (at === 2 + 32 + 1 ? 1 : byte)),
+    ];
+    for (const bytes of broken) {
+      expect(() => decodeSkippedKeys(bytes)).toThrow(withCode('MALFORMED'));
+    }
+    const [key] = bob.session.skipped;
+    if (key === undefined) throw new TypeError('a skipped key expected');
+    const tooMany = Array.from({ length: 256 }, () => key);
+    expect(() => encodeSkippedKeys(tooMany)).toThrow(withCode('INVALID_ARGUMENT'));
   });
 });

@@ -82,6 +82,10 @@ export class Around implements Surroundings {
     this.loops.heard(row.from, way, request !== null);
   }
 
+  forgotten(aid: Uint8Array): void {
+    this.loops.forget(aid);
+  }
+
   /** What a person wrote or asks is never held. */
   mayRun({ row, way, request }: InboxEntry): boolean {
     return !way.isAutomatic || request !== null || !this.loops.isHeld(row.from);

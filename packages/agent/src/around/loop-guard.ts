@@ -78,6 +78,12 @@ export class LoopGuard {
     this.#wake();
   }
 
+  /** The peer is forgotten, and its row with it. */
+  forget(aid: Uint8Array): void {
+    this.#pairs.delete(toHex(aid));
+    this.#held.delete(toHex(aid));
+  }
+
   #count(side: keyof Pair, aid: Uint8Array, way: Way, isRequest: boolean): void {
     if (!way.isAutomatic || isRequest) return this.#clear(aid);
     // What somebody else began ends after 8 hops; it says nothing of this pair.

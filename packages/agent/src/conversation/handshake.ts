@@ -22,10 +22,12 @@ import type {
 import type { Author } from '../self/author.js';
 import { AgentError } from '../ground/errors.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
-import { decodePeer, replaceSession } from './peer.js';
+import { moveTags } from './heard-tags.js';
+import { decodeStored, replaceSession } from './peer.js';
 import type { Peer } from './peer.js';
 import { ROW } from '../store/row-keys.js';
 import { boundSessions, encodeSessionRow, entryOf } from './sessions.js';
+import { forgetSession } from './skipped-keys.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import { identityChanged } from './trust.js';
 import type { PeerReference } from './trust.js';
@@ -51,10 +53,16 @@ export function questionFor(peer: Peer, hubId: Uint8Array | null): BundleQuestio
   return { name: peer.name, aid: null, fingerprint: null, hubId };
 }
 
-/** The peer row of an identity, or null. */
+/**
+ * The peer of an identity, or null. What an earlier version kept in its row becomes rows of their
+ * own, with the transaction.
+ */
 export async function loadPeer(tx: StoreTransaction, aid: Uint8Array): Promise<Peer | null> {
   const row = await tx.get(ROW.peer(aid));
-  return row === null ? null : decodePeer(row);
+  if (row === null) return null;
+  const { peer, former } = decodeStored(row);
+  moveTags(tx, aid, former);
+  return peer;
 }
 
 /** The peer row of an identity, or of the one that has followed it, or null. */
@@ -144,18 +152,18 @@ export function nextGeneration(highest: number): number {
 }
 
 /** The peer with a new session of ours, written into the transaction. */
-export function beginSession(
+export async function beginSession(
   tx: StoreTransaction,
   author: Author,
   { peer, bundle }: { readonly peer: Peer; readonly bundle: PeerBundle },
-): { readonly peer: Peer; readonly session: CryptoSession } {
+): Promise<{ readonly peer: Peer; readonly session: CryptoSession }> {
   const { keyPair, meta, nowMs, random } = author;
   const generation = nextGeneration(peer.generation);
   const session = performKeyExchange({ keyPair, bundle, generation, random });
   const begun = replaceSession(withRecords(peer, bundle), entryOf(session, nowMs, meta.epoch));
   const standing = { epoch: meta.epoch, instance: begun.instance };
   const { kept, dropped } = boundSessions(begun.sessions, standing, nowMs);
-  for (const { sid } of dropped) tx.delete(ROW.session(sid));
+  for (const { sid } of dropped) await forgetSession(tx, sid);
   tx.put(ROW.session(session.sid), encodeSessionRow(session));
   return { peer: { ...begun, sessions: kept }, session };
 }

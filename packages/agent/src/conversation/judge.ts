@@ -26,12 +26,14 @@ import { readBody } from './body.js';
 import type { Body } from './body.js';
 import type { Author } from '../self/author.js';
 import { AgentError } from '../ground/errors.js';
+import { loadPeer } from './handshake.js';
 import { positionOf } from './heard-positions.js';
 import type { Position } from './heard-positions.js';
-import { decodePeer } from './peer.js';
 import type { Peer, Trust } from './peer.js';
 import { decodeSessionRow } from './sessions.js';
 import { settle } from './settle.js';
+import { loadSkipped } from './skipped-keys.js';
+import type { SkippedPart } from './skipped-keys.js';
 import type { Settled } from './settle.js';
 import { ROW } from '../store/row-keys.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
@@ -98,7 +100,7 @@ export interface UsedPrekeys {
 /** Steps 1 to 11 of §2.8. Throws the refusal; the transaction is then to be dropped. */
 export async function judge(context: JudgeContext, incoming: Incoming): Promise<Received> {
   const message = parseMessage(incoming.blob); //                                          step 1
-  const { session, known } = await findSender(context, incoming, message); //              step 2
+  const { session, skipped, known } = await findSender(context, incoming, message); //     step 2
   const opened = await open(context, { incoming, message, session }); //              steps 4 to 8
   const { content, contentBytes, proof } = opened;
   const body = readBody(content); //                                                       step 8
@@ -106,7 +108,7 @@ export async function judge(context: JudgeContext, incoming: Incoming): Promise<
   const peer = known ?? (await context.introduce(content.fromName, incoming.from)); //     step 9
   const { tx, me, policy, isAwaited } = context;
   const before = session;
-  const step = { tx, me, policy, isAwaited, peer, before, opened, body };
+  const step = { tx, me, policy, isAwaited, peer, before, skipped, opened, body };
   const settled = await settle(step); //                                          steps 9 to 11
   const judged = { trust: peer.trust, isNew: known === null, epoch: me.meta.numbersSince };
   const told = { content, contentBytes, proof, body, prekeys: await prekeysOf(tx, opened) };
@@ -116,6 +118,8 @@ export async function judge(context: JudgeContext, incoming: Incoming): Promise<
 interface Sender {
   /** The session the message belongs to; null for the first message of a new one. */
   readonly session: CryptoSession | null;
+  /** Its skipped keys, as they are stored. */
+  readonly skipped: readonly SkippedPart[];
   /** The peer, if it is one already. */
   readonly known: Peer | null;
 }
@@ -126,22 +130,34 @@ async function findSender(
   { from }: Incoming,
   { sid, prekeyBlock }: ParsedMessage,
 ): Promise<Sender> {
-  const row = await tx.get(ROW.session(sid));
-  const session = row === null ? null : decodeSessionRow(row);
+  const { session, skipped } = await loadSession(tx, sid);
   if (session === null && prekeyBlock === null) throw new CryptoError('UNKNOWN_SESSION');
   const claimed = prekeyBlock === null ? null : aidOf(prekeyBlock.signing, prekeyBlock.dh);
   const aid = session?.theirs.aid ?? claimed ?? from;
   const isForMe = session === null || equalBytes(session.ours, me.keyPair.identity.aid);
   if (isOurs(aid) || !isForMe || !equalBytes(aid, from)) throw new CryptoError('SENDER_MISMATCH');
-  const peerRow = await tx.get(ROW.peer(aid));
-  const known = peerRow === null ? null : decodePeer(peerRow);
+  const known = await loadPeer(tx, aid);
   if (known !== null) {
     assertUsable(known);
     if (session === null && !(await mayBegin(tx, known))) throw new AgentError('SUCCEEDED');
   } else if (isStrangerRefused(policy, aid)) {
     throw new AgentError(policy.mode === 'strict' ? 'UNTRUSTED_PEER' : 'NOT_ACCEPTED');
   }
-  return { session, known };
+  return { session, skipped, known };
+}
+
+/** A session with the keys of its missing messages; null if it does not exist here. */
+async function loadSession(
+  tx: StoreTransaction,
+  sid: Uint8Array,
+): Promise<Pick<Sender, 'session' | 'skipped'>> {
+  const row = await tx.get(ROW.session(sid));
+  if (row === null) return { session: null, skipped: [] };
+  const session = decodeSessionRow(row);
+  const parts = await loadSkipped(tx, sid);
+  const keys = parts.flatMap((part) => part.keys);
+  // An earlier version kept them in the row of the session.
+  return { session: { ...session, skipped: [...session.skipped, ...keys] }, skipped: parts };
 }
 
 /** Not once another one has followed it; a crash may have come before that was marked. */

@@ -10,12 +10,16 @@ import { DecodedRows, RowReader, RowWriter } from '../store/row-codec.js';
 import {
   emptyWindow,
   missing,
+  partsOf,
+  readFormerWindow,
   readWindow,
   sparseOf,
+  withGivenUp,
+  withParts,
   withSparse,
   writeWindow,
 } from './sequence-window.js';
-import type { SequenceWindow, WindowKey } from './sequence-window.js';
+import type { FormerWindow, SequenceWindow, WindowKey } from './sequence-window.js';
 import { activeSession, readEntry, withSession, writeEntry } from './sessions.js';
 import type { SessionEntry } from './sessions.js';
 
@@ -206,16 +210,20 @@ function isAt(window: SequenceWindow, { since, instance }: WindowKey): boolean {
 }
 
 /**
- * The peer with a window changed; the most recently changed ones are kept, with one bound on the
- * numbers above their marks: each message writes all of them again.
+ * The peer with a window changed; the most recently changed ones are kept, with one bound on their
+ * numbers, parts and ranges: each message writes the outline of all of them again.
  */
 export function replaceWindow(peer: Peer, window: SequenceWindow): Peer {
   const others = peer.windows.filter((other) => !isAt(other, window));
   const kept = others.slice(1 - AGENT_LIMITS.instances);
   let room = AGENT_LIMITS.sequenceSparse - sparseOf(window);
+  let parts = AGENT_LIMITS.sequenceParts - partsOf(window).length;
+  let ranges = AGENT_LIMITS.givenUpRanges - window.givenUp.length;
   const bounded = kept.toReversed().map((other) => {
-    const next = withSparse(other, room);
+    const next = withGivenUp(withParts(withSparse(other, room), parts).window, ranges);
     room -= sparseOf(next);
+    parts -= partsOf(next).length;
+    ranges -= next.givenUp.length;
     return next;
   });
   return { ...peer, windows: [...bounded.toReversed(), window] };
@@ -240,10 +248,17 @@ export function holesOf(peer: Peer, since: number): SequenceRange[] {
 /**
  * Version 1 knew of no successions and revocations, version 2 of no numbers given up, version 3 of
  * none that want an acknowledgement, version 4 of no runs, version 5 of no
- * date of the pin, version 6 wrote numbers in more bytes.
+ * date of the pin, version 6 wrote numbers in more bytes, version 7 held
+ * what is now in rows of their own (`heard-tags`).
  */
-const VERSION = 7;
-const rows = new DecodedRows<Peer>();
+const VERSION = 8;
+const rows = new DecodedRows<StoredPeer>();
+
+/** A peer, with what an earlier version held in its row beside. */
+interface StoredPeer {
+  readonly peer: Peer;
+  readonly former: readonly FormerWindow[];
+}
 
 /** Storage form of a peer. */
 export function encodePeer(peer: Peer): Uint8Array {
@@ -261,15 +276,21 @@ export function encodePeer(peer: Peer): Uint8Array {
   row.u32(epoch).u64(next).u64(acked).u64(wanted).u64(keptFrom);
   row.u64(total).u64(before).u64(trimmedMs).u32(run).optional(instance);
   row.u64(peer.ackSent).u32(peer.owed).u64(peer.reset.atMs).u32(peer.reset.count);
-  return rows.written(row.finish(), peer);
+  return rows.written(row.finish(), { peer, former: [] });
 }
 
 /** Reads the storage form back; throws STORE_CORRUPT. */
 export function decodePeer(bytes: Uint8Array): Peer {
-  return rows.read(bytes, readPeer);
+  return decodeStored(bytes).peer;
 }
 
-function readPeer(bytes: Uint8Array): Peer {
+/** The same, with what an earlier version held in it beside. */
+export function decodeStored(bytes: Uint8Array): StoredPeer {
+  return rows.read(bytes, readStored);
+}
+
+function readStored(bytes: Uint8Array): StoredPeer {
+  const former: FormerWindow[] = [];
   const row = new RowReader(bytes, 'peer');
   const version = row.u8();
   if (version < 1 || version > VERSION) row.fail();
@@ -292,7 +313,12 @@ function readPeer(bytes: Uint8Array): Peer {
     generation: row.u32(),
     instance: row.optional(16),
     heldInstance: row.optional(16),
-    windows: row.list(() => readWindow(row, version)),
+    windows: row.list(() => {
+      if (version >= 8) return readWindow(row);
+      const read = readFormerWindow(row, version);
+      former.push(read);
+      return read.window;
+    }),
     outgoing: {
       epoch: row.u32(),
       next: row.u64(),
@@ -310,5 +336,5 @@ function readPeer(bytes: Uint8Array): Peer {
     reset: { atMs: row.u64(), count: row.u32() },
   };
   row.end();
-  return peer;
+  return { peer, former };
 }

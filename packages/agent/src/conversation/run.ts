@@ -7,7 +7,7 @@ import { CryptoError, equalBytes } from '@agentmesh/crypto';
 import { isSameStore } from '../self/meta.js';
 import { windowAt } from './peer.js';
 import type { Peer } from './peer.js';
-import { emptyWindow, forkedFrom, highest, isMissing, isSeen } from './sequence-window.js';
+import { emptyWindow, forkedFrom, highest, isNew } from './sequence-window.js';
 import type { SequenceWindow, WindowKey } from './sequence-window.js';
 
 /**
@@ -67,12 +67,12 @@ export function windowsOf(
   peer: Peer,
   key: WindowKey,
   number: number,
-  msgId: Uint8Array,
+  isHeardHere: boolean,
 ): readonly [SequenceWindow, ...SequenceWindow[]] {
   const own = windowAt(peer, key);
   const linked = later(peer, key, number);
   const isPresent = peer.instance !== null && equalBytes(peer.instance, key.instance);
-  const current = isPresent ? null : currentFor(peer, key, number, msgId);
+  const current = isPresent ? null : currentFor(peer, key, number, isHeardHere);
   const found = current === null || linked.includes(current) ? linked : [...linked, current];
   const [first = own ?? emptyWindow(key), ...rest] = own === null ? found : [own, ...found];
   return [first, ...rest];
@@ -86,13 +86,13 @@ function currentFor(
   peer: Peer,
   { since, instance }: WindowKey,
   number: number,
-  msgId: Uint8Array,
+  isHeardHere: boolean,
 ): SequenceWindow | null {
   const current =
     peer.instance === null ? null : windowAt(peer, { since, instance: peer.instance });
   if (current === null || current.parent === null || number >= current.parent.from) return null;
   if (!isSameStore(current.instance, instance)) return null;
-  return isMissing(current, number) || isSeen(current, number, msgId) ? current : null;
+  return isNew(current, number) || isHeardHere ? current : null;
 }
 
 /** Windows of runs that follow an instance, where it still had this number. */
@@ -126,8 +126,12 @@ export function isEarlierRun(
 /** The window of a run once its peer has said from where it goes on. */
 export function continued(peer: Peer, key: WindowKey, { instance, number }: RunWord) {
   const window = windowAt(peer, key) ?? emptyWindow(key);
-  if (window.parent !== null) return { window, wentBack: null };
   const parent = parentOf(peer, key, instance);
+  // One that would go on from itself, if only by way of others, is not believed.
+  const isCircle =
+    equalBytes(parent?.instance ?? instance, key.instance) ||
+    isEarlierRun(peer, key, parent?.instance ?? instance);
+  if (window.parent !== null || isCircle) return { window, wentBack: null };
   const from = { instance: parent?.instance ?? instance, from: number };
   // Of the run that it names nothing may have come yet, or ever: what came of those before it
   // counts all the same.

@@ -7,30 +7,23 @@ import {
   emptyWindow,
   giveUp,
   highest,
+  isNew,
   missing,
-  noveltyOf,
   observe,
+  partsOf,
+  readFormerWindow,
   readWindow,
+  withParts,
   writeWindow,
 } from './sequence-window.js';
 import type { SequenceWindow } from './sequence-window.js';
 
 const instance = new Uint8Array(16).fill(3);
-const idOf = (n: number, salt = 0): Uint8Array => {
-  const id = new Uint8Array(16);
-  new DataView(id.buffer).setUint32(0, n);
-  id[4] = salt;
-  return id;
-};
-
 function after(
   numbers: readonly number[],
   start = emptyWindow({ since: 1, instance }),
 ): SequenceWindow {
-  return numbers.reduce(
-    (window, number) => observe(window, { number, msgId: idOf(number), boot: 1 }).window,
-    start,
-  );
+  return numbers.reduce((window, number) => observe(window, { number, boot: 1 }).window, start);
 }
 
 const { seed, numRuns } = randomRuns(200);
@@ -53,7 +46,7 @@ describe('the window of received numbers', () => {
         const window = after(numbers);
         const all = new Set(numbers);
         for (let n = 1; n <= 201; n++) {
-          expect(noveltyOf(window, n, idOf(n)) === 'new').toBe(!all.has(n));
+          expect(isNew(window, n)).toBe(!all.has(n));
         }
         let low = 0;
         while (all.has(low + 1)) low += 1;
@@ -69,26 +62,17 @@ describe('the window of received numbers', () => {
     );
   });
 
-  test('tells a repeat from another message with the same number, as far as it remembers', () => {
-    const window = after(Array.from({ length: 100 }, (_, n) => n + 1));
-    expect(noveltyOf(window, 100, idOf(100))).toBe('duplicate');
-    expect(noveltyOf(window, 100, idOf(100, 1))).toBe('conflict');
-    expect(noveltyOf(window, 100 - AGENT_LIMITS.sequenceRecent + 1, idOf(0, 1))).toBe('conflict');
-    expect(noveltyOf(window, 100 - AGENT_LIMITS.sequenceRecent, idOf(0, 1))).toBe('duplicate');
-    expect(noveltyOf(window, 101, idOf(101))).toBe('new');
-  });
-
   test('holds the bound of its sparse set and says what it gives up', () => {
     const { sequenceSparse } = AGENT_LIMITS;
     const even = Array.from({ length: sequenceSparse }, (_, n) => 2 * n + 2);
     const full = after(even);
     expect(full.low).toBe(0);
     const next = 2 * sequenceSparse + 2;
-    const { window, lost } = observe(full, { number: next, msgId: idOf(next), boot: 1 });
+    const { window, lost } = observe(full, { number: next, boot: 1 });
     expect(window.low).toBe(2);
     // Nothing was received without a hole before: that is where the conversation begins.
     expect(lost).toEqual([]);
-    const more = observe(window, { number: next + 2, msgId: idOf(next + 2), boot: 1 });
+    const more = observe(window, { number: next + 2, boot: 1 });
     expect(more.lost).toEqual([{ from: 3, to: 3 }]);
     expect(more.window.givenUp).toEqual([
       { from: 1, to: 1 },
@@ -119,7 +103,7 @@ describe('the window of received numbers', () => {
       { from: 5, to: 8 },
       { from: 10, to: 12 },
     ]);
-    expect(noveltyOf(window, 6, idOf(6))).toBe('new');
+    expect(isNew(window, 6)).toBe(true);
     const late = after([6, 2, 12], window);
     expect(late.low).toBe(12);
     expect(late.givenUp).toEqual([
@@ -129,9 +113,8 @@ describe('the window of received numbers', () => {
       { from: 10, to: 11 },
     ]);
     for (const number of [1, 2, 4, 6, 9, 12]) {
-      expect(noveltyOf(late, number, idOf(number))).toBe('duplicate');
+      expect(isNew(late, number)).toBe(false);
     }
-    expect(noveltyOf(late, 6, idOf(6, 1))).toBe('conflict');
   });
 
   test('remembers ranges that were given up within a bound, touching ones as one', () => {
@@ -142,42 +125,65 @@ describe('the window of received numbers', () => {
     const even = Array.from({ length: givenUpRanges + 1 }, (_, n) => 2 * n + 12);
     ({ window } = giveUp(after(even, window), highest(after(even))));
     expect(window.givenUp).toHaveLength(givenUpRanges);
-    expect(noveltyOf(window, 2, idOf(2))).toBe('duplicate');
-    expect(noveltyOf(window, 13, idOf(13))).toBe('new');
+    expect(isNew(window, 2)).toBe(false);
+    expect(isNew(window, 13)).toBe(true);
   });
 
-  test('is read back as it was written, also by an earlier version', () => {
-    const { window } = giveUp(after([1, 2, 3, 9, 8]), 6);
+  test('keeps a bounded number of parts, however far apart its numbers are', () => {
+    const { sequenceParts } = AGENT_LIMITS;
+    const far = (count: number) => Array.from({ length: count }, (_, n) => (n + 1) * 1_000);
+    const full = after(far(sequenceParts));
+    expect([full.low, partsOf(full).length]).toEqual([0, sequenceParts]);
+    const { window } = observe(full, { number: (sequenceParts + 1) * 1_000, boot: 1 });
+    expect(partsOf(window)).toHaveLength(sequenceParts);
+    expect(isNew(window, 1_000)).toBe(false);
+    expect(isNew(window, 2_000)).toBe(false);
+    expect(window.low).toBeGreaterThan(1_000);
+    expect(withParts(window, 0).window).toMatchObject({ seen: [], low: highest(window) });
+    const row = new RowWriter();
+    writeWindow(row, after(far(2 * sequenceParts).map((number) => number * 2 ** 32)));
+    expect(row.finish().length).toBeLessThan(4_096);
+  });
+
+  test('is read back as it was written', () => {
+    const { window } = giveUp(after([1, 2, 3, 9, 8, 700]), 6);
     const row = new RowWriter();
     writeWindow(row, window);
     const reader = new RowReader(row.finish(), 'window');
-    expect(readWindow(reader, 7)).toEqual(window);
+    expect(readWindow(reader)).toEqual(window);
     reader.end();
-    // Numbers and tags had eight bytes each, and nothing was said of runs.
-    const former = (): RowWriter => {
-      const written = new RowWriter().u32(window.since).fixed(window.instance).u32(window.boot);
-      written.u64(window.low);
-      return written.list(window.seen, ({ number, tag }) =>
-        written
-          .u64(number)
-          .fixed(tag)
-          .fixed(Uint8Array.of(9, 9, 9)),
-      );
-    };
-    const without = former().finish();
-    expect(readWindow(new RowReader(without, 'window'), 2)).toEqual({ ...window, givenUp: [] });
-    const withRanges = former();
-    withRanges.list(window.givenUp, ({ from, to }) => withRanges.u64(from).u64(to));
-    expect(readWindow(new RowReader(withRanges.finish(), 'window'), 3)).toEqual(window);
   });
 
-  test('takes few bytes: one for a number and five for its message', () => {
-    const size = (numbers: readonly number[]): number => {
-      const row = new RowWriter();
-      writeWindow(row, after(numbers));
-      return row.finish().length;
+  test('is read back as earlier versions wrote it, with what they knew of messages', () => {
+    const { window } = giveUp(after([1, 2, 3, 9, 8]), 6);
+    const tags = window.seen.map((number) => ({ number, tag: new Uint8Array(5).fill(number) }));
+    const head = () =>
+      new RowWriter().u32(window.since).fixed(window.instance).u32(window.boot).u64(window.low);
+    const ranges = (row: RowWriter) =>
+      row.list(window.givenUp, ({ from, to }) => row.u64(from).u64(to));
+    // Numbers and tags had eight bytes each, and nothing was said of runs.
+    const second = (): RowWriter => {
+      const row = head();
+      const rest = Uint8Array.of(9, 9, 9);
+      return row.list(tags, ({ number, tag }) => row.u64(number).fixed(tag).fixed(rest));
     };
-    const every = Array.from({ length: 2_000 }, (_, n) => 2 * n + 2);
-    expect(size(every) - size([])).toBe(2_000 * 6);
+    const bytes = second().finish();
+    expect(readFormerWindow(new RowReader(bytes, 'window'), 2)).toEqual({
+      window: { ...window, givenUp: [] },
+      tags,
+    });
+    const third = ranges(second()).finish();
+    expect(readFormerWindow(new RowReader(third, 'window'), 3)).toEqual({ window, tags });
+    const seventh = head();
+    let before = 0;
+    seventh.list(tags, ({ number, tag }) => {
+      seventh.varint(number - before).fixed(tag);
+      before = number;
+    });
+    ranges(seventh).optional(null).u64(0);
+    expect(readFormerWindow(new RowReader(seventh.finish(), 'window'), 7)).toEqual({
+      window,
+      tags,
+    });
   });
 });

@@ -1,24 +1,19 @@
 /**
  * Which numbers of one peer instance have been received (protocol.md §2.8 step 10): a mark without
- * a hole below it and a sparse set above. Exact and bounded for ever. Owns duplicates, holes, what
- * was given up and the acknowledgement that follows from them; does not know messages.
+ * a hole below it and a sparse set above. Exact and bounded for ever. Owns repeats, holes, what
+ * was given up and the acknowledgement that follows from them; does not know messages, whose ids
+ * are `heard-tags`'.
  */
-import { equalBytes } from '@agentmesh/crypto';
 import type { SequenceRange } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import type { RowReader, RowWriter } from '../store/row-codec.js';
 
-const TAG_BYTES = 5;
-/** Until version 6 of the peer's row. */
+/** Numbers of one part: a bitmap of eight bytes says which of them were seen. */
+export const PART_NUMBERS = 64;
+const BITMAP_BYTES = PART_NUMBERS / 8;
+/** Of a msgId, until version 6 of the peer's row and in version 7. */
 const FORMER_TAG_BYTES = 8;
-
-/**
- * A number that was received, and the beginning of its msgId: enough to tell two messages apart.
- */
-export interface SeenNumber {
-  readonly number: number;
-  readonly tag: Uint8Array;
-}
+const TAG_BYTES = 5;
 
 /** The receive window of one (aid, instance), for one identity of ours. */
 export interface SequenceWindow {
@@ -30,7 +25,7 @@ export interface SequenceWindow {
   /** Every number up to here was received, or given up. */
   readonly low: number;
   /** Ascending: the last few up to `low`, and all above it. */
-  readonly seen: readonly SeenNumber[];
+  readonly seen: readonly number[];
   /**
    * Ascending, up to `low`: numbers that were settled without having come. They are not asked for
    * any more, but one that was on its way all the time is as new as ever.
@@ -40,9 +35,6 @@ export interface SequenceWindow {
   readonly parent: { readonly instance: Uint8Array; readonly from: number } | null;
 }
 
-/** What a number is to a window: never seen, seen with this message, or seen with another one. */
-export type Novelty = 'new' | 'duplicate' | 'conflict';
-
 /** Whose numbers, and towards which identity of ours. */
 export type WindowKey = Pick<SequenceWindow, 'since' | 'instance'>;
 
@@ -51,26 +43,10 @@ export function emptyWindow({ since, instance }: WindowKey): SequenceWindow {
   return { since, instance, boot: 0, low: 0, seen: [], givenUp: [], parent: null };
 }
 
-export function noveltyOf(window: SequenceWindow, number: number, msgId: Uint8Array): Novelty {
-  const known = window.seen.find((entry) => entry.number === number);
-  if (known !== undefined) {
-    return equalBytes(known.tag, msgId.subarray(0, TAG_BYTES)) ? 'duplicate' : 'conflict';
-  }
-  const isGivenUp = window.givenUp.some(holds(number));
-  // Older than what is remembered: a repeat, since every other one up to the mark was received.
-  return number <= window.low && !isGivenUp ? 'duplicate' : 'new';
-}
-
-/** Whether a number has not come, and is waited for or may still come. */
-export function isMissing(window: SequenceWindow, number: number): boolean {
-  if (window.seen.some((entry) => entry.number === number)) return false;
+/** Whether a number was never received; one far below the mark is a repeat. */
+export function isNew(window: SequenceWindow, number: number): boolean {
+  if (window.seen.includes(number)) return false;
   return number > window.low || window.givenUp.some(holds(number));
-}
-
-/** Whether this very message was received, as far as it is remembered. */
-export function isSeen({ seen }: SequenceWindow, number: number, msgId: Uint8Array): boolean {
-  const known = seen.find((entry) => entry.number === number);
-  return known !== undefined && equalBytes(known.tag, msgId.subarray(0, TAG_BYTES));
 }
 
 /** The window after a change. `lost`: numbers that have not come and are waited for no more. */
@@ -79,20 +55,23 @@ export interface Observed {
   readonly lost: readonly SequenceRange[];
 }
 
-/** Adds a number that is `new`. */
+/** Adds a number that is new. */
 export function observe(
   window: SequenceWindow,
-  received: { readonly number: number; readonly msgId: Uint8Array; readonly boot: number },
+  received: { readonly number: number; readonly boot: number },
 ): Observed {
-  const entry = { number: received.number, tag: received.msgId.slice(0, TAG_BYTES) };
-  const at = window.seen.findIndex((other) => other.number > received.number);
-  const seen = at < 0 ? [...window.seen, entry] : window.seen.toSpliced(at, 0, entry);
+  const { number } = received;
+  const at = window.seen.findIndex((other) => other > number);
+  const seen = at < 0 ? [...window.seen, number] : window.seen.toSpliced(at, 0, number);
   const boot = Math.max(window.boot, received.boot);
-  const givenUp = without(window.givenUp, received.number);
+  const givenUp = without(window.givenUp, number);
   const raised = settle({ ...window, boot, seen, givenUp });
-  const above = raised.seen.filter((other) => other.number > raised.low);
+  const above = raised.seen.filter((other) => other > raised.low);
   const excess = above[above.length - AGENT_LIMITS.sequenceSparse - 1];
-  return excess === undefined ? { window: raised, lost: [] } : giveUp(raised, excess.number);
+  const { window: sparse, lost } =
+    excess === undefined ? { window: raised, lost: [] } : giveUp(raised, excess);
+  const bounded = withParts(sparse, AGENT_LIMITS.sequenceParts);
+  return { window: bounded.window, lost: [...lost, ...bounded.lost] };
 }
 
 /**
@@ -121,7 +100,7 @@ export function forkedFrom(
 ): SequenceWindow {
   const last = parent.from - 1;
   if (of === null || window.low >= last) return { ...window, parent };
-  const seen = [...of.seen, ...window.seen].filter(({ number }, at) =>
+  const seen = [...of.seen, ...window.seen].filter((number, at) =>
     at < of.seen.length ? number <= last : number > last,
   );
   const givenUp = of.givenUp
@@ -129,7 +108,8 @@ export function forkedFrom(
     .map(({ from, to }) => ({ from, to: Math.min(to, last) }));
   const boot = Math.max(of.boot, window.boot);
   const shared = settle({ ...window, boot, low: Math.min(of.low, last), seen, givenUp, parent });
-  return giveUp(shared, window.low).window;
+  const { window: forked } = giveUp(shared, window.low);
+  return withParts(forked, AGENT_LIMITS.sequenceParts).window;
 }
 
 function holds(number: number): (range: SequenceRange) => boolean {
@@ -160,8 +140,8 @@ function joined(ranges: readonly SequenceRange[]): readonly SequenceRange[] {
 /** Moves the mark over what follows it without a hole and forgets what lies far below. */
 function settle(window: SequenceWindow): SequenceWindow {
   let { low } = window;
-  for (const { number } of window.seen) if (number === low + 1) low = number;
-  const recent = window.seen.filter(({ number }) => number <= low).length;
+  for (const number of window.seen) if (number === low + 1) low = number;
+  const recent = window.seen.filter((number) => number <= low).length;
   const drop = Math.max(0, recent - AGENT_LIMITS.sequenceRecent);
   return { ...window, low, seen: drop === 0 ? window.seen : window.seen.slice(drop) };
 }
@@ -170,7 +150,7 @@ function settle(window: SequenceWindow): SequenceWindow {
 export function missing(window: SequenceWindow, max: number): SequenceRange[] {
   const holes: SequenceRange[] = [];
   let next = window.low + 1;
-  for (const { number } of window.seen) {
+  for (const number of window.seen) {
     if (number < next) continue;
     if (number > next && holes.length < max) holes.push({ from: next, to: number - 1 });
     next = number + 1;
@@ -180,67 +160,146 @@ export function missing(window: SequenceWindow, max: number): SequenceRange[] {
 
 /** The highest number seen or settled. */
 export function highest(window: SequenceWindow): number {
-  return Math.max(window.low, window.seen.at(-1)?.number ?? 0);
+  return Math.max(window.low, window.seen.at(-1) ?? 0);
 }
 
-export function writeWindow(row: RowWriter, window: SequenceWindow): void {
-  row.u32(window.since).fixed(window.instance).u32(window.boot).u64(window.low);
-  writeSeen(row, window.seen);
-  row.list(window.givenUp, ({ from, to }) => row.u64(from).u64(to));
-  row.optional(window.parent?.instance ?? null).u64(window.parent?.from ?? 0);
+/** The parts of a window in which a number is seen, ascending. */
+export function partsOf({ seen }: SequenceWindow): readonly number[] {
+  return [...new Set(seen.map(partOf))];
 }
 
-/** Each number as what it is above the one before: mostly one byte. */
-function writeSeen(row: RowWriter, seen: readonly SeenNumber[]): void {
-  let before = 0;
-  row.list(seen, ({ number, tag }) => {
-    row.varint(number - before).fixed(tag);
-    before = number;
-  });
+/** The part that a number is in. */
+export function partOf(number: number): number {
+  return Math.floor(number / PART_NUMBERS);
 }
 
-function readSeen(row: RowReader): readonly SeenNumber[] {
-  let before = 0;
-  return row.list(() => {
-    before += row.varint();
-    return { number: before, tag: row.fixed(TAG_BYTES) };
-  });
-}
-
-function readFormerSeen(row: RowReader): readonly SeenNumber[] {
-  return row.list(() => {
-    const number = row.u64();
-    return { number, tag: row.fixed(FORMER_TAG_BYTES).slice(0, TAG_BYTES) };
-  });
+/** The window with at most so many parts; the lowest go, with what is missing in them. */
+export function withParts(window: SequenceWindow, most: number): Observed {
+  const parts = partsOf(window);
+  if (parts.length <= most) return { window, lost: [] };
+  const first = parts[parts.length - most];
+  const kept = first === undefined ? highest(window) + 1 : first * PART_NUMBERS;
+  const { window: raised, lost } = giveUp(window, kept - 1);
+  return { window: { ...raised, seen: raised.seen.filter((number) => number >= kept) }, lost };
 }
 
 /** The window with at most so many numbers above its mark; the lowest go. */
 export function withSparse(window: SequenceWindow, most: number): SequenceWindow {
-  const above = window.seen.filter(({ number }) => number > window.low);
+  const above = window.seen.filter((number) => number > window.low);
   const excess = above[above.length - Math.max(0, most) - 1];
-  return excess === undefined ? window : giveUp(window, excess.number).window;
+  return excess === undefined ? window : giveUp(window, excess).window;
+}
+
+/** The window with at most so many ranges that were given up; the lowest go. */
+export function withGivenUp(window: SequenceWindow, most: number): SequenceWindow {
+  const excess = window.givenUp.length - Math.max(0, most);
+  return excess <= 0 ? window : { ...window, givenUp: window.givenUp.slice(excess) };
 }
 
 /** Numbers above the mark. */
 export function sparseOf({ seen, low }: SequenceWindow): number {
-  return seen.filter(({ number }) => number > low).length;
+  return seen.filter((number) => number > low).length;
+}
+
+export function writeWindow(row: RowWriter, window: SequenceWindow): void {
+  row.u32(window.since).fixed(window.instance).u32(window.boot).varint(window.low);
+  writeSeen(row, window);
+  let before = 0;
+  row.list(window.givenUp, ({ from, to }) => {
+    row.varint(from - before).varint(to - from);
+    before = to;
+  });
+  row.optional(window.parent?.instance ?? null).varint(window.parent?.from ?? 0);
+}
+
+/** Each part as what it is above the one before, and a bitmap. */
+function writeSeen(row: RowWriter, window: SequenceWindow): void {
+  const bitmaps = new Map<number, Uint8Array>();
+  for (const number of window.seen) {
+    const part = partOf(number);
+    const bits = bitmaps.get(part) ?? new Uint8Array(BITMAP_BYTES);
+    const bit = number % PART_NUMBERS;
+    bits[bit >>> 3] = (bits[bit >>> 3] ?? 0) | (1 << (bit & 7));
+    bitmaps.set(part, bits);
+  }
+  let before = 0;
+  row.list([...bitmaps], ([part, bits]) => {
+    row.varint(part - before).fixed(bits);
+    before = part;
+  });
+}
+
+function readSeen(row: RowReader): readonly number[] {
+  let part = 0;
+  const parts = row.list(() => {
+    part += row.varint();
+    const [first, bits] = [part * PART_NUMBERS, row.fixed(BITMAP_BYTES)];
+    return Array.from({ length: PART_NUMBERS }, (_, bit) =>
+      ((bits[bit >>> 3] ?? 0) & (1 << (bit & 7))) === 0 ? [] : [first + bit],
+    ).flat();
+  });
+  return parts.flat();
+}
+
+function readGivenUp(row: RowReader): readonly SequenceRange[] {
+  let before = 0;
+  return row.list(() => {
+    const from = before + row.varint();
+    before = from + row.varint();
+    return { from, to: before };
+  });
+}
+
+/** Reads a window back as the present version of the peer's row has it. */
+export function readWindow(row: RowReader): SequenceWindow {
+  const window = {
+    since: row.u32(),
+    instance: row.fixed(16),
+    boot: row.u32(),
+    low: row.varint(),
+    seen: readSeen(row),
+    givenUp: readGivenUp(row),
+  };
+  const instance = row.optional(16);
+  const from = row.varint();
+  return { ...window, parent: instance === null ? null : { instance, from } };
+}
+
+/** A number that was received, and the beginning of its msgId. */
+export interface SeenNumber {
+  readonly number: number;
+  readonly tag: Uint8Array;
+}
+
+/** What an earlier version kept in the peer's row. */
+export interface FormerWindow {
+  readonly window: SequenceWindow;
+  readonly tags: readonly SeenNumber[];
 }
 
 /**
- * `version`: of the peer's row; in the first one there was one identity only, until the third one
- * nothing was remembered of what was given up, until the fifth one nothing was known of runs, until
- * the seventh one numbers took more bytes.
+ * Reads a window of an earlier version, which held the beginnings of msgIds too. In the first one
+ * there was one identity only, until the third one nothing was remembered of what was given up,
+ * until the fifth one nothing was known of runs, until the seventh one numbers took more bytes.
  */
-export function readWindow(row: RowReader, version: number): SequenceWindow {
-  const window = {
-    since: version === 1 ? 1 : row.u32(),
-    instance: row.fixed(16),
-    boot: row.u32(),
-    low: row.u64(),
-    seen: version < 7 ? readFormerSeen(row) : readSeen(row),
-    givenUp: version < 3 ? [] : row.list(() => ({ from: row.u64(), to: row.u64() })),
-  };
-  const instance = version < 5 ? null : row.optional(16);
+export function readFormerWindow(row: RowReader, version: number): FormerWindow {
+  const since = version === 1 ? 1 : row.u32();
+  const instance = row.fixed(16);
+  const known = { since, instance, boot: row.u32(), low: row.u64() };
+  const tags = readTags(row, version);
+  const givenUp = version < 3 ? [] : row.list(() => ({ from: row.u64(), to: row.u64() }));
+  const before = version < 5 ? null : row.optional(16);
   const from = version < 5 ? 0 : row.u64();
-  return { ...window, parent: instance === null ? null : { instance, from } };
+  const parent = before === null ? null : { instance: before, from };
+  const window = { ...known, seen: tags.map(({ number }) => number), givenUp, parent };
+  return { window, tags };
+}
+
+function readTags(row: RowReader, version: number): readonly SeenNumber[] {
+  let before = 0;
+  return row.list(() => {
+    before = version < 7 ? row.u64() : before + row.varint();
+    const tag = row.fixed(version < 7 ? FORMER_TAG_BYTES : TAG_BYTES);
+    return { number: before, tag: tag.slice(0, TAG_BYTES) };
+  });
 }

@@ -3,7 +3,7 @@
  * session, the window of its numbers, what it acknowledges. Owns these transitions and their
  * writes; opening is `receive`'s, delivering and answering is `receiver`'s.
  */
-import { CryptoError, equalBytes, LIMITS } from '@agentmesh/crypto';
+import { CryptoError, equalBytes } from '@agentmesh/crypto';
 import type { CryptoSession, Opened, OpenedInitial, SequenceRange } from '@agentmesh/crypto';
 import type { Body } from './body.js';
 import type { Author } from '../self/author.js';
@@ -19,6 +19,7 @@ import {
   windowAt,
 } from './peer.js';
 import type { Outgoing, Peer } from './peer.js';
+import { forgetParts, isHeardHere, isOtherHeard, rememberHeard } from './heard-tags.js';
 import {
   continued,
   goesOnFrom,
@@ -33,17 +34,13 @@ import { isSameStore } from '../self/meta.js';
 import type { Meta } from '../self/meta.js';
 import { ROW } from '../store/row-keys.js';
 import { applicationId, loadSent } from './sent-log.js';
-import { giveUp, highest, noveltyOf, observe } from './sequence-window.js';
+import { giveUp, highest, isNew, observe } from './sequence-window.js';
 import type { Observed, SequenceWindow, WindowKey } from './sequence-window.js';
-import {
-  boundSessions,
-  decodeSessionRow,
-  doubtUnanswered,
-  encodeSessionRow,
-  entryOf,
-  findSession,
-} from './sessions.js';
+import { withBounds } from './session-bounds.js';
+import { doubtUnanswered, entryOf, findSession } from './sessions.js';
 import type { SessionEntry } from './sessions.js';
+import { saveReceived } from './skipped-keys.js';
+import type { SkippedPart } from './skipped-keys.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import type { TrustPolicy } from './trust.js';
 
@@ -66,6 +63,8 @@ export interface OpenedMessage {
   readonly peer: Peer;
   /** Its session before; null for the first message of a new one. */
   readonly before: CryptoSession | null;
+  /** Its skipped keys, as they are stored. */
+  readonly skipped: readonly SkippedPart[];
   readonly opened: Opened | OpenedInitial;
   readonly body: Body;
 }
@@ -111,12 +110,13 @@ export async function settle(message: OpenedMessage): Promise<Settled> {
   const { tx, opened } = message;
   if (opened.content.convSeq === 0) throw new CryptoError('BAD_CONTENT');
   const { peer: heard, instanceChanged } = withInstance(message);
-  const numbered = withNumber(message, heard);
+  const numbered = await withNumber(message, heard);
   const acknowledged = await withAcknowledgement(message, numbered.peer);
   const owing = withReceiptOwed(message, acknowledged.peer);
-  const { peer, droppedKeys } = await withBounds(message, owing);
+  const { peer, droppedKeys } = await withBounds(message.tx, owing, boundsOf(message));
   writeSession(message);
   writeGap(message, peer);
+  forgetParts(tx, peer.identity.aid, { before: message.peer.windows, after: peer.windows });
   tx.put(ROW.peer(peer.identity.aid), encodePeer(peer));
   const { repeated, lost, mark } = numbered;
   const wentBack = isOursOld(message, acknowledged) ? OURS : numbered.wentBack;
@@ -138,9 +138,12 @@ function withInstance(message: OpenedMessage): {
   const { instance, sentAtMs } = opened.content;
   const entry = entryAfter(message);
   const known = message.peer.instance;
+  // Runs of one store share a session; another store has none of its keys.
+  const own = findSession(message.peer.sessions, opened.session.sid)?.instance ?? null;
+  if (own !== null && !isSameStore(own, instance)) throw new CryptoError('BAD_CONTENT');
   const key = { since: message.me.meta.since, instance };
-  const isNew = known !== null && isFirstOf(message) && !equalBytes(known, instance);
-  const isOther = isNew && !isOfPastStore(message.peer, key, sentAtMs);
+  const isFirst = known !== null && isFirstOf(message) && !equalBytes(known, instance);
+  const isOther = isFirst && !isOfPastStore(message.peer, key, sentAtMs);
   const instanceChanged = isOther && !isSameStore(known, instance);
   if (instanceChanged && policy.mode === 'strict') {
     throw new InstanceHeldError(instance);
@@ -205,27 +208,31 @@ interface Numbered {
 }
 
 /** Step 10: new, received before, or a number that another message has taken. */
-function withNumber(message: OpenedMessage, before: Peer): Numbered {
-  const { me, opened, body } = message;
+async function withNumber(message: OpenedMessage, before: Peer): Promise<Numbered> {
+  const { tx, me, opened, body } = message;
   const { convSeq: number, msgId, instance, boot } = opened.content;
   const key = { since: me.meta.since, instance };
   const { peer, wentBack } = withRun(message, before);
-  const windows = windowsOf(peer, key, number, msgId);
-  const novelties = windows.map((window) => noveltyOf(window, number, msgId));
-  if (novelties.includes('conflict')) throw new AgentError('CLONE_OR_ROLLBACK');
+  const heard = { number, msgId };
+  const windows = windowsOf(peer, key, number, await isHeardHere(tx, peer, { key, heard }));
+  const taken = windows.filter((window) => !isNew(window, number));
+  for (const window of taken) {
+    if (await isOtherHeard(tx, peer, { window, heard })) throw new AgentError('CLONE_OR_ROLLBACK');
+  }
   const { low } = windows.at(-1) ?? windows[0];
-  const repeated = novelties.includes('duplicate');
+  const repeated = taken.length > 0;
   let numbered: Numbered = { peer, repeated, lost: [], mark: low, wentBack };
   for (const window of repeated ? [] : windows) {
-    const observed = observe(window, { number, msgId, boot });
+    const observed = observe(window, { number, boot });
     const settled = withFloor(observed, body, number);
     const { lost } = settled;
+    await rememberHeard(tx, peer.identity.aid, { window: settled.window, heard });
     const mark = settled.window.low;
     numbered = { ...numbered, peer: replaceWindow(numbered.peer, settled.window), lost, mark };
   }
   const speaker = findSession(before.sessions, opened.session.sid)?.instance ?? instance;
   if (!equalBytes(speaker, instance) && isSameStore(speaker, instance)) {
-    numbered = { ...numbered, peer: withSpeaker(message, numbered.peer, speaker) };
+    numbered = { ...numbered, peer: await withSpeaker(message, numbered.peer, speaker) };
   }
   if (repeated) return numbered;
   return { ...numbered, wentBack: wentBack ?? takenTwice(before, numbered.peer, key) };
@@ -235,11 +242,18 @@ function withNumber(message: OpenedMessage, before: Peer): Numbered {
  * A later run of the peer's store has sent this, a content of an earlier one, again: the number is
  * its own, too. It may not have said yet from where it goes on.
  */
-function withSpeaker({ me, opened }: OpenedMessage, peer: Peer, instance: Uint8Array): Peer {
+async function withSpeaker(
+  { tx, me, opened }: OpenedMessage,
+  peer: Peer,
+  instance: Uint8Array,
+): Promise<Peer> {
   const { convSeq: number, msgId } = opened.content;
   const window = windowAt(peer, { since: me.meta.since, instance });
-  if (window === null || noveltyOf(window, number, msgId) !== 'new') return peer;
-  return replaceWindow(peer, observe(window, { number, msgId, boot: window.boot }).window);
+  if (window === null || !isNew(window, number)) return peer;
+  const { window: observed } = observe(window, { number, boot: window.boot });
+  const heard = { number, msgId };
+  await rememberHeard(tx, peer.identity.aid, { window: observed, heard });
+  return replaceWindow(peer, observed);
 }
 
 /** A new run of the peer's store says where it goes on, or shows it by its first number. */
@@ -356,27 +370,8 @@ function withReceiptOwed({ tx, body }: OpenedMessage, peer: Peer): Peer {
   return { ...peer, owed: peer.owed + 1 };
 }
 
-/** Caps on sessions and on skipped keys; what falls is deleted with the same commit. */
-async function withBounds(
-  { tx, me, opened }: OpenedMessage,
-  peer: Peer,
-): Promise<{ readonly peer: Peer; readonly droppedKeys: number }> {
-  const standing = { epoch: me.meta.epoch, instance: peer.instance };
-  const { kept, dropped } = boundSessions(peer.sessions, standing, me.nowMs);
-  for (const { sid } of dropped) tx.delete(ROW.session(sid));
-  const total = kept.reduce((sum, entry) => sum + entry.skipped, 0);
-  if (total <= LIMITS.skippedKeysPerPeer)
-    return { peer: { ...peer, sessions: kept }, droppedKeys: 0 };
-  const stalest = kept
-    .filter((entry) => entry.skipped > 0 && !equalBytes(entry.sid, opened.session.sid))
-    .toSorted((a, b) => a.usedMs - b.usedMs)[0];
-  if (stalest === undefined) return { peer: { ...peer, sessions: kept }, droppedKeys: 0 };
-  const row = await tx.get(ROW.session(stalest.sid));
-  if (row !== null) {
-    tx.put(ROW.session(stalest.sid), encodeSessionRow({ ...decodeSessionRow(row), skipped: [] }));
-  }
-  const emptied = replaceSession({ ...peer, sessions: kept }, { ...stalest, skipped: 0 });
-  return { peer: emptied, droppedKeys: stalest.skipped };
+function boundsOf({ me, opened }: OpenedMessage) {
+  return { epoch: me.meta.epoch, nowMs: me.nowMs, sid: opened.session.sid };
 }
 
 /** Whether something is missing is known to the next run too: it asks for it. */
@@ -389,9 +384,9 @@ function writeGap({ tx, me, peer: before }: OpenedMessage, after: Peer): void {
 }
 
 /** Step 11: the session's successor; for a new one the used prekey goes and its sid stays known. */
-function writeSession({ tx, me, before, opened }: OpenedMessage): void {
+function writeSession({ tx, me, before, skipped, opened }: OpenedMessage): void {
   const { session } = opened;
-  tx.put(ROW.session(session.sid), encodeSessionRow(session));
+  saveReceived(tx, session, skipped);
   if (before !== null || !('oneTimePrekeyId' in opened)) return;
   const untilMs = me.nowMs + AGENT_LIMITS.usedSessionMs;
   tx.put(ROW.usedSession(session.sid), new Uint8Array());

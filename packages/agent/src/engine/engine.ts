@@ -135,7 +135,7 @@ export class Engine {
     this.publisher = new Publisher(context, () => void this.hub?.upkeep.refill());
     this.invites = new Invites(context);
     const { dispatcher, publisher } = this;
-    this.contacts = new Contacts({ context, dispatcher, owed, invites: this.invites, read });
+    this.contacts = this.#contactsWith(read);
     const intake = new Intake({ context, dispatcher, owed, calls, server });
     const repairs = new Repairs({ context, bundles, introductions, sender, budget });
     const storeAges = new StoreAges(context, sender);
@@ -180,6 +180,19 @@ export class Engine {
       await engine.close(false).ended;
       throw error;
     }
+  }
+
+  #contactsWith(read: ReadMessage): Contacts {
+    const { context, dispatcher, transmitter, deliveries, invites } = this;
+    const [owed, around] = [this.#owed, this.#around];
+    const onForgotten = (aid: Uint8Array): void => {
+      const error = new AgentError('UNDELIVERED', 'the peer was forgotten here');
+      transmitter.abandon(aid, error);
+      deliveries.abandon(aid, error);
+      owed.forgive(aid);
+      around.forgotten(aid);
+    };
+    return new Contacts({ context, dispatcher, owed, invites, read, onForgotten });
   }
 
   /** Has messages wait to be taken. Throws BAD_OPTION where somebody handles them already. */

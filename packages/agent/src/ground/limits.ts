@@ -52,6 +52,10 @@ export const AGENT_LIMITS = {
 
   /** Received numbers remembered above the mark without a hole, for one instance. */
   sequenceSparse: 4_096,
+  /**
+   * Parts of 64 numbers in which some were received, for one peer: what a message writes of them.
+   */
+  sequenceParts: 136,
   /** Numbers at or below the mark whose message is remembered, to tell a clone from a repeat. */
   sequenceRecent: 64,
   /** Ranges of numbers at or below the mark that were given up and may still come. */
@@ -60,6 +64,8 @@ export const AGENT_LIMITS = {
   listedNames: 100_000,
   /** Positions of received messages remembered, of all peers: they reveal what a clone sends. */
   heardPlaces: 4_096,
+  /** Keys of missing messages in one row: a message writes the few rows that it changes. */
+  skippedPartKeys: 32,
   /** Instances of one peer whose windows are kept. */
   instances: 4,
 

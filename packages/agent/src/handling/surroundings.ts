@@ -26,6 +26,8 @@ export interface Surroundings {
   load(): Promise<void>;
   /** A message is committed, and waits for its turn. */
   arrived(entry: InboxEntry): void;
+  /** A peer is forgotten, with all its rows. */
+  forgotten(aid: Uint8Array): void;
   /** Whether a message that waits may run now. */
   mayRun(entry: InboxEntry): boolean;
   /**

@@ -136,6 +136,12 @@ export class Owed {
     else this.#gaps.due(aid);
   }
 
+  /** Nothing is owed to this peer any more, and nothing is asked of it. */
+  forgive(aid: Uint8Array): void {
+    for (const debt of this.#all()) debt.forgive(aid);
+    this.#missing.delete(toHex(aid));
+  }
+
   /** A peer asks for messages again. */
   answerRetry(aid: Uint8Array, ranges: readonly SequenceRange[]): void {
     if (!this.#isRunning) return;

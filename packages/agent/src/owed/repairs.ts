@@ -71,7 +71,7 @@ export class Repairs {
       const { peer, bundle, isNew } = await this.#subject(tx, known, aid);
       assertOneTimePrekey(bundle, this.#context.requireOneTimePrekey);
       const reset = afterReset(peer.reset, author.nowMs);
-      const begun = beginSession(tx, author, { peer: { ...peer, reset }, bundle });
+      const begun = await beginSession(tx, author, { peer: { ...peer, reset }, bundle });
       const body = encodeRetry(unreceived(peer, author.meta.since));
       await this.#sender.sayIn({ tx, author, ...begun }, { kind: CONTENT_KIND.retry, body });
       if (isNew) this.#introductions.met(peer);

@@ -3,23 +3,47 @@
  * be forgotten is decided elsewhere.
  */
 import { equalBytes } from '@agentmesh/crypto';
+import { forgetParts } from '../conversation/heard-tags.js';
 import type { Peer } from '../conversation/peer.js';
 import { forgetSent } from '../conversation/sent-log.js';
-import { outcomesUnder, ROW } from '../store/row-keys.js';
+import { forgetSession } from '../conversation/skipped-keys.js';
+import { keysOf, outcomesUnder, pendingOf, ROW } from '../store/row-keys.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { AgentStore } from '../store/store.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 
+/** Rows of which each peer has one. */
+const SINGLE = [ROW.bundle, ROW.receipt, ROW.gap, ROW.unacked, ROW.told, ROW.loop];
+
 /** What was kept of a peer whose name now belongs to another identity. */
-export function forgetReplaced(tx: StoreTransaction, peer: Peer): void {
+export async function forgetReplaced(
+  store: AgentStore,
+  tx: StoreTransaction,
+  peer: Peer,
+): Promise<void> {
   const { aid } = peer.identity;
-  for (const { sid } of peer.sessions) tx.delete(ROW.session(sid));
-  forgetSent(tx, peer);
-  for (const row of [ROW.peer, ROW.bundle, ROW.receipt, ROW.gap, ROW.unacked, ROW.told])
-    tx.delete(row(aid));
+  await forgetTalk(store, tx, peer);
+  tx.delete(ROW.contact(aid));
+  tx.delete(ROW.peer(aid));
 }
 
-/** All that was kept of a peer, its name and what it was owed too: it is a stranger again. */
+/** What was said by a peer and to it, and is owed to it; who it is stays known. */
+export async function forgetTalk(
+  store: AgentStore,
+  tx: StoreTransaction,
+  peer: Peer,
+): Promise<void> {
+  const { aid } = peer.identity;
+  for (const { sid } of peer.sessions) await forgetSession(tx, sid);
+  forgetParts(tx, aid, { before: peer.windows, after: [] });
+  forgetSent(tx, peer);
+  for (const row of SINGLE) tx.delete(row(aid));
+  for (const prefix of [outcomesUnder(aid), pendingOf(aid), keysOf(aid)]) {
+    for await (const { key } of rowsUnder(store, prefix)) tx.delete(key);
+  }
+}
+
+/** All that was kept of a peer, and its name: it is a stranger again. */
 export async function forgetPeer(
   store: AgentStore,
   tx: StoreTransaction,
@@ -28,6 +52,5 @@ export async function forgetPeer(
   const { aid } = peer.identity;
   const holder = await tx.get(ROW.name(peer.name));
   if (holder !== null && equalBytes(holder, aid)) tx.delete(ROW.name(peer.name));
-  for await (const { key } of rowsUnder(store, outcomesUnder(aid))) tx.delete(key);
-  forgetReplaced(tx, peer);
+  await forgetReplaced(store, tx, peer);
 }

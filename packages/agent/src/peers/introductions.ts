@@ -266,7 +266,7 @@ export class Introductions {
       const checked = context.hubClock.judge(() =>
         checkBundle(bundle, question, known, author.nowMs),
       );
-      if (replaced !== undefined) forgetReplaced(tx, replaced);
+      if (replaced !== undefined) await forgetReplaced(context.store, tx, replaced);
       try {
         const pinned = known ?? (await this.#pin(tx, checked.record, reference, replaced));
         if (pinned.name !== checked.record.name) throw new AgentError('NAME_CONFLICT');
@@ -275,7 +275,7 @@ export class Introductions {
           tx.put(ROW.bundle(aid), encodeHanded(bundle));
         } else if (activeOf(peer, author.meta.epoch) === null) {
           assertOneTimePrekey(checked, context.requireOneTimePrekey);
-          ({ peer } = beginSession(tx, author, { peer, bundle: checked }));
+          ({ peer } = await beginSession(tx, author, { peer, bundle: checked }));
         }
         tx.put(ROW.peer(aid), encodePeer(peer));
         await tx.commit();

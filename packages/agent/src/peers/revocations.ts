@@ -18,9 +18,9 @@ import type { AgentContext } from '../agent-context.js';
 import { nameOf } from '../agent-context.js';
 import { loadPeer } from '../conversation/handshake.js';
 import { encodePeer } from '../conversation/peer.js';
+import { forgetTalk } from './forgetting.js';
 import { rowsUnder } from '../store/row-pages.js';
 import { aidOfKey, ROW } from '../store/row-keys.js';
-import { forgetSent } from '../conversation/sent-log.js';
 
 /** What an agent knows of revocations. */
 export class Revocations {
@@ -88,10 +88,10 @@ export class Revocations {
       const tx = context.transaction();
       const peer = await loadPeer(tx, aid);
       if (peer === null || peer.isRevoked) return;
-      for (const { sid } of peer.sessions) tx.delete(ROW.session(sid));
-      forgetSent(tx, peer);
-      for (const key of [ROW.bundle(aid), ROW.receipt(aid)]) tx.delete(key);
-      tx.put(ROW.peer(aid), encodePeer({ ...peer, sessions: [], owed: 0, isRevoked: true }));
+      await forgetTalk(context.store, tx, peer);
+      const outgoing = { ...peer.outgoing, keptFrom: peer.outgoing.next };
+      const silent = { sessions: [], windows: [], outgoing, owed: 0, isRevoked: true };
+      tx.put(ROW.peer(aid), encodePeer({ ...peer, ...silent }));
       await tx.commit();
       this.#onEnd(aid, new CryptoError('REVOKED'));
       const address = addressOf(aid);

@@ -141,7 +141,7 @@ export class SessionFinder {
     try {
       const bundle = checkBundle(handed, questionFor(peer, null), peer, author.nowMs);
       assertOneTimePrekey(bundle, this.#context.requireOneTimePrekey);
-      return beginSession(tx, author, { peer, bundle });
+      return await beginSession(tx, author, { peer, bundle });
     } catch (error) {
       const isStale = error instanceof CryptoError || error instanceof AgentError;
       if (isStale && this.#bundles.hasHub) return null;

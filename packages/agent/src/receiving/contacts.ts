@@ -33,6 +33,8 @@ interface ContactsParts {
   readonly owed: Owed;
   readonly invites: Invites;
   readonly read: ReadMessage;
+  /** A peer is forgotten: nothing is sent to it any more, nor awaited. */
+  readonly onForgotten: (aid: Uint8Array) => void;
 }
 
 /**
@@ -198,17 +200,25 @@ export class Contacts {
     });
   }
 
-  /** All that was kept of a peer goes: its next message is that of a stranger. */
+  /**
+   * All that was kept of a peer and of the identities before it goes: its next message is that of a
+   * stranger.
+   */
   async forget(aid: Uint8Array): Promise<void> {
-    const { context } = this.#parts;
-    await context.peers.run(toHex(aid), async () => {
+    const formerly = await this.#forgetOne(aid);
+    for (const each of formerly) await this.#forgetOne(each);
+  }
+
+  async #forgetOne(aid: Uint8Array): Promise<readonly Uint8Array[]> {
+    const { context, onForgotten } = this.#parts;
+    return context.peers.run(toHex(aid), async () => {
       const tx = context.transaction();
       const peer = await loadPeer(tx, aid);
-      for await (const { key } of rowsUnder(context.store, pendingOf(aid))) tx.delete(key);
-      tx.delete(ROW.contact(aid));
       if (peer !== null) await forgetPeer(context.store, tx, peer);
       await tx.commit();
       this.#states.delete(toHex(aid));
+      onForgotten(aid);
+      return peer?.formerly ?? [];
     });
   }
 

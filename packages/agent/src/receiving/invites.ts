@@ -8,7 +8,8 @@ import { equalBytes, fromHex, inviteId, inviteMac, toHex } from '@agentmesh/cryp
 import { encodeInvite } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
 import type { Received } from '../conversation/judge.js';
-import { decodePeer, encodePeer } from '../conversation/peer.js';
+import { loadPeer } from '../conversation/handshake.js';
+import { encodePeer } from '../conversation/peer.js';
 import { AgentError } from '../ground/errors.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { readInviteProof } from '../message/payload.js';
@@ -134,9 +135,8 @@ export class Invites {
 }
 
 async function verify(tx: StoreTransaction, aid: Uint8Array): Promise<void> {
-  const row = await tx.get(ROW.peer(aid));
-  if (row === null) return;
-  const peer = decodePeer(row);
+  const peer = await loadPeer(tx, aid);
+  if (peer === null) return;
   tx.delete(ROW.contact(aid));
   if (peer.trust === 'verified') return;
   tx.put(ROW.peer(aid), encodePeer({ ...peer, trust: 'verified', verifiedBy: 'invite' }));

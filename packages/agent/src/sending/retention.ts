@@ -21,6 +21,7 @@ import { AgentError } from '../ground/errors.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { aidOfKey, ROW } from '../store/row-keys.js';
 import { rowsUnder } from '../store/row-pages.js';
+import type { StoreTransaction } from '../store/store-transaction.js';
 import type { Deliveries } from './deliveries.js';
 import type { OutboxRow } from './outbox.js';
 
@@ -57,14 +58,20 @@ export class Retention {
   async #giveUpOldOf(aid: Uint8Array): Promise<void> {
     const tx = this.#context.transaction();
     const peer = await loadPeer(tx, aid);
-    if (peer === null) return;
+    if (peer === null) return this.#endWait(tx, aid);
     const trimmed = await trimSent(tx, aid, peer.outgoing, this.#context.runtime.now());
     const { outgoing } = trimmed;
+    if (!isAwaiting(outgoing)) await this.#endWait(tx, aid);
     if (outgoing === peer.outgoing) return;
     tx.put(ROW.peer(aid), encodePeer({ ...peer, outgoing }));
-    if (!isAwaiting(outgoing)) tx.delete(ROW.unacked(aid));
     await tx.commit();
     this.tellDropped(peer, trimmed);
+  }
+
+  /** No acknowledgement of this peer is waited for, whatever an earlier time has left. */
+  async #endWait(tx: StoreTransaction, aid: Uint8Array): Promise<void> {
+    const key = ROW.unacked(aid);
+    if ((await tx.get(key)) !== null) await this.#context.store.commit([{ delete: key }]);
   }
 
   /**

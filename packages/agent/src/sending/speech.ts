@@ -209,7 +209,10 @@ export class Speech {
     const author = this.#author;
     const { numbersSince: epoch } = author.meta;
     // Contents of an earlier epoch are not said again.
-    if (this.peer.outgoing.epoch !== epoch) forgetSent(this.#tx, this.peer);
+    if (this.peer.outgoing.epoch !== epoch) {
+      forgetSent(this.#tx, this.peer);
+      this.#tx.delete(ROW.unacked(this.peer.identity.aid));
+    }
     const composed = compose(author, this.#conversation, draft);
     const { content, number, peer } = composed;
     const before = outgoingOf(peer, epoch).total - content.length;

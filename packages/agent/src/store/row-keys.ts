@@ -12,6 +12,8 @@
  *   prekey/signed/<id>        private halves               prekey/one-time/<id>
  *   name/<name>               aid pinned to the name       peer/<aid> all that is known of a peer
  *   session/<sid>             one end of a session         bundle/<aid>  handed over, not used yet
+ *   skipped/<sid>             parts of its skipped keys    skipped/<sid>/<part>  the keys
+ *   heard/<aid>/<epoch><instance>/<part>  which messages had the last numbers
  *   unaided/<id>              sessions under a signed prekey alone
  *   used/<sid>                accepted once (§2.3)         used-until/<ms>/<sid>
  *   sent/<aid>/<epoch>/<seq>  contents not yet acknowledged
@@ -44,6 +46,12 @@ function id8(id: number): string {
   return id.toString(16).padStart(8, '0');
 }
 
+/** One instance of a peer, towards one identity of ours. */
+interface NumberedBy {
+  readonly since: number;
+  readonly instance: Uint8Array;
+}
+
 /** Rows in order of arrival. */
 export type Log = 'outbox' | 'inbox' | 'dead' | 'security';
 
@@ -64,6 +72,10 @@ export const ROW = {
   peer: (aid: Uint8Array) => `peer/${toHex(aid)}`,
   bundle: (aid: Uint8Array) => `bundle/${toHex(aid)}`,
   session: (sid: Uint8Array) => `session/${toHex(sid)}`,
+  skipped: (sid: Uint8Array) => `skipped/${toHex(sid)}`,
+  skippedPart: (sid: Uint8Array, part: number) => `skipped/${toHex(sid)}/${id8(part)}`,
+  heard: (aid: Uint8Array, of: NumberedBy, part: number) =>
+    `heard/${toHex(aid)}/${id8(of.since)}${toHex(of.instance)}/${part.toString(16)}`,
   unaided: (signedId: number) => `unaided/${id8(signedId)}`,
   usedSession: (sid: Uint8Array) => `used/${toHex(sid)}`,
   usedUntil: (untilMs: number, sid: Uint8Array) => `used-until/${sortable(untilMs)}/${toHex(sid)}`,
@@ -83,7 +95,7 @@ export const ROW = {
   streamRead: (id: string) => `part/${id}/read`,
   produced: (id: string) => `produced/${id}`,
   loop: (aid: Uint8Array) => `loop/${toHex(aid)}`,
-  key: (aid: Uint8Array, key: string) => `key/${toHex(aid)}/${toHex(utf8.encode(key))}`,
+  key: (aid: Uint8Array, key: string) => `${keysOf(aid)}/${toHex(utf8.encode(key))}`,
   step: (id: string, key: string) => `step/${id}/${toHex(utf8.encode(key))}`,
   log: (log: Log, order: number) => `${log}/${sortable(order)}`,
 } as const;
@@ -107,6 +119,11 @@ export function outcomesOf(aid: Uint8Array): { readonly from: string; readonly t
 /** What the rows of outcomes owed to one peer begin with. */
 export function outcomesUnder(aid: Uint8Array): string {
   return `outcome/${toHex(aid)}`;
+}
+
+/** What the rows of answers by the keys of one peer's requests begin with. */
+export function keysOf(aid: Uint8Array): string {
+  return `key/${toHex(aid)}`;
 }
 
 /** What the rows of messages that wait for a decision about their sender begin with. */

@@ -1,0 +1,141 @@
+/**
+ * The beginnings of the msgIds that were received under the last numbers of a peer's instances:
+ * enough to tell a repeat from another message with its number (protocol.md §2.8 step 10). Owns
+ * their rows, one for each part of a window, so that a message writes one small row; which numbers
+ * are remembered is `sequence-window`'s.
+ */
+import { equalBytes } from '@agentmesh/crypto';
+import { isSameStore } from '../self/meta.js';
+import { RowReader, RowWriter } from '../store/row-codec.js';
+import { ROW } from '../store/row-keys.js';
+import type { StoreTransaction } from '../store/store-transaction.js';
+import { currentWindow } from './peer.js';
+import type { Peer } from './peer.js';
+import { PART_NUMBERS, partOf, partsOf } from './sequence-window.js';
+import type { FormerWindow, SeenNumber, SequenceWindow, WindowKey } from './sequence-window.js';
+
+const VERSION = 1;
+const TAG_BYTES = 5;
+
+/** A message under a number. */
+export interface Heard {
+  readonly number: number;
+  readonly msgId: Uint8Array;
+}
+
+function tagOf(msgId: Uint8Array): Uint8Array {
+  return msgId.slice(0, TAG_BYTES);
+}
+
+function encodeTags(tags: readonly SeenNumber[]): Uint8Array {
+  const row = new RowWriter().u8(VERSION);
+  for (const { number, tag } of tags) row.u8(number % PART_NUMBERS).fixed(tag);
+  return row.finish();
+}
+
+function decodeTags(bytes: Uint8Array, part: number): readonly SeenNumber[] {
+  const row = new RowReader(bytes, 'heard');
+  if (row.u8() !== VERSION) row.fail();
+  const length = (bytes.length - 1) / (1 + TAG_BYTES);
+  if (!Number.isInteger(length) || length > PART_NUMBERS) row.fail();
+  return Array.from({ length }, () => ({
+    number: part * PART_NUMBERS + row.u8(),
+    tag: row.fixed(TAG_BYTES),
+  }));
+}
+
+async function loadTags(
+  tx: StoreTransaction,
+  aid: Uint8Array,
+  at: WindowKey & { readonly part: number },
+): Promise<readonly SeenNumber[]> {
+  const row = await tx.get(ROW.heard(aid, at, at.part));
+  return row === null ? [] : decodeTags(row, at.part);
+}
+
+/**
+ * Whether another message is known under a number that a window has seen. The numbers that a run
+ * shares with those before it are remembered with them.
+ */
+export async function isOtherHeard(
+  tx: StoreTransaction,
+  peer: Peer,
+  { window, heard }: { readonly window: SequenceWindow; readonly heard: Heard },
+): Promise<boolean> {
+  const { number, msgId } = heard;
+  const { since, instance, parent } = window;
+  const isShared = parent !== null && number < parent.from;
+  const before = peer.windows.filter(
+    (each) => each.since === since && isSameStore(each.instance, instance),
+  );
+  const places = isShared ? [window, ...before.toReversed()] : [window];
+  const part = partOf(number);
+  for (const place of places) {
+    const at = { since, instance: place.instance, part };
+    const tags = await loadTags(tx, peer.identity.aid, at);
+    const known = tags.find((each) => each.number === number);
+    if (known !== undefined) return !equalBytes(known.tag, tagOf(msgId));
+  }
+  return false;
+}
+
+/**
+ * Whether the window of the peer's present run has seen this very number, and as far as is known
+ * with this message: what came before a run is shared by those after it.
+ */
+export async function isHeardHere(
+  tx: StoreTransaction,
+  peer: Peer,
+  { key, heard }: { readonly key: WindowKey; readonly heard: Heard },
+): Promise<boolean> {
+  const window = currentWindow(peer, key.since);
+  if (window === null || !window.seen.includes(heard.number)) return false;
+  return !(await isOtherHeard(tx, peer, { window, heard }));
+}
+
+/** Remembers a message under a number that its window has just taken; stale ones of its part go. */
+export async function rememberHeard(
+  tx: StoreTransaction,
+  aid: Uint8Array,
+  { window, heard }: { readonly window: SequenceWindow; readonly heard: Heard },
+): Promise<void> {
+  const { number, msgId } = heard;
+  if (!window.seen.includes(number)) return;
+  const { since, instance } = window;
+  const part = partOf(number);
+  const before = await loadTags(tx, aid, { since, instance, part });
+  const kept = before.filter((each) => each.number !== number && window.seen.includes(each.number));
+  const tags = [...kept, { number, tag: tagOf(msgId) }];
+  tx.put(ROW.heard(aid, window, part), encodeTags(tags));
+}
+
+/** Rows of parts that no window of the peer has any more. */
+export function forgetParts(
+  tx: StoreTransaction,
+  aid: Uint8Array,
+  windows: { readonly before: Peer['windows']; readonly after: Peer['windows'] },
+): void {
+  const gone = windows.before.filter((window) => !windows.after.includes(window));
+  const keys = gone.flatMap((window) =>
+    partsOf(window).map((part) => ROW.heard(aid, window, part)),
+  );
+  if (keys.length === 0) return;
+  const kept = new Set(
+    windows.after.flatMap((window) => partsOf(window).map((part) => ROW.heard(aid, window, part))),
+  );
+  for (const key of keys) if (!kept.has(key)) tx.delete(key);
+}
+
+/** Writes the rows of what an earlier version kept in the peer's row. */
+export function moveTags(
+  tx: StoreTransaction,
+  aid: Uint8Array,
+  former: readonly FormerWindow[],
+): void {
+  for (const { window, tags } of former) {
+    for (const part of partsOf(window)) {
+      const ofPart = tags.filter(({ number }) => partOf(number) === part);
+      tx.put(ROW.heard(aid, window, part), encodeTags(ofPart));
+    }
+  }
+}
