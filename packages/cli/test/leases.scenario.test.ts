@@ -11,6 +11,9 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, jest, test } from '@jest/globals';
 import { LeaseBook, leasePathOf } from '../src/control/lease-book.js';
+import { holdAgent } from '../src/holder/held-agent.js';
+import { bringUp } from '../src/holder/up.js';
+import { filesOf, serveControl } from '../src/index.js';
 import type { Mail } from '../src/index.js';
 import { CommandWorld, twoAgents, until } from './command-world.js';
 import type { Home } from './command-world.js';
@@ -156,16 +159,21 @@ describe('a holder that stands in', () => {
 describe('a holder that is only opening the agent', () => {
   test('makes way too, once it can be asked', async () => {
     await using world = await CommandWorld.create();
-    const { alice, bob, up } = await twoAgents(world);
+    const { alice, up } = await twoAgents(world);
     await up.stop();
-    await world.stopHub();
-    // It holds the store from its beginning, and serves it once the agent is there.
-    const asked = alice.run(['ask', 'bob', 'are you there?', '--timeout', '10m']);
-    await alice.up();
-    await world.startHub();
-    const [question] = await bob.json<Mail>(['inbox', '--wait', '120s']);
-    await bob.run(['reply', question?.id ?? '', 'yes']);
-    expect(await asked).toMatchObject({ status: 0, stdout: 'yes\n', stderr: '' });
+    const files = filesOf({}, { env: { HOME: alice.folder }, cwd: alice.folder });
+    // It has the store, and nobody can ask it anything yet.
+    const held = await holdAgent({ ...files, socket: `${files.socket}2` }, {});
+    let looks = 0;
+    const upping = bringUp(files, { clock: () => (looks += 1) });
+    await until(() => looks > 2);
+    const server = await serveControl(held.agent, {
+      path: files.socket,
+      handOver: () => void server.close().then(() => held.close()),
+    });
+    const next = await upping;
+    expect(next?.agent.id).toBe('alice');
+    await next?.close();
   });
 });
 
