@@ -33,12 +33,16 @@ export interface LoadOptions {
   /** Envelopes with a short life: they are for an agent that is never there. */
   readonly absentee?: boolean;
   readonly prekeys?: number;
+  /** Deliveries that an agent keeps before it acknowledges the oldest of them. */
+  readonly acksBehind?: number;
 }
 
 interface Member {
   readonly agent: TestAgent;
   readonly inbox: Map<string, number>;
   readonly seqs: Set<number>;
+  /** What it has not acknowledged yet. */
+  readonly unacknowledged: number[];
   connection: HubConnection | null;
   online: boolean;
 }
@@ -67,6 +71,7 @@ export class CrashLoad {
       agent: new TestAgent(name, this.#random),
       inbox: new Map(),
       seqs: new Set(),
+      unacknowledged: [],
       connection: null,
       online: false,
     }));
@@ -185,7 +190,10 @@ export class CrashLoad {
     if (envelope.blob.length !== this.#options.blobBytes) this.violations.push(`${id} torn`);
     if (attempt < 1) this.violations.push(`${id} attempt ${attempt}`);
     member.inbox.set(id, seq);
-    member.connection?.ack([seq]);
+    member.unacknowledged.push(seq);
+    const keeps = this.#options.acksBehind ?? 0;
+    const due = member.unacknowledged.splice(0, member.unacknowledged.length - keeps);
+    if (due.length > 0) member.connection?.ack(due);
     member.connection?.credit({ messages: 1, bytes: envelope.blob.length });
   }
 

@@ -64,7 +64,7 @@ describe('kill -9 of the hub', () => {
   });
 
   test('H3 while pushing', async () => {
-    const load = await crashAt({ point: 'pushing', passes: 150 }, usual);
+    const load = await crashAt({ point: 'pushing', passes: 150 }, { ...usual, acksBehind: 5 });
     expect(load.redeliveries).toBeGreaterThan(0);
   });
 
