@@ -14,7 +14,7 @@ import { root } from './workspace.js';
  * Files and named functions that ran, over all packages. Four of the functions remember what the
  * bytes of rows stand for: without them each message decodes its peer and its session anew.
  */
-const BOUND = { files: 143, functions: 712 };
+const BOUND = { files: 144, functions: 718 };
 
 interface Way {
   readonly files: number;

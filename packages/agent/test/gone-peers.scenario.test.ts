@@ -20,6 +20,7 @@ const OWNERS: Readonly<Record<keyof typeof ROW, 'agent' | 'peer' | 'message' | '
   openings: 'agent',
   hubTimeline: 'agent',
   lostTime: 'agent',
+  beginning: 'agent',
   record: 'agent',
   prekeys: 'agent',
   rotation: 'agent',
@@ -42,6 +43,7 @@ const OWNERS: Readonly<Record<keyof typeof ROW, 'agent' | 'peer' | 'message' | '
   receipt: 'peer',
   outcome: 'peer',
   contact: 'peer',
+  stranger: 'peer',
   pending: 'peer',
   gap: 'peer',
   unacked: 'peer',
@@ -131,6 +133,41 @@ describe('a peer that is gone', () => {
     await world.close(alice);
     await world.advance(MINUTE_MS);
     expect(await rowsOf(bob, marks)).toEqual([]);
+  });
+
+  test('because it was forgotten is no stranger to itself: both sides go on when it comes again', async () => {
+    await using world = await World.create();
+    const bob = await world.agent('bob');
+    const alice = await world.agent('alice');
+    for (let n = 0; n < 3; n++) {
+      await world.finish(alice.agent.send('bob', `from alice ${n}`));
+      await world.finish(bob.agent.send('alice', `from bob ${n}`));
+    }
+    await world.advance(MINUTE_MS);
+    await bob.agent.contacts.forget('alice');
+    await world.finish(bob.agent.send('alice', 'who are you?'));
+    await world.finish(alice.agent.send('bob', 'alice'));
+    await world.advance(MINUTE_MS);
+    expect(alice.texts.slice(3)).toEqual(['who are you?']);
+    expect(bob.texts.slice(3)).toEqual(['alice']);
+    await bob.agent.contacts.forget('alice');
+    const sent = await world.finish(alice.agent.send('bob', 'again'));
+    await world.advance(MINUTE_MS);
+    await expect(sent.handled).resolves.toBeUndefined();
+    expect(bob.texts.slice(4)).toEqual(['again']);
+    // A newcomer misses nothing because of it.
+    const carol = await world.agent('carol');
+    await world.finish(bob.agent.send('carol', 'hello'));
+    await world.advance(MINUTE_MS);
+    expect(carol.texts).toEqual(['hello']);
+    for (const { events } of [alice, bob, carol]) {
+      expect([events.cloneOrRollback, events.peerInstanceChanged, events.storeRollback]).toEqual([
+        [],
+        [],
+        [],
+      ]);
+    }
+    expect([...alice.events.gap, ...carol.events.gap]).toEqual([]);
   });
 
   test('with the identities before leaves no row of any of them', async () => {

@@ -113,3 +113,29 @@ test('T-A47 burst-before-a-slow-handler: the next sender waits for none of it', 
   expect(attackedMs).toBeLessThanOrEqual(FACTOR * quietMs);
   await world.finish(Promise.all(burst));
 });
+
+test('T-A65 four-full-shares: senders that fill the inbox together leave room for the next one', async () => {
+  const table = AGENT_LIMITS as { inboxMessages: number };
+  const { inboxMessages } = table;
+  table.inboxMessages = 64;
+  try {
+    await using world = await World.create();
+    const victim = await world.agentWithoutHandler('victim');
+    victim.agent.onMessage(slow(world, 200));
+    const alice = await world.agent('alice');
+    const quietMs = await honestMs(world, alice, 'victim');
+    const crowd: Resident[] = [];
+    for (let n = 0; n < 4; n++) crowd.push(await world.agent(`hog${n}`));
+    const burst = crowd.flatMap(({ agent }) =>
+      Array.from({ length: 60 }, (_, n) => agent.send('victim', `${n}`)),
+    );
+    // Before any of them is handled.
+    await world.rest();
+    expect((await victim.agent.status()).inbox).toBeLessThan(table.inboxMessages);
+    const attackedMs = await honestMs(world, alice, 'victim');
+    expect(attackedMs).toBeLessThanOrEqual(FACTOR * quietMs);
+    await world.finish(Promise.all(burst));
+  } finally {
+    table.inboxMessages = inboxMessages;
+  }
+});

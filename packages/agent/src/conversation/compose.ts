@@ -8,6 +8,7 @@ import type { ContentKind, CryptoSession } from '@agentmesh/crypto';
 import { ackOf, outgoingOf, replaceSession } from './peer.js';
 import type { Peer } from './peer.js';
 import { encodeRunWord } from './run.js';
+import { receiptBody } from './body.js';
 import type { Author } from '../self/author.js';
 import { findSession } from './sessions.js';
 
@@ -86,13 +87,19 @@ export function goOn(
   { meta }: Author,
   { peer, session }: Conversation,
 ): { readonly conversation: Conversation; readonly word: Draft | null } {
-  const { run, next, instance, epoch } = peer.outgoing;
-  const isFresh = epoch !== meta.numbersSince || (next === 1 && !mayHaveMore(meta, peer));
+  const { run, next, instance, epoch, total } = peer.outgoing;
+  const isUnsaid = total === 0;
+  const isFresh = epoch !== meta.numbersSince || (isUnsaid && !mayHaveMore(meta, peer));
+  if (isFresh && epoch === meta.numbersSince && next > 1) {
+    // It may have been known here once: what was said to it then is not said again.
+    const word = { kind: CONTENT_KIND.receipt, body: receiptBody(next - 1) };
+    return { conversation: { peer, session }, word };
+  }
   if (isFresh || run === meta.epoch) return { conversation: { peer, session }, word: null };
   const sessions = peer.sessions.map((entry) =>
     entry.epoch === meta.epoch || entry.lastNumber > 0 ? entry : { ...entry, lastNumber: next - 1 },
   );
-  const before = (next === 1 ? meta.previous : instance) ?? new Uint8Array(16);
+  const before = (isUnsaid ? meta.previous : instance) ?? new Uint8Array(16);
   const body = encodeRunWord({ what: 'goesOn', instance: before, number: next });
   return {
     conversation: { peer: { ...peer, sessions }, session },

@@ -3,6 +3,11 @@
  * this?"). Owns the row of a peer that may not, or not yet; a peer without one may.
  */
 import { RowReader, RowWriter } from '../store/row-codec.js';
+import { ROW } from '../store/row-keys.js';
+import type { StoreTransaction } from '../store/store-transaction.js';
+import type { Standing } from './peer.js';
+import { hasToBeAsked } from './trust.js';
+import type { PeerReference, TrustPolicy } from './trust.js';
 
 /** `pending`: its messages wait for a decision. `denied`: refused. `blocked`: not even answered. */
 export type ContactState = 'pending' | 'denied' | 'blocked';
@@ -39,4 +44,55 @@ export function decodeContact(bytes: Uint8Array): ContactRow {
   const contact = { state, sinceMs: row.u64(), messages: row.u32(), bytes: row.u32() };
   row.end();
   return contact;
+}
+
+/** A peer that wrote first. */
+export interface StrangerRow {
+  /** Since when, by our clock. */
+  readonly sinceMs: number;
+  /** Whether it was answered. */
+  readonly answered: boolean;
+}
+
+export function encodeStranger({ sinceMs, answered }: StrangerRow): Uint8Array {
+  return new RowWriter().u8(VERSION).u64(sinceMs).flag(answered).finish();
+}
+
+/** Reads the row back; throws STORE_CORRUPT. */
+export function decodeStranger(bytes: Uint8Array): StrangerRow {
+  const row = new RowReader(bytes, 'stranger');
+  if (row.u8() !== VERSION) row.fail();
+  const stranger = { sinceMs: row.u64(), answered: row.flag() };
+  row.end();
+  return stranger;
+}
+
+/** Writes what is remembered of an identity that wrote first: it waits, or is a stranger. */
+export function noteNewcomer(
+  tx: StoreTransaction,
+  aid: Uint8Array,
+  met: {
+    readonly policy: TrustPolicy;
+    readonly standing: Standing;
+    readonly reference: PeerReference | undefined;
+    readonly nowMs: number;
+  },
+): void {
+  const { policy, standing, reference, nowMs } = met;
+  if (hasToBeAsked(policy, standing, reference)) {
+    tx.put(ROW.contact(aid), encodeContact(contactRow('pending', nowMs)));
+  } else if (reference === undefined && standing.verifiedBy === null) {
+    tx.put(ROW.stranger(aid), encodeStranger({ sinceMs: nowMs, answered: false }));
+  }
+}
+
+/** Another identity of a peer is no way around a decision about it. */
+export async function inheritContact(
+  tx: StoreTransaction,
+  { from, to }: { readonly from: Uint8Array; readonly to: Uint8Array },
+): Promise<void> {
+  for (const row of [ROW.contact, ROW.stranger]) {
+    const known = await tx.get(row(from));
+    if (known !== null) tx.put(row(to), known);
+  }
 }

@@ -28,6 +28,7 @@ import { Dispatcher } from '../receiving/dispatcher.js';
 import type { ReadMessage } from '../receiving/dispatcher.js';
 import { Intake } from '../receiving/intake.js';
 import { Invites } from '../receiving/invites.js';
+import { Strangers } from '../receiving/strangers.js';
 import { Receiver } from '../receiving/receiver.js';
 import { Refusals } from '../receiving/refusals.js';
 import { Deliveries } from '../sending/deliveries.js';
@@ -67,6 +68,7 @@ export class Engine {
   readonly deliveries: Deliveries;
   readonly sender: Sender;
   readonly dispatcher: Dispatcher;
+  readonly strangers: Strangers;
   readonly contacts: Contacts;
   readonly invites: Invites;
   readonly publisher: Publisher;
@@ -79,6 +81,7 @@ export class Engine {
   readonly #sweeper: RowSweeper;
   /** File of the store; null where it is no file. */
   readonly storePath: string | null;
+  readonly #onMet = (aid: Uint8Array): void => this.strangers.met(aid);
   #mailbox: Mailbox | null = null;
   #closing: Closing | null = null;
 
@@ -116,7 +119,7 @@ export class Engine {
     const { revocations } = this;
     this.bundles = new BundleSource(() => this.hub?.link ?? null, revocations);
     const { bundles } = this;
-    this.introductions = new Introductions({ context, bundles, revocations });
+    this.introductions = new Introductions({ context, bundles, revocations, onMet: this.#onMet });
     const { introductions } = this;
     const sessions = new SessionFinder(context, bundles);
     const onAwaiting = (aid: Uint8Array): void => this.#owed.awaits(aid);
@@ -135,13 +138,14 @@ export class Engine {
     this.publisher = new Publisher(context, () => void this.hub?.upkeep.refill());
     this.invites = new Invites(context);
     const { dispatcher, publisher } = this;
+    this.strangers = this.#strangersWith(owed);
     this.contacts = this.#contactsWith(read);
     const intake = new Intake({ context, dispatcher, owed, calls, server });
     const repairs = new Repairs({ context, bundles, introductions, sender, budget });
     const storeAges = new StoreAges(context, sender);
     const refusals = new Refusals({ context, introductions, repairs, storeAges, budget });
     const told = { context, introductions, deliveries, dispatcher, intake };
-    const telling = { publisher, revocations, owed, storeAges };
+    const telling = { publisher, revocations, owed, storeAges, strangers: this.strangers };
     const consequences = new Consequences({ ...told, ...telling });
     const { contacts } = this;
     this.receiver = new Receiver({ ...told, contacts, budget, refusals, consequences });
@@ -182,8 +186,17 @@ export class Engine {
     }
   }
 
+  #strangersWith(owed: Owed): Strangers {
+    const { context, dispatcher, transmitter } = this;
+    return new Strangers({
+      context,
+      isBusy: (aid) => dispatcher.holds(aid) || transmitter.holds(aid) || owed.owesTo(aid),
+      forget: (aid) => this.contacts.forgetStranger(aid),
+    });
+  }
+
   #contactsWith(read: ReadMessage): Contacts {
-    const { context, dispatcher, transmitter, deliveries, invites } = this;
+    const { context, dispatcher, transmitter, deliveries, invites, strangers } = this;
     const [owed, around] = [this.#owed, this.#around];
     const onForgotten = (aid: Uint8Array): void => {
       const error = new AgentError('UNDELIVERED', 'the peer was forgotten here');
@@ -192,7 +205,8 @@ export class Engine {
       owed.forgive(aid);
       around.forgotten(aid);
     };
-    return new Contacts({ context, dispatcher, owed, invites, read, onForgotten });
+    const deciding = { context, dispatcher, owed, invites, strangers };
+    return new Contacts({ ...deciding, read, onForgotten });
   }
 
   /** Has messages wait to be taken. Throws BAD_OPTION where somebody handles them already. */
@@ -240,6 +254,7 @@ export class Engine {
     await this.#around.load();
     await this.dispatcher.load();
     await this.contacts.load();
+    await this.strangers.load();
     await this.invites.load();
     if (this.hub === null) return;
     await this.transmitter.load();

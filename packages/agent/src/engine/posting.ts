@@ -19,7 +19,7 @@ export interface PostingParts {
   readonly hub: { readonly link: HubLink } | null;
   readonly sender: Sender;
   readonly transmitter: Transmitter;
-  readonly contacts: Pick<Contacts, 'writtenTo'>;
+  readonly contacts: Pick<Contacts, 'answeredTo' | 'writtenTo'>;
 }
 
 /** Throws where nothing can be said to this peer: NO_HUB, CLOSED, BACKPRESSURE or an end. */
@@ -62,6 +62,8 @@ export async function reply(
   to: Uint8Array,
   body: Uint8Array,
 ): Promise<SendResult> {
-  const { result } = await post(parts, to, { body });
+  assertMaySend(parts, to);
+  await parts.contacts.answeredTo(to);
+  const { result } = await parts.sender.post(to, { body });
   return result;
 }

@@ -45,6 +45,11 @@ export const AGENT_LIMITS = {
   pendingBytes: 64 * 1024,
   /** Strangers that wait for a decision; the oldest gives way. */
   pendingStrangers: 100,
+  /**
+   * Peers that wrote first and to which nobody here has written but to answer; one gives way to the
+   * next.
+   */
+  strangers: 1_000,
   /** Bytes of a stranger's first message that the request shows. */
   previewBytes: 1_024,
   /** Invites that have uses left. */
@@ -160,8 +165,8 @@ export const AGENT_LIMITS = {
   /** Pairs whose automatic messages are counted (price: about 500 bytes each). */
   loopPairs: 10_000,
   /**
-   * Messages that wait for a handler. One sender may fill a quarter of this and of the bytes;
-   * beyond it only its own messages are put off.
+   * Messages that wait for a handler. One sender may fill a third of the room that is left, a
+   * quarter where it is alone; beyond it only its own messages are put off.
    */
   inboxMessages: 4_096,
   /** The same in bytes of contents. */

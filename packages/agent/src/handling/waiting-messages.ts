@@ -93,8 +93,11 @@ interface Sender {
   putOffUntilMs: number;
 }
 
-/** The share of the inbox that one sender may fill. */
-const SHARE = 0.25;
+/**
+ * One sender may fill a third of the room that is left: a quarter of the inbox where it is alone.
+ * However many fill their part, there is some left for the next one.
+ */
+const SHARE_OF_ROOM = 1 / 3;
 
 /** The waiting messages of one agent. Senders are aids in hex. */
 export class WaitingMessages {
@@ -114,10 +117,12 @@ export class WaitingMessages {
     const sender = this.#senders.get(toHex(from));
     const messages = (sender?.items.size ?? 0) + (sender?.stagedMessages ?? 0);
     const held = (sender?.bytes ?? 0) + (sender?.stagedBytes ?? 0);
-    if (this.#messages >= inboxMessages || this.#bytes + bytes > inboxBytes) return false;
+    const room = inboxMessages - this.#messages;
+    const roomBytes = inboxBytes - this.#bytes;
+    if (room <= 0 || bytes > roomBytes) return false;
     // One message always fits: a share smaller than a message would close the door for good.
     if (messages === 0) return true;
-    return messages < inboxMessages * SHARE && held + bytes <= inboxBytes * SHARE;
+    return messages < room * SHARE_OF_ROOM && held + bytes <= (roomBytes - bytes) * SHARE_OF_ROOM;
   }
 
   /** A message takes its room before its commit. */

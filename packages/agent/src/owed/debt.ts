@@ -88,6 +88,11 @@ export class Debt {
     this.#entries.set(key, { attempt: 0, cancel, isMore: false });
   }
 
+  /** Whether it is owed to this peer. */
+  has(aid: Uint8Array): boolean {
+    return this.#entries.has(toHex(aid));
+  }
+
   /** It is not owed any more. */
   forgive(aid: Uint8Array): void {
     const key = toHex(aid);

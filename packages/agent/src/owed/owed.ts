@@ -136,6 +136,11 @@ export class Owed {
     else this.#gaps.due(aid);
   }
 
+  /** Whether outcomes are about to be told to this peer. */
+  owesTo(aid: Uint8Array): boolean {
+    return this.#outcomes.has(aid);
+  }
+
   /** Nothing is owed to this peer any more, and nothing is asked of it. */
   forgive(aid: Uint8Array): void {
     for (const debt of this.#all()) debt.forgive(aid);

@@ -3,6 +3,7 @@
  * be forgotten is decided elsewhere.
  */
 import { equalBytes } from '@agentmesh/crypto';
+import { raiseBeginning } from '../conversation/beginning.js';
 import { forgetParts } from '../conversation/heard-tags.js';
 import type { Peer } from '../conversation/peer.js';
 import { forgetSent } from '../conversation/sent-log.js';
@@ -23,7 +24,7 @@ export async function forgetReplaced(
 ): Promise<void> {
   const { aid } = peer.identity;
   await forgetTalk(store, tx, peer);
-  tx.delete(ROW.contact(aid));
+  for (const row of [ROW.contact, ROW.stranger]) tx.delete(row(aid));
   tx.delete(ROW.peer(aid));
 }
 
@@ -52,5 +53,6 @@ export async function forgetPeer(
   const { aid } = peer.identity;
   const holder = await tx.get(ROW.name(peer.name));
   if (holder !== null && equalBytes(holder, aid)) tx.delete(ROW.name(peer.name));
+  await raiseBeginning(tx, peer);
   await forgetReplaced(store, tx, peer);
 }

@@ -49,14 +49,9 @@ import { forgetReplaced } from './forgetting.js';
 import { encodeHanded, unvouched } from './handed-bundle.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import { Successions } from './successions.js';
-import {
-  assertReferenceFits,
-  hasToBeAsked,
-  isProvenBy,
-  judgeContact,
-  wayOf,
-} from '../conversation/trust.js';
-import { contactRow, encodeContact } from '../conversation/contact.js';
+import { assertReferenceFits, isProvenBy, judgeContact, wayOf } from '../conversation/trust.js';
+import { begun } from '../conversation/beginning.js';
+import { inheritContact, noteNewcomer } from '../conversation/contact.js';
 import type { PeerReference } from '../conversation/trust.js';
 
 /** Everyone who is or becomes a peer of one agent. */
@@ -65,6 +60,7 @@ export class Introductions {
   readonly #bundles: BundleSource;
   readonly #revocations: Revocations;
   readonly #successions: Successions;
+  readonly #onMet: (aid: Uint8Array) => void;
   /** By the text of the reference: calls for one peer go on in the order in which they came. */
   readonly #turns = new KeyedMutex();
   /** Names being pinned right now, with the aid in hex: two identities never share one. */
@@ -74,12 +70,14 @@ export class Introductions {
     readonly context: AgentContext;
     readonly bundles: BundleSource;
     readonly revocations: Revocations;
+    readonly onMet: (aid: Uint8Array) => void;
   }) {
-    const { context, bundles } = parts;
+    const { context, bundles, revocations } = parts;
     this.#context = context;
     this.#bundles = bundles;
-    this.#revocations = parts.revocations;
-    this.#successions = new Successions(context, bundles, parts.revocations);
+    this.#revocations = revocations;
+    this.#onMet = parts.onMet;
+    this.#successions = new Successions(context, bundles, revocations);
   }
 
   /** The aid of a peer. One that is new is requested from the hub, judged, pinned. */
@@ -289,6 +287,7 @@ export class Introductions {
 
   /** A new peer was committed: tells of it, and ends what was said to the one it follows. */
   met(peer: Peer): void {
+    this.#onMet(peer.identity.aid);
     if (peer.formerly.length > 0) {
       this.#successions.complete(peer).catch((error: unknown) => {
         // Tried again when something is said to the identity before.
@@ -321,9 +320,8 @@ export class Introductions {
     const mayFollow = pinned !== null && pinned.contestedBy === null;
     if (mayFollow && (await this.#successions.mayFollow(record, pinned.identity))) {
       tx.put(ROW.name(name), aid);
-      // Another identity is no way around a decision.
-      const contact = await tx.get(ROW.contact(pinned.identity.aid));
-      if (contact !== null) tx.put(ROW.contact(aid), contact);
+      await inheritContact(tx, { from: pinned.identity.aid, to: aid });
+      await this.#successions.forgetOldest(tx, pinned);
       return successorOf(pinned, record, change);
     }
     // A hub may have answered before the other one was met: what counts is who signed.
@@ -334,10 +332,8 @@ export class Introductions {
     }
     const standing = judgeContact(policy, { record, pinned, reference, nowMs: this.#nowMs });
     tx.put(ROW.name(name), aid);
-    if (hasToBeAsked(policy, standing, reference)) {
-      tx.put(ROW.contact(aid), encodeContact(contactRow('pending', this.#nowMs)));
-    }
-    return newPeer(record, standing, self.meta.numbersSince);
+    noteNewcomer(tx, aid, { policy, standing, reference, nowMs: this.#nowMs });
+    return begun(tx, newPeer(record, standing, self.meta.numbersSince));
   }
 
   /**
@@ -389,6 +385,7 @@ export class Introductions {
       const peer = await loadPeer(tx, aid);
       if (peer === null) return;
       const verified: Peer = { ...peer, trust: 'verified', verifiedBy };
+      tx.delete(ROW.stranger(aid));
       const instance = peer.heldInstance ?? peer.instance;
       const lifted = decided
         ? { ...verified, contestedBy: null, heldInstance: null, instance }

@@ -11,8 +11,11 @@ import type { BundleSource } from './bundle-source.js';
 import { loadPeer } from '../conversation/handshake.js';
 import { encodePeer, fingerprintOfPeer } from '../conversation/peer.js';
 import type { Peer } from '../conversation/peer.js';
+import { AGENT_LIMITS } from '../ground/limits.js';
+import { forgetReplaced } from './forgetting.js';
 import type { Revocations } from './revocations.js';
 import { ROW } from '../store/row-keys.js';
+import type { StoreTransaction } from '../store/store-transaction.js';
 import { isSuccessor } from '../conversation/succession.js';
 
 /** The changes of identity of one agent's peers. */
@@ -62,6 +65,13 @@ export class Successions {
       if (isNotFound(error)) return null;
       throw error;
     }
+  }
+
+  /** Of a peer that changes its identity again and again the oldest one gives way to the next. */
+  async forgetOldest(tx: StoreTransaction, { formerly }: Peer): Promise<void> {
+    const [oldest] = formerly.length < AGENT_LIMITS.successionLinks ? [] : formerly;
+    const peer = oldest === undefined ? null : await loadPeer(tx, oldest);
+    if (peer !== null) await forgetReplaced(this.#context.store, tx, peer);
   }
 
   /**

@@ -19,6 +19,7 @@ import type { Deliveries } from '../sending/deliveries.js';
 import { sourceOf } from './arrivals.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { Intake } from './intake.js';
+import type { Strangers } from './strangers.js';
 
 /** Who hears of a message. */
 interface ConsequenceParts {
@@ -31,6 +32,7 @@ interface ConsequenceParts {
   readonly revocations: Revocations;
   readonly owed: Owed;
   readonly storeAges: StoreAges;
+  readonly strangers: Strangers;
 }
 
 /** What the messages of one agent's peers bring about. */
@@ -54,6 +56,7 @@ export class Consequences {
       const told = [aid, ...peer.formerly];
       for (const outcome of body.outcomes) deliveries.ended(told, peer.name, outcome);
     }
+    this.#parts.strangers.heard(aid);
     if (received.isNew) introductions.met({ ...peer, trust: received.trust });
     if (received.instanceChanged) this.#parts.storeAges.peerChanged(peer, false);
     if (received.wentBack !== null) this.#parts.storeAges.wentBack(received.wentBack, peer);

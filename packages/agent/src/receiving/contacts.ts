@@ -12,6 +12,7 @@ import { loadPeer } from '../conversation/handshake.js';
 import type { Received } from '../conversation/judge.js';
 import { fingerprintOfPeer } from '../conversation/peer.js';
 import type { Peer } from '../conversation/peer.js';
+import { KeyedMutex } from '../ground/keyed-mutex.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { decodeInboxRow, encodeInboxRow } from '../message/inbox.js';
 import type { InboxRow } from '../message/inbox.js';
@@ -22,6 +23,7 @@ import { rowsUnder } from '../store/row-pages.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import type { Dispatcher, ReadMessage } from './dispatcher.js';
 import type { Invites } from './invites.js';
+import type { Strangers } from './strangers.js';
 
 const HELD: Ending = { state: 'held', reason: '' };
 const REFUSED: Ending = { state: 'refused', reason: 'NOT_ACCEPTED' };
@@ -33,6 +35,7 @@ interface ContactsParts {
   readonly owed: Owed;
   readonly invites: Invites;
   readonly read: ReadMessage;
+  readonly strangers: Strangers;
   /** A peer is forgotten: nothing is sent to it any more, nor awaited. */
   readonly onForgotten: (aid: Uint8Array) => void;
 }
@@ -48,6 +51,7 @@ export class Contacts {
   readonly #parts: ContactsParts;
   /** By aid in hex: peers with a row, oldest first. */
   readonly #states = new Map<string, ContactState>();
+  readonly #forgetting = new KeyedMutex();
 
   constructor(parts: ContactsParts) {
     this.#parts = parts;
@@ -156,8 +160,9 @@ export class Contacts {
 
   /** The peer may reach the handlers: what it has said goes there, in its order. */
   async accept(peer: Peer): Promise<void> {
-    const { context, dispatcher } = this.#parts;
+    const { context, dispatcher, strangers } = this.#parts;
     const { aid } = peer.identity;
+    await strangers.confirm(aid);
     await context.peers.run(toHex(aid), async () => {
       const tx = context.transaction();
       const revived: { readonly key: string; readonly row: InboxRow }[] = [];
@@ -210,20 +215,44 @@ export class Contacts {
   }
 
   async #forgetOne(aid: Uint8Array): Promise<readonly Uint8Array[]> {
-    const { context, onForgotten } = this.#parts;
+    const { context, strangers, onForgotten } = this.#parts;
     return context.peers.run(toHex(aid), async () => {
-      const tx = context.transaction();
-      const peer = await loadPeer(tx, aid);
-      if (peer !== null) await forgetPeer(context.store, tx, peer);
-      await tx.commit();
+      const peer = await loadPeer(context.transaction(), aid);
+      if (peer !== null) {
+        // One after the other: they share a row.
+        await this.#forgetting.run('', async () => {
+          const tx = context.transaction();
+          await forgetPeer(context.store, tx, peer);
+          await tx.commit();
+        });
+      }
       this.#states.delete(toHex(aid));
+      strangers.forgotten(aid);
       onForgotten(aid);
       return peer?.formerly ?? [];
     });
   }
 
-  /** Whoever writes to a stranger that waits has accepted it. */
+  /** A stranger gives way to newcomers, unless somebody has confirmed it meanwhile. */
+  async forgetStranger(aid: Uint8Array): Promise<void> {
+    const { store } = this.#parts.context;
+    if ((await store.get(ROW.stranger(aid))) === null) this.#parts.strangers.forgotten(aid);
+    else await this.forget(aid);
+  }
+
+  /** It is answered, which does not make it more than a stranger. */
+  async answeredTo(aid: Uint8Array): Promise<void> {
+    this.#parts.strangers.answered(aid);
+    await this.#acceptWaiting(aid);
+  }
+
+  /** Whoever writes to a stranger on his own has accepted it. */
   async writtenTo(aid: Uint8Array): Promise<void> {
+    await this.#parts.strangers.confirm(aid);
+    await this.#acceptWaiting(aid);
+  }
+
+  async #acceptWaiting(aid: Uint8Array): Promise<void> {
     if (this.#states.get(toHex(aid)) !== 'pending') return;
     const peer = await loadPeer(this.#parts.context.transaction(), aid);
     if (peer !== null) await this.accept(peer);

@@ -75,6 +75,11 @@ export class Dispatcher {
     return this.#waiting.size;
   }
 
+  /** Whether a message of this sender waits or runs. */
+  holds(from: Uint8Array): boolean {
+    return this.#waiting.find(from, () => true) !== null;
+  }
+
   /** Takes up what an earlier run left. */
   async load(): Promise<void> {
     for await (const { key, value } of rowsUnder(this.#context.store, 'inbox')) {

@@ -137,7 +137,7 @@ export class Invites {
 async function verify(tx: StoreTransaction, aid: Uint8Array): Promise<void> {
   const peer = await loadPeer(tx, aid);
   if (peer === null) return;
-  tx.delete(ROW.contact(aid));
+  for (const row of [ROW.contact, ROW.stranger]) tx.delete(row(aid));
   if (peer.trust === 'verified') return;
   tx.put(ROW.peer(aid), encodePeer({ ...peer, trust: 'verified', verifiedBy: 'invite' }));
 }

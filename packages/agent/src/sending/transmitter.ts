@@ -108,6 +108,11 @@ export class Transmitter {
       });
   }
 
+  /** Whether something for this peer waits. */
+  holds(aid: Uint8Array): boolean {
+    return (this.#lanes.get(toHex(aid))?.messages ?? 0) > 0;
+  }
+
   /** Whether nothing more can wait for this peer. */
   isFullFor(aid: Uint8Array): boolean {
     const { outboxMessages, outboxBytes } = AGENT_LIMITS;

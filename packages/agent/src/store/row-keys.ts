@@ -6,6 +6,7 @@
 /*
  *   meta                      whose store, which opening   hub        pinned hub key
  *   openings                  those that the hub may know of
+ *   beginning                 where conversations with unknown peers begin
  *   hub-timeline              which course of its time the hub's store was in
  *   lost-time                 until when this store has lost time
  *   record                    own identity record          prekeys    what was issued
@@ -24,6 +25,7 @@
  *   receipt/<aid>             a receipt is owed           outcome/<aid>/<n>  an outcome is owed
  *   told/<aid>                what the last commit let the program be told
  *   contact/<aid>             may not reach the handlers   pending/<aid>/<n>  what it has said
+ *   stranger/<aid>            wrote first, and nobody here has written to it on his own
  *   invite/<id>               an invite of ours
  *   gap/<aid>                 numbers of its are missing   unacked/<aid>  some of ours are, there
  *   call/<msgId>              a request of ours and its answer, until it was read
@@ -59,6 +61,7 @@ export const ROW = {
   meta: 'meta',
   hub: 'hub',
   openings: 'openings',
+  beginning: 'beginning',
   hubTimeline: 'hub-timeline',
   lostTime: 'lost-time',
   record: 'record',
@@ -86,6 +89,7 @@ export const ROW = {
   outcome: (aid: Uint8Array, order: number) => `outcome/${toHex(aid)}/${sortable(order)}`,
   contact: (aid: Uint8Array) => `contact/${toHex(aid)}`,
   pending: (aid: Uint8Array, order: number) => `${pendingOf(aid)}/${sortable(order)}`,
+  stranger: (aid: Uint8Array) => `stranger/${toHex(aid)}`,
   invite: (id: Uint8Array) => `invite/${toHex(id)}`,
   gap: (aid: Uint8Array) => `gap/${toHex(aid)}`,
   unacked: (aid: Uint8Array) => `unacked/${toHex(aid)}`,
