@@ -261,10 +261,10 @@ export class Introductions {
       const tx = context.transaction();
       const author = context.self.author();
       const known = await loadPeer(tx, aid);
-      const checked = context.hubClock.judge(() =>
-        checkBundle(bundle, question, known, author.nowMs),
-      );
+      const judge = () => checkBundle(bundle, question, known, author.nowMs);
+      const checked = context.hubClock.judge(judge);
       if (replaced !== undefined) await forgetReplaced(context.store, tx, replaced);
+      if (replaced !== undefined) tx.put(ROW.name(replaced.name), aid);
       try {
         const pinned = known ?? (await this.#pin(tx, checked.record, reference, replaced));
         if (pinned.name !== checked.record.name) throw new AgentError('NAME_CONFLICT');

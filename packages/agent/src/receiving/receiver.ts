@@ -102,14 +102,17 @@ export class Receiver {
       const isFirst = prekeyNamedIn(arrival.delivery.envelope.blob) !== null;
       if (isFirst) batch = await this.#finish(batch);
       batch = await this.#take(batch, arrival);
-      if (isFirst) batch = await this.#finish(batch);
+      if (!isFirst) continue;
+      batch = await this.#finish(batch);
+      // Not before it is committed: until then nobody else sees whose the name is.
+      this.#parts.introductions.release(arrival.delivery.envelope.from);
     }
     await this.#finish(batch);
   }
 
   /** The batch that goes on. */
   async #take(batch: Batch, arrival: Arrival): Promise<Batch> {
-    const { context, introductions, refusals } = this.#parts;
+    const { context, refusals } = this.#parts;
     if (this.#stopped || context.store.failure !== null) return batch;
     try {
       batch.accepted.push(await this.#accept(batch, arrival));
@@ -122,8 +125,6 @@ export class Receiver {
         context.log.error('delivery not taken', { error: nameOf(failure) });
       });
       return batch;
-    } finally {
-      introductions.release(arrival.delivery.envelope.from);
     }
   }
 
