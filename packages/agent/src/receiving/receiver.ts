@@ -119,7 +119,7 @@ export class Receiver {
       return batch;
     } catch (error) {
       // Behind others it is judged again when they are done: a refusal never depends on a batch.
-      if (batch.accepted.length > 0) return await this.#take(await this.#finish(batch), arrival);
+      if (batch.accepted.length > 0) return this.#take(await this.#finish(batch), arrival);
       await refusals.refuse(arrival, error).catch((failure: unknown) => {
         // Not even the refusal could be written: the hub delivers again.
         context.log.error('delivery not taken', { error: nameOf(failure) });

@@ -49,6 +49,10 @@ describe('simulation', () => {
     await expectHolds(seed, { faults: FIRST_FAULTS });
   });
 
+  test('holds for seed 8001358, which found: two identities of a peer take its name at once', async () => {
+    await expectHolds(8_001_358, { rotate: true });
+  });
+
   test('holds where agents change their identities, too', async () => {
     for (let seed = FIRST; seed < FIRST + ROTATING; seed++)
       await expectHolds(seed, { rotate: true });
