@@ -14,7 +14,7 @@ const root = fileURLToPath(new URL('..', import.meta.url));
 
 /** Packages whose options users write, most used first; and those whose errors they meet. */
 const OPTIONS_OF = ['agent', 'hub-client', 'hub-local', 'hub-server'];
-const ERRORS_OF = ['agent', 'protocol', 'crypto', 'hub-client', 'hub-local', 'hub-server'];
+const ERRORS_OF = ['agent', 'protocol', 'crypto', 'hub-client', 'hub-local', 'hub-server', 'cli'];
 
 /** Where the options of these interfaces are passed; others are introduced by their own comment. */
 const PASSED_TO = {
@@ -182,6 +182,64 @@ async function errorsOf(name) {
   return found;
 }
 
+/** Codes that the command adds to those of the agent, which its errors carry too. */
+async function controlCodes() {
+  const built = await import(pathToFileURL(join(root, 'packages/cli/dist/control/error.js')).href);
+  const [source] = sourcesOf('cli').filter(({ fileName }) => fileName.endsWith('control/error.ts'));
+  let value = source.statements
+    .filter(ts.isVariableStatement)
+    .flatMap(({ declarationList }) => declarationList.declarations)
+    .find(({ name }) => name.getText() === 'CONTROL_ERRORS').initializer;
+  while (!ts.isObjectLiteralExpression(value)) value = value.expression;
+  return value.properties.map((property) => {
+    const code = property.name.getText();
+    const { message, retryable, remedy } = built.controlError(code);
+    const told = remedyOf(message, sentenceAbove(property));
+    return { code, retryable, what: told.what, remedy: told.remedy ?? remedy };
+  });
+}
+
+/** Every command with its options, as the parser has them; exit codes as the help says them. */
+async function commandPart() {
+  const built = await import(pathToFileURL(join(root, 'packages/cli/dist/command/run.js')).href);
+  const nothing = () => undefined;
+  const program = built.programOf({
+    version: '0',
+    print: nothing,
+    complain: nothing,
+    exit: nothing,
+  });
+  const source = readFileSync(join(root, 'packages/cli/src/command/run.ts'), 'utf8');
+  const [, codes = ''] = /Exit codes: ([^`]*)\.`/.exec(source) ?? [];
+  const exits = codes.split(/,\s+/).map((one) => {
+    const [, code, meaning] = /^(\d+) ([\s\S]*)$/.exec(one) ?? [];
+    return `| ${code} | ${ended(meaning ?? '')} |`;
+  });
+  const rows = rowsOfCommands(program, 'agentmesh');
+  return [
+    '## The command\n',
+    'Commands of an agent also take `--profile` and `--keys`, which name it, and most of them take',
+    '`--json`. `agentmesh schema COMMAND` prints the JSON Schema of what they print with it.\n',
+    `| Command | What it does | Options |\n| --- | --- | --- |\n${rows.join('\n')}\n`,
+    `| Exit code | Meaning |\n| --- | --- |\n${exits.join('\n')}\n`,
+  ].join('\n');
+}
+
+const COMMON = ['--profile', '--keys', '--json'];
+
+function rowsOfCommands(group, path) {
+  return group.commands.flatMap((each) => {
+    const name = `${path} ${each.name()}`;
+    if (each.commands.length > 0) return rowsOfCommands(each, name);
+    const options = each.options
+      .filter(({ long }) => !COMMON.includes(long))
+      .map(({ flags, description }) => `\`${flags}\`: ${description}`);
+    const takes = each.usage().replace('[options]', '').trim();
+    const usage = `\`${`${name} ${takes}`.trim()}\``;
+    return [`| ${usage} | ${cell(ended(each.description()))} | ${cell(options.join('<br>'))} |`];
+  });
+}
+
 /** Text in a cell of a table. */
 function cell(text) {
   return text.replaceAll('|', '\\|');
@@ -254,7 +312,10 @@ async function referenceParts() {
   const [events] = interfacesOf(agent, (name) => name === 'AgentEvents');
   const errors = [];
   for (const name of ERRORS_OF) errors.push(...(await errorsOf(name)));
-  return { options: inOrder(options), events: membersOf(events, agent), errors };
+  const control = errors.find(({ name }) => name === 'ControlError');
+  control.codes = await controlCodes();
+  const command = await commandPart();
+  return { options: inOrder(options), events: membersOf(events, agent), errors, command };
 }
 
 /** Options that a door of the package exports. */
@@ -294,11 +355,12 @@ export function faultsOf({ options, events, errors }) {
 }
 
 /** The whole page. */
-function referencePage({ options, events, errors }) {
+function referencePage({ options, events, errors, command }) {
   const parts = [
     HEAD,
     `## Options\n\n${options.map(optionsTable).join('\n')}`,
     `${EVENTS}${eventsTable(events)}`,
+    command,
     `${ERRORS}\n${errors.map(errorsTable).join('\n')}`,
   ];
   return `<!-- prettier-ignore-start -->\n\n${parts.join('\n')}\n<!-- prettier-ignore-end -->\n`;

@@ -58,7 +58,8 @@ const CONTROL_ERRORS = {
   },
   INBOX_TAKEN: {
     retryable: false,
-    message: 'The program that holds this agent handles its messages itself',
+    message:
+      'The program that holds this agent handles its messages itself: read them there, or stop it',
   },
   LISTENER_BUSY: {
     retryable: false,
