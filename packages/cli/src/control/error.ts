@@ -59,7 +59,8 @@ const CONTROL_ERRORS = {
   INBOX_TAKEN: {
     retryable: false,
     message:
-      'The program that holds this agent handles its messages itself: read them there, or stop it',
+      'The program that holds this agent handles its messages itself: read them there, or stop ' +
+      'that program',
   },
   LISTENER_BUSY: {
     retryable: false,
