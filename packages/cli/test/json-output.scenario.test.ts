@@ -152,7 +152,10 @@ async function strangers(alice: Home, carol: Home, up: readonly string[]): Promi
 
 /** Keys, their change and their end. */
 async function identities(alice: Home, bob: Home, hub: string): Promise<void> {
-  for (const one of ['whoami', 'status', 'doctor']) await alice.json([one]);
+  for (const one of ['whoami', 'status']) await alice.json([one]);
+  // The operator has cut its connection: it comes back.
+  await until(async () => (await alice.json(['status']))[0]?.['connection'] === 'online');
+  await alice.json(['doctor']);
   await bob.json(['identity', 'show']);
   const [made] = await bob.json(['identity', 'create', '--keys', 'other.json']);
   expect(await bob.json(['identity', 'revocation', '--keys', 'other.json'])).toMatchObject([

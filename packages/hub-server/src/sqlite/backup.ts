@@ -12,6 +12,8 @@ import { HubStoreError, storeErrorOf } from './store-error.js';
 
 /** Pages between two looks at the rest of the hub: a megabyte. */
 const PAGES_AT_ONCE = 256;
+/** A copy whose failure names no fault of the disk or the file is made once more. */
+const ATTEMPTS = 3;
 
 /** One per store; one copy at a time. */
 export class Backup {
@@ -46,19 +48,25 @@ export class Backup {
     if (lstatSync(file, { throwIfNoEntry: false }) !== undefined) {
       throw refused(`${file} exists: choose another name`);
     }
-    const partial = `${file}.partial`;
-    begin(partial);
-    try {
-      await this.#copy(partial);
-      finish(partial);
-      const { size } = statSync(partial);
-      renameSync(partial, file);
-      syncFolder(dirname(file));
-      return size;
-    } catch (thrown) {
-      for (const end of ['', '-wal', '-shm', '-journal']) rmSync(partial + end, { force: true });
-      if (thrown instanceof HubStoreError) throw thrown;
-      throw refused(file, storeErrorOf(thrown));
+    for (let attempt = 1; ; attempt++) {
+      const partial = `${file}.partial`;
+      begin(partial);
+      try {
+        await this.#copy(partial);
+        finish(partial);
+        const { size } = statSync(partial);
+        renameSync(partial, file);
+        syncFolder(dirname(file));
+        return size;
+      } catch (thrown) {
+        for (const end of ['', '-wal', '-shm', '-journal']) rmSync(partial + end, { force: true });
+        if (thrown instanceof HubStoreError) throw thrown;
+        const error = storeErrorOf(thrown);
+        // The hub writes meanwhile, on the same connection: the number of an error may be of that.
+        if (error.code !== 'STORE_DEFECT' || attempt === ATTEMPTS) {
+          throw refused(`${file}: ${messageOf(thrown)}`, error);
+        }
+      }
     }
   }
 
@@ -105,6 +113,8 @@ function finish(partial: string): void {
   fsyncSync(descriptor);
   closeSync(descriptor);
 }
+
+const messageOf = (thrown: unknown): string => (thrown instanceof Error ? thrown.message : '');
 
 function refused(detail: string, cause?: HubStoreError): HubStoreError {
   return new HubStoreError('BACKUP_REFUSED', {
