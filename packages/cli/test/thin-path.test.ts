@@ -50,7 +50,6 @@ test('a command through a holder loads no cryptography, no schemas and few modul
     const modules = await modulesOf(alice.folder, args);
     const heavy = /agentmesh-crypto|packages\/(crypto|agent|protocol|hub-)|sodium|noble|zod/;
     expect(modules.filter((url) => heavy.test(url) && !light.test(url))).toEqual([]);
-    // Half of them are chunks of the bundle: what several commands share is one for each such set.
-    expect(modules.length).toBeLessThan(24);
+    expect(modules.length).toBeLessThan(20);
   }
 });
