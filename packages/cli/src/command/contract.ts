@@ -1,11 +1,9 @@
 /**
  * `contract …`: the contracts that this agent knows, for `ask`, `listen` and MCP clients. Owns what
- * is printed; the files are `profile/contracts`'.
+ * is printed; the files are `profile/contracts`', which is loaded when one is named.
  */
 import type { Command } from 'commander';
 import { resolve } from 'node:path';
-import { contractOf, forgetContract, keepContract, readContract } from '../profile/contracts.js';
-import { readContracts } from '../profile/contracts.js';
 import type { KnownContract } from '../profile/contracts.js';
 import type { CommandProcess } from './process.js';
 import { agentCommand, streamCommand } from './program.js';
@@ -22,13 +20,15 @@ export function addContract(program: Command, command: CommandProcess): void {
     'add <file>',
     'Remember a contract: the JSON that describe(contract) gives',
     'agentmesh contract add research.json',
-  ).action((file: string, options: CommonOptions) => {
+  ).action(async (file: string, options: CommonOptions) => {
+    const { keepContract, readContract } = await loadContracts();
     const contract = readContract(resolve(command.cwd, file));
     keepContract(filesFor(options, command), contract);
     print(contract, options, command);
   });
   agentCommand(group, 'list', 'List them', 'agentmesh contract list').action(
-    (options: CommonOptions) => {
+    async (options: CommonOptions) => {
+      const { readContracts } = await loadContracts();
       for (const one of readContracts(filesFor(options, command))) print(one, options, command);
     },
   );
@@ -37,17 +37,21 @@ export function addContract(program: Command, command: CommandProcess): void {
     'show <id>',
     'Print one as JSON, with its schemas',
     'agentmesh contract show research@1',
-  ).action((id: string, options: CommonOptions) => {
+  ).action(async (id: string, options: CommonOptions) => {
+    const { contractOf } = await loadContracts();
     const contract = contractOf(filesFor(options, command), id);
     command.print(`${JSON.stringify(contract, null, 2)}\n`);
   });
   agentCommand(group, 'remove <id>', 'Forget one', 'agentmesh contract remove research@1').action(
-    (id: string, options: CommonOptions) => {
+    async (id: string, options: CommonOptions) => {
+      const { forgetContract } = await loadContracts();
       forgetContract(filesFor(options, command), id);
       printResult(command, options, { removed: id }, `${id} forgotten\n`);
     },
   );
 }
+
+const loadContracts = () => import('../profile/contracts.js');
 
 function print(
   { id, operations: all }: KnownContract,

@@ -9,7 +9,6 @@ import type { Control } from '../holder/open-control.js';
 import { runExec } from './exec.js';
 import type { ExecEnd } from './exec.js';
 import type { KnownContract } from '../profile/contracts.js';
-import { answerFrom, refusalOf } from './operations.js';
 
 /** What wakes, and how. */
 export interface WakeOptions {
@@ -158,6 +157,7 @@ export class Listener {
     const { contract } = this.#options;
     const [mail] = mails;
     if (contract === undefined || mail === undefined) return false;
+    const { refusalOf } = await import('./operations.js');
     const reason = await refusalOf(mail, contract);
     if (reason === null) return false;
     await this.#settle('refuse', mail, { reason: reason.slice(0, 1_000) });
@@ -196,6 +196,7 @@ export class Listener {
     if (mail.asks === null || !isAlone) return this.#settle('ack', mail, {});
     const { contract } = this.#options;
     if (contract !== undefined && mail.asks.op !== null) {
+      const { answerFrom } = await import('./operations.js');
       const answer = await answerFrom(output, mail, contract);
       if ('misfit' in answer) return this.#settle('fail', mail, { reason: answer.misfit });
       return this.#settle('reply', mail, answer);
