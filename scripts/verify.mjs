@@ -26,7 +26,7 @@ const quiet = ['--output-logs=errors-only', '--no-update-notifier'];
  * Many tests wait, for clocks, servers and processes that were killed: with so many packages at a
  * time the cores are busy all the same.
  */
-const concurrency = Math.max(5, 2 * availableParallelism());
+const concurrency = Math.max(4, 2 * availableParallelism());
 
 const install = {
   name: 'install',
