@@ -7,12 +7,12 @@ import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
 import { inFolder, storeAt } from './store-folder.js';
+import { isBeingMoved } from './store-log.js';
 import { lastCommit, StoreWriter } from './store-process.js';
 import type { Report } from './store-process.js';
 import { chance } from './store-seed.js';
 
 const MINUTES = 60_000;
-const MIB = 1024 * 1024;
 /** What one more round may take on a busy machine. */
 const ROUND_MS = 10_000;
 
@@ -48,7 +48,6 @@ describe('kill -9', () => {
 /** What was known of a writer when its files were copied. */
 interface Snapshot {
   readonly reports: readonly Report[];
-  readonly frozenMs: number;
   readonly largest: number;
 }
 
@@ -71,12 +70,12 @@ describe('power loss', () => {
           try {
             for (let at = 0; at < PER_PROCESS && i < losses.times; at++, i++) {
               await setTimeout(10 + losses.below(60));
-              const frozenMs = await writer.freeze();
+              await writer.freeze();
               const copy = join(folder, `copy-${i}.db`);
               copyFileSync(path, copy);
               copyFileSync(`${path}-wal`, `${copy}-wal`);
               writer.thaw();
-              await expectPrefix(copy, { reports: writer.reports.slice(), frozenMs, largest });
+              await expectPrefix(copy, { reports: writer.reports.slice(), largest });
             }
           } finally {
             await writer.kill();
@@ -90,15 +89,13 @@ describe('power loss', () => {
   );
 
   /** Spoils the end of a log as a loss of power may, and looks at what the store makes of it. */
-  async function expectPrefix(
-    copy: string,
-    { reports, frozenMs, largest }: Snapshot,
-  ): Promise<void> {
+  async function expectPrefix(copy: string, { reports, largest }: Snapshot): Promise<void> {
     const log = `${copy}-wal`;
     const size = statSync(log).size;
     const { inDatabase, inLog } = sorted(reports, size);
-    // While the log is being moved, all of it is on the disk; otherwise any part may be missing.
-    const cut = mayBeMoving(inLog, frozenMs) ? size : losses.below(size + 1);
+    // Once its first page is moved, all of it is on the disk; until then any part may be missing.
+    const isMoved = isBeingMoved(readFileSync(copy), readFileSync(log));
+    const cut = isMoved ? size : losses.below(size + 1);
     spoil(log, cut);
     const kept = inLog.filter(({ logBytes }) => logBytes <= cut);
     const atLeast = kept.at(-1)?.n ?? inDatabase.at(-1)?.n ?? 0;
@@ -121,12 +118,6 @@ describe('power loss', () => {
     const emptied = sizes.findLastIndex((bytes, at) => bytes < (sizes[at - 1] ?? 0));
     const end = Math.max(emptied, 0);
     return { inDatabase: reports.slice(0, end), inLog: reports.slice(end) };
-  }
-
-  /** The log is moved when the journal in it is 1 MiB long, or a second after it was begun. */
-  function mayBeMoving(inLog: readonly Report[], frozenMs: number): boolean {
-    const isLong = (inLog.at(-1)?.logBytes ?? 0) >= MIB;
-    return isLong || frozenMs - (inLog[0]?.atMs ?? frozenMs) > 800;
   }
 
   /** Everything from `cut` on is missing, zero, or something else. */

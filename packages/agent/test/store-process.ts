@@ -13,11 +13,10 @@ const door = fileURLToPath(new URL('../dist/node.js', import.meta.url));
 /** Row of commit n stays until commit n + KEPT. */
 const KEPT = 50;
 
-/** A commit that the process reported, how long the log was after it, and when that was. */
+/** A commit that the process reported, and how long the log was after it. */
 export interface Report {
   readonly n: number;
   readonly logBytes: number;
-  readonly atMs: number;
 }
 
 /** How a writer is started. */
@@ -78,12 +77,10 @@ export class StoreWriter {
     await this.#drain();
   }
 
-  /** Stops it where it is; returns when that was. By then all that it reported has been heard. */
-  async freeze(): Promise<number> {
+  /** Stops it where it is; when this returns, all that it reported has been heard. */
+  async freeze(): Promise<void> {
     this.#child.kill('SIGSTOP');
-    const frozenMs = Date.now();
     await this.#drain();
-    return frozenMs;
   }
 
   thaw(): void {
@@ -110,9 +107,9 @@ export class StoreWriter {
     const lines = (this.#rest + text).split('\n');
     this.#rest = lines.pop() ?? '';
     for (const line of lines) {
-      const [n = Number.NaN, logBytes = 0, atMs = 0] = line.split(' ').map(Number);
+      const [n = Number.NaN, logBytes = 0] = line.split(' ').map(Number);
       if (Number.isNaN(n)) this.lines.push(line);
-      else this.reports.push({ n, logBytes, atMs });
+      else this.reports.push({ n, logBytes });
     }
     this.#heard();
   }

@@ -1,7 +1,7 @@
 // A process of its own for the store's crash tests: opens the built door of the package and commits
 // in a loop, in bursts, until something stops it. One line per event on standard output:
 //   open <next>              the store is ours; the first number that will be committed
-//   <number> <bytes> <ms>    committed and resolved; length of the write-ahead log, and time, then
+//   <number> <bytes>         committed and resolved; length of the write-ahead log then
 //   refused <code> <ms>      open() rejected, after so many milliseconds
 //   failed <code> <message>  a commit rejected; followed by what a second commit and a read do
 // Commit n: rows `a` and `b` hold n, row `log/<n>` is put, row `log/<n - KEPT>` deleted.
@@ -40,7 +40,7 @@ function operations(n) {
 
 async function commit(n) {
   await store.commit(operations(n));
-  say(`${n} ${statSync(`${path}-wal`).size} ${Date.now()}`);
+  say(`${n} ${statSync(`${path}-wal`).size}`);
 }
 
 const code = (promise) =>
