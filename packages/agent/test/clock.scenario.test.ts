@@ -158,6 +158,25 @@ describe('a clock that is set during a run', () => {
   );
 });
 
+test.each([
+  ['a minute', 60_000],
+  ['three minutes', 180_000],
+  ['ten days', 10 * DAY_MS],
+])('a clock that goes back by %s keeps no newcomer waiting', async (_what, ms) => {
+  await using world = await World.create();
+  const shift = { ms };
+  const bob = await withShift(world, shift);
+  const alice = await world.agent('alice');
+  await world.finish(alice.agent.send('bob', 'before'));
+  shift.ms = 0;
+  const carol = await world.agent('carol');
+  await world.finish(carol.agent.send('bob', 'of a newcomer'));
+  const anew = await world.loseStore(alice);
+  await world.finish(anew.agent.send('bob', 'in a new session'));
+  await world.advance(5_000);
+  expect(bob.texts.toSorted()).toEqual(['before', 'in a new session', 'of a newcomer']);
+});
+
 test('in the year 2106, when seconds need 33 bits, agents come up, talk and renew their records', async () => {
   await using world = await World.create();
   await world.jump(Date.UTC(2106, 1, 8) - world.host.clock());

@@ -50,6 +50,34 @@ describe('what the hub says of a message', () => {
     expect(statesOf(alice, id)).toEqual(['queued', 'accepted', 'delivered', 'handled']);
   });
 
+  test('that is there, and of which it says that it is not, makes nobody a clone', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    await world.finish(alice.agent.send('bob', 'first'));
+    // What bob says is lost: alice does not know what is there.
+    world.hub.deviations.send = (envelope, by) => (by === 'bob' ? [] : [envelope]);
+    await world.finish(alice.agent.send('bob', 'timed', { ttl: '1s' }));
+    await world.rest();
+    await world.advance(2_000);
+    const envelope = world.hub.passed.sent.findLast(({ by }) => by === 'alice')?.envelope.id;
+    world.hub.injectNotice('alice', { id: envelope ?? new Uint8Array(), what: 'expired' });
+    await world.advance(2_000);
+    // A run of which the beginning is lost is asked for all numbers.
+    await world.kill(alice);
+    alice.store.beforeCommit = null;
+    const again = await world.agent('alice', {}, alice);
+    world.hub.deviations.send = () => [];
+    await world.finish(again.agent.send('bob', 'lost'));
+    world.hub.deviations.send = (sent, by) => (by === 'bob' ? [] : [sent]);
+    await world.finish(again.agent.send('bob', 'last'));
+    await world.rest();
+    world.hub.deviations = {};
+    await world.advance(60_000);
+    expect(bob.texts.toSorted()).toEqual(['first', 'last', 'lost', 'timed']);
+    expect(bob.events.cloneOrRollback).toEqual([]);
+  });
+
   test('of an envelope that nobody waits for is told to nobody', async () => {
     await using world = await World.create();
     const alice = await world.agent('alice');

@@ -3,7 +3,6 @@
  * same bytes again, within bounds of number, size and age. Owns the row and what is dropped when.
  */
 import { CONTENT_KIND, decodeContent, encodeContent, toHex } from '@agentmesh/crypto';
-import type { RandomSource } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import type { Outgoing, Peer } from './peer.js';
 import { RowReader, RowWriter } from '../store/row-codec.js';
@@ -96,13 +95,13 @@ export function forgetSent(tx: StoreTransaction, { identity, outgoing }: Peer): 
 
 /**
  * What is kept in position of a content that the hub refused for good: a nudge with its number, so
- * that the peer's window has no hole and nothing is delivered that the caller was told is not.
+ * that the peer's window has no hole and nothing is delivered that the caller was told is not. The
+ * msgId stays: to a peer that has the content nevertheless, it is the same message, not a clone's.
  */
-export function fillerFor(content: Uint8Array, random: RandomSource): Uint8Array {
+export function fillerFor(content: Uint8Array): Uint8Array {
   return encodeContent({
     ...decodeContent(content),
     kind: CONTENT_KIND.nudge,
-    msgId: random(16),
     body: new Uint8Array(),
   });
 }

@@ -91,7 +91,7 @@ export class Repairs {
     if (isStrangerRefused(policy, aid)) {
       throw new AgentError(policy.mode === 'strict' ? 'UNTRUSTED_PEER' : 'NOT_ACCEPTED');
     }
-    return this.#budget.take(aid, nowMs);
+    return this.#budget.take(aid, this.#context.waits());
   }
 
   async #subject(tx: StoreTransaction, known: Peer | null, aid: Uint8Array): Promise<Subject> {

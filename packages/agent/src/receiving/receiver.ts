@@ -203,10 +203,10 @@ export class Receiver {
         me,
         policy: context.policy,
         isOurs: (aid) => context.self.isOurs(aid),
-        mayHandshake: (aid) => budget.take(aid, me.nowMs),
+        mayHandshake: (aid) => budget.take(aid, context.waits()),
         skips: {
-          left: (aid) => this.#skips.left(aid, me.nowMs),
-          spend: (aid, steps) => this.#skips.spend(aid, steps, me.nowMs),
+          left: (aid) => this.#skips.left(aid, context.waits()),
+          spend: (aid, steps) => this.#skips.spend(aid, steps, context.waits()),
         },
         isTaken: (position) => this.#positions.isTaken(position),
         introduce: (name, aid) => introductions.meetSender(tx, name, aid),

@@ -95,7 +95,7 @@ export class Refusals {
     const { budget, context } = this.#parts;
     const delayMs =
       code === 'HANDSHAKE_BUDGET'
-        ? Math.ceil(budget.waitMs(envelope.from, context.runtime.now()))
+        ? Math.ceil(budget.waitMs(envelope.from, context.waits()))
         : Math.min(waitMs * 2 ** (attempt - 1), maxMs);
     line.nack({ seq, delayMs, reason: code });
     context.log.debug('message put off', { address: addressOf(envelope.from), code, delayMs });

@@ -88,7 +88,7 @@ export class Retention {
       const tx = this.#context.transaction();
       const [sent, peer] = [await loadSent(tx, aid, row), await loadPeer(tx, aid)];
       if (sent === null) return null;
-      const content = fillerFor(sent.content, this.#context.runtime.random);
+      const content = fillerFor(sent.content);
       tx.put(ROW.sent(aid, epoch, number), encodeSentRow({ ...sent, content }));
       await tx.commit();
       const id = applicationId(sent);

@@ -73,7 +73,7 @@ export class SealingAnew {
     // A repetition is kept, and asked for again.
     if (row.form === 'again') return [{ delete: key }];
     const { to, epoch, number } = row;
-    const content = fillerFor(sent.content, this.#parts.context.runtime.random);
+    const content = fillerFor(sent.content);
     const value = encodeOutboxRow({ ...row, form: 'takenBack', blob: sent.content });
     return [
       isSaidAnew(sent.content) ? { put: key, value } : { delete: key },
