@@ -15,7 +15,7 @@ import {
 } from '@agentmesh/crypto';
 import type { AgentKeyPair, Bundle, Content, CryptoSession } from '@agentmesh/crypto';
 import { encodePayload } from '@agentmesh/protocol';
-import type { Resident } from './world.js';
+import type { Resident, World } from './world.js';
 
 const DAY_MS = 86_400_000;
 const random = systemRandom;
@@ -91,6 +91,13 @@ export class Forger {
     this.#session = sealed.session;
     return sealed.wire;
   }
+}
+
+/** A session with an agent, in the keys of a peer to whom the hub has served its bundle. */
+export function forgerTo(world: World, { keyPair }: Resident, victim: string): Forger {
+  const { bundle } = world.hub.passed.served.findLast(({ peer }) => peer === victim) ?? {};
+  if (bundle === undefined) throw new Error(`no bundle of ${victim} was served`);
+  return new Forger(keyPair, { ...bundle, oneTime: undefined }, world.host.clock(), 9);
 }
 
 /** What a hub delivers: a blob with the sender that it claims. */

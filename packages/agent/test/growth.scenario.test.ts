@@ -4,7 +4,7 @@
  */
 import { expect, test } from '@jest/globals';
 import { CONTENT_KIND } from '@agentmesh/crypto';
-import { envelopeTo, Forger } from './forger.js';
+import { envelopeTo, forgerTo } from './forger.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
 
@@ -13,11 +13,8 @@ async function laterVersion(world: World, alice: Resident) {
   const mallory = await world.agentWithoutHandler('mallory');
   await world.finish(mallory.agent.send('alice', 'hello'));
   await world.rest();
-  const { bundle } = world.hub.passed.served.findLast(({ peer }) => peer === 'alice') ?? {};
-  if (bundle === undefined) throw new Error('no bundle of alice was served');
   const sentAtMs = world.host.clock();
-  const served = { ...bundle, oneTime: undefined };
-  const forger = new Forger(mallory.keyPair, served, sentAtMs, 9);
+  const forger = forgerTo(world, mallory, 'alice');
   const say = (kind: number, body: Uint8Array): void => {
     const names = { fromName: 'mallory', toName: 'alice', sentAtMs };
     const wire = forger.say({ kind, body, ...names });

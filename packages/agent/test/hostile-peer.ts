@@ -4,7 +4,7 @@
  */
 import { CONTENT_KIND } from '@agentmesh/crypto';
 import type { Content } from '@agentmesh/crypto';
-import { envelopeTo, Forger } from './forger.js';
+import { envelopeTo, forgerTo } from './forger.js';
 import type { Resident, World } from './world.js';
 
 export interface HostilePeer {
@@ -21,10 +21,8 @@ export async function hostilePeerOf(world: World, victim: Resident): Promise<Hos
   await world.finish(mallory.agent.connect(victim.name));
   await world.finish(victim.agent.connect('mallory'));
   await world.rest();
-  const { bundle } = world.hub.passed.served.findLast(({ peer }) => peer === victim.name) ?? {};
-  if (bundle === undefined) throw new Error(`no bundle of ${victim.name} was served`);
   const sentAtMs = world.host.clock();
-  const forger = new Forger(mallory.keyPair, { ...bundle, oneTime: undefined }, sentAtMs, 9);
+  const forger = forgerTo(world, mallory, victim.name);
   const say = (content: Partial<Content>): void => {
     const names = { fromName: 'mallory', toName: victim.name, sentAtMs };
     const wire = forger.say({ ...names, ...content });

@@ -10,7 +10,7 @@ import type { Message } from '../src/index.js';
 import { messageBody, readPayload } from '../src/message/payload.js';
 import { wayMember, wayOf } from '../src/message/way.js';
 import type { Way } from '../src/message/way.js';
-import { envelopeTo, Forger } from './forger.js';
+import { envelopeTo, forgerTo } from './forger.js';
 import { pair } from './two-agents.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
@@ -120,10 +120,8 @@ describe('agents that answer each other', () => {
     const mallory = await world.agentWithoutHandler('mallory');
     await world.finish(mallory.agent.send('alice', 'hello'));
     await world.rest();
-    const { bundle } = world.hub.passed.served.findLast(({ peer }) => peer === 'alice') ?? {};
-    if (bundle === undefined) throw new Error('no bundle of alice was served');
     const sentAtMs = world.host.clock();
-    const forger = new Forger(mallory.keyPair, { ...bundle, oneTime: undefined }, sentAtMs, 9);
+    const forger = forgerTo(world, mallory, 'alice');
     const by = sentAtMs + 60_000;
     for (const text of [
       '{"text":"nine","$way":{"hops":9}}',

@@ -6,7 +6,7 @@ import { describe, expect, test } from '@jest/globals';
 import { AgentKeyPair, createIdentityRecord, parseIdentityRecord } from '@agentmesh/crypto';
 import { encodePayload, ProtocolError } from '@agentmesh/protocol';
 import { AGENT_LIMITS } from '../src/ground/limits.js';
-import { envelopeTo, Forger } from './forger.js';
+import { envelopeTo, forgerTo } from './forger.js';
 import { World } from './world.js';
 
 const HIGHEST = 0xffff_ffff;
@@ -94,10 +94,8 @@ test('T-A56 highest-number: a peer uses up numbers of its own alone, and is hear
   const [alice, mallory] = [await world.agent('alice'), await world.agent('mallory')];
   await world.finish(mallory.agent.send('victim', 'hello'));
   await world.rest();
-  const { bundle } = world.hub.passed.served.findLast(({ peer }) => peer === 'victim') ?? {};
-  if (bundle === undefined) throw new TypeError('no bundle of the victim was served');
   const sentAtMs = world.host.clock();
-  const forger = new Forger(mallory.keyPair, { ...bundle, oneTime: undefined }, sentAtMs, 9);
+  const forger = forgerTo(world, mallory, 'victim');
   const names = { fromName: 'mallory', toName: 'victim', sentAtMs };
   for (const convSeq of [1, Number.MAX_SAFE_INTEGER, Number.MAX_SAFE_INTEGER - 1, 2]) {
     const wire = forger.say({ ...names, body: encodePayload({ text: `${convSeq}` }), convSeq });

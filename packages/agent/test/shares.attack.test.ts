@@ -6,7 +6,7 @@
 import { expect, test } from '@jest/globals';
 import { encodePayload } from '@agentmesh/protocol';
 import { AGENT_LIMITS } from '../src/ground/limits.js';
-import { envelopeTo, Forger } from './forger.js';
+import { envelopeTo, forgerTo } from './forger.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
 
@@ -85,10 +85,8 @@ test('T-A46 skipped-numbers: messages that wait for missing ones hold nobody els
   await world.finish(mallory.agent.send('victim', 'hello'));
   await world.rest();
   const quietMs = await honestMs(world, alice, 'victim');
-  const { bundle } = world.hub.passed.served.findLast(({ peer }) => peer === 'victim') ?? {};
-  if (bundle === undefined) throw new Error('no bundle of the victim was served');
   const sentAtMs = world.host.clock();
-  const forger = new Forger(mallory.keyPair, { ...bundle, oneTime: undefined }, sentAtMs, 9);
+  const forger = forgerTo(world, mallory, 'victim');
   const names = { fromName: 'mallory', toName: 'victim', sentAtMs };
   // More than the credit of a connection, and a hole before each.
   for (let n = 1; n <= 300; n++) {

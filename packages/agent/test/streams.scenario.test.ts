@@ -12,7 +12,7 @@ import {
 import type { CallFrame } from '@agentmesh/crypto';
 import { describe, expect, test } from '@jest/globals';
 import type { StreamHandler } from '../src/index.js';
-import { envelopeTo, Forger } from './forger.js';
+import { envelopeTo, forgerTo } from './forger.js';
 import { rowsOf } from './two-agents.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
@@ -281,11 +281,8 @@ describe('hostile frames', () => {
     const mallory = await world.agentWithoutHandler('mallory');
     await world.finish(mallory.agent.send('alice', 'hello'));
     await world.rest();
-    const { bundle } = world.hub.passed.served.findLast(({ peer }) => peer === 'alice') ?? {};
-    if (bundle === undefined) throw new Error('no bundle of alice was served');
     const sentAtMs = world.host.clock();
-    const served = { ...bundle, oneTime: undefined };
-    const forger = new Forger(mallory.keyPair, served, sentAtMs, 9);
+    const forger = forgerTo(world, mallory, 'alice');
     const stream = alice.agent.stream('mallory', 'x');
     const reading = readAll(stream);
     reading.catch(() => undefined);

@@ -3,11 +3,10 @@
  * this face.
  */
 import type { JsonValue } from '@agentmesh/protocol';
-import { RequestFailure } from '../calls/request-context.js';
+import { failureOf } from '../calls/request-context.js';
 import type { Requester } from '../calls/request-context.js';
 import type { TraceContext } from '../ground/tracing.js';
 import type { Handled } from '../handling/surroundings.js';
-import { endError } from '../message/ask.js';
 import type { Message } from '../message/message.js';
 import type { Layer } from './onion.js';
 
@@ -68,8 +67,7 @@ export class IncomingContext {
     data: JsonValue = null,
     about: { readonly message?: string; readonly retryable?: boolean } = {},
   ): Error {
-    const { message = '', retryable = false } = about;
-    return new RequestFailure(endError(code, message, { retryable, data }));
+    return failureOf(code, data, about);
   }
 }
 

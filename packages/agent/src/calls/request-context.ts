@@ -26,6 +26,15 @@ export class RequestFailure extends Error {
   }
 }
 
+/** The error that a context gives its handler, or middleware around it, to throw. */
+export function failureOf(
+  code: string,
+  data: JsonValue,
+  { message = '', retryable = false }: { readonly message?: string; readonly retryable?: boolean },
+): RequestFailure {
+  return new RequestFailure(endError(code, message, { retryable, data }));
+}
+
 /** What its server does for a context. */
 export interface ContextMeans {
   readonly peer: Requester;
@@ -92,7 +101,6 @@ export class RequestContext {
     data: JsonValue = null,
     about: { readonly message?: string; readonly retryable?: boolean } = {},
   ): Error {
-    const { message = '', retryable = false } = about;
-    return new RequestFailure(endError(code, message, { retryable, data }));
+    return failureOf(code, data, about);
   }
 }
