@@ -2,30 +2,14 @@
  * The guides for operators and for coding agents: every block of commands in them is run, and what
  * they list is what is there.
  */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, jest, test } from '@jest/globals';
+import { blocksOf, guide } from '../../../scripts/guide.mjs';
 import { CodingWorld } from './coding-agents.js';
 import type { Running } from './coding-agents.js';
 
 jest.setTimeout(300_000);
-
-const guide = (name: string): string =>
-  readFileSync(new URL(`../../../docs/${name}`, import.meta.url), 'utf8');
-
-interface Block {
-  /** What the comment just above it says. */
-  readonly note: string;
-  readonly code: string;
-}
-
-function blocksOf(markdown: string, language: string): Block[] {
-  const fence = new RegExp(
-    `(?:<!-- ([^>]*) -->\\n\\n)?^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`,
-    'gm',
-  );
-  return [...markdown.matchAll(fence)].map(([, note = '', code = '']) => ({ note, code }));
-}
 
 /** First cells of the rows of every table that begins with this head. */
 function firstCells(markdown: string, head: string): string[] {

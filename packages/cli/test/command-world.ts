@@ -2,16 +2,22 @@
  * A small world for commands: one real hub, and a home for each agent. Owns the bringing up and
  * taking down; a command runs in this process, with a home, a folder and signals of its own.
  */
+import { spawn } from 'node:child_process';
+import type { ChildProcess } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
+import { fileURLToPath } from 'node:url';
 import { isDeepStrictEqual } from 'node:util';
 import { MemoryHubStore } from '@agentmesh/hub-local';
 import { NetworkHubServer } from '@agentmesh/hub-server';
 import type { z } from 'zod';
 import { ERROR_OUTPUT, OUTPUTS } from '../src/command/outputs.js';
 import { run } from '../src/command/run.js';
+
+/** The command as a program, for processes of its own. */
+export const MAIN = fileURLToPath(new URL('main.mjs', import.meta.url));
 
 /** What a command did. */
 export interface Result {
@@ -207,4 +213,16 @@ export async function until(condition: () => boolean | Promise<boolean>): Promis
       setTimeout(resolve, 10);
     });
   }
+}
+
+/** `agentmesh up` in a process of its own, to be killed; resolves when the agent is held. */
+export async function upProcess(home: Home, args: readonly string[] = []): Promise<ChildProcess> {
+  const env = { PATH: '/usr/bin:/bin', HOME: home.folder };
+  const options = { env, cwd: home.folder, stdio: 'pipe' } as const;
+  const child = spawn(process.execPath, [MAIN, 'up', ...args], options);
+  let said = '';
+  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
+  await until(() => said.includes('is up') || child.exitCode !== null);
+  if (child.exitCode !== null) throw new Error(said);
+  return child;
 }

@@ -3,32 +3,15 @@
  */
 import { spawn, spawnSync } from 'node:child_process';
 import type { ChildProcess } from 'node:child_process';
-import { chmodSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { expect, jest, test } from '@jest/globals';
-import { CommandWorld, until } from './command-world.js';
+import { blocksOf, guide } from '../../../scripts/guide.mjs';
+import type { Block } from '../../../scripts/guide.mjs';
+import { CommandWorld, MAIN, until } from './command-world.js';
 import type { Home } from './command-world.js';
 
 jest.setTimeout(300_000);
-
-const MAIN = fileURLToPath(new URL('main.mjs', import.meta.url));
-const guide = (name: string): string =>
-  readFileSync(new URL(`../../../docs/${name}`, import.meta.url), 'utf8');
-
-interface Block {
-  /** What the comment just above it says. */
-  readonly note: string;
-  readonly code: string;
-}
-
-function blocksOf(markdown: string, language: string): Block[] {
-  const fence = new RegExp(
-    `(?:<!-- (.*?) -->\\n\\n)?^\`\`\`${language}\\n([\\s\\S]*?)^\`\`\`$`,
-    'gm',
-  );
-  return [...markdown.matchAll(fence)].map(([, note = '', code = '']) => ({ note, code }));
-}
 
 const noted = (blocks: readonly Block[], note: string): string =>
   blocks.find((block) => block.note === note)?.code ?? '';

@@ -7,7 +7,6 @@ import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Readable } from 'node:stream';
-import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { SqliteAgentStore } from '@agentmesh/agent/node';
 import { createKeyFile, loadOrCreateKeyFile } from '@agentmesh/crypto/node';
@@ -19,8 +18,8 @@ import { LocalHub } from '@agentmesh/hub-local';
 import type { CommandProcess } from '../src/command/process.js';
 import { programOf, run } from '../src/command/run.js';
 import { quoted } from '../src/command/shown.js';
+import { MAIN } from './command-world.js';
 
-const MAIN = fileURLToPath(new URL('main.mjs', import.meta.url));
 const folder = mkdtempSync(join(tmpdir(), 'agentmesh-command-'));
 const keys = join(folder, 'bob.json');
 const evil = 'line\nnext \u001B[2J red \u202E txt.exe \u0085';

@@ -2,38 +2,22 @@
  * A message that somebody has taken is theirs until the lease ends, whoever holds the agent in the
  * meantime; and a program that mail has woken ends with its listener.
  */
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, jest, test } from '@jest/globals';
 import { LeaseBook, leasePathOf } from '../src/control/lease-book.js';
 import { holdAgent } from '../src/holder/held-agent.js';
 import { bringUp } from '../src/holder/up.js';
 import { filesOf, serveControl } from '../src/index.js';
 import type { Mail } from '../src/index.js';
-import { CommandWorld, twoAgents, until } from './command-world.js';
+import { CommandWorld, twoAgents, until, upProcess } from './command-world.js';
 import type { Home } from './command-world.js';
 
 jest.setTimeout(240_000);
 
-const MAIN = fileURLToPath(new URL('main.mjs', import.meta.url));
 const storeOf = (home: Home): string => join(home.folder, '.agentmesh', 'default', 'agent.db');
-
-/** A command in a process of its own, to be killed. */
-async function processOf(home: Home, args: readonly string[], word: string): Promise<ChildProcess> {
-  const env = { PATH: '/usr/bin:/bin', HOME: home.folder };
-  const options = { env, cwd: home.folder, stdio: 'pipe' } as const;
-  const child = spawn(process.execPath, [MAIN, ...args], options);
-  let said = '';
-  for (const stream of [child.stdout, child.stderr]) stream.on('data', (text) => (said += text));
-  await until(() => said.includes(word) || child.exitCode !== null);
-  if (child.exitCode !== null) throw new Error(said);
-  return child;
-}
 
 describe('a lease', () => {
   test('goes on between commands that each hold the agent for themselves', async () => {
@@ -71,7 +55,7 @@ describe('a lease', () => {
     await using world = await CommandWorld.create();
     const { alice, bob, up } = await twoAgents(world);
     await up.stop();
-    const holder = await processOf(alice, ['up'], 'is up');
+    const holder = await upProcess(alice);
     await bob.run(['send', 'alice', 'mine']);
     const [mine] = await alice.json<Mail>(['inbox', '--wait', '60s']);
     holder.kill('SIGKILL');
@@ -121,7 +105,7 @@ describe('a command after a kill', () => {
   test('with the hub away says that nothing is kept, and keeps nothing', async () => {
     await using world = await CommandWorld.create();
     const { alice, bob } = await twoAgents(world);
-    const holder = await processOf(bob, ['up'], 'is up');
+    const holder = await upProcess(bob);
     holder.kill('SIGKILL');
     await once(holder, 'exit');
     await world.stopHub();
@@ -193,7 +177,7 @@ describe('never two wakes', () => {
     await up.stop();
     const exec = 'echo $$ > pid; sleep 600';
     const asked = bob.run(['ask', 'alice', 'are you there?', '--timeout', '10m']);
-    const listener = await processOf(alice, ['up', '--exec', exec], 'is up');
+    const listener = await upProcess(alice, ['--exec', exec]);
     const path = join(alice.folder, 'pid');
     await until(() => existsSync(path) && readFileSync(path, 'utf8').endsWith('\n'));
     const pid = Number(readFileSync(path, 'utf8'));
@@ -209,7 +193,7 @@ describe('never two wakes', () => {
     await using world = await CommandWorld.create();
     const { alice, bob, up } = await twoAgents(world);
     await up.stop();
-    const holder = await processOf(alice, ['up'], 'is up');
+    const holder = await upProcess(alice);
     const exec = 'echo run >> runs; while [ ! -e go ]; do sleep 0.05; done; echo done';
     const listening = alice.start(['listen', '--exec', exec], { env: { PATH: '/usr/bin:/bin' } });
     const asked = bob.run(['ask', 'alice', 'first', '--timeout', '10m']);

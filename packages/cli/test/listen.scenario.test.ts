@@ -2,21 +2,16 @@
  * Waking: a program runs when mail comes, and what becomes of the mail is what it says, whatever it
  * does besides.
  */
-import { spawn } from 'node:child_process';
-import type { ChildProcess } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 import type { Mail } from '../src/index.js';
 import { filesOf, openControl } from '../src/index.js';
 import type { ExecEnd } from '../src/wake/exec.js';
 import { Listener } from '../src/wake/listener.js';
 import type { WakeOptions } from '../src/wake/listener.js';
-import { CommandWorld, twoAgents, until } from './command-world.js';
+import { CommandWorld, MAIN, twoAgents, until, upProcess } from './command-world.js';
 import type { Home } from './command-world.js';
-
-const MAIN = fileURLToPath(new URL('main.mjs', import.meta.url));
 
 /** What a program has written into the folder of its agent. */
 const written = (home: Home, name: string): string => {
@@ -238,7 +233,7 @@ describe('never two wakes', () => {
     await using world = await CommandWorld.create();
     const { alice, bob, up } = await twoAgents(world);
     await up.stop();
-    const holder = await holderProcess(alice);
+    const holder = await upProcess(alice);
     const exec = 'echo run >> runs; while [ ! -e go ]; do sleep 0.05; done; echo answered';
     const { ends, stop } = await listening(alice, exec, { leaseMs: 600 });
     const asked = bob.run(['ask', 'alice', 'still there?', '--timeout', '5m']);
@@ -255,16 +250,6 @@ describe('never two wakes', () => {
     expect(linesOf(written(alice, 'runs'))).toEqual(['run']);
   });
 });
-
-/** `agentmesh up` in a process of its own. */
-async function holderProcess(home: Home): Promise<ChildProcess> {
-  const env = { ...process.env, HOME: home.folder };
-  const child = spawn(process.execPath, [MAIN, 'up'], { env, cwd: home.folder, stdio: 'pipe' });
-  let said = '';
-  child.stdout.on('data', (text) => void (said += text));
-  await until(() => said.includes('is up'));
-  return child;
-}
 
 describe('up', () => {
   test('wakes what its profile names, until that is taken back', async () => {

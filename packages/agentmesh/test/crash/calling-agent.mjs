@@ -9,6 +9,7 @@ import { ready } from '@agentmesh/crypto';
 import { loadOrCreateKeyFile } from '@agentmesh/crypto/node';
 import { decodeCallRow } from '../../../agent/dist/calls/call-row.js';
 import { Agent, NetworkHub } from '../../dist/index.js';
+import { whileRetryable } from './while-retryable.mjs';
 
 const { folder, name, port, life } = JSON.parse(process.argv[2]);
 /** Calls that are open at once. */
@@ -38,18 +39,13 @@ async function start() {
   await ready();
   const path = join(folder, `${name}.json`);
   const { storeKey } = await loadOrCreateKeyFile(path, { unprotected: true });
-  for (;;) {
+  return whileRetryable(async () => {
     const opened = SqliteAgentStore.beside(path, { storeKey });
     const hub = new NetworkHub({ host: '127.0.0.1', port });
-    try {
-      const files = { keypairPath: path, store: opened };
-      const made = await Agent.create(name, { hub, ...files, logLevel: 'silent' });
-      return { agent: made, store: opened };
-    } catch (error) {
-      if (!error.retryable) throw error;
-      await pause(50);
-    }
-  }
+    const files = { keypairPath: path, store: opened };
+    const made = await Agent.create(name, { hub, ...files, logLevel: 'silent' });
+    return { agent: made, store: opened };
+  });
 }
 
 async function obey({ ask, rest, close }) {

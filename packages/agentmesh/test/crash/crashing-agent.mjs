@@ -12,6 +12,7 @@ import { MIGRATIONS } from '../../../agent/dist/store/sqlite/schema.js';
 import { Agent, NetworkHub } from '../../dist/index.js';
 import { killingHub, killingStore, killPlan, watchDatabase, watchFiles } from './kill-points.mjs';
 import { openLedger } from './ledger.mjs';
+import { whileRetryable } from './while-retryable.mjs';
 
 const { folder, name, port, life, clockMs, step, plan: wanted } = JSON.parse(process.argv[2]);
 /** What an agent tells when something is not as it should be. */
@@ -60,16 +61,11 @@ async function start() {
   const { storeKey } = await loadOrCreateKeyFile(path, { unprotected: true });
   const store = killingStore(SqliteAgentStore.beside(path, { storeKey }), { plan, ledger });
   const runtime = { now: () => Date.now() + clockMs };
-  for (;;) {
+  return whileRetryable(() => {
     const hub = killingHub(new NetworkHub({ host: '127.0.0.1', port }), { plan, ledger });
-    try {
-      const files = { keypairPath: path, store };
-      return await Agent.create(name, { hub, ...files, runtime, logLevel: 'silent' });
-    } catch (error) {
-      if (!error.retryable) throw error;
-      await pause(50);
-    }
-  }
+    const files = { keypairPath: path, store };
+    return Agent.create(name, { hub, ...files, runtime, logLevel: 'silent' });
+  });
 }
 
 async function obey({ send, flow: peers, rotate, rest, close }) {
