@@ -1,12 +1,15 @@
 /**
- * Example 4: three agents, each with a language model, work in a pipeline: a researcher takes notes
- * from a text, a writer makes a paragraph of them, a reviewer compares both. The model is any that
- * speaks the chat completions API; without one, a local server answers, which the output says.
+ * Example 4: three agents work in a pipeline: a researcher takes notes from a text, a writer makes a
+ * paragraph of them, a reviewer compares both. They ask a fourth agent, which has the language
+ * model, and its answers stream to them through a contract. The model is any that speaks the chat
+ * completions API; without one, a local server answers, which the output says.
  */
 import { Agent, LocalHub } from 'agentmesh';
 import type { JsonObject, JsonValue } from 'agentmesh';
 import OpenAI from 'openai';
 import { DemoError } from './demo-error.js';
+import { chat, serveChat } from './llm/chat.js';
+import type { Model } from './llm/chat.js';
 import { endpointFrom } from './llm/endpoint.js';
 import type { Endpoint, Environment } from './llm/endpoint.js';
 import { startLocalLlm } from './llm/server.js';
@@ -44,22 +47,22 @@ export interface Article {
   readonly rows: readonly Row[];
 }
 
-/** Asks a language model: instruction and material in, text out. */
-type Ask = (instruction: string, material: string) => Promise<string>;
+/** So that the answers of the local server are seen to stream. */
+const MS_PER_WORD = 15;
 
 export async function llmAgents(show: Show, env: Environment): Promise<Article> {
   const endpoint = endpointFrom(env);
   if (endpoint !== null) {
     show.say(`Model ${endpoint.model} at ${endpoint.baseUrl ?? "the client's default endpoint"}.`);
-    return runPipeline(endpoint.model, clientOf(endpoint), show);
+    return runPipeline({ name: endpoint.model, client: clientOf(endpoint) }, show);
   }
   show.say(
     'OPENAI_BASE_URL and OPENAI_MODEL are not set: a local server answers instead. It speaks',
   );
   show.say('the same HTTP API, but is no language model: it picks sentences out of its prompt.');
-  const local = await startLocalLlm();
+  const local = await startLocalLlm({ msPerWord: MS_PER_WORD });
   try {
-    return await runPipeline(local.model, clientOf(local), show);
+    return await runPipeline({ name: local.model, client: clientOf(local) }, show);
   } finally {
     await local.close();
   }
@@ -69,8 +72,7 @@ function clientOf({ baseUrl, apiKey }: Omit<Endpoint, 'model'>): OpenAI {
   return new OpenAI({ apiKey, baseURL: baseUrl ?? null, timeout: 120_000 });
 }
 
-async function runPipeline(model: string, client: OpenAI, show: Show): Promise<Article> {
-  const ask: Ask = (instruction, material) => complete(client, model, [instruction, material]);
+async function runPipeline(model: Model, show: Show): Promise<Article> {
   const hub = new LocalHub({ onTraffic: show.hubSaw });
   await using desk = await Agent.create('desk', { hub });
   const finished = Promise.withResolvers<Omit<Article, 'model' | 'rows'>>();
@@ -84,40 +86,57 @@ async function runPipeline(model: string, client: OpenAI, show: Show): Promise<A
     }
   });
 
+  await using llm = await Agent.create('llm', { hub });
+  serveChat(llm, model, (by, material) =>
+    show.streamBegan({ from: by, to: 'llm', text: material }),
+  );
+
   await using researcher = await Agent.create('researcher', { hub });
   await using writer = await Agent.create('writer', { hub });
   await using reviewer = await Agent.create('reviewer', { hub });
-  work(researcher, { reads: 'text', next: 'writer', show }, async ({ text }) => ({
-    notes: await ask(PROMPTS.researcher, textOf(text)),
+  work(researcher, { reads: 'text', next: 'writer', show }, async ({ text }, ask) => ({
+    notes: await ask('notes', PROMPTS.researcher, textOf(text)),
   }));
-  work(writer, { reads: 'notes', next: 'reviewer', show }, async ({ notes }) => ({
+  work(writer, { reads: 'notes', next: 'reviewer', show }, async ({ notes }, ask) => ({
     notes: textOf(notes),
-    draft: await ask(PROMPTS.writer, textOf(notes)),
+    draft: await ask('draft', PROMPTS.writer, textOf(notes)),
   }));
-  work(reviewer, { reads: 'draft', next: 'desk', show }, async ({ notes, draft }) => {
+  work(reviewer, { reads: 'draft', next: 'desk', show }, async ({ notes, draft }, ask) => {
     const both = { notes: textOf(notes), draft: textOf(draft) };
     const material = `Notes:\n${both.notes}\nDraft:\n${both.draft}`;
-    return { ...both, verdict: await ask(PROMPTS.reviewer, material) };
+    return { ...both, verdict: await ask('verdict', PROMPTS.reviewer, material) };
   });
   await desk.send('researcher', { text: SOURCE });
   const article = await finished.promise;
-  const rows = show.compare();
-  show.say(`notes:   ${article.notes.replaceAll('\n', '\n         ')}`);
-  show.say(`draft:   ${article.draft}`);
-  show.say(`verdict: ${article.verdict}\n`);
-  return { model, ...article, rows };
+  return { model: model.name, ...article, rows: show.compare() };
 }
+
+/** Asks the model; what it answers is shown under a title while it comes. */
+type Ask = (title: string, instruction: string, material: string) => Promise<string>;
 
 /** Handles each message with `task` and sends the result on; a failure goes to the desk. */
 function work(
   agent: Agent,
   { reads, next, show }: { readonly reads: string; readonly next: string; readonly show: Show },
-  task: (payload: JsonObject) => Promise<JsonObject>,
+  task: (payload: JsonObject, ask: Ask) => Promise<JsonObject>,
 ): void {
+  const llm = agent.peer('llm', chat);
+  const ask: Ask = async (title, instruction, material) => {
+    const answer = llm.complete({ instruction, material }, { timeout: '5m' });
+    const column = show.column(title);
+    let text = '';
+    for await (const chunk of answer) {
+      text += chunk;
+      column.add(chunk);
+    }
+    column.end();
+    if (text.trim() === '') throw new DemoError('The model gave no answer');
+    return text.trim();
+  };
   agent.onMessage(async (message) => {
     show.agentSaw(message, textOf(message.payload[reads]));
     try {
-      await agent.send(next, await task(message.payload));
+      await agent.send(next, await task(message.payload, ask));
     } catch (error) {
       const reason = error instanceof Error ? error.message : 'unknown error';
       await agent.send('desk', { failed: agent.id, reason });
@@ -128,21 +147,4 @@ function work(
 function textOf(value: JsonValue | undefined): string {
   if (typeof value === 'string') return value;
   throw new DemoError('The stage before sent no text');
-}
-
-async function complete(
-  client: OpenAI,
-  model: string,
-  [instruction, material]: readonly [string, string],
-): Promise<string> {
-  const { choices } = await client.chat.completions.create({
-    model,
-    messages: [
-      { role: 'system', content: instruction },
-      { role: 'user', content: material },
-    ],
-  });
-  const answer = choices[0]?.message.content?.trim();
-  if (answer === undefined || answer === '') throw new DemoError('The model gave no answer');
-  return answer;
 }

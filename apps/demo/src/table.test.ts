@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import type { HubTraffic } from 'agentmesh';
-import { ciphertextOf, rowsOf, tableLines } from './table.js';
+import { ciphertextOf, linesOf, rowsOf, tableLines } from './table.js';
 
 function traffic(type: 1 | 2, length: number, change: Partial<HubTraffic> = {}): HubTraffic {
   const blob = Uint8Array.from({ length }, (_, index) => index & 0xff);
@@ -46,7 +46,7 @@ describe('rows', () => {
 });
 
 describe('lines', () => {
-  const rows = rowsOf([traffic(1, 1560)], [hello]);
+  const rows = linesOf(rowsOf([traffic(1, 1560)], [hello]));
 
   test('both views of a message stand in one line, white space made single', () => {
     const [head, rule, line, ...rest] = tableLines(rows, 100);
@@ -59,7 +59,8 @@ describe('lines', () => {
   });
 
   test('no line is wider than the screen, however long a message is', () => {
-    const long = rowsOf([traffic(1, 1_048_576)], [{ ...hello, text: 'word '.repeat(100) }]);
+    const wordy = { ...hello, text: 'word '.repeat(100) };
+    const long = linesOf(rowsOf([traffic(1, 1_048_576)], [wordy]));
     for (const width of [80, 100, 120]) {
       const lengths = tableLines(long, width).map((line) => line.length);
       expect(Math.max(...lengths)).toBeLessThanOrEqual(width);
@@ -68,7 +69,31 @@ describe('lines', () => {
   });
 
   test('what no application sees is said to be that', () => {
-    const receipts = rowsOf([traffic(2, 364)], []);
+    const receipts = linesOf(rowsOf([traffic(2, 364)], []));
     expect(tableLines(receipts, 100)[2]).toMatch(/^\(nothing: it was for the agent itself\)/);
+  });
+
+  test('the envelopes of a stream are one line for each way, in whatever order they went', () => {
+    const back = { fromName: 'bob', toName: 'alice' };
+    const envelopes = [
+      traffic(2, 364),
+      traffic(2, 1_000, back),
+      traffic(2, 364),
+      traffic(2, 400, back),
+      traffic(2, 364),
+    ];
+    const rows = rowsOf(envelopes, [hello], [hello]);
+    expect(rows).toHaveLength(5);
+    const lines = linesOf(rows).map(({ agents, hub, envelopes: count }) => {
+      return [agents?.text ?? null, hub.from, hub.bytes, count];
+    });
+    expect(lines).toEqual([
+      [hello.text, 'alice', 364, 1],
+      [null, 'bob', 1_400, 2],
+      [null, 'alice', 728, 2],
+    ]);
+    expect(tableLines(linesOf(rows), 100)[3]).toMatch(
+      /^bob → alice {2}\(2 envelopes of a stream\)/,
+    );
   });
 });

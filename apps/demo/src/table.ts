@@ -11,9 +11,11 @@ export interface Seen {
   readonly text: string;
 }
 
-/** One line of the comparison. `agents` is null for what no application sees, such as receipts. */
+/** One envelope. `agents` is null for what is no message, such as receipts and parts of streams. */
 export interface Row {
   readonly agents: Seen | null;
+  /** Whether a stream goes between these two agents. */
+  readonly isStreamed: boolean;
   readonly hub: { readonly from: string; readonly to: string; readonly bytes: number };
   /** First bytes of the encrypted part, in hex. */
   readonly ciphertext: string;
@@ -36,17 +38,51 @@ export function ciphertextOf(blob: Uint8Array): Uint8Array {
  * Pairs each envelope with the message that an agent got out of it. Between two agents both come in
  * the same order, and an id that both sides know does not exist: that of a message is encrypted.
  */
-export function rowsOf(traffic: readonly HubTraffic[], seen: readonly Seen[]): Row[] {
+export function rowsOf(
+  traffic: readonly HubTraffic[],
+  seen: readonly Seen[],
+  streams: readonly Seen[] = [],
+): Row[] {
   const waiting = Map.groupBy(seen, routeOf);
+  const streamed = new Set(
+    streams.flatMap(({ from, to }) => [routeOf({ from, to }), routeOf({ from: to, to: from })]),
+  );
   return traffic.map(({ fromName: from, toName: to, blob }) => {
     const agents = waiting.get(routeOf({ from, to }))?.shift() ?? null;
     const head = ciphertextOf(blob).subarray(0, SHOWN_BYTES);
     return {
       agents,
+      isStreamed: streamed.has(routeOf({ from, to })),
       hub: { from: short(from), to: short(to), bytes: blob.length },
       ciphertext: [...head].map((byte) => byte.toString(16).padStart(2, '0')).join(' '),
     };
   });
+}
+
+/** One line of the comparison: an envelope, or those of a stream that go the same way. */
+export interface Line extends Row {
+  readonly envelopes: number;
+}
+
+/** The lines of a table: what streams between two agents is one of them. */
+export function linesOf(rows: readonly Row[]): Line[] {
+  const lines: Line[] = [];
+  for (const row of rows) {
+    const at = lines.findIndex((other) => isSameStream(row, other));
+    const same = lines[at];
+    if (same === undefined) {
+      lines.push({ ...row, envelopes: 1 });
+      continue;
+    }
+    const hub = { ...same.hub, bytes: same.hub.bytes + row.hub.bytes };
+    lines[at] = { ...same, hub, envelopes: same.envelopes + 1 };
+  }
+  return lines;
+}
+
+function isSameStream(row: Row, other: Row): boolean {
+  const isBoth = [row, other].every(({ agents, isStreamed }) => agents === null && isStreamed);
+  return isBoth && routeOf(row.hub) === routeOf(other.hub);
 }
 
 /** Long names are cut; so are addresses, which stand for names that the hub does not know. */
@@ -61,7 +97,7 @@ interface Widths {
 }
 
 /** Lines of the table, at most `width` columns wide; the first two are its head. */
-export function tableLines(rows: readonly Row[], width: number): string[] {
+export function tableLines(rows: readonly Line[], width: number): string[] {
   const route = Math.max(12, ...rows.map((row) => routeOf(row.hub).length));
   const hubWidth = route + BYTES_WIDTH + 2 + SHOWN_BYTES * 3 + 1;
   const widths = { route, agents: Math.max(16, width - hubWidth - 3) };
@@ -70,11 +106,17 @@ export function tableLines(rows: readonly Row[], width: number): string[] {
   return [head, rule, ...rows.map((row) => rowLine(row, widths))];
 }
 
-function rowLine(row: Row, widths: Widths): string {
+function rowLine(row: Line, widths: Widths): string {
   const { agents, hub, ciphertext } = row;
-  const left = agents === null ? '(nothing: it was for the agent itself)' : agentsCell(agents);
+  const left = agents === null ? notMessage(row) : agentsCell(agents);
   const bytes = `${hub.bytes.toLocaleString('en')} B`.padStart(BYTES_WIDTH);
   return line(left, `${routeOf(hub).padEnd(widths.route)}${bytes}  ${ciphertext} …`, widths);
+}
+
+function notMessage({ isStreamed, envelopes, hub }: Line): string {
+  if (!isStreamed) return '(nothing: it was for the agent itself)';
+  const count = envelopes === 1 ? '1 envelope' : `${envelopes} envelopes`;
+  return `${routeOf(hub)}  (${count} of a stream)`;
 }
 
 function agentsCell({ from, to, text }: Seen): string {

@@ -89,10 +89,26 @@ describe('04 LLM agents', () => {
     expect(verdict).toMatch(/^APPROVED: /);
     expect(applicationRows(rows).map(({ hub }) => `${hub.from} → ${hub.to}`)).toEqual([
       'desk → researcher',
+      'researcher → llm',
       'researcher → writer',
+      'writer → llm',
       'writer → reviewer',
+      'reviewer → llm',
       'reviewer → desk',
     ]);
+  });
+
+  test('the answers stream from the agent that has the model, and are shown as they come', async () => {
+    const screen = recorder();
+    const { rows } = await llmAgents(new Show(screen), {});
+    for (const agent of ['researcher', 'writer', 'reviewer']) {
+      const streamed = rows.filter(({ hub }) => hub.from === 'llm' && hub.to === agent);
+      expect(streamed.length).toBeGreaterThan(1);
+      expect(streamed.every(({ agents, isStreamed }) => agents === null && isStreamed)).toBe(true);
+    }
+    expect(screen.pieces).toContain(' lens');
+    expect(screen.text).toMatch(/^notes: {3}- [^\n]+\n {9}- [^\n]+\n {9}- [^\n]+\ndraft: {3}The/m);
+    expect(screen.text).toMatch(/llm → researcher {2}\(\d+ envelopes of a stream\)/);
   });
 
   test('the endpoint and the model of the environment are the ones that are asked', async () => {
@@ -117,7 +133,9 @@ describe('04 LLM agents', () => {
       OPENAI_API_KEY: 'x',
       OPENAI_MODEL: server.model,
     };
-    await expect(llmAgents(new Show(recorder()), env)).rejects.toThrow(/researcher: 401 .*API key/);
+    await expect(llmAgents(new Show(recorder()), env)).rejects.toThrow(
+      /researcher: llm answered MODEL_FAILED: 401 .*API key/,
+    );
     await server.close();
   });
 });

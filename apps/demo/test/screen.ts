@@ -1,13 +1,18 @@
 import type { Screen } from '../src/show.js';
 
 /** A screen that keeps what was written. */
-export function recorder(settings: Omit<Screen, 'write'> = {}): Screen & { readonly text: string } {
-  let text = '';
+export function recorder(settings: Omit<Screen, 'write'> = {}): Screen & {
+  readonly text: string;
+  /** What was written, write by write. */
+  readonly pieces: readonly string[];
+} {
+  const pieces: string[] = [];
   return {
     ...settings,
-    write: (part) => (text += part),
+    pieces,
+    write: (part) => pieces.push(part),
     get text() {
-      return text;
+      return pieces.join('');
     },
   };
 }

@@ -33,6 +33,8 @@ export interface ChatRequest {
   readonly messages: readonly ChatMessage[];
   /** Words that the answer may have; tokens and words are the same thing here. */
   readonly maxWords: number;
+  /** Whether the answer is wanted word by word; with the number of words at its end or not. */
+  readonly stream: { readonly isWanted: boolean; readonly withUsage: boolean };
 }
 
 const MAX_MESSAGES = 64;
@@ -57,19 +59,29 @@ const request = z.strictObject({
   seed: z.int().nullish(),
   user: z.string().optional(),
   n: z.literal(1, { error: 'only 1 is supported' }).nullish(),
-  stream: z.literal(false, { error: 'streaming is not supported' }).nullish(),
+  stream: z.boolean().nullish(),
+  stream_options: z.strictObject({ include_usage: z.boolean().nullish() }).nullish(),
 });
 
 /** Reads the body of a request; throws {@link ApiRefusal}. */
 export function parseChatRequest(body: Uint8Array): ChatRequest {
   const result = request.safeParse(parseJson(body));
   if (!result.success) throw refusalOf(result.error.issues);
-  const { model, messages } = result.data;
+  const { model, messages, stream, stream_options: options } = result.data;
   if (!messages.some(({ role }) => role === 'user')) {
     throw new ApiRefusal(400, 'invalid_value', 'messages: no message of the user', 'messages');
   }
+  if (stream !== true && (options ?? null) !== null) {
+    throw new ApiRefusal(
+      400,
+      'invalid_value',
+      'stream_options: only with stream',
+      'stream_options',
+    );
+  }
   const maxWords = result.data.max_completion_tokens ?? result.data.max_tokens ?? MAX_WORDS;
-  return { model, maxWords, messages: messages.map(flat) };
+  const streaming = { isWanted: stream === true, withUsage: options?.include_usage === true };
+  return { model, maxWords, messages: messages.map(flat), stream: streaming };
 }
 
 function parseJson(body: Uint8Array): unknown {

@@ -76,7 +76,11 @@ describe('the door', () => {
       JSON.stringify({ ...good, messages: Array(65).fill(good.messages[0]) }),
       'invalid_value',
     ],
-    ['streaming', JSON.stringify({ ...good, stream: true }), 'invalid_value'],
+    [
+      'options of a stream without one',
+      JSON.stringify({ ...good, stream_options: { include_usage: true } }),
+      'invalid_value',
+    ],
     ['two answers', JSON.stringify({ ...good, n: 2 }), 'invalid_value'],
     ['no words', JSON.stringify({ ...good, max_tokens: 0 }), 'invalid_value'],
     ['tools', JSON.stringify({ ...good, tools: [] }), 'unknown_parameter'],
@@ -162,6 +166,46 @@ describe('through the official client', () => {
       messages: [{ role: 'user', content: 'The moon pulls the tides.' }],
     });
     expect(choices[0]).toMatchObject({ message: { content: 'The moon' }, finish_reason: 'length' });
+  });
+
+  test('a streamed answer is the same one, word by word, with its end', async () => {
+    const request = { model: llm.model, messages: good.messages, stream: true } as never;
+    const options = { stream_options: { include_usage: true } };
+    const whole = await clientOf().chat.completions.create({
+      model: llm.model,
+      messages: [{ role: 'user', content: good.messages[0]?.content ?? '' }],
+    });
+    const answer = await clientOf().chat.completions.create({
+      ...(request as OpenAI.Chat.ChatCompletionCreateParamsStreaming),
+      ...options,
+    });
+    const pieces: string[] = [];
+    const finishes: (string | null)[] = [];
+    let usage: unknown;
+    for await (const chunk of answer) {
+      const [choice] = chunk.choices;
+      if (choice !== undefined) finishes.push(choice.finish_reason);
+      if (choice?.delta.content) pieces.push(choice.delta.content);
+      usage = chunk.usage ?? usage;
+    }
+    expect(pieces).toEqual(['The', ' moon', ' pulls', ' the', ' tides.', ' It', ' is', ' round.']);
+    expect(pieces.join('')).toBe(whole.choices[0]?.message.content);
+    expect(finishes.at(-1)).toBe('stop');
+    expect(finishes.slice(0, -1).every((finish) => finish === null)).toBe(true);
+    expect(usage).toEqual(whole.usage);
+  });
+
+  test('a streamed answer ends at the limit that was asked for', async () => {
+    const answer = await clientOf().chat.completions.create({
+      model: llm.model,
+      max_completion_tokens: 1,
+      stream: true,
+      messages: [{ role: 'user', content: 'The moon pulls the tides.' }],
+    });
+    const chunks = [];
+    for await (const { choices } of answer) chunks.push(choices[0]);
+    expect(chunks.map((chunk) => chunk?.delta.content ?? '').join('')).toBe('The');
+    expect(chunks.at(-1)?.finish_reason).toBe('length');
   });
 
   test('models are listed', async () => {

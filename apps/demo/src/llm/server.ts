@@ -8,10 +8,18 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { ApiRefusal, parseChatRequest } from './chat-request.js';
 import type { ChatRequest } from './chat-request.js';
 import { countWords } from './extract.js';
 import { answerTo } from './stand-in.js';
+
+/** What it needs to answer. */
+interface Desk {
+  readonly apiKey: string;
+  /** Between two words of a streamed answer. */
+  readonly msPerWord: number;
+}
 
 /** A running server. */
 export interface LocalLlm {
@@ -27,11 +35,11 @@ const MODEL = 'sentence-picker';
 const MAX_BODY_BYTES = 1_048_576;
 const MAX_DRAINED_BYTES = 8 * MAX_BODY_BYTES;
 
-/** Starts the server; the caller closes it. */
-export async function startLocalLlm(): Promise<LocalLlm> {
+/** Starts the server; the caller closes it. `msPerWord`: how fast a streamed answer comes. */
+export async function startLocalLlm({ msPerWord = 0 } = {}): Promise<LocalLlm> {
   const apiKey = randomBytes(16).toString('hex');
   const server = createServer({ requestTimeout: 10_000 }, (request, response) => {
-    void handle(request, response, apiKey);
+    void handle(request, response, { apiKey, msPerWord });
   });
   server.listen(0, '127.0.0.1');
   await once(server, 'listening');
@@ -50,10 +58,13 @@ async function closeServer(server: Server): Promise<void> {
 async function handle(
   request: IncomingMessage,
   response: ServerResponse,
-  apiKey: string,
+  { apiKey, msPerWord }: Desk,
 ): Promise<void> {
   try {
-    reply(response, 200, await route(request, apiKey));
+    const asked = await route(request, apiKey);
+    if (!('messages' in asked)) reply(response, 200, asked);
+    else if (asked.stream.isWanted) await streamCompletion(response, asked, msPerWord);
+    else reply(response, 200, completion(asked));
   } catch (error) {
     const refusal =
       error instanceof ApiRefusal ? error : new ApiRefusal(500, 'internal', 'Internal error');
@@ -69,7 +80,8 @@ function reply(response: ServerResponse, status: number, body: object): void {
   response.end(JSON.stringify(body));
 }
 
-async function route(request: IncomingMessage, apiKey: string): Promise<object> {
+/** What is asked for: a completion, or what the list of models says. */
+async function route(request: IncomingMessage, apiKey: string): Promise<ChatRequest | object> {
   const { pathname } = new URL(request.url ?? '/', 'http://127.0.0.1');
   assertKey(request.headers.authorization, apiKey);
   if (pathname === '/v1/models') {
@@ -83,7 +95,9 @@ async function route(request: IncomingMessage, apiKey: string): Promise<object> 
   if (!/^application\/json\b/i.test(request.headers['content-type'] ?? '')) {
     throw new ApiRefusal(415, 'unsupported_media_type', 'The body must be application/json');
   }
-  return completion(parseChatRequest(await readBody(request)));
+  const asked = parseChatRequest(await readBody(request));
+  if (asked.model === MODEL) return asked;
+  throw new ApiRefusal(404, 'model_not_found', `The only model here is ${MODEL}`, 'model');
 }
 
 function assertMethod(request: IncomingMessage, method: string): void {
@@ -115,40 +129,64 @@ async function readBody(request: IncomingMessage): Promise<Uint8Array> {
   throw new ApiRefusal(413, 'too_large', `The body is over ${MAX_BODY_BYTES} bytes`);
 }
 
-/** The response; its id is derived from the request: equal requests are answered equally. */
-function completion(request: ChatRequest): object {
-  if (request.model !== MODEL) {
-    throw new ApiRefusal(404, 'model_not_found', `The only model here is ${MODEL}`, 'model');
-  }
-  const whole = answerTo(request.messages);
-  const content = firstWords(whole, request.maxWords);
+/** An answer; its id is derived from the request: equal requests are answered equally. */
+function answerOf(request: ChatRequest) {
+  const whole = wordsOf(answerTo(request.messages));
+  const words = whole.slice(0, request.maxWords);
   const prompt = countWords(request.messages.map((message) => message.content).join('\n'));
-  const answer = countWords(content);
-  const finish = content === whole ? 'stop' : 'length';
+  const answer = countWords(words.join(''));
   return {
-    id: `chatcmpl-${digest(JSON.stringify(request)).toString('hex').slice(0, 24)}`,
-    object: 'chat.completion',
-    created: Math.floor(Date.now() / 1000),
-    model: MODEL,
-    choices: [
-      {
-        index: 0,
-        message: { role: 'assistant', content, refusal: null },
-        logprobs: null,
-        finish_reason: finish,
-      },
-    ],
-    usage: {
-      prompt_tokens: prompt,
-      completion_tokens: answer,
-      total_tokens: prompt + answer,
+    common: {
+      id: `chatcmpl-${digest(JSON.stringify(request)).toString('hex').slice(0, 24)}`,
+      created: Math.floor(Date.now() / 1000),
+      model: MODEL,
     },
+    words,
+    finish: words.length === whole.length ? 'stop' : 'length',
+    usage: { prompt_tokens: prompt, completion_tokens: answer, total_tokens: prompt + answer },
   };
 }
 
-function firstWords(text: string, count: number): string {
-  return text
-    .split(/(?<=\S)(?=\s)/)
-    .slice(0, count)
-    .join('');
+/** The answer as a whole. */
+function completion(request: ChatRequest): object {
+  const { common, words, finish, usage } = answerOf(request);
+  const message = { role: 'assistant', content: words.join(''), refusal: null };
+  const choice = { index: 0, message, logprobs: null, finish_reason: finish };
+  return { ...common, object: 'chat.completion', choices: [choice], usage };
+}
+
+/** The answer word by word, as server-sent events; ends early where nobody reads it any more. */
+async function streamCompletion(
+  response: ServerResponse,
+  request: ChatRequest,
+  msPerWord: number,
+): Promise<void> {
+  const { common, words, finish, usage } = answerOf(request);
+  const { withUsage } = request.stream;
+  const gone = new AbortController();
+  response.on('close', () => gone.abort());
+  response.writeHead(200, { 'content-type': 'text/event-stream; charset=utf-8' });
+  const event = (rest: object): void => {
+    const chunk = { ...common, object: 'chat.completion.chunk', ...rest };
+    response.write(`data: ${JSON.stringify(chunk)}\n\n`);
+  };
+  const choice = (delta: object, finish_reason: string | null = null): void =>
+    event({
+      choices: [{ index: 0, delta, logprobs: null, finish_reason }],
+      ...(withUsage ? { usage: null } : {}),
+    });
+  choice({ role: 'assistant', content: '' });
+  for (const content of words) {
+    await sleep(msPerWord, undefined, { signal: gone.signal }).catch(() => undefined);
+    if (gone.signal.aborted) return;
+    choice({ content });
+  }
+  choice({}, finish);
+  if (withUsage) event({ choices: [], usage });
+  response.end('data: [DONE]\n\n');
+}
+
+/** A text in words, each with the white space before it. */
+function wordsOf(text: string): string[] {
+  return text.split(/(?<=\S)(?=\s)/);
 }

@@ -27,6 +27,8 @@ if (task === 'send') {
 if (task === 'receive') {
   for await (const message of agent.messages()) {
     tell({ what: 'received', text: `${message.sender}: ${message.text}` });
+    // Leaving the loop here would leave it unhandled.
+    message.done();
     break;
   }
 }
