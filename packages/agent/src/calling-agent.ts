@@ -2,12 +2,12 @@
  * The calls of an agent that ask another agent and answer others: `request`, `call`, `onRequest`
  * and what belongs to them. Owns their checks; `agent.ts` adds the rest of the face.
  */
-import type { Callers, Contract, Handlers } from '@agentmesh/contract';
+import type { Callers, Contract, Handlers, StreamOf, StreamOperation } from '@agentmesh/contract';
 import { addressOf } from '@agentmesh/crypto';
 import type { JsonObject, JsonValue } from '@agentmesh/protocol';
 import type { Call } from './calls/call.js';
 import { endOf } from './calls/call-end.js';
-import { callersOf } from './calls/contract-client.js';
+import { callersOf, chunksOf } from './calls/contract-client.js';
 import type { EventSent } from './calls/contract-client.js';
 import { operationsOf, servedOperation } from './calls/contract-server.js';
 import type { ServedFrom } from './calls/contract-server.js';
@@ -178,10 +178,28 @@ export abstract class CallingAgent {
     return this.#stream(peer, askedWith(payload, '1h', options), options);
   }
 
-  /** A stream of an earlier run: what came and was not read, and all that follows. */
-  streamById(id: string): AgentStream {
+  /**
+   * Streams that were not read to their end, also those of earlier runs, the oldest first. Each
+   * goes on to be read, once.
+   */
+  async streams(): Promise<AgentStream[]> {
     this.#engine.context.assertRunning();
-    return new AgentStream(Promise.resolve(this.#engine.calls.outgoing.streamById(id)), undefined);
+    const streams = this.#engine.calls.outgoing.streams();
+    return streams.map((stream) => new AgentStream(Promise.resolve(stream), undefined));
+  }
+
+  /**
+   * A stream of an earlier run: what came and was not read, and all that follows; with its
+   * operation of a contract the chunks are checked and typed. Throws UNKNOWN_CALL.
+   */
+  streamById(id: string): AgentStream;
+  streamById<Op extends StreamOperation>(id: string, operation: Op): StreamOf<Op>;
+  streamById(id: string, operation?: StreamOperation): AgentStream | StreamOf<StreamOperation> {
+    const { context, calls } = this.#engine;
+    context.assertRunning();
+    const stream = new AgentStream(Promise.resolve(calls.outgoing.streamById(id)), undefined);
+    if (operation === undefined) return stream;
+    return chunksOf(Promise.resolve(stream), operation, context.runtime);
   }
 
   /**

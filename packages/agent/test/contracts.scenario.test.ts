@@ -68,6 +68,45 @@ describe('a contract', () => {
     expect((await stream.result).tokens).toBe(2);
   });
 
+  test('streams go on over a restart of their caller, with types', async () => {
+    await using world = await World.create();
+    const { alice, peer } = await desk(world);
+    const id = await world.finish(peer.write({ topic: 'that' }).id);
+    await world.advance(1_000);
+    const again = await world.restart(alice);
+    const stream = again.agent.streamById(id, research.operations.write);
+    expect([await stream.id, await stream.position]).toEqual([id, 0]);
+    const chunks: string[] = [];
+    const reading = (async () => {
+      for await (const chunk of stream) chunks.push(chunk.toUpperCase());
+    })();
+    await world.finish(reading);
+    expect(chunks).toEqual(['THAT', 'IS ALL']);
+    expect((await stream.result).tokens).toBe(2);
+    expect(() => again.agent.streamById(id, research.operations.write)).toThrow(
+      'No call has this id',
+    );
+  });
+
+  test('a stream that is given up stops its generator', async () => {
+    await using world = await World.create();
+    const stopped = Promise.withResolvers<void>();
+    const { peer } = await desk(world, {
+      ...handlers,
+      async *write(_: unknown, { signal }: { signal: AbortSignal }) {
+        signal.addEventListener('abort', () => stopped.resolve(), { once: true });
+        yield 'for ever';
+        await new Promise(() => {});
+      },
+    });
+    const stream = peer.write({ topic: 'that' });
+    await world.finish(stream.id);
+    await world.advance(1_000);
+    await world.finish(stream.cancel('enough'));
+    await world.finish(stopped.promise);
+    await expect(world.finish(stream.result)).rejects.toMatchObject({ code: 'CANCELLED' });
+  });
+
   test('tells events, which are handled', async () => {
     await using world = await World.create();
     const { peer } = await desk(world);

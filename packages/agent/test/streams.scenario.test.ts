@@ -77,6 +77,23 @@ describe('a stream', () => {
     expect(sentBy(world, llm) - before).toBeLessThanOrEqual(4);
   });
 
+  test('of which each chunk is read as it comes costs the consumer few messages', async () => {
+    await using world = await World.create();
+    const { alice } = await pair(world, async function* () {
+      for (let n = 0; n < 40; n++) {
+        await new Promise((resolve) => void world.runtime().schedule(50, () => resolve(null)));
+        yield n;
+      }
+      return 'done';
+    });
+    const before = sentBy(world, alice);
+    const reading = readAll(alice.agent.stream('llm', 'x'));
+    for (let step = 0; step < 45; step++) await world.advance(50);
+    expect(await world.finish(reading)).toHaveLength(40);
+    // The request, and in two seconds what was read, five times a second.
+    expect(sentBy(world, alice) - before).toBeLessThanOrEqual(12);
+  });
+
   test('a consumer that does not read costs the producer no more than its credit', async () => {
     await using world = await World.create();
     let made = 0;
@@ -238,7 +255,10 @@ describe('restarts', () => {
     again.agent.onStream(async function* () {
       for (let n = 0; n < 100; n++) yield n;
     });
-    await expect(world.finish(reading)).rejects.toMatchObject({ code: 'STREAM_RESTARTED' });
+    await expect(world.finish(reading)).rejects.toMatchObject({
+      code: 'STREAM_RESTARTED',
+      peer: 'llm',
+    });
   });
 
   test('a consumer that restarts finds what came and was not read', async () => {
@@ -257,6 +277,31 @@ describe('restarts', () => {
     expect(rest).toEqual(Array.from({ length: 100 - from }, (_, n) => from + n));
     expect(await found.result).toBe('done');
     expect(await rowsOf(again, 'part/')).toEqual([]);
+  });
+
+  test('a consumer that was killed finds its streams without their ids, the oldest first', async () => {
+    await using world = await World.create();
+    const { alice } = await pair(world, counting(world, 50));
+    const first = alice.agent.stream('llm', 'first', { timeout: '2h' });
+    for (let n = 0; n < 10; n++) expect((await world.finish(first.next())).value).toBe(n);
+    await world.advance(1_000);
+    await world.finish(alice.agent.stream('llm', 'second').id);
+    const [id, deadline] = await Promise.all([first.id, first.deadline]);
+    await world.kill(alice);
+    alice.store.beforeCommit = null;
+    const again = await world.agentWithoutHandler('alice', {}, alice);
+    const [found, second, ...others] = await again.agent.streams();
+    expect(others).toEqual([]);
+    expect(await found?.id).toBe(id);
+    expect(await Promise.all([found?.peer, second?.peer])).toEqual(['llm', 'llm']);
+    expect(await found?.deadline).toEqual(deadline);
+    const from = (await found?.position) ?? -1;
+    expect(from).toBeLessThanOrEqual(10);
+    expect((await world.finish(found!.next())).value).toBe(from);
+    expect(await again.agent.calls()).toEqual([]);
+    // What is given up or read to its end is not found any more.
+    for (const stream of [found, second]) await world.finish(stream!.cancel());
+    expect(await again.agent.streams()).toEqual([]);
   });
 });
 

@@ -83,7 +83,13 @@ export {
   request,
   stream,
 } from '@agentmesh/contract';
-export type { Contract, ContractErrorCode, Handlers } from '@agentmesh/contract';
+export type {
+  Callers,
+  ChunkStream,
+  Contract,
+  ContractErrorCode,
+  Handlers,
+} from '@agentmesh/contract';
 
 // Keys and state that an application brings itself.
 export { AgentKeyPair } from '@agentmesh/crypto';

@@ -15,7 +15,7 @@ export type {
   RequestOperation,
   StreamOperation,
 } from './operations.js';
-export type { Callers, ChunkStream, ErrorMaker, Handlers } from './types.js';
+export type { Callers, ChunkStream, ErrorMaker, Handlers, StreamOf } from './types.js';
 export type { InputOf, OutputOf, Schema, SchemaIssue, SchemaResult } from './standard-schema.js';
 
 // For who carries the calls.

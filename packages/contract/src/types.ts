@@ -19,9 +19,21 @@ export interface ErrorMaker<Errors extends ErrorSchemas> {
 
 /** A stream as its consumer sees it: chunks, and the result behind the last of them. */
 export interface ChunkStream<Chunk, Result> extends AsyncIterable<Chunk> {
+  /** Fulfilled once the request is stored: after a restart the stream is found by it. */
+  readonly id: Promise<string>;
+  /** Number of the chunk that comes next: after a restart some may come a second time. */
+  readonly position: Promise<number>;
   /** Fulfilled behind the last chunk, once the stream is consumed. */
   readonly result: Promise<Result>;
+  /** Gives the stream up, as leaving the loop does. */
+  cancel(reason?: string): Promise<void>;
 }
+
+/** What calling an operation that streams gives. */
+export type StreamOf<Op extends StreamOperation> =
+  Op extends StreamOperation<infer _I, infer C, infer R>
+    ? ChunkStream<OutputOf<C>, OutputOf<R>>
+    : never;
 
 /** A call without `undefined` behind it where the input may be left out. */
 type Arguments<S extends Schema, Options> =

@@ -23,6 +23,16 @@ export class AgentStream implements AsyncIterableIterator<StreamItem> {
     return this.#begun.then(({ id }) => id);
   }
 
+  /** Name of the agent that answers. */
+  get peer(): Promise<string> {
+    return this.#begun.then(({ about }) => about.peer);
+  }
+
+  /** When it ends with DEADLINE if not all of it has come. */
+  get deadline(): Promise<Date> {
+    return this.#begun.then(({ about }) => about.deadline);
+  }
+
   /** What the generator returned; fulfilled when the stream was read to its end. */
   get result(): Promise<JsonValue> {
     return this.#begun.then(({ result }) => result);

@@ -49,7 +49,10 @@ export class Call {
     return this.#means.isOpen();
   }
 
-  /** Fulfilled when the request is in the callee's store. Need not be awaited. */
+  /**
+   * Fulfilled when the request is in the callee's store, which is told within 30 seconds where no
+   * answer says so before. Need not be awaited.
+   */
   get delivered(): Promise<void> {
     return this.#means.delivered;
   }

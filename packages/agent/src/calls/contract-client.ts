@@ -3,8 +3,15 @@
  * its answer when it came. Owns these checks on the caller's side.
  */
 import { check } from '@agentmesh/contract';
-import type { Callers, ChunkStream, Contract, Operation, Schema } from '@agentmesh/contract';
-import type { JsonValue } from '@agentmesh/protocol';
+import type {
+  Callers,
+  ChunkStream,
+  Contract,
+  Operation,
+  Schema,
+  StreamOf,
+  StreamOperation,
+} from '@agentmesh/contract';
 import type { Runtime } from '../ground/runtime.js';
 import type { AgentStream } from './agent-stream.js';
 import type { Call } from './call.js';
@@ -65,11 +72,7 @@ function callerOf<Options>(
     case 'stream':
       return (input, options) => {
         const begun = asked(input).then(() => means.stream(op, input ?? null, options));
-        begun.catch(() => undefined);
-        return chunksOf(begun, {
-          chunk: (value) => checked(operation.chunk, value),
-          result: (value) => checked(operation.result, value),
-        });
+        return chunksOf(begun, operation, means.runtime);
       };
   }
 }
@@ -81,20 +84,29 @@ function sentOf(call: Call): EventSent {
   return { id: call.id, delivered: call.delivered, handled: handled.promise };
 }
 
-/** Chunks and result as the contract gives them. */
-function chunksOf(
+/** A stream with its chunks and its result as an operation has them. */
+export function chunksOf<Op extends StreamOperation>(
   begun: Promise<AgentStream>,
-  fit: {
-    readonly chunk: (value: unknown) => Promise<unknown>;
-    readonly result: (value: JsonValue) => Promise<unknown>;
-  },
-): ChunkStream<unknown, unknown> {
-  const result = begun.then(async (stream) => fit.result(await stream.result));
-  result.catch(() => undefined);
-  return {
+  operation: Op,
+  runtime: Runtime,
+): StreamOf<Op> {
+  const guard = guardOf(runtime);
+  const fit = (schema: Schema, value: unknown): Promise<unknown> =>
+    check(schema, value, 'INVALID_OUTPUT', guard);
+  const result = begun.then(async (stream) => fit(operation.result, await stream.result));
+  for (const promise of [begun, result]) promise.catch(() => undefined);
+  const stream: ChunkStream<unknown, unknown> = {
+    get id() {
+      return begun.then(({ id }) => id);
+    },
+    get position() {
+      return begun.then(({ position }) => position);
+    },
     result,
+    cancel: async (reason) => (await begun.catch(() => null))?.cancel(reason),
     async *[Symbol.asyncIterator]() {
-      for await (const chunk of await begun) yield await fit.chunk(chunk);
+      for await (const chunk of await begun) yield await fit(operation.chunk, chunk);
     },
   };
+  return stream as StreamOf<Op>;
 }

@@ -13,12 +13,13 @@ import {
 import type { CallFrame } from '@agentmesh/crypto';
 import { decodePayload } from '@agentmesh/protocol';
 import type { JsonValue } from '@agentmesh/protocol';
+import type { AgentContext } from '../agent-context.js';
 import { AgentError } from '../ground/errors.js';
 import { valueOf } from '../message/payload.js';
 import type { Speech } from '../sending/speech.js';
 import { RowReader, RowWriter } from '../store/row-codec.js';
 import { ROW, under } from '../store/row-keys.js';
-import type { AgentStore, StoreOperation } from '../store/store.js';
+import type { StoreOperation } from '../store/store.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import type { Told } from './call-end.js';
 import { outcomeOf } from './call-end.js';
@@ -29,8 +30,9 @@ import type { StreamItem } from './stream-items.js';
 export const STREAM_WINDOW = 256 * 1024;
 /** A producer may overdraw its window by one item. */
 const SLACK = 1_100_000;
-/** What is read is told in portions of this part of the window. */
+/** What is read is told in portions of this part of the window, or after a while. */
 const PORTION = 4;
+const TELL_MS = 200;
 const HASH_BYTES = 32;
 /** More parts than a window can hold. */
 export const STREAM_PARTS = 10_000;
@@ -38,9 +40,9 @@ export const STREAM_PARTS = 10_000;
 /** What a stream works with. */
 export interface StreamMeans {
   readonly id: string;
-  readonly store: AgentStore;
+  readonly about: () => { readonly peer: string; readonly deadline: Date };
+  readonly context: Pick<AgentContext, 'store' | 'runtime' | 'keepAlive'>;
   readonly turn: <T>(task: (speech: Speech) => T) => Promise<T>;
-  readonly hold: () => () => void;
   /** All of it is here: no deadline any more. */
   readonly isAnswered: () => void;
   /** Read to its end, or given up: nothing of it is kept. */
@@ -72,12 +74,11 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
   #inPart = 0;
   /** Read since it was told last. */
   #untold = { bytes: 0, parts: [] as number[] };
+  #cancelTelling: (() => void) | null = null;
   #end: End | null = null;
   #failure: Error | null = null;
   #isOver = false;
   #waiting: (() => void) | null = null;
-  /** Counts what has come. */
-  #news = 0;
 
   constructor(means: StreamMeans) {
     this.#means = means;
@@ -87,6 +88,11 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
   /** 32 hex digits: the id of the request. */
   get id(): string {
     return this.#means.id;
+  }
+
+  /** Name of who produces it, and when it ends with DEADLINE if not all of it is here. */
+  get about(): { readonly peer: string; readonly deadline: Date } {
+    return this.#means.about();
   }
 
   /** Fulfilled when the stream was read to its end. Rejects like the stream. */
@@ -120,13 +126,11 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
     for (;;) {
       const item = this.#take();
       if (item !== undefined) return { done: false, value: item };
-      const heard = this.#news;
-      await this.#tellRead();
       if (this.#failure !== null) return this.#fail(this.#failure);
       if (this.#isOver) return { done: true, value: undefined };
       if (this.#end !== null && this.#read >= this.#end.count) return this.#finish(this.#end);
-      // What came while it was told would be waited for in vain.
-      if (this.#news === heard) await this.#more();
+      this.#tellLater();
+      await this.#more();
     }
   }
 
@@ -146,8 +150,8 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
 
   /** Takes up what an earlier run received. */
   async load(): Promise<void> {
-    const { id, store } = this.#means;
-    const rows = await store.range({ ...under(`part/${id}`), limit: STREAM_PARTS });
+    const { id, context } = this.#means;
+    const rows = await context.store.range({ ...under(`part/${id}`), limit: STREAM_PARTS });
     for (const { key, value } of rows) {
       if (key === ROW.streamEnd(id)) this.#end = decodeEnd(value);
       else if (key === ROW.streamRead(id)) this.#takeUp(value);
@@ -190,6 +194,7 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
   /** The agent ends: what came is kept for the next run. */
   stop(reason: Error): void {
     this.#failure ??= reason;
+    this.#cancelTelling?.();
     this.#wake();
   }
 
@@ -252,8 +257,19 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
     if (this.#untold.bytes >= STREAM_WINDOW / PORTION) void this.#tellRead();
   }
 
+  /** All of it is read: little streams whose reader is fast say so a few times a second. */
+  #tellLater(): void {
+    if (this.#untold.parts.length === 0) return;
+    this.#cancelTelling ??= this.#means.context.runtime.schedule(
+      TELL_MS,
+      () => void this.#tellRead(),
+    );
+  }
+
   /** One commit: what was read is gone, and the producer has credit again. */
   async #tellRead(): Promise<void> {
+    this.#cancelTelling?.();
+    this.#cancelTelling = null;
     const { parts } = this.#untold;
     // In the middle of a part it is too early; at the end nobody needs credit any more.
     const isAtEnd = this.#end !== null && this.#read >= this.#end.count;
@@ -278,12 +294,13 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
       });
     } catch (error) {
       this.#failure ??= error instanceof Error ? error : new AgentError('STREAM_BROKEN');
+      this.#wake();
     }
   }
 
   /** Waits until something has come. */
   async #more(): Promise<void> {
-    const release = this.#means.hold();
+    const release = this.#means.context.keepAlive.hold();
     try {
       await new Promise<void>((resolve) => {
         this.#waiting = resolve;
@@ -294,7 +311,6 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
   }
 
   #wake(): void {
-    this.#news += 1;
     this.#waiting?.();
     this.#waiting = null;
   }
@@ -305,7 +321,7 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
       const detail = `${this.#read} items came, and its end says ${count}, or others`;
       return this.#fail(new AgentError('STREAM_BROKEN', detail));
     }
-    const outcome = outcomeOf('', { atMs: 0, body, code: '', message: '' });
+    const outcome = outcomeOf(this.about.peer, { atMs: 0, body, code: '', message: '' });
     if ('error' in outcome) return this.#fail(outcome.error);
     this.#close(null, valueOf(decodePayload(body)));
     return Promise.resolve({ done: true, value: undefined });
@@ -320,6 +336,7 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
     if (this.#isOver) return;
     this.#isOver = true;
     this.#failure = error;
+    this.#cancelTelling?.();
     if (error === null) this.#result.resolve(result);
     else this.#result.reject(error);
     this.#parts.clear();

@@ -80,6 +80,20 @@ export function newOpenCall(
   return call;
 }
 
+/** Something has ended it: its answer, an error, or the end of its stream. */
+export function hasEnded({ row, stream }: OpenCall): boolean {
+  return row.end !== null || stream?.isEnded === true;
+}
+
+/** Requests with one answer, or streams. */
+export function oldestFirst(
+  calls: ReadonlyMap<string, OpenCall>,
+  { isStream }: { readonly isStream: boolean },
+): OpenCall[] {
+  const chosen = [...calls.values()].filter(({ row }) => row.isStream === isStream);
+  return chosen.toSorted((a, b) => a.row.sentMs - b.row.sentMs);
+}
+
 /** How far the callee is. */
 export function tellProgress(call: OpenCall, data: Uint8Array, log: Logger): void {
   try {

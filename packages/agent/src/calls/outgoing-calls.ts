@@ -21,7 +21,7 @@ import type { StoreTransaction } from '../store/store-transaction.js';
 import { cancelDraft, endOf, OUTCOME_CODES, outcomeOf } from './call-end.js';
 import { CallSlots } from './call-slots.js';
 import { Call } from './call.js';
-import { dropStream, newOpenCall, tellProgress } from './open-call.js';
+import { dropStream, hasEnded, newOpenCall, oldestFirst, tellProgress } from './open-call.js';
 import type { OpenCall, OutgoingParts, Request } from './open-call.js';
 import { IncomingStream } from './incoming-stream.js';
 import { decodeCallRow, encodeCallRow } from './call-row.js';
@@ -109,8 +109,12 @@ export class OutgoingCalls {
 
   /** Those that have not ended, and those whose answers were not read, the oldest first. */
   list(): Call[] {
-    const calls = [...this.#calls.values()].filter(({ row }) => !row.isStream);
-    return calls.toSorted((a, b) => a.row.sentMs - b.row.sentMs).map((call) => this.#faceOf(call));
+    return oldestFirst(this.#calls, { isStream: false }).map((call) => this.#faceOf(call));
+  }
+
+  /** Streams that were not read to their end, the oldest first. */
+  streams(): IncomingStream[] {
+    return oldestFirst(this.#calls, { isStream: true }).flatMap(({ stream }) => stream ?? []);
   }
 
   /** One of them; throws UNKNOWN_CALL. */
@@ -262,9 +266,9 @@ export class OutgoingCalls {
     const { context, turn } = this.#parts;
     return new IncomingStream({
       id: call.id,
-      store: context.store,
+      about: () => ({ peer: call.row.peer, deadline: new Date(call.row.byMs) }),
+      context,
       turn: (task) => turn(call.row.to, task),
-      hold: () => context.keepAlive.hold(),
       isAnswered: () => call.cancelTimer?.(),
       done: () => this.#forgetStream(call),
       cancel: (reason) => this.#cancel(call, reason),
@@ -392,9 +396,4 @@ export class OutgoingCalls {
 /** Whoever reads the answer is told, and a store that fails has stopped the agent. */
 function nothing(): void {
   // The call is not ended here: its row is met again.
-}
-
-/** Something has ended it: its answer, an error, or the end of its stream. */
-function hasEnded({ row, stream }: OpenCall): boolean {
-  return row.end !== null || stream?.isEnded === true;
 }
