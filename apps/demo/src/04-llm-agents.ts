@@ -1,6 +1,6 @@
 /**
- * Example 4: three agents work in a pipeline: a researcher takes notes from a text, a writer makes a
- * paragraph of them, a reviewer compares both. They ask a fourth agent, which has the language
+ * Example 4: three agents work in a pipeline: a researcher takes notes from a text, a writer makes
+ * a paragraph of them, a reviewer compares both. They ask a fourth agent, which has the language
  * model, and its answers stream to them through a contract. The model is any that speaks the chat
  * completions API; without one, a local server answers, which the output says.
  */
