@@ -48,13 +48,16 @@ export function goesOnFrom({ what, instance }: RunWord, present: Uint8Array): bo
   return what === 'goesOn' && equalBytes(instance, present);
 }
 
-/** Whether a message is late: of a store heard before the present one, and sent before that was. */
-export function isOfPastStore(peer: Peer, key: WindowKey, sentAtMs: number): boolean {
-  const { instance: present, sessions } = peer;
-  if (present === null || isSameStore(present, key.instance)) return false;
-  if (windowAt(peer, key) === null) return false;
+/**
+ * Whether a message is late: of a store heard before the present one, by any identity of ours, and
+ * sent before that was.
+ */
+export function isOfPastStore(peer: Peer, instance: Uint8Array, sentAtMs: number): boolean {
+  const { instance: present, sessions, windows } = peer;
+  if (present === null || isSameStore(present, instance)) return false;
+  if (!windows.some((window) => equalBytes(window.instance, instance))) return false;
   const ofPresent = sessions.filter(
-    ({ instance }) => instance !== null && equalBytes(instance, present),
+    (session) => session.instance !== null && equalBytes(session.instance, present),
   );
   return ofPresent.length > 0 && ofPresent.every(({ createdMs }) => sentAtMs < createdMs);
 }

@@ -143,7 +143,7 @@ function withInstance(message: OpenedMessage): {
   if (own !== null && !isSameStore(own, instance)) throw new CryptoError('BAD_CONTENT');
   const key = { since: message.me.meta.since, instance };
   const isFirst = known !== null && isFirstOf(message) && !equalBytes(known, instance);
-  const isOther = isFirst && !isOfPastStore(message.peer, key, sentAtMs);
+  const isOther = isFirst && !isOfPastStore(message.peer, instance, sentAtMs);
   const instanceChanged = isOther && !isSameStore(known, instance);
   if (instanceChanged && policy.mode === 'strict') {
     throw new InstanceHeldError(instance);
@@ -154,8 +154,9 @@ function withInstance(message: OpenedMessage): {
   const peer = replaceSession({ ...message.peer, sessions }, entry);
   const trust = peer.trust === 'first-contact' ? 'pinned' : peer.trust;
   if (known !== null && !instanceChanged) {
-    // A later run of the same store is what sends from now on.
-    const isLater = isOther && !isEarlierRun(message.peer, key, known);
+    // A later run of the same store is what sends from now on. What comes to a former identity of
+    // ours may be late, and its numbers do not say how runs followed each other since.
+    const isLater = isOther && !message.me.isFormer && !isEarlierRun(message.peer, key, known);
     const goesOn = body.kind === 'run' && goesOnFrom(body.word, known);
     const next = isLater || goesOn ? { instance, ackSent: 0 } : {};
     return { peer: { ...peer, trust, ...next }, instanceChanged };

@@ -8,6 +8,8 @@ import type { Meta } from './meta.js';
 /** Who says something, when, and with which randomness. */
 export interface Author {
   readonly keyPair: AgentKeyPair;
+  /** Whether another identity of ours has followed this one, which only receives. */
+  readonly isFormer: boolean;
   readonly meta: Meta;
   readonly nowMs: number;
   readonly random: RandomSource;

@@ -120,7 +120,7 @@ export class Self {
   /** Whose words we write, now. */
   author(): Author {
     const { now, random } = this.#runtime;
-    return { keyPair: this.#keyPair, meta: this.#meta, nowMs: now(), random };
+    return { keyPair: this.#keyPair, isFormer: false, meta: this.#meta, nowMs: now(), random };
   }
 
   /** The identity of ours to which something is addressed; null if it is none that receives. */
@@ -130,7 +130,8 @@ export class Self {
     const former = this.#formers.find(({ keyPair }) => equalBytes(keyPair.identity.aid, aid));
     if (former === undefined || !receives(former, author.nowMs)) return null;
     const { keyPair, epoch, numbersSince, since } = former;
-    return { ...author, keyPair, meta: { ...this.#meta, aid, epoch, numbersSince, since } };
+    const meta = { ...this.#meta, aid, epoch, numbersSince, since };
+    return { ...author, keyPair, isFormer: true, meta };
   }
 
   /** The hub has taken this opening: what its answer shows to have gone back in time. */
