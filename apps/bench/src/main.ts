@@ -8,14 +8,15 @@ import process from 'node:process';
 
 import { CATALOGUE } from './catalogue.js';
 import { writeDocument } from './document/document.js';
+import { attemptCase } from './harness/attempt.js';
 import { BenchError } from './harness/bench-error.js';
 import type { Bench } from './harness/bench.js';
 import { changesText, compareResults } from './harness/compare.js';
 import { loadNow, machineOf, revisionNow, ROOT } from './harness/machine.js';
 import { profiled } from './harness/profile.js';
+import { Progress } from './harness/progress.js';
 import { mergeResults, parseResults, readResults, writeResults } from './harness/results.js';
-import type { BenchResult, Results } from './harness/results.js';
-import { runCase } from './harness/rounds.js';
+import type { BenchResult, CaseResult, Results } from './harness/results.js';
 import { benchTable, machineLine } from './harness/table.js';
 import { helpText, optionsOf } from './options.js';
 import type { BenchOptions } from './options.js';
@@ -40,40 +41,57 @@ async function measure(options: BenchOptions): Promise<number> {
     options.names.length === 0 ? !onlyByName : options.names.includes(name),
   );
   const machine = machineOf();
+  const progress = new Progress();
   console.log(machineLine({ machine }));
+  const run: Run = { options, progress, failures: [] };
   const benches: BenchResult[] = [];
   for (const bench of chosen) {
     const { profile: folder } = options;
-    const result = await profiled({ folder, name: bench.name }, () => runBench(bench, options));
+    const result = await profiled({ folder, name: bench.name }, () => runBench(bench, run));
     console.log(benchTable(result));
     benches.push(result);
-    // After each: what was measured is kept when a later one fails.
+    // After each: what was measured is kept when a later one ends the run.
     if (options.json !== null) {
       const fresh = { machine, benches: [result] };
       writeResults(options.json, mergeResults(readResults(options.json), fresh, NAMES));
     }
   }
-  return options.compare === null ? 0 : compareWith(options.compare, { machine, benches });
+  console.log(`\nMeasured in ${progress.elapsed}.`);
+  for (const failure of run.failures) console.error(`Not measured: ${failure}`);
+  const isWorse =
+    options.compare !== null && compareWith(options.compare, { machine, benches }) !== 0;
+  return isWorse || run.failures.length > 0 ? 1 : 0;
 }
 
-async function runBench(bench: Bench, options: BenchOptions): Promise<BenchResult> {
+/** What all benches of a run share. */
+interface Run {
+  readonly options: BenchOptions;
+  readonly progress: Progress;
+  /** Cases that failed, and why. */
+  readonly failures: string[];
+}
+
+async function runBench(bench: Bench, { options, progress, failures }: Run): Promise<BenchResult> {
   const { rounds, quick, connections, minutes, profile: profileFolder } = options;
+  const { name, title } = bench;
+  const onProgress = (text: string): void => progress.tell(`${name}: ${text}`);
   const load = loadNow();
-  const cases = [...(bench.elsewhere?.({ rounds, quick }) ?? [])];
+  onProgress('begins');
+  const cases: CaseResult[] = [];
+  try {
+    cases.push(...(bench.elsewhere?.({ rounds, quick }) ?? []));
+  } catch (error) {
+    failures.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
+  }
   for (const theCase of bench.cases({ quick, connections, minutes, profileFolder })) {
     if (options.cases.length > 0 && !options.cases.includes(theCase.id)) continue;
-    cases.push(await runCase(theCase, { rounds, onProgress: progress }));
+    const { result, failure } = await attemptCase(theCase, { rounds, onProgress });
+    cases.push(result);
+    if (failure !== null) failures.push(`${name}: ${failure}`);
   }
-  progress('');
-  const { name, title } = bench;
+  progress.clear();
   const takenAt = new Date().toISOString();
   return { name, title, takenAt, revision: revisionNow(), load, quick, cases };
-}
-
-/** One line that overwrites itself; nothing where nobody watches. */
-function progress(text: string): void {
-  if (!process.stderr.isTTY) return;
-  process.stderr.write(`\r\u001B[2K${text.slice(0, (process.stderr.columns ?? 80) - 1)}`);
 }
 
 function compareWith(reference: string, now: Results): number {

@@ -4,10 +4,12 @@
  */
 import { describe, expect, test } from '@jest/globals';
 
+import { attemptCase } from '../src/harness/attempt.js';
 import { BenchError } from '../src/harness/bench-error.js';
 import { OURS } from '../src/harness/bench.js';
 import type { Case, Contender, Entrant } from '../src/harness/bench.js';
 import { compareResults } from '../src/harness/compare.js';
+import { Progress } from '../src/harness/progress.js';
 import { mergeResults, parseResults } from '../src/harness/results.js';
 import type { BenchResult, CaseResult, Results } from '../src/harness/results.js';
 import { runCase } from '../src/harness/rounds.js';
@@ -90,6 +92,67 @@ describe('runCase', () => {
     const empty = { ...entrant(OURS, Number.NaN) };
     const run = runCase(caseOf([empty]), { rounds: 1, ...silent });
     await expect(run).rejects.toMatchObject({ code: 'WRONG_RESULT' });
+  });
+});
+
+describe('attemptCase', () => {
+  const failing = (times: number, fail: () => Promise<never>): Entrant => {
+    const good = entrant(OURS, 1);
+    let left = times;
+    return { ...good, open: () => (left-- > 0 ? fail() : good.open()) };
+  };
+  const broken = () => Promise.reject(new BenchError('DID_NOT_START', 'redis-server'));
+
+  test('what fails once is tried again', async () => {
+    const steps: string[] = [];
+    const onProgress = (text: string): void => void steps.push(text);
+    const theCase = caseOf([failing(1, broken)]);
+    const { result, failure } = await attemptCase(theCase, { rounds: 1, onProgress });
+    expect(failure).toBeNull();
+    expect(result.contenders[0]?.samples).toEqual({ rate: [1] });
+    expect(steps).toContain('One: attempt 1 of 2 failed: DID_NOT_START: redis-server');
+  });
+
+  test('what fails again is reported as not measured, and ends nothing', async () => {
+    const theCase = caseOf([failing(2, broken), entrant('peer', 1)]);
+    const { result, failure } = await attemptCase(theCase, { rounds: 1, ...silent });
+    expect(failure).toBe('One: DID_NOT_START: redis-server');
+    const absent = 'failed: DID_NOT_START: redis-server';
+    expect(result.contenders.map((one) => one.absent)).toEqual([absent, absent]);
+    expect(benchTable(resultsOf([result]).benches[0]!)).toContain('not measured');
+  });
+});
+
+describe('Progress', () => {
+  const recorder = (isTTY: boolean) => {
+    const written: string[] = [];
+    let nowMs = 0;
+    const output = { isTTY, columns: 20, write: (text: string) => written.push(text) };
+    const progress = new Progress(output, () => nowMs);
+    const at = (ms: number, text: string): void => {
+      nowMs = ms;
+      progress.tell(text);
+    };
+    return { written, at };
+  };
+
+  test('a file gets a line for each bench, and one in ten seconds', () => {
+    const { written, at } = recorder(false);
+    at(0, 'hub: begins');
+    at(5_000, 'hub: round 1');
+    at(9_000, 'seal: begins');
+    at(62_000, 'seal: round 2');
+    expect(written).toEqual([
+      '0:00  hub: begins\n',
+      '0:09  seal: begins\n',
+      '1:02  seal: round 2\n',
+    ]);
+  });
+
+  test('a terminal gets one line that overwrites itself', () => {
+    const { written, at } = recorder(true);
+    at(1_000, 'hub: a long story of rounds');
+    expect(written).toEqual(['\r\u001B[2K0:01  hub: a long s']);
   });
 });
 

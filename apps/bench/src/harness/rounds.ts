@@ -15,6 +15,7 @@ export interface RoundOptions {
 }
 
 const HANGING_MS = 240_000;
+const CLOSING_MS = 30_000;
 
 interface Present {
   readonly entrant: Entrant;
@@ -30,7 +31,10 @@ export async function runCase(theCase: Case, options: RoundOptions): Promise<Cas
   try {
     for (const entrant of theCase.entrants) {
       onProgress(`${theCase.title}: ${entrant.label} gets ready`);
-      const opened = await entrant.open();
+      const opened = await inTime(
+        entrant.open(),
+        `${theCase.title}: ${entrant.label} getting ready`,
+      );
       if ('absent' in opened) results.set(entrant.id, { ...nameOf(entrant), ...opened });
       else present.push({ entrant, contender: opened, samples: [] });
     }
@@ -40,7 +44,10 @@ export async function runCase(theCase: Case, options: RoundOptions): Promise<Cas
     }
     await measure(theCase, present, options);
   } finally {
-    for (const { contender } of present) await contender.close?.();
+    for (const { entrant, contender } of present) {
+      const closing = contender.close?.() ?? Promise.resolve();
+      await inTime(closing, `${theCase.title}: the end of ${entrant.label}`, CLOSING_MS);
+    }
   }
   for (const one of present) results.set(one.entrant.id, resultOf(one, theCase));
   const { id, title, measures, targets, axis } = theCase;

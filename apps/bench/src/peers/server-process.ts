@@ -20,10 +20,13 @@ const POLL_MS = 20;
 /** Linux counts processor time in hundredths of a second. */
 const TICK_MS = 10;
 const alive = new Set<ServerProcess>();
-process.once('exit', () => {
-  for (const server of alive) server.abandon();
-});
+process.once('exit', abandonServers);
 for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
+/** Ends every server that still runs: nobody measures it any more. */
+export function abandonServers(): void {
+  for (const server of alive) server.abandon();
+}
 
 /** How to start it: the program, and its arguments once folder and port are known. */
 export interface ServerPlan {
