@@ -4,8 +4,8 @@
  * is the store's, the connection the transport's.
  *
  * An envelope that was stored a moment ago is pushed from memory when nothing before it is missing,
- * or held there for a while if the connection has no room; otherwise the queue is read page by
- * page, so a long queue is never held in memory.
+ * or held there for a while if the connection has no room, or while the queue is being read;
+ * otherwise the queue is read page by page, so a long queue is never held in memory.
  */
 import { ExpiryAgenda } from './expiry-agenda.js';
 import { HeldEnvelopes } from './held-envelopes.js';
@@ -35,6 +35,9 @@ export type Deliverable = Omit<DueEnvelope, 'due' | 'attempt'>;
 /** An envelope that was stored a moment ago. */
 export type Offered = Deliverable & { readonly expiresMs: number };
 
+/** And the one that waited before it. */
+type Following = Offered & { readonly follows: number };
+
 /** One that says what became of it, one that gives its credit back. */
 const ANSWERS_PER_PUSH = 2;
 const MOST_ANSWERS = 10_000;
@@ -49,8 +52,8 @@ export class Delivery {
   readonly #inFlight = new Map<number, number>();
   /** When each envelope that was refused or delayed is due again, by its `seq`. */
   readonly #retries = new ExpiryAgenda();
-  /** They come right after the cursor; while there are any, nothing else is read. */
-  readonly #held: HeldEnvelopes<Offered>;
+  /** Each follows the one before; the first follows the cursor, or what is to be read before it. */
+  readonly #held: HeldEnvelopes<Following>;
   /** Highest `seq` that was pushed or put among the retries: what is new is above it, always. */
   #cursor = 0;
   /** Whether something may wait beyond the cursor. */
@@ -80,15 +83,23 @@ export class Delivery {
     return true;
   }
 
-  /** An envelope was stored: pushes it at once if it is the next one and there is room. */
+  /**
+   * An envelope was stored: pushes it at once if it is the next one and there is room. `follows` is
+   * the one that waited before it, 0 for none; null if nobody knows.
+   */
   offer(envelope: Offered, follows: number | null): void {
-    if (envelope.seq <= this.#cursor) return;
     const { lastSeq } = this.#held;
-    const isNext = follows !== null && follows <= (lastSeq ?? this.#cursor);
-    if (!this.#open || !isNext || this.#behind || this.#reading) return this.wake();
+    if (!this.#open || envelope.seq <= Math.max(this.#cursor, lastSeq ?? 0)) return;
+    const isGap = follows === null || (lastSeq !== undefined && follows > lastSeq);
+    // What cannot be read yet for want of room is not kept in memory either.
+    if (isGap || (this.#behind && !this.#reading)) return this.wake();
     const isFirst = lastSeq === undefined;
-    if (isFirst && this.#fits(envelope.blob.length)) this.#push(envelope, 1);
-    else if (!this.#held.add(envelope)) this.wake();
+    const isNext = isFirst && follows <= this.#cursor && !this.#behind && !this.#reading;
+    if (isNext && this.#fits(envelope.blob.length)) return this.#push(envelope, 1);
+    const isHeld = this.#held.add({ ...envelope, follows });
+    // While the queue is read, whether something is missing shows when that is done.
+    const isMissing = isFirst && follows > this.#cursor && !this.#reading;
+    if (!isHeld || isMissing) this.wake();
   }
 
   /** Something may be in the queue that nobody offered. */
@@ -178,15 +189,38 @@ export class Delivery {
   #take(page: QueuePage, retry: number | null): void {
     this.#reading = false;
     if (!this.#open) return;
+    const before = this.#cursor;
     if (retry === null) this.#takeNew(page);
     else this.#takeRetry(retry, page.entries[0]);
+    if (retry === null && this.#isGapBeforeHeld()) {
+      this.#behind = true;
+      // What was read did not even show what is held: the next tick reads again.
+      if (this.#cursor === before) return this.#held.clear();
+    }
     this.pump();
   }
 
-  /** Whether none is held any more. What has expired meanwhile is the sweep's. */
+  /** Whether something is to be read before what is held. */
+  #isGapBeforeHeld(): boolean {
+    this.#dropRead();
+    const first = this.#held.first;
+    return first !== undefined && first.follows > this.#cursor;
+  }
+
+  /** What has been pushed meanwhile, or put off, is held no more. */
+  #dropRead(): void {
+    while ((this.#held.first?.seq ?? Infinity) <= this.#cursor) this.#held.dropFirst();
+  }
+
+  /**
+   * Pushes what is held, unless something is to be read before it; false if there is no room. What
+   * has expired meanwhile is the sweep's.
+   */
   #pushHeld(): boolean {
     const nowMs = this.#options.clock();
+    this.#dropRead();
     for (let next = this.#held.first; next !== undefined; next = this.#held.first) {
+      if (next.follows > this.#cursor) return true;
       const isLate = next.expiresMs <= nowMs;
       if (!isLate && !this.#fits(next.blob.length)) return false;
       this.#held.dropFirst();

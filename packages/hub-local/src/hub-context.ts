@@ -59,6 +59,10 @@ export interface HubRates {
 
 /** What the parts of one hub report, so that the other hubs over the store learn of it. */
 export interface Announcer {
+  /** Whether the store itself hands envelopes to the hubs of their recipients. */
+  readonly handsOver: boolean;
+  /** A session is offered what is stored for it, wherever that is, until this is called off. */
+  attend(session: LiveSession): () => void;
   /** An envelope is in the queue of an agent that has no connection here. */
   stored(recipient: Uint8Array): void;
   /** An envelope was stored before: the hub that stored it may have died before it told. */

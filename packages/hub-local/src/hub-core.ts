@@ -245,7 +245,9 @@ export class HubCore {
       const toName = recipient?.name ?? addressOf(to);
       observer.routed({ id, from, to, fromName, toName, seq, tsMs, blob });
     }
-    if (recipient === undefined) this.#hub.neighbourhood.stored(to);
+    // It comes by way of the store then, to this hub too.
+    if (this.#neighbourhood.handsOver) return;
+    if (recipient === undefined) this.#neighbourhood.stored(to);
     else recipient.delivery.offer({ seq, id, from, tsMs, expiresMs, blob }, follows);
   }
 

@@ -31,6 +31,7 @@ export type { HubErrorCode } from './errors.js';
 export type {
   AgentSpending,
   AgentStanding,
+  HandedOver,
   HubNeighbours,
   HubNews,
   NeighbourListener,

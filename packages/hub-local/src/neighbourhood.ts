@@ -7,7 +7,7 @@
 import { byteKey } from './byte-key.js';
 import { ExpiryAgenda } from './expiry-agenda.js';
 import type { Announcer, HubContext } from './hub-context.js';
-import type { AgentSpending, HubNews } from './neighbours.js';
+import type { AgentSpending, HandedOver, HubNews } from './neighbours.js';
 import type { LiveSession } from './roster.js';
 
 /** What it needs of the hub. */
@@ -39,6 +39,15 @@ export class Neighbourhood implements Announcer {
       missed: () => this.#missed(),
     });
     this.#stopListening = listening ?? (() => undefined);
+  }
+
+  get handsOver(): boolean {
+    return this.#hub.store.neighbours?.attend !== undefined;
+  }
+
+  attend({ identity, delivery }: LiveSession): () => void {
+    const hear = ({ follows, ...envelope }: HandedOver): void => delivery.offer(envelope, follows);
+    return this.#hub.store.neighbours?.attend?.(identity.aid, hear) ?? (() => undefined);
   }
 
   stored(recipient: Uint8Array): void {

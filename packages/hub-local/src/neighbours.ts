@@ -12,6 +12,25 @@ export interface HubNeighbours {
   listen(listener: NeighbourListener): () => void;
   /** Which connection of an identity may live, by what the store says. */
   standing(aid: Uint8Array): Promise<AgentStanding>;
+  /**
+   * Hears of each envelope for an agent as it is stored, by whichever hub, until the returned
+   * function is called. What is read after this call and what is heard have no gap between them,
+   * unless something is lost on the way: then `follows` of the next one shows it. A store that has
+   * this needs no hints of `stored`, and hands over what this hub itself stores in the same way.
+   */
+  attend?: ((aid: Uint8Array, hear: (stored: HandedOver) => void) => () => void) | undefined;
+}
+
+/** An envelope that was stored a moment ago. */
+export interface HandedOver {
+  readonly seq: number;
+  readonly id: Uint8Array;
+  readonly from: Uint8Array;
+  readonly tsMs: number;
+  readonly expiresMs: number;
+  readonly blob: Uint8Array;
+  /** `seq` of the last envelope of the queue that waited before it; 0 for none. */
+  readonly follows: number;
 }
 
 /** What decides over connections of one identity. */
@@ -24,7 +43,7 @@ export interface AgentStanding {
 
 /** What others may want to know at once. */
 export interface HubNews {
-  /** Recipients for whom an envelope was stored. */
+  /** Recipients for whom an envelope was stored, or is to be looked for again. */
   readonly stored: readonly Uint8Array[];
   /** Senders for whom a notice was stored. */
   readonly noticed: readonly Uint8Array[];

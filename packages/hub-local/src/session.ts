@@ -58,6 +58,7 @@ export class Session implements LiveSession {
   readonly #requests = new SerialTasks();
   readonly #order = new SendOrder();
   #retired: boolean;
+  #ignore: () => void = () => undefined;
   #unanswered = 0;
   #unansweredBytes = 0;
 
@@ -93,6 +94,8 @@ export class Session implements LiveSession {
 
   /** Begins to push what waits. */
   start(nowMs: number): void {
+    // Before it reads: what is stored after the reading is heard of.
+    this.#ignore = this.#hub.neighbourhood.attend(this);
     this.delivery.pump();
     this.notices.wake(nowMs);
   }
@@ -149,6 +152,7 @@ export class Session implements LiveSession {
 
   /** The connection is gone; `counts` whether what was in flight counts as an attempt. */
   end(counts: boolean): void {
+    this.#ignore();
     this.delivery.end(counts);
     this.notices.end();
   }

@@ -145,12 +145,17 @@ export class Appender {
   }
 
   async #store(batch: Batch, admitted: readonly Candidate[]): Promise<void> {
-    const told = await Promise.all(admitted.map((one) => this.#repeated(batch, one)));
+    const familiar = admitted.filter((one) => this.#isFamiliar(one));
+    const told = new Set<Candidate>();
+    for (const one of familiar) if (await this.#repeated(batch, one)) told.add(one);
     // Published without a pause between them: a sender's envelopes keep their order.
-    await Promise.all(
-      admitted.flatMap((one, at) => (told[at] === true ? [] : [this.#put(batch, one)])),
-    );
+    await Promise.all(admitted.flatMap((one) => (told.has(one) ? [] : [this.#put(batch, one)])));
     for (const { ledger, envelope } of admitted) ledger?.release(envelope);
+  }
+
+  /** Whether an envelope under its id was seen here. */
+  #isFamiliar({ idKey, ledger }: Candidate): boolean {
+    return this.#parts.ids.has(idKey) || (ledger?.find(idKey) ?? null) !== null;
   }
 
   /** Whether its outcome is decided: it is known here already, or nobody can say. */

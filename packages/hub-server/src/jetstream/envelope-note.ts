@@ -2,7 +2,7 @@
  * What lies beside an envelope in its stream, in one header of fixed length. Owns the encoding;
  * numbers are u64, big-endian.
  */
-import { concatBytes, fromBase64Url, sha256, toBase64Url } from '@agentmesh/protocol';
+import { concatBytes, fromBase64Url, sha256 } from '@agentmesh/protocol';
 import type { NewEnvelope } from '@agentmesh/hub-local';
 import { JetStreamStoreError } from './jetstream-error.js';
 
@@ -18,6 +18,9 @@ export interface EnvelopeNote {
 }
 
 const NOTE_BYTES = 104;
+/** Where each field begins. */
+const AT = { id: 32, ts: 48, expires: 56, rememberUntil: 64, digest: 72 } as const;
+const TWO_32 = 2 ** 32;
 /** Length of a note as text. */
 export const NOTE_LENGTH = Math.ceil((NOTE_BYTES * 4) / 3);
 
@@ -32,8 +35,14 @@ export function noteOf(envelope: NewEnvelope): EnvelopeNote {
 }
 
 export function encodeNote(note: EnvelopeNote): string {
-  const times = [note.tsMs, note.expiresMs, note.rememberUntilMs].map(u64);
-  return toBase64Url(concatBytes(note.from, note.id, ...times, note.digest));
+  const bytes = Buffer.allocUnsafe(NOTE_BYTES);
+  bytes.set(note.from);
+  bytes.set(note.id, AT.id);
+  writeU64(bytes, note.tsMs, AT.ts);
+  writeU64(bytes, note.expiresMs, AT.expires);
+  writeU64(bytes, note.rememberUntilMs, AT.rememberUntil);
+  bytes.set(note.digest, AT.digest);
+  return bytes.toString('base64url');
 }
 
 /** STORE_CORRUPT for anything that `encodeNote` did not write. */
@@ -41,21 +50,21 @@ export function decodeNote(text: string): EnvelopeNote {
   const bytes = text.length === NOTE_LENGTH ? fromBase64Url(text) : new Uint8Array();
   if (bytes.length !== NOTE_BYTES) throw new JetStreamStoreError('STORE_CORRUPT');
   return {
-    from: bytes.slice(0, 32),
-    id: bytes.slice(32, 48),
-    tsMs: readU64(bytes, 48),
-    expiresMs: readU64(bytes, 56),
-    rememberUntilMs: readU64(bytes, 64),
-    digest: bytes.slice(72),
+    from: bytes.subarray(0, AT.id),
+    id: bytes.subarray(AT.id, AT.ts),
+    tsMs: readU64(bytes, AT.ts),
+    expiresMs: readU64(bytes, AT.expires),
+    rememberUntilMs: readU64(bytes, AT.rememberUntil),
+    digest: bytes.subarray(AT.digest),
   };
 }
 
-function u64(value: number): Uint8Array {
-  const bytes = new Uint8Array(8);
-  new DataView(bytes.buffer).setBigUint64(0, BigInt(value));
-  return bytes;
+function writeU64(bytes: Buffer, value: number, at: number): void {
+  bytes.writeUInt32BE(Math.floor(value / TWO_32), at);
+  bytes.writeUInt32BE(value % TWO_32, at + 4);
 }
 
 function readU64(bytes: Uint8Array, at: number): number {
-  return Number(new DataView(bytes.buffer, bytes.byteOffset).getBigUint64(at));
+  const view = new DataView(bytes.buffer, bytes.byteOffset);
+  return view.getUint32(at) * TWO_32 + view.getUint32(at + 4);
 }

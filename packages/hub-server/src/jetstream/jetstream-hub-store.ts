@@ -39,6 +39,7 @@ import { Appender } from './appender.js';
 import { Attempts } from './attempts.js';
 import { Directory } from './directory.js';
 import { Documents } from './documents.js';
+import { HandedOverEnvelopes } from './handed-over.js';
 import { JetStreamStoreError } from './jetstream-error.js';
 import { Layout, LAYOUT_VERSION } from './layout.js';
 import { NameIndex } from './name-index.js';
@@ -117,7 +118,11 @@ export class JetStreamHubStore implements HubStore {
   readonly operations: StoreOperations;
   readonly #timelines: Timelines;
 
-  private constructor(link: NatsLink, layout: Layout, hubKeyFile: string) {
+  private constructor(
+    link: NatsLink,
+    { layout, handsOver }: { readonly layout: Layout; readonly handsOver: boolean },
+    hubKeyFile: string,
+  ) {
     this.#link = link;
     this.#layout = layout;
     this.#hubKeyFile = hubKeyFile;
@@ -126,7 +131,6 @@ export class JetStreamHubStore implements HubStore {
     this.#documents = new Documents(link);
     const documents = this.#documents;
     const standing = (aid: Uint8Array) => this.#directory.standing(aid);
-    this.#neighbours = new JetStreamNeighbours({ link, layout, owner, standing });
     const isConnectedAt = (hub: string, aid: Uint8Array) =>
       this.#neighbours.isConnectedAt(hub, aid);
     const parts = { documents, layout, owner, monotonic: monotonicMs, isConnectedAt };
@@ -141,12 +145,15 @@ export class JetStreamHubStore implements HubStore {
     this.#ledgers = new QueueLedgers(link, layout, monotonicMs);
     const ledgers = this.#ledgers;
     const envelopes = new StoredEnvelopes({ link, layout, ledgers });
+    const handedOver = handsOver ? new HandedOverEnvelopes({ link, layout, envelopes }) : null;
+    this.#neighbours = new JetStreamNeighbours({ link, layout, owner, standing, handedOver });
     const directory = this.#directory;
     this.#queues = new Queues({
       link,
       layout,
       appender: new Appender({ link, layout, directory, ids, ledgers, envelopes }),
       envelopes,
+      ledgers,
       attempts: new Attempts(documents, layout),
       notices,
       countDead: (count) => this.#countDead(count),
@@ -177,8 +184,15 @@ export class JetStreamHubStore implements HubStore {
       const replicas = options.replicas ?? (link.isClustered ? CLUSTER_REPLICAS : 1);
       const shards = await chosenShards(link, prefix, { shards: wished, replicas });
       const layout = new Layout(prefix, shards);
-      await Promise.all(layout.plans.map((plan) => link.ensureStream(plan, replicas)));
-      return new JetStreamHubStore(link, layout, options.hubKeyFile);
+      const made = await Promise.all(
+        layout.plans.map(async (plan) => ({
+          plan,
+          passesOn: await link.ensureStream(plan, replicas),
+        })),
+      );
+      const queues = made.filter(({ plan }) => plan.republish !== undefined);
+      const handsOver = queues.every(({ passesOn }) => passesOn);
+      return new JetStreamHubStore(link, { layout, handsOver }, options.hubKeyFile);
     } catch (thrown) {
       await link.close();
       throw thrown;

@@ -34,6 +34,8 @@ export interface StreamPlan {
   readonly subject: string;
   /** Messages kept per subject: 1 makes each subject a document. */
   readonly perSubject: number;
+  /** Where NATS passes on what it has just stored. */
+  readonly republish?: { readonly src: string; readonly dest: string };
 }
 
 /** By which NATS knows a message again. */
@@ -41,7 +43,7 @@ const WINDOW_NANOS = 120_000_000_000;
 
 /** A stream as it is made. */
 export function streamSettings(
-  { name, subject, perSubject }: StreamPlan,
+  { name, subject, perSubject, republish }: StreamPlan,
   replicas: number,
 ): Partial<StreamConfig> & { name: string } {
   return {
@@ -54,6 +56,7 @@ export function streamSettings(
     discard: 'new',
     duplicate_window: WINDOW_NANOS,
     deny_purge: true,
+    ...(republish === undefined ? {} : { republish }),
   };
 }
 
@@ -94,6 +97,7 @@ export class Layout {
         name: this.queueStream(shard),
         subject: this.#subject(`q.${shard}.*`),
         perSubject: -1,
+        republish: { src: this.#subject(`q.${shard}.>`), dest: this.#subject(`s.${shard}.>`) },
       })),
     ];
   }
@@ -153,6 +157,11 @@ export class Layout {
 
   queueSubject(recipient: Uint8Array): string {
     return this.#subject(`q.${this.shardOf(recipient)}.${toBase64Url(recipient)}`);
+  }
+
+  /** Where NATS passes on what it stores for this recipient. */
+  storedSubject(recipient: Uint8Array): string {
+    return this.#subject(`s.${this.shardOf(recipient)}.${toBase64Url(recipient)}`);
   }
 
   queueSubjects(shard: number): string {

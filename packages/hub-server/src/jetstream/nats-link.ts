@@ -9,7 +9,6 @@ import { PermissionViolationError } from '@nats-io/transport-node';
 import type { Msg, NatsConnection, NodeConnectionOptions } from '@nats-io/transport-node';
 import { monotonicMs } from '../monotonic.js';
 import {
-  apiCodeOf,
   hasApiCode,
   ID_IN_PROCESS,
   jetStreamErrorOf,
@@ -17,13 +16,14 @@ import {
   NO_MESSAGE,
   WRONG_LAST_SEQUENCE,
 } from './jetstream-error.js';
-import { NOTE_HEADER, streamSettings } from './layout.js';
+import { NOTE_HEADER } from './layout.js';
 import { enterNats, managerOf } from './nats-entrance.js';
 import { NatsRequests } from './nats-requests.js';
 import { ackIn, publishHeaders, removalOf, wasRemoved } from './nats-wire.js';
+import { madeStream } from './made-stream.js';
 import type { StreamPlan } from './layout.js';
-import { entryOf } from './stream-entry.js';
-import type { StreamEntry } from './stream-entry.js';
+import { entryOf, passedOnIn } from './stream-entry.js';
+import type { PassedOn, StreamEntry } from './stream-entry.js';
 
 /** How to publish. */
 export interface PublishOptions {
@@ -67,7 +67,6 @@ const NANOS = 1_000_000;
 const SCAN_MS = 2_000;
 /** NATS removes a reader that nobody asks any more. */
 const READER_IDLE_MS = 60_000;
-const STREAM_EXISTS = 10_058;
 const DELETE_FAILED = 10_057;
 const NO_ROOM_FOR_REPLICAS = [10_005, 10_074];
 
@@ -144,6 +143,16 @@ export class NatsLink {
     return () => subscription.unsubscribe();
   }
 
+  /** Hears what a stream passes on as it stores it, until the returned function is called. */
+  hearStored(subject: string, hear: (stored: PassedOn) => void): () => void {
+    const callback = (error: Error | null, message: Msg): void => {
+      const stored = error === null ? passedOnIn(message) : null;
+      if (stored !== null) hear(stored);
+    };
+    const subscription = this.#connection.subscribe(subject, { callback });
+    return () => subscription.unsubscribe();
+  }
+
   /** Asks the subscribers; null if there are none, or none answers in time. */
   async ask(subject: string, data: Uint8Array, timeoutMs: number): Promise<Uint8Array | null> {
     try {
@@ -163,23 +172,15 @@ export class NatsLink {
     return () => this.#restored.delete(task);
   }
 
-  /** Makes a stream, or finds it as it is: its settings belong to the operator from then on. */
-  async ensureStream(plan: StreamPlan, replicas: number): Promise<void> {
-    await this.#patiently(async () => {
-      const known = await this.#manager.streams.info(plan.name).catch((thrown: unknown) => {
-        if (apiCodeOf(thrown) === 10_059) return null;
-        throw thrown;
-      });
-      if (known !== null) return;
-      await this.#manager.streams.add(streamSettings(plan, replicas)).catch((thrown: unknown) => {
-        // Another hub made it, with other settings.
-        if (apiCodeOf(thrown) !== STREAM_EXISTS) throw thrown;
-      });
-    }).catch((thrown: unknown) => {
+  /** See `madeStream`. */
+  async ensureStream(plan: StreamPlan, replicas: number): Promise<boolean> {
+    try {
+      return await this.#patiently(() => madeStream(this.#manager, plan, replicas));
+    } catch (thrown) {
       if (!hasApiCode(thrown, NO_ROOM_FOR_REPLICAS)) throw thrown;
       const detail = `${replicas} copies need as many nodes: start them, or ask for fewer copies`;
       throw new JetStreamStoreError('STORE_UNSUITABLE', { detail, cause: thrown });
-    });
+    }
   }
 
   /**

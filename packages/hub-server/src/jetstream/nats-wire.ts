@@ -2,7 +2,6 @@
  * The questions and answers of JetStream that come by the thousand: headers of an append, its
  * acknowledgement, a removal. Owns their text; NATS is trusted to answer in its own shapes.
  */
-import { headers } from '@nats-io/transport-node';
 import type { MsgHdrs } from '@nats-io/transport-node';
 import { NOTE_HEADER } from './layout.js';
 
@@ -32,18 +31,22 @@ interface AnswerShape {
   readonly error?: RefusalShape;
 }
 
-/** What goes with a message that is to be kept. */
+/**
+ * What goes with a message that is to be kept. The client only encodes it: its own headers check and
+ * look up each field several times, for every envelope.
+ */
 export function publishHeaders(head: {
   readonly expected?: number | undefined;
   readonly id?: string | undefined;
   readonly note?: string | undefined;
 }): MsgHdrs {
   const { expected, id, note } = head;
-  const set = headers();
-  if (expected !== undefined) set.set('Nats-Expected-Last-Subject-Sequence', String(expected));
-  if (id !== undefined) set.set('Nats-Msg-Id', id);
-  if (note !== undefined) set.set(NOTE_HEADER, note);
-  return set;
+  let text = 'NATS/1.0\r\n';
+  if (expected !== undefined) text += `Nats-Expected-Last-Subject-Sequence: ${expected}\r\n`;
+  if (id !== undefined) text += `Nats-Msg-Id: ${id}\r\n`;
+  if (note !== undefined) text += `${NOTE_HEADER}: ${note}\r\n`;
+  const encoded = { encode: () => encoder.encode(`${text}\r\n`) };
+  return encoded as unknown as MsgHdrs;
 }
 
 /** That a message is kept; throws {@link JetStreamRefusal}. */

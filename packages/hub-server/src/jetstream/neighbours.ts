@@ -12,6 +12,7 @@ import type {
   NeighbourListener,
 } from '@agentmesh/hub-local';
 import * as z from 'zod';
+import type { HandedOverEnvelopes } from './handed-over.js';
 import type { Layout } from './layout.js';
 import type { NatsLink } from './nats-link.js';
 
@@ -44,6 +45,8 @@ export interface Arrival {
 }
 
 export interface NeighboursParts {
+  /** Null where the streams do not pass on what they store. */
+  readonly handedOver: HandedOverEnvelopes | null;
   readonly link: NatsLink;
   readonly layout: Layout;
   /** Names this hub among all. */
@@ -81,6 +84,11 @@ export class JetStreamNeighbours implements HubNeighbours {
     return () => {
       for (const stop of stops) stop();
     };
+  }
+
+  get attend(): HubNeighbours['attend'] {
+    const { handedOver } = this.#parts;
+    return handedOver === null ? undefined : (whose, take) => handedOver.attend(whose, take);
   }
 
   standing(identity: Uint8Array): Promise<AgentStanding> {

@@ -42,6 +42,12 @@ export class QueueLedger {
     return this.#total.messages;
   }
 
+  /** Whether it holds so little that nobody's share of it can be used up. */
+  isNearlyEmpty({ senderMessages, senderBytes }: QueueQuota): boolean {
+    const { messages, bytes } = this.#total;
+    return 2 * messages <= senderMessages && 2 * bytes <= senderBytes;
+  }
+
   /** What each sender holds, in no particular order. */
   get parts(): readonly (Readonly<Share> & { readonly from: string })[] {
     return [...this.#shares].map(([from, share]) => ({ from, ...share }));

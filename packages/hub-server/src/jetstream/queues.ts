@@ -18,6 +18,7 @@ import { KeyedTasks } from './keyed-tasks.js';
 import type { Layout } from './layout.js';
 import type { NatsLink } from './nats-link.js';
 import type { Notices } from './notices.js';
+import type { QueueLedgers } from './queue-ledgers.js';
 import { storedEnvelopeOf } from './stored-envelopes.js';
 import type { StoredEnvelope, StoredEnvelopes } from './stored-envelopes.js';
 import type { StreamEntry } from './stream-entry.js';
@@ -28,6 +29,7 @@ export interface QueueParts {
   readonly layout: Layout;
   readonly appender: Appender;
   readonly envelopes: StoredEnvelopes;
+  readonly ledgers: QueueLedgers;
   readonly attempts: Attempts;
   readonly notices: Notices;
   /** Adds to the dead letters since the store exists. */
@@ -51,7 +53,7 @@ export class Queues {
     return this.#tasks.run('', async () => {
       const { appender } = this.#parts;
       const append = () => appender.append(changes.append, changes);
-      if (!makesRoom(changes)) {
+      if (!this.#needsRoom(changes)) {
         const [notified, appended] = await Promise.all([this.#change(changes), append()]);
         return { appended, notified };
       }
@@ -105,6 +107,16 @@ export class Queues {
     const { senders, removed } = await this.removeWithNotices(dead, 'dead_lettered', changes.nowMs);
     if (removed > 0) await this.#parts.countDead(removed);
     return senders;
+  }
+
+  /** Whether something leaves a queue into which something else is to go, and may find no room. */
+  #needsRoom({ acknowledge, deadLetter, append, quota }: QueueChanges): boolean {
+    const emptied = new Set(
+      [...acknowledge, ...deadLetter].map((one) => toBase64Url(one.recipient)),
+    );
+    const isRoomy = (to: Uint8Array): boolean =>
+      this.#parts.ledgers.known(to)?.isNearlyEmpty(quota) === true;
+    return append.some(({ to }) => emptied.has(toBase64Url(to)) && !isRoomy(to));
   }
 
   /** The notice first: a hub that dies between the two tells the sender twice, not never. */
@@ -193,12 +205,6 @@ class Page {
     }
     return true;
   }
-}
-
-/** Whether something leaves a queue into which something else is to go. */
-function makesRoom({ acknowledge, deadLetter, append }: QueueChanges): boolean {
-  const emptied = new Set([...acknowledge, ...deadLetter].map((one) => toBase64Url(one.recipient)));
-  return append.some(({ to }) => emptied.has(toBase64Url(to)));
 }
 
 function keyOf(recipient: Uint8Array, seq: number): string {

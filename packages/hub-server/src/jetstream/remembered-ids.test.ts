@@ -23,10 +23,10 @@ describe('ids that a hub remembers', () => {
     expect(ids.look('b', noteOf(1), 999)).toBeNull();
   });
 
-  test('are at most so many: the oldest is forgotten first', () => {
+  test('are the last ones, at least so many and at most twice as many', () => {
     const ids = new RememberedIds(3);
     for (let n = 0; n < 10; n++) ids.keep(`id ${n}`, noteOf(n), n + 1);
     const known = Array.from({ length: 10 }, (_, n) => ids.look(`id ${n}`, noteOf(n), 0) !== null);
-    expect(known).toEqual([...Array<boolean>(7).fill(false), true, true, true]);
+    expect(known).toEqual([...Array<boolean>(6).fill(false), true, true, true, true]);
   });
 });

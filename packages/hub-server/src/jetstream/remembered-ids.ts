@@ -6,6 +6,7 @@
  */
 import { equalBytes } from '@agentmesh/protocol';
 import type { EnvelopeNote } from './envelope-note.js';
+import { RecentMap } from './recent-map.js';
 
 /** What an id is bound to. */
 interface Bound {
@@ -18,22 +19,23 @@ interface Bound {
 export type Told =
   { readonly status: 'duplicate'; readonly seq: number } | { readonly status: 'conflict' };
 
-const MOST = 50_000;
+const LEAST = 50_000;
 
 /** All ids that this hub remembers. */
 export class RememberedIds {
-  readonly #most: number;
-  readonly #bound = new Map<string, Bound>();
+  readonly #bound: RecentMap<string, Bound>;
 
-  constructor(most = MOST) {
-    this.#most = most;
+  constructor(least = LEAST) {
+    this.#bound = new RecentMap(least);
   }
 
   /** The envelope lies or lay there. */
   keep(idKey: string, { digest, rememberUntilMs }: EnvelopeNote, seq: number): void {
     this.#bound.set(idKey, { seq, digest, rememberUntilMs });
-    const [oldest] = this.#bound.size > this.#most ? this.#bound.keys() : [];
-    if (oldest !== undefined) this.#bound.delete(oldest);
+  }
+
+  has(idKey: string): boolean {
+    return this.#bound.get(idKey) !== undefined;
   }
 
   /** Null if the id is free, as far as is known here. */

@@ -8,6 +8,7 @@ import { decodeNote, idKeyOf } from './envelope-note.js';
 import type { EnvelopeNote } from './envelope-note.js';
 import type { Layout } from './layout.js';
 import type { NatsLink } from './nats-link.js';
+import { RecentMap } from './recent-map.js';
 import type { StreamEntry } from './stream-entry.js';
 import type { QueueLedgers } from './queue-ledgers.js';
 
@@ -18,7 +19,7 @@ export interface StoredEnvelope {
   readonly note: EnvelopeNote;
 }
 
-const REMEMBERED = 50_000;
+const REMEMBERED = 25_000;
 
 /** What {@link StoredEnvelopes} works with. */
 export interface EnvelopeParts {
@@ -31,7 +32,7 @@ export interface EnvelopeParts {
 export class StoredEnvelopes {
   readonly #parts: EnvelopeParts;
   /** By stream and sequence; the oldest are forgotten first. */
-  readonly #recent = new Map<string, StoredEnvelope>();
+  readonly #recent = new RecentMap<string, StoredEnvelope>(REMEMBERED);
 
   constructor(parts: EnvelopeParts) {
     this.#parts = parts;
@@ -44,10 +45,6 @@ export class StoredEnvelopes {
 
   remember(envelope: StoredEnvelope): void {
     this.#recent.set(this.#keyOf(envelope), envelope);
-    for (const key of this.#recent.keys()) {
-      if (this.#recent.size <= REMEMBERED) return;
-      this.#recent.delete(key);
-    }
   }
 
   /** Null if it is gone, or lies in the queue of somebody else. */
