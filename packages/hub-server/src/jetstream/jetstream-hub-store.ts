@@ -41,7 +41,9 @@ import { Directory } from './directory.js';
 import { Documents } from './documents.js';
 import { HandedOverEnvelopes } from './handed-over.js';
 import { JetStreamStoreError } from './jetstream-error.js';
-import { Layout, LAYOUT_VERSION } from './layout.js';
+import type { Layout } from './layout.js';
+import { madeLayout } from './made-layout.js';
+import type { MadeLayout } from './made-layout.js';
 import { NameIndex } from './name-index.js';
 import { NatsLink } from './nats-link.js';
 import { JetStreamNeighbours } from './neighbours.js';
@@ -81,7 +83,6 @@ export interface JetStreamHubStoreOptions extends NatsAccess {
   readonly onFatal?: ((error: JetStreamStoreError) => void) | undefined;
 }
 
-const layoutShape = z.object({ version: z.number(), shards: z.number().int().min(1).max(64) });
 const keyShape = z.object({ publicKey: z.base64url() });
 const deadShape = z.object({ count: z.number() });
 
@@ -118,11 +119,7 @@ export class JetStreamHubStore implements HubStore {
   readonly operations: StoreOperations;
   readonly #timelines: Timelines;
 
-  private constructor(
-    link: NatsLink,
-    { layout, handsOver }: { readonly layout: Layout; readonly handsOver: boolean },
-    hubKeyFile: string,
-  ) {
+  private constructor(link: NatsLink, { layout, handsOver }: MadeLayout, hubKeyFile: string) {
     this.#link = link;
     this.#layout = layout;
     this.#hubKeyFile = hubKeyFile;
@@ -182,17 +179,8 @@ export class JetStreamHubStore implements HubStore {
       }
       const { shards: wished = DEFAULT_SHARDS } = options;
       const replicas = options.replicas ?? (link.isClustered ? CLUSTER_REPLICAS : 1);
-      const shards = await chosenShards(link, prefix, { shards: wished, replicas });
-      const layout = new Layout(prefix, shards);
-      const made = await Promise.all(
-        layout.plans.map(async (plan) => ({
-          plan,
-          passesOn: await link.ensureStream(plan, replicas),
-        })),
-      );
-      const queues = made.filter(({ plan }) => plan.republish !== undefined);
-      const handsOver = queues.every(({ passesOn }) => passesOn);
-      return new JetStreamHubStore(link, { layout, handsOver }, options.hubKeyFile);
+      const queues = await madeLayout(link, prefix, { shards: wished, replicas });
+      return new JetStreamHubStore(link, queues, options.hubKeyFile);
     } catch (thrown) {
       await link.close();
       throw thrown;
@@ -390,21 +378,4 @@ export class JetStreamHubStore implements HubStore {
 
 function hasSigned({ newestSigned }: KeyInventory): boolean {
   return newestSigned !== null;
-}
-
-/** The number of shards that the store was made with, or is made with now. */
-async function chosenShards(
-  link: NatsLink,
-  prefix: string,
-  { shards, replicas }: { readonly shards: number; readonly replicas: number },
-): Promise<number> {
-  const layout = new Layout(prefix, 0);
-  await link.ensureStream(layout.metaPlan, replicas);
-  const kind = { stream: layout.meta, shape: layoutShape };
-  const chosen = await new Documents(link).update(kind, layout.metaSubject('layout'), (stored) => {
-    const value = { version: LAYOUT_VERSION, shards };
-    return stored === null ? { value, result: value } : { value: null, result: stored };
-  });
-  if (chosen.version > LAYOUT_VERSION) throw new JetStreamStoreError('STORE_VERSION');
-  return chosen.shards;
 }

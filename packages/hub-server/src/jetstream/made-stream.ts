@@ -1,5 +1,6 @@
 /**
- * Streams as they are made once. Owns that: their settings belong to the operator from then on.
+ * Streams as they are made once. Owns that and nothing after it: their settings belong to the
+ * operator from then on.
  */
 import type { JetStreamManager, StreamInfo } from '@nats-io/jetstream';
 import { apiCodeOf } from './jetstream-error.js';
@@ -9,7 +10,7 @@ import type { StreamPlan } from './layout.js';
 const STREAM_EXISTS = 10_058;
 const NO_STREAM = 10_059;
 
-/** Makes a stream, or finds it as it is. Returns whether it passes on what it stores, as planned. */
+/** Makes a stream, or finds it. Returns whether it passes on what it stores, as planned. */
 export async function madeStream(
   manager: JetStreamManager,
   plan: StreamPlan,

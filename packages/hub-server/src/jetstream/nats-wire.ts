@@ -32,8 +32,8 @@ interface AnswerShape {
 }
 
 /**
- * What goes with a message that is to be kept. The client only encodes it: its own headers check and
- * look up each field several times, for every envelope.
+ * What goes with a message that is to be kept. The client only encodes it: its own headers check
+ * and look up each field several times, for every envelope.
  */
 export function publishHeaders(head: {
   readonly expected?: number | undefined;

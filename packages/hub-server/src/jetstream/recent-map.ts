@@ -1,6 +1,6 @@
 /**
  * A map that keeps what was set last, at least so many of it and at most twice as many. Owns the
- * forgetting: a whole generation at once, so that neither setting nor deleting looks for the oldest.
+ * forgetting: a whole generation at once, so that nothing ever looks for the oldest.
  */
 export class RecentMap<K, V> {
   readonly #least: number;
