@@ -50,6 +50,26 @@ describe('a message that is handled after a later one', () => {
     expect(marked(second)).toEqual(['2 late']);
   });
 
+  test('is marked by such a run even where one that follows both came first', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const first = await world.agent('bob');
+    await world.finish(alice.agent.send('bob', '1'));
+    await world.rest();
+    world.hub.deviations = { send: () => [] };
+    await world.finish(alice.agent.send('bob', '2'));
+    world.hub.deviations = {};
+    await world.finish(alice.agent.send('bob', '3'));
+    await world.advance(1_500);
+    await world.close(first);
+    expect(marked(first)).toEqual(['1', '3']);
+    // It waits at the hub, and comes before the one that has to be asked for.
+    await world.finish(alice.agent.send('bob', '4'));
+    const second = await world.agent('bob', {}, first);
+    await world.advance(120_000);
+    expect(marked(second)).toEqual(['2 late', '4']);
+  });
+
   test('is not marked where it only waited for those before it', async () => {
     await using world = await World.create();
     const alice = await world.agent('alice');
@@ -128,4 +148,36 @@ describe('across a change of identity', () => {
     expect(marked(bob)).toEqual(expect.arrayContaining(['1', '2', '3', '4', '5']));
     expect(marked(bob).indexOf('4')).toBeLessThan(marked(bob).indexOf('5'));
   });
+});
+
+describe('of a sender that has lost its store', () => {
+  test.each([false, true])(
+    'what was sent before and comes after is marked (in a later run: %s)',
+    async (isLater) => {
+      await using world = await World.create();
+      const alice = await world.agent('alice');
+      const bob = await world.agent('bob');
+      await world.finish(alice.agent.send('bob', 'before'));
+      await world.rest();
+      const held: Parameters<NonNullable<typeof world.hub.deviations.deliver>>[0][] = [];
+      world.hub.deviations = {
+        deliver: (delivery, to) => {
+          if (to !== 'bob') return [delivery];
+          held.push(delivery);
+          return [];
+        },
+      };
+      await world.finish(alice.agent.send('bob', 'in transit'));
+      await world.rest();
+      world.hub.deviations = {};
+      const again = await world.loseStore(alice);
+      await world.finish(again.agent.send('bob', 'after'));
+      await world.advance(5_000);
+      expect(marked(bob)).toEqual(['before', 'after']);
+      const last = isLater ? await world.restart(bob) : bob;
+      for (const delivery of held) world.hub.inject('bob', delivery);
+      await world.advance(60_000);
+      expect(marked(last).at(-1)).toBe('in transit late');
+    },
+  );
 });

@@ -163,6 +163,12 @@ export function highest(window: SequenceWindow): number {
   return Math.max(window.low, window.seen.at(-1) ?? 0);
 }
 
+/** The highest number seen or settled before this one, which was seen last. */
+export function highestBefore({ low, seen }: SequenceWindow, number: number): number {
+  const other = seen.findLast((one) => one !== number) ?? 0;
+  return Math.max(low === number ? number - 1 : low, other);
+}
+
 /** The parts of a window in which a number is seen, ascending. */
 export function partsOf({ seen }: SequenceWindow): readonly number[] {
   return [...new Set(seen.map(partOf))];

@@ -1,8 +1,8 @@
 /**
  * Whether a message is handled later than one that its sender sent after it (protocol.md §2.10):
  * what was missing may arrive behind what followed, and so may what was sent to or by an identity
- * that another one has followed. Owns this memory, which is of one run and bounded; what was
- * handled before this run is known from the sender's window.
+ * that another one has followed, or by a store that is lost. Owns this memory, which is of one run
+ * and bounded; what was handled before this run is known from the sender's window.
  */
 
 /** Where a message stands among those of its sender. */
@@ -12,9 +12,9 @@ export interface Position {
   readonly number: number;
   /** Its sender's name; null for one of an earlier run. */
   readonly sender?: string | undefined;
-  /** The highest number of the source that was received up to now. */
-  readonly highest?: number | undefined;
-  /** Its sender's identity, or ours to which it came, was followed by another one. */
+  /** The highest number of the source that was received before it. */
+  readonly before?: number | undefined;
+  /** Its sender's identity or store, or our identity to which it came, was followed by another. */
   readonly isFormer?: boolean | undefined;
 }
 
@@ -23,7 +23,7 @@ const REMEMBERED = 4_096;
 
 /** One per agent. */
 export class HandlingOrder {
-  /** By source: up to this number another run may have handled what is above a late one. */
+  /** By source: what was received before this run, which an earlier one may have handled. */
   readonly #before = new Map<string, number>();
   /** By source: the highest number whose handlers began in this run. */
   readonly #begun = new Map<string, number>();
@@ -34,8 +34,8 @@ export class HandlingOrder {
   readonly #begunRank = new Map<string, number>();
 
   /** It was received in this run. */
-  arrived({ source, number, sender, highest = number, isFormer = false }: Position): void {
-    if (!this.#before.has(source)) remember(this.#before, source, highest > number ? highest : 0);
+  arrived({ source, sender, before = 0, isFormer = false }: Position): void {
+    if (!this.#before.has(source)) remember(this.#before, source, before);
     if (sender === undefined || this.#ranks.has(source)) return;
     const rank = isFormer ? 0 : (this.#lastRank.get(sender) ?? 0) + 1;
     remember(this.#ranks, source, rank);

@@ -104,7 +104,7 @@ export class Message {
   readonly redelivered: boolean;
   /**
    * Whether a message that its sender sent later may have been handled before this one: it was
-   * missing for a while, or sent before the sender changed its identity.
+   * missing for a while, or sent before the sender changed its identity or lost its store.
    */
   readonly late: boolean;
   /** Id of the message that this one answers, or null. */

@@ -10,9 +10,9 @@ import type { HeldBack } from './contacts.js';
 import type { InboxRow } from '../message/inbox.js';
 import type { KeyedMutex } from '../ground/keyed-mutex.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
-import { storeOf } from '../self/meta.js';
+import { isSameStore, storeOf } from '../self/meta.js';
 import type { Meta } from '../self/meta.js';
-import { highest } from '../conversation/sequence-window.js';
+import { highestBefore } from '../conversation/sequence-window.js';
 import type { Position } from '../handling/handling-order.js';
 import type { Received } from '../conversation/judge.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
@@ -97,16 +97,17 @@ export function sourceOf({ peer, content, epoch }: Received): string {
 export function positionOf(received: Received, meta: Meta): Position {
   const { peer, content, epoch } = received;
   const { convSeq: number, instance } = content;
-  const { name: sender, succeededBy } = peer;
+  const { name: sender, succeededBy, instance: present } = peer;
   const { since, numbersSince } = meta;
   // What came to a former identity of ours is counted apart.
   const store = storeOf(instance);
   // The numbers of one store go on over its runs, each of which has a window of its own.
   const tops = peer.windows
     .filter((window) => window.since === since && storeOf(window.instance) === store)
-    .map(highest);
+    .map((window) => highestBefore(window, number));
   const isPresent = epoch === numbersSince;
-  const top = isPresent ? Math.max(number, ...tops) : number;
-  const isFormer = succeededBy !== null || !isPresent;
-  return { source: sourceOf(received), number, sender, highest: top, isFormer };
+  const before = isPresent ? Math.max(0, ...tops) : 0;
+  const isLost = present !== null && !isSameStore(present, instance);
+  const isFormer = succeededBy !== null || !isPresent || isLost;
+  return { source: sourceOf(received), number, sender, before, isFormer };
 }
