@@ -3,7 +3,9 @@
  * the owner of the name. The agent tells it the change again, and goes on.
  */
 import { describe, expect, test } from '@jest/globals';
+import { equalBytes } from '@agentmesh/crypto';
 import { LocalHub } from '@agentmesh/hub-local';
+import type { Hub } from '@agentmesh/protocol';
 import { HubHistory } from './hub-history.js';
 import type { Resident } from './world.js';
 import { World } from './world.js';
@@ -84,6 +86,70 @@ describe('a hub that has forgotten a change of identity', () => {
     await world.advance(60_000);
     expect(again.texts).toEqual(['to the present']);
     expect(bob.events.identityChanged).toEqual([]);
+  });
+
+  test.each(['before it lets the agent in', 'while the agent shows its keys'])(
+    'is told once more by an agent that starts where it was restored again %s',
+    async (moment) => {
+      const { world, alice, bob, history, restoreHub } = await pair();
+      await using _ = world;
+      const backup = history.length;
+      const present = world.keys();
+      await world.finish(alice.agent.rotateIdentity(present));
+      await world.advance(60_000);
+      await world.close(alice);
+      await restoreHub(backup);
+      const again = async (): Promise<void> => {
+        world.network.goDown();
+        history.goBack(backup);
+        await world.network.comeBack(new LocalHub({ store: history.store(), host: world.host }));
+      };
+      // As the present identity, as the former one, and as the present one that was told of.
+      let connections = 0;
+      const hub: Hub = {
+        async connect(credentials, events) {
+          connections += 1;
+          if (connections === 3 && moment.startsWith('before')) await again();
+          const line = await world.hub.connect(credentials, events);
+          if (connections === 3 && moment.startsWith('while')) await again();
+          return line;
+        },
+      };
+      const as = { store: alice.store, keyPair: present };
+      const restarted = await world.finish(world.agent('alice', { hub }, as));
+      await world.advance(60_000);
+      expect(connections).toBeGreaterThan(3);
+      await expectBothWays(world, restarted, bob);
+    },
+  );
+
+  test('is told once more by an agent that runs', async () => {
+    const { world, alice, bob, history } = await pair();
+    await using _ = world;
+    const backup = history.length;
+    const present = world.keys();
+    await world.finish(alice.agent.rotateIdentity(present));
+    await world.advance(60_000);
+    let isRestoredOnce = false;
+    world.network.goDown();
+    history.goBack(backup);
+    const { host } = world;
+    const connect = world.network.connect.bind(world.network);
+    world.network.connect = async (credentials, events) => {
+      const line = await connect(credentials, events);
+      if (isRestoredOnce || !equalBytes(credentials.identity.aid, present.identity.aid))
+        return line;
+      isRestoredOnce = true;
+      world.network.goDown();
+      history.goBack(backup);
+      await world.network.comeBack(new LocalHub({ store: history.store(), host }));
+      return line;
+    };
+    await world.network.comeBack(new LocalHub({ store: history.store(), host }));
+    await world.advance(60_000);
+    expect(isRestoredOnce).toBe(true);
+    expect(alice.events.connection.filter(({ state }) => state === 'ended')).toEqual([]);
+    await expectBothWays(world, alice, bob);
   });
 
   test('is told nothing by an agent whose name somebody else has: it ends as before', async () => {

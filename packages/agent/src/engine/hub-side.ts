@@ -10,6 +10,7 @@ import type { DeliveryNotice, Hub, HubConnection, HubSession } from '@agentmesh/
 import { nameOf } from '../agent-context.js';
 import type { AgentContext } from '../agent-context.js';
 import { ForgottenChange, maySayForgotten } from '../changes/forgotten-change.js';
+import { Restating } from '../changes/restating.js';
 import { FormerConnections } from '../changes/former-connections.js';
 import { Rotation } from '../changes/rotation.js';
 import type { RotationOptions } from '../changes/rotation.js';
@@ -62,9 +63,7 @@ export class HubSide {
   /** One change of identity after the other, each on the connection of the identity before. */
   readonly #changes = new KeyedMutex();
   readonly #log: ConnectionLog;
-  readonly #forgotten: ForgottenChange;
-  /** The hub has forgotten a change of identity and is being told. */
-  #isRestating = false;
+  readonly #restating: Restating;
   #isLeaving = false;
 
   constructor(parts: HubSideParts) {
@@ -89,7 +88,13 @@ export class HubSide {
     });
     this.#formers = new FormerConnections(context, (keys) => this.#connectAs(keys));
     const formers = this.#formers;
-    this.#forgotten = new ForgottenChange(context, formers);
+    this.#restating = new Restating({
+      context,
+      link,
+      connector: this.#connector,
+      forgotten: new ForgottenChange(context, formers),
+      newConnection: () => this.#newConnection(),
+    });
     this.upkeep = new Upkeep({
       context,
       link,
@@ -186,9 +191,7 @@ export class HubSide {
       await this.#rotation.conclude(next);
       return this.#connectSuccessor();
     }
-    if (maySayForgotten(failure) && (await this.#forgotten.tellAgain())) {
-      return this.#connector.insist(this.link.connection, context.self.keyPair);
-    }
+    if (this.#restating.forgottenBy(failure) !== null) return this.#restating.connect(failure);
     if (failure.code === 'NAME_TAKEN' && !context.keepsKeys) throw nameTaken(context.name, failure);
     const mayWait = failure.retryable && next === null && (await this.#connector.wasConnected());
     if (!mayWait) throw failure;
@@ -229,11 +232,16 @@ export class HubSide {
     } finally {
       await this.#connector
         .insist(connection, this.#parts.context.self.keyPair)
-        .catch((error: unknown) => {
-          if (error instanceof AgentMeshError) connection.giveUp(error);
-          throw error;
-        });
+        .catch((error: unknown) => this.#successorRefused(connection, error));
     }
+  }
+
+  /** The hub may have been restored to before the change in between. */
+  #successorRefused(connection: IdentityConnection, error: unknown): Promise<void> {
+    const forgotten = this.#restating.forgottenBy(error);
+    if (forgotten !== null) return this.#restating.connect(forgotten);
+    if (error instanceof AgentMeshError) connection.giveUp(error);
+    throw error;
   }
 
   /** A connection of its own for a former identity. */
@@ -297,24 +305,6 @@ export class HubSide {
     void owed.remindAll();
   }
 
-  /** Whoever waits for the connection goes on with the one that replaces it. */
-  async #restate(refusal: AgentMeshError): Promise<void> {
-    const { context } = this.#parts;
-    this.#isRestating = true;
-    this.#down(refusal);
-    const connection = this.#newConnection();
-    this.link.replace(connection);
-    try {
-      const isTold = await this.#connector.untilAnswered(() => this.#forgotten.tellAgain());
-      if (!isTold) return connection.giveUp(refusal);
-      await this.#connector.insist(connection, context.self.keyPair);
-    } catch (error) {
-      connection.giveUp(error instanceof AgentMeshError ? error : refusal);
-    } finally {
-      this.#isRestating = false;
-    }
-  }
-
   #down(error: AgentMeshError): void {
     const { context, transmitter } = this.#parts;
     transmitter.pause();
@@ -359,8 +349,11 @@ export class HubSide {
   #ended(error: AgentMeshError | null): void {
     const { context, transmitter } = this.#parts;
     transmitter.pause();
-    const mayGoOn = error !== null && maySayForgotten(error) && context.self.formers.length > 0;
-    if (mayGoOn && !this.#isLeaving && !this.#isRestating) return void this.#restate(error);
+    const forgotten = this.#isLeaving ? null : this.#restating.forgottenBy(error);
+    if (forgotten !== null) {
+      this.#down(forgotten);
+      return this.#restating.ended(forgotten);
+    }
     if (error !== null) transmitter.stop(error);
     this.#log.ended(error);
     context.events.emit('connection', { state: 'ended', error });
