@@ -40,6 +40,8 @@ export class AgentMachine {
   copiedMs: number | null = null;
   #clockMs = 0;
   flows = true;
+  /** Whether the agent of its present process is there. */
+  isReady = false;
   /** How its processes ended that nobody ended. */
   readonly crashes: string[] = [];
 
@@ -79,8 +81,11 @@ export class AgentMachine {
     };
     this.#ready = Promise.withResolvers();
     const { resolve } = this.#ready;
+    this.isReady = false;
     const child = new Child([PROGRAM, JSON.stringify(setup)], this.#clockMs, (line) => {
-      if (line === 'ready') resolve();
+      if (line !== 'ready') return;
+      this.isReady = true;
+      resolve();
     });
     this.#child = child;
     void child.ended.then(() => {

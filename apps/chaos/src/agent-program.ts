@@ -51,6 +51,8 @@ const EVENTS: readonly (keyof AgentEvents)[] = [
 
 /** Longest pause between two messages to one peer. */
 const PACE_MS = 250;
+/** Longer than a process takes to end. */
+const PATIENCE_MS = 60_000;
 /** How often an owner is called about one change. */
 const PATIENCE = 20;
 
@@ -92,11 +94,20 @@ class Program {
         const files = { keypairPath, store };
         return await Agent.create(name, { hub, ...files, logger, logLevel: 'debug' });
       } catch (error) {
-        this.#note({ what: 'event', name: 'not started', detail: String(error) });
-        if (!(error instanceof AgentMeshError) || !error.retryable) throw error;
+        this.#note({ what: 'event', name: 'start failed', detail: String(error) });
+        if (!(error instanceof AgentMeshError)) throw error;
+        if (!error.retryable) await this.#giveUpStarting(error);
         await pause(200);
       }
     }
+  }
+
+  /** A full disk is its owner's matter: it is started again, as its error says. */
+  async #giveUpStarting(error: AgentMeshError): Promise<void> {
+    if (error.code !== 'STORE_FULL') throw error;
+    this.#note({ what: 'not started', code: error.code });
+    this.#end(`not started ${error.code}`);
+    await pause(PATIENCE_MS);
   }
 
   /** What an agent logs is evidence too. */

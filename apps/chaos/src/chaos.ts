@@ -16,6 +16,7 @@ import { Ledger, nowMs } from './ledger.js';
 import { unsettledIn, violationsIn } from './oracle.js';
 import type { Evidence } from './oracle.js';
 import type { ChaosOptions } from './options.js';
+import { Starvation } from './starvation.js';
 import { lineOf, summaryOf } from './summary.js';
 
 const PROGRESS_MS = 10_000;
@@ -51,8 +52,8 @@ export async function chaos(
     const tell = (): void => say(lineOf(evidence()));
     await strikeAll(victims, { durationMs: options.durationMs, faults, tell, signal });
     await heal(victims);
-    const settledMs = await settle(victims, options.settleMs, evidence);
-    say(`${lineOf(evidence())}, settled after ${(settledMs / 1_000).toFixed(1)} s`);
+    const settled = await settle(victims, options.settleMs, evidence);
+    say(`${lineOf(evidence())}, ${settled}`);
     say(summaryOf(evidence()));
     violations = [...agents.flatMap(({ crashes }) => crashes), ...violationsIn(evidence())];
   } finally {
@@ -137,23 +138,31 @@ async function strikeAll(
   await Promise.all([hubFault, ...busy.values()]);
 }
 
-/** Lets agents finish what they have begun; returns how long it took. */
+/**
+ * Lets agents finish what they have begun; returns how long it took. Time in which a process was
+ * ready and had no processor is the machine's, and does not count.
+ */
 async function settle(
-  { agents }: Victims,
+  { agents, hub }: Victims,
   limitMs: number,
   evidence: () => Evidence,
-): Promise<number> {
+): Promise<string> {
   const beganMs = nowMs();
-  await Promise.race([Promise.all(agents.map(({ ready }) => ready)), pause(limitMs)]);
-  for (const agent of agents) agent.tell({ flow: false });
-  while (nowMs() - beganMs < limitMs) {
+  const starved = new Starvation(() => [hub.child, ...agents.map(({ child }) => child)]);
+  const spentMs = (): number => nowMs() - beganMs - starved.totalMs;
+  while (spentMs() < limitMs) {
     await pause(500);
+    starved.look();
+    if (!agents.every(({ isReady }) => isReady)) continue;
+    for (const agent of agents) if (agent.flows) agent.tell({ flow: false });
     if (unsettledIn(evidence()).length === 0) break;
   }
-  const settledMs = nowMs() - beganMs;
+  for (const agent of agents) agent.tell({ flow: false });
+  const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
+  const told = `settled after ${seconds(spentMs())}`;
   // What is told late of what has arrived counts too.
   await pause(2_000);
-  return settledMs;
+  return starved.totalMs < 1_000 ? told : `${told}, and ${seconds(starved.totalMs)} without a CPU`;
 }
 
 function report(violations: readonly string[], say: (text: string) => void): void {

@@ -70,6 +70,18 @@ export class Child {
     while (!this.isOver && !this.#standsStill()) await nextTurn();
   }
 
+  /** For how long it has been ready to run and had no processor; 0 where the system does not say. */
+  get waitedMs(): number {
+    try {
+      const [, waitedNs] = readFileSync(`/proc/${this.#process.pid}/schedstat`, 'latin1').split(
+        ' ',
+      );
+      return Number(waitedNs) / 1_000_000;
+    } catch {
+      return 0;
+    }
+  }
+
   /** The signal is a request: threads on other processors may run for a moment longer. */
   #standsStill(): boolean {
     if (process.platform !== 'linux') return true;

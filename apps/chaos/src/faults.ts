@@ -40,13 +40,15 @@ export const FAULTS: Readonly<Record<FaultName, Fault>> = {
     await pause(chance.between(100, 5_000));
     cable.thaw();
   },
-  full: async ({ chance }, agent) => {
-    const { disk } = agent;
+  full: async ({ chance, deeds }, agent) => {
+    const { disk, name: whom } = agent;
+    deeds.push({ ms: nowMs(), fault: 'full', whom });
     if (disk.isReal) disk.fill();
     else agent.tell({ full: true });
     await pause(chance.between(100, 3_000));
     disk.empty();
     agent.tell({ full: false });
+    deeds.push({ ms: nowMs(), fault: 'room', whom });
   },
   clock: async ({ chance }, agent) => agent.setClock(stepOf(chance, 3)),
   rotate: async (_victims, agent) => {

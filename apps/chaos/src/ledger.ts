@@ -27,6 +27,8 @@ export type Entry = { readonly ms: number } & (
       readonly redelivered: boolean;
       readonly late: boolean;
     }
+  /** It could not be created, and its owner has to look. */
+  | { readonly what: 'not started'; readonly code: string }
   | { readonly what: 'event'; readonly name: string; readonly detail: string }
 );
 

@@ -25,6 +25,12 @@ type Handled = Extract<Entry, { what: 'handled' }>;
 /** States after which the sender expects nothing any more. */
 const GIVEN_UP: ReadonlySet<string> = new Set(['expired', 'rejected']);
 
+/** How long it may take to copy what runs. */
+const COPIED_MS = 1_000;
+
+/** How long a start may take to say that there was no room. */
+const START_MS = 10_000;
+
 /** Messages that were accepted and neither handled nor given up, as far as they can be expected. */
 export function missingIn(evidence: Evidence): string[] {
   const handled = handledIds(evidence);
@@ -52,6 +58,7 @@ export function violationsIn(evidence: Evidence): string[] {
   const all = [...unsettledIn(evidence), ...untrueIn(evidence)];
   for (const [name, entries] of evidence.ledgers) {
     all.push(...repeatsIn(evidence, name, entries), ...disorderIn(evidence, name, entries));
+    all.push(...unstartedIn(evidence, name, entries));
   }
   return all;
 }
@@ -130,7 +137,7 @@ function untrueIn(evidence: Evidence): string[] {
   return found;
 }
 
-/** Handled twice without `redelivered`; a recipient that was put back does not remember. */
+/** Handled twice without `redelivered`; a recipient that was put back remembers up to its copy. */
 function repeatsIn({ deeds }: Evidence, name: string, entries: readonly Entry[]): string[] {
   const first = new Map<string, number>();
   return entries.flatMap((entry) => {
@@ -138,26 +145,57 @@ function repeatsIn({ deeds }: Evidence, name: string, entries: readonly Entry[])
     const before = first.get(entry.id);
     first.set(entry.id, before ?? entry.ms);
     const isFirst = before === undefined || entry.redelivered;
-    if (isFirst || wasRestored(deeds, name, before, entry.ms)) return [];
+    if (isFirst || wasForgotten(deeds, name, before, entry.ms)) return [];
     return [`${name} handled ${entry.from}: ${entry.n} twice, not marked as redelivered`];
   });
 }
 
+/** Handled after a later one without `late`, as far as its recipient remembers that one. */
 function disorderIn({ deeds }: Evidence, name: string, entries: readonly Entry[]): string[] {
-  const latest = new Map<string, Handled>();
+  const latest = new Map<string, Handled[]>();
   const seen = new Set<string>();
   return entries.flatMap((entry) => {
     if (entry.what !== 'handled') return [];
-    const before = latest.get(entry.from);
-    const isAgain = seen.has(entry.id);
-    seen.add(entry.id);
-    if (before === undefined || entry.n > before.n) {
-      latest.set(entry.from, entry);
-      return [];
-    }
-    const isMarked = entry.late || entry.redelivered || isAgain;
-    if (isMarked || wasRestored(deeds, name, 0, entry.ms)) return [];
-    return [`${name} handled ${entry.from}: ${entry.n} after ${before.n}, not marked as late`];
+    const { from, n, id, ms } = entry;
+    const isMarked = entry.late || entry.redelivered || seen.has(id);
+    seen.add(id);
+    // Ascending in time and number: whatever is below a later one no longer matters.
+    const stack = latest.get(from) ?? [];
+    latest.set(from, stack);
+    const later = stack.findLast(
+      (other) => other.n > n && !wasForgotten(deeds, name, other.ms, ms),
+    );
+    while ((stack.at(-1)?.n ?? Infinity) <= n) stack.pop();
+    stack.push(entry);
+    if (later === undefined || isMarked) return [];
+    return [`${name} handled ${from}: ${n} after ${later.n}, not marked as late`];
+  });
+}
+
+/** Refused to start for want of room, and there was some. */
+function unstartedIn({ deeds }: Evidence, name: string, entries: readonly Entry[]): string[] {
+  const spans = deeds.flatMap(({ fault, whom, ms: fromMs }, at) => {
+    if (fault !== 'full' || whom !== name) return [];
+    const end = deeds.slice(at).find((deed) => deed.fault === 'room' && deed.whom === name);
+    return [{ fromMs, toMs: (end?.ms ?? Infinity) + START_MS }];
+  });
+  return entries.flatMap((entry) => {
+    if (entry.what !== 'not started') return [];
+    const wasFull = spans.some(({ fromMs, toMs }) => fromMs <= entry.ms && entry.ms <= toMs);
+    return wasFull ? [] : [`${name} was not started (${entry.code}), and its disk had room`];
+  });
+}
+
+/** Whether a copy was put back since, from before it was done or from the very moment. */
+function wasForgotten(
+  deeds: readonly Deed[],
+  whom: string,
+  doneMs: number,
+  nowMs: number,
+): boolean {
+  return deeds.some(({ fault, whom: who, ms, sinceMs = 0 }) => {
+    const isBetween = doneMs < ms && ms < nowMs;
+    return fault === 'restore' && who === whom && isBetween && sinceMs < doneMs + COPIED_MS;
   });
 }
 

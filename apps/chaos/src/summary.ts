@@ -29,7 +29,9 @@ export function summaryOf({ ledgers, deeds }: Evidence): string {
 }
 
 function wordsOf(entry: Entry): string[] {
-  if (entry.what === 'rejected') return [`rejected ${entry.code}`];
+  if (entry.what === 'rejected' || entry.what === 'not started') {
+    return [`${entry.what} ${entry.code}`];
+  }
   if (entry.what === 'handled') {
     const marks = [entry.redelivered ? 'again' : '', entry.late ? 'late' : ''];
     return [['handled', ...marks].filter((word) => word !== '').join(' ')];

@@ -83,4 +83,36 @@ describe('the oracle', () => {
       'alice to bob: 2 was accepted and is lost',
     ]);
   });
+
+  test('excuses what a recipient that was put back has forgotten, and no more', () => {
+    const alice = [accepted(1), accepted(2), ...ended(1, 2)];
+    const other: Line = { what: 'delivered', id: 'id9' };
+    // Handled after one second, put back after three and a half.
+    const bob = [handled(2), other, other, handled(2), handled(1)];
+    const restored = (sinceMs: number): string[] =>
+      violationsIn(
+        evidence({ alice, bob }, [{ ms: 3_500, fault: 'restore', whom: 'bob', sinceMs }]),
+      );
+    expect(restored(500)).toEqual(['bob handled alice: 1 after 2, not marked as late']);
+    expect(restored(2_500)).toEqual([
+      'bob handled alice: 2 twice, not marked as redelivered',
+      'bob handled alice: 1 after 2, not marked as late',
+    ]);
+    const late = [handled(2), other, other, handled(1)];
+    const deeds = [{ ms: 3_500, fault: 'restore', whom: 'bob', sinceMs: 500 }];
+    expect(violationsIn(evidence({ alice, bob: late }, deeds))).toEqual([]);
+  });
+
+  test('sees an agent that was not started for want of room, unless its disk was full', () => {
+    const bob: Line[] = [{ what: 'not started', code: 'STORE_FULL' }];
+    const full = (ms: number): Deed[] => [
+      { ms, fault: 'full', whom: 'bob' },
+      { ms: ms + 400, fault: 'room', whom: 'bob' },
+    ];
+    expect(violationsIn(evidence({ bob }, full(800)))).toEqual([]);
+    expect(violationsIn(evidence({ bob }, full(2_000)))).toEqual([
+      'bob was not started (STORE_FULL), and its disk had room',
+    ]);
+    expect(violationsIn(evidence({ bob }))).toHaveLength(1);
+  });
 });

@@ -1,0 +1,18 @@
+/** Time without a processor is summed over processes that come and go. */
+import { expect, test } from '@jest/globals';
+import { Starvation } from '../src/starvation.js';
+
+test('counts whoever waited longest since the last look, from when it was made', () => {
+  const first = { waitedMs: 100 };
+  const second = { waitedMs: 0 };
+  const children: { waitedMs: number }[] = [first, second];
+  const starved = new Starvation(() => children);
+  starved.look();
+  expect(starved.totalMs).toBe(0);
+  first.waitedMs = 150;
+  second.waitedMs = 70;
+  starved.look();
+  children.push({ waitedMs: 20 });
+  starved.look();
+  expect(starved.totalMs).toBe(90);
+});
