@@ -21,10 +21,13 @@ import { Ledger, log, note } from './ledger.js';
 export interface ProgramSetup {
   readonly name: string;
   readonly peers: readonly string[];
+  /** Of the hub, for builds that know one only; of all hubs. */
   readonly port: number;
-  /** Its own files, and where ledgers are. */
+  readonly ports: readonly number[];
+  /** Its own files, where ledgers are, and the name of its own. */
   readonly folder: string;
   readonly ledgers: string;
+  readonly ledger: string;
   /** Whether it sends as soon as it is there. */
   readonly flows: boolean;
 }
@@ -79,16 +82,17 @@ class Program {
   }
 
   #note(entry: Parameters<typeof note>[2]): void {
-    note(this.#setup.ledgers, this.#setup.name, entry);
+    note(this.#setup.ledgers, this.#setup.ledger, entry);
   }
 
   async #create(): Promise<Agent> {
-    const { name, port, folder } = this.#setup;
+    const { name, ports, folder } = this.#setup;
     const keypairPath = join(folder, 'key.json');
     const { storeKey } = await loadOrCreateKeyFile(keypairPath, { unprotected: true });
     for (;;) {
       const store = this.#fragile(SqliteAgentStore.beside(keypairPath, { storeKey }));
-      const hub = new NetworkHub({ host: '127.0.0.1', port, connectTimeoutMs: 5_000 });
+      const hosts = ports.map((port) => `127.0.0.1:${port}`);
+      const hub = new NetworkHub({ hosts, connectTimeoutMs: 5_000 });
       try {
         const logger = this.#logger();
         const files = { keypairPath, store };
@@ -112,9 +116,9 @@ class Program {
 
   /** What an agent logs is evidence too. */
   #logger(): Logger {
-    const { ledgers, name } = this.#setup;
+    const { ledgers, ledger } = this.#setup;
     const write = (message: string, fields: object): void =>
-      log(ledgers, name, `${message} ${JSON.stringify(fields)}`);
+      log(ledgers, ledger, `${message} ${JSON.stringify(fields)}`);
     return { debug: write, info: write, warn: write, error: write };
   }
 
@@ -185,7 +189,7 @@ class Program {
 
   /** One message after the other, so that their numbers are their order. */
   async #sendOn(agent: Agent, to: string): Promise<void> {
-    const own = new Ledger(this.#setup.ledgers, this.#setup.name).entries();
+    const own = new Ledger(this.#setup.ledgers, this.#setup.ledger).entries();
     const numbers = own.flatMap((entry) =>
       entry.what === 'began' && entry.to === to ? [entry.n] : [],
     );

@@ -6,27 +6,23 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
-import { AgentMachine } from './agent-machine.js';
-import { Chance } from './chance.js';
+import { faultsWith } from './fault-names.js';
 import type { FaultName } from './fault-names.js';
-import { FAULTS, heal } from './faults.js';
+import { drawn, heal } from './faults.js';
 import type { Victims } from './faults.js';
-import { HubMachine } from './hub-machine.js';
 import { Ledger, nowMs } from './ledger.js';
 import { unsettledIn, violationsIn } from './oracle.js';
 import type { Evidence } from './oracle.js';
 import type { ChaosOptions } from './options.js';
 import { Starvation } from './starvation.js';
 import { lineOf, summaryOf } from './summary.js';
+import { World } from './world.js';
 
 const PROGRESS_MS = 10_000;
 /** Longest pause between two faults. */
 const CALM_MS = 1_500;
 /** Lines of a report. */
 const SHOWN = 20;
-/** Of an agent's disk, and of the hub's. */
-const AGENT_DISK_MIB = 64;
-const HUB_DISK_MIB = 256;
 
 /** Runs it, or as much of it as `signal` lets; returns what was not as it must be. */
 export async function chaos(
@@ -35,36 +31,32 @@ export async function chaos(
   signal?: AbortSignal,
 ): Promise<readonly string[]> {
   const folder = mkdtempSync(join(tmpdir(), 'agentmesh-chaos-'));
-  const names = Array.from({ length: options.agents }, (_, at) => `agent-${at + 1}`);
-  const hub = new HubMachine(folder, options.smallDisks ? HUB_DISK_MIB : null);
-  const agents: AgentMachine[] = [];
-  const victims: Victims = { agents, hub, chance: new Chance(options.seed), deeds: [] };
-  const books = names.map((name) => [name, new Ledger(folder, name)] as const);
+  const world = new World(folder, options);
+  const { victims } = world;
+  const books = new Map<string, Ledger>();
   const evidence = (): Evidence => {
-    const ledgers = new Map(books.map(([name, book]) => [name, book.entries()]));
+    for (const { name, twins } of victims.agents) {
+      for (const own of [name, ...twins]) {
+        if (!books.has(own)) books.set(own, new Ledger(folder, own));
+      }
+    }
+    const ledgers = new Map([...books].map(([name, book]) => [name, book.entries()]));
     return { ledgers, deeds: victims.deeds };
   };
   let violations: readonly string[] = [];
   try {
-    const diskMiB = options.smallDisks ? AGENT_DISK_MIB : null;
-    await startAll({ hub, agents }, { names, folder, diskMiB });
-    const faults = faultsOn(hub, options.faults, say);
+    await world.start();
+    const faults = faultsOn(victims, options, say);
     const tell = (): void => say(lineOf(evidence()));
     await strikeAll(victims, { durationMs: options.durationMs, faults, tell, signal });
     await heal(victims);
     const settled = await settle(victims, options.settleMs, evidence);
     say(`${lineOf(evidence())}, ${settled}`);
     say(summaryOf(evidence()));
-    violations = [...agents.flatMap(({ crashes }) => crashes), ...violationsIn(evidence())];
+    const crashes = victims.agents.flatMap((agent) => agent.crashes);
+    violations = [...crashes, ...violationsIn(evidence())];
   } finally {
-    await Promise.all(agents.map((agent) => agent.kill()));
-    await hub.stop('SIGKILL');
-    for (const { cable, disk } of agents) {
-      cable.close();
-      if (options.keep || violations.length > 0) disk.keep();
-      disk.close();
-    }
-    hub.disk.close();
+    await world.end(options.keep || violations.length > 0);
   }
   writeFileSync(join(folder, 'deeds.json'), JSON.stringify(victims.deeds, null, 1));
   report(violations, say);
@@ -73,33 +65,18 @@ export async function chaos(
   return violations;
 }
 
-async function startAll(
-  { hub, agents }: { readonly hub: HubMachine; readonly agents: AgentMachine[] },
-  world: {
-    readonly names: readonly string[];
-    readonly folder: string;
-    readonly diskMiB: number | null;
-  },
-): Promise<void> {
-  await hub.start();
-  const { names, ...place } = world;
-  for (const name of names) {
-    const peers = names.filter((other) => other !== name);
-    agents.push(await AgentMachine.at({ ...place, name, peers, hubPort: () => hub.port }));
-  }
-  for (const agent of agents) agent.start();
-  await Promise.all(agents.map(({ ready }) => ready));
-}
-
 /** Those that can be had here. */
 function faultsOn(
-  { disk }: HubMachine,
-  faults: readonly FaultName[],
+  { hubs }: Victims,
+  { faults, former, nodes }: ChaosOptions,
   say: (text: string) => void,
 ): readonly FaultName[] {
-  if (disk.isReal) return faults;
-  say('no small disks here: full is a store that says so, and fullHub is left out');
-  return faults.filter((name) => name !== 'fullHub');
+  const hasSmallDisk = hubs.every(({ disk }) => disk.isReal);
+  const means = { hasFiles: nodes === 0, hasSmallDisk, hasFormer: former !== null };
+  if (means.hasFiles && !hasSmallDisk) {
+    say('no small disks here: full is a store that says so, and fullHub is left out');
+  }
+  return faultsWith(means, faults);
 }
 
 /** One fault at a time, or two that overlap. */
@@ -112,22 +89,18 @@ async function strikeAll(
     readonly signal: AbortSignal | undefined;
   },
 ): Promise<void> {
-  const { agents, chance, deeds } = victims;
+  const { chance, deeds } = victims;
   const { faults, tell } = plan;
   const untilMs = nowMs() + plan.durationMs;
   const isOver = (): boolean => nowMs() >= untilMs || plan.signal?.aborted === true;
   let toldMs = nowMs();
-  let hubFault: Promise<void> = Promise.resolve();
   const busy = new Map<string, Promise<void>>();
   while (!isOver()) {
     const name = chance.pick(faults);
-    const agent = chance.pick(agents);
-    const whom = name.endsWith('Hub') ? 'hub' : agent.name;
+    const { whom, run } = drawn(name, victims);
     deeds.push({ ms: nowMs(), fault: `began ${name}`, whom });
-    const before = whom === 'hub' ? hubFault : (busy.get(whom) ?? Promise.resolve());
-    const fault = before.then(() => FAULTS[name](victims, agent));
-    if (whom === 'hub') hubFault = fault;
-    else busy.set(whom, fault);
+    const fault = (busy.get(whom) ?? Promise.resolve()).then(run);
+    busy.set(whom, fault);
     // What fails here is the run's own fault, and ends it.
     if (chance.flip(0.7)) await fault;
     await pause(chance.between(50, CALM_MS));
@@ -135,7 +108,7 @@ async function strikeAll(
     toldMs = nowMs();
     tell();
   }
-  await Promise.all([hubFault, ...busy.values()]);
+  await Promise.all(busy.values());
 }
 
 /**
@@ -143,12 +116,12 @@ async function strikeAll(
  * ready and had no processor is the machine's, and does not count.
  */
 async function settle(
-  { agents, hub }: Victims,
+  { agents, hubs }: Victims,
   limitMs: number,
   evidence: () => Evidence,
 ): Promise<string> {
   const beganMs = nowMs();
-  const starved = new Starvation(() => [hub.child, ...agents.map(({ child }) => child)]);
+  const starved = new Starvation(() => [...hubs, ...agents].map(({ child }) => child));
   const spentMs = (): number => nowMs() - beganMs - starved.totalMs;
   while (spentMs() < limitMs) {
     await pause(500);

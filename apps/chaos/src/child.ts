@@ -15,6 +15,17 @@ export const STOPPED = 3;
 
 const CLOCK = new URL('clock-offset.js', import.meta.url).href;
 
+/** What to run. */
+export interface Program {
+  /** A program of Node where there is none. */
+  readonly command?: string;
+  readonly args: readonly string[];
+  /** How far its clock is ahead. */
+  readonly clockMs: number;
+  /** Sees each line of its output. */
+  readonly onLine: (line: string) => void;
+}
+
 /** One process. */
 export class Child {
   readonly #process: ChildProcess;
@@ -22,10 +33,10 @@ export class Child {
   #errors = '';
   #isPaused = false;
 
-  /** `onLine` sees each line of its output; `clockMs`: how far its clock is ahead. */
-  constructor(args: readonly string[], clockMs: number, onLine: (line: string) => void) {
+  constructor({ command, args, clockMs, onLine }: Program) {
     const flags = ['--disable-warning=ExperimentalWarning', '--import', CLOCK];
-    this.#process = spawn(process.execPath, [...flags, ...args], {
+    const all = command === undefined ? [...flags, ...args] : args;
+    this.#process = spawn(command ?? process.execPath, all, {
       stdio: ['pipe', 'pipe', 'pipe', 'ipc'],
       env: { ...process.env, CHAOS_CLOCK_MS: String(clockMs) },
     });

@@ -11,10 +11,27 @@ import { nowMs } from './ledger.js';
 import { SmallDisk } from './small-disk.js';
 
 const MAIN = fileURLToPath(new URL('main.js', import.meta.resolve('@agentmesh/hub-server')));
+const START_MS = 120_000;
+
+/** What a hub is started from. */
+export interface HubPlace {
+  readonly name: string;
+  /** Of the whole run. */
+  readonly folder: string;
+  /** Null without a disk of its own. */
+  readonly diskMiB: number | null;
+  /** Nodes of NATS that hold what several hubs share; none for files of its own. */
+  readonly nodes: readonly string[];
+  /** Checkout of an earlier build, with which it begins; null for none. */
+  readonly former: string | null;
+}
 
 /** One hub over all its lives. */
 export class HubMachine {
+  readonly name: string;
   readonly disk: SmallDisk;
+  readonly #store: readonly string[];
+  #main: string;
   readonly #data: string;
   readonly #copy: string;
   #child: Child | null = null;
@@ -23,11 +40,19 @@ export class HubMachine {
   copiedMs: number | null = null;
   port = 0;
 
-  /** `diskMiB`: null without a disk of its own. */
-  constructor(folder: string, diskMiB: number | null) {
-    this.disk = SmallDisk.at(join(folder, 'hub'), diskMiB);
+  constructor({ name, folder, diskMiB, nodes, former }: HubPlace) {
+    this.name = name;
+    this.disk = SmallDisk.at(join(folder, name), diskMiB);
     this.#data = join(this.disk.files, 'data');
-    this.#copy = join(folder, 'hub-backup');
+    this.#copy = join(folder, `${name}-backup`);
+    this.#main = former === null ? MAIN : join(former, 'packages/hub-server/dist/main.js');
+    const key = ['--hub-key-file', join(folder, 'hub.key')];
+    this.#store = nodes.length === 0 ? [] : ['--store', nodes.join(','), ...key];
+  }
+
+  /** From its next start on it is of the present build. */
+  upgrade(): void {
+    this.#main = MAIN;
   }
 
   get child(): Child | null {
@@ -36,15 +61,17 @@ export class HubMachine {
 
   /** Resolves when it listens. */
   async start(): Promise<void> {
-    for (let attempt = 0; attempt < 50; attempt++) {
+    const untilMs = nowMs() + START_MS;
+    while (nowMs() < untilMs) {
       const { promise, resolve } = Promise.withResolvers<boolean>();
-      const args = [MAIN, '--port', String(this.port), '--data', this.#data];
-      const child = new Child(args, this.#clockMs, (line) => {
+      const args = [this.#main, '--port', String(this.port), '--data', this.#data, ...this.#store];
+      const onLine = (line: string): void => {
         const said = JSON.parse(line) as { msg: string; port: number };
         if (said.msg !== 'listening') return;
         this.port = said.port;
         resolve(true);
-      });
+      };
+      const child = new Child({ args, clockMs: this.#clockMs, onLine });
       this.#child = child;
       void child.ended.then(() => resolve(false));
       if (await promise) return;

@@ -32,6 +32,9 @@ export type Entry = { readonly ms: number } & (
   | { readonly what: 'event'; readonly name: string; readonly detail: string }
 );
 
+/** Between an agent's name and the number of a copy of it that has a ledger of its own. */
+export const TWIN = '-twin-';
+
 /** A line of the run itself. */
 export interface Deed {
   readonly ms: number;

@@ -2,6 +2,8 @@
  * The options of `pnpm chaos`, read once. Owns their texts and defaults; faults are named in
  * `fault-names`.
  */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
 import { parseArgs } from 'node:util';
 import { FAULT_NAMES } from './fault-names.js';
 import type { FaultName } from './fault-names.js';
@@ -13,7 +15,13 @@ then lets them settle and checks what was promised.
   --seed N          which faults, and when; default: by chance
   --agents N        3 or more (default 4)
   --settle 60s      how long all may take to settle after the last fault
-  --faults a,b,…    only these: ${FAULT_NAMES.join(', ')}
+  --store sqlite    sqlite: one hub with files of its own; nats: hubs over nodes of NATS
+  --hubs N          with --store nats (default 2)
+  --nodes N         with --store nats (default 3)
+  --former FOLDER   agents and hubs begin as this earlier build, a checkout that is built, and are
+                    upgraded one by one
+  --faults a,b,…    only these:
+${wrapped(FAULT_NAMES)}
   --keep            keep the folder with all files and ledgers
   --no-mounts       mount no small disks: full is then a store that says so
   --help            this text
@@ -27,6 +35,10 @@ export interface ChaosOptions {
   readonly settleMs: number;
   readonly seed: number;
   readonly agents: number;
+  readonly hubs: number;
+  /** Of NATS; 0 for a hub with files. */
+  readonly nodes: number;
+  readonly former: string | null;
   readonly faults: readonly FaultName[];
   readonly keep: boolean;
   /** Whether machines get disks of their own, where that can be had. */
@@ -47,6 +59,10 @@ export function optionsOf(args: readonly string[], seed: number): ChaosOptions |
         seed: text,
         agents: text,
         settle: text,
+        store: text,
+        hubs: text,
+        nodes: text,
+        former: text,
         faults: text,
         keep: flag,
         'no-mounts': flag,
@@ -56,7 +72,14 @@ export function optionsOf(args: readonly string[], seed: number): ChaosOptions |
     if (values.help === true) return null;
     const agents = wholeOf('--agents', values.agents ?? '4');
     if (agents < 3) return '--agents: 3 or more';
+    const isNats = isNatsIn(values.store ?? 'sqlite');
+    if (!isNats && (values.hubs ?? values.nodes) !== undefined) {
+      return '--hubs and --nodes: with --store nats';
+    }
     return {
+      hubs: isNats ? wholeOf('--hubs', values.hubs ?? '2') : 1,
+      nodes: isNats ? wholeOf('--nodes', values.nodes ?? '3') : 0,
+      former: formerIn(values.former),
       durationMs: spanOf('--duration', values.duration ?? '60s'),
       settleMs: spanOf('--settle', values.settle ?? '60s'),
       seed: values.seed === undefined ? seed : wholeOf('--seed', values.seed),
@@ -68,6 +91,30 @@ export function optionsOf(args: readonly string[], seed: number): ChaosOptions |
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
   }
+}
+
+function isNatsIn(store: string): boolean {
+  if (store !== 'sqlite' && store !== 'nats') {
+    throw new RangeError(`--store: sqlite or nats, not ${store}`);
+  }
+  return store === 'nats';
+}
+
+function formerIn(folder: string | undefined): string | null {
+  if (folder === undefined) return null;
+  if (existsSync(join(folder, 'apps/chaos/dist/agent-program.js'))) return resolve(folder);
+  throw new RangeError(`--former: a checkout with apps/chaos that is built, not ${folder}`);
+}
+
+/** Lines of names, as wide as the text around them. */
+function wrapped(names: readonly string[]): string {
+  const lines: string[] = [''];
+  for (const name of names) {
+    const last = lines.at(-1) ?? '';
+    if (last.length + name.length > 70) lines.push(name);
+    else lines[lines.length - 1] = last === '' ? name : `${last}, ${name}`;
+  }
+  return lines.map((line) => `                    ${line}`).join('\n');
 }
 
 function wholeOf(name: string, text: string): number {

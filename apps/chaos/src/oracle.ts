@@ -2,6 +2,7 @@
  * What must be true of a run's ledgers: nothing lost, nothing doubled or out of order that does not
  * say so, and no outcome that is not so. Owns the judgement, over values.
  */
+import { TWIN } from './ledger.js';
 import type { Deed, Entry } from './ledger.js';
 
 /** The evidence of one run. */
@@ -125,7 +126,7 @@ function untrueIn(evidence: Evidence): string[] {
     const texts = new Set(
       [...evidence.ledgers].flatMap(([to, theirs]) =>
         theirs.flatMap((entry) =>
-          entry.what === 'handled' && entry.from === from ? [`${to} ${entry.n}`] : [],
+          entry.what === 'handled' && entry.from === from ? [`${ownerOf(to)} ${entry.n}`] : [],
         ),
       ),
     );
@@ -135,6 +136,11 @@ function untrueIn(evidence: Evidence): string[] {
     }
   }
   return found;
+}
+
+/** Whose ledger it is: a twin's is its agent's. */
+function ownerOf(ledger: string): string {
+  return ledger.split(TWIN)[0] ?? ledger;
 }
 
 /** Handled twice without `redelivered`; a recipient that was put back remembers up to its copy. */

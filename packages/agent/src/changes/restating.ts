@@ -41,7 +41,7 @@ export class Restating {
     return maySayForgotten(error) && this.#parts.context.self.formers.length > 0 ? error : null;
   }
 
-  /** The present identity's connection has ended with such a refusal: another one takes its place. */
+  /** Its connection has ended with such a refusal: another one takes its place. */
   ended(refusal: AgentMeshError): void {
     const { link, newConnection } = this.#parts;
     link.replace(newConnection());
