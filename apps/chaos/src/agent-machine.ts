@@ -59,8 +59,7 @@ export class AgentMachine {
     this.#files = this.disk.files;
     this.#copy = join(place.folder, `${place.name}-copy`);
     const { former } = place;
-    this.#program =
-      former === null ? PROGRAM : join(former, 'apps/chaos/dist', basename(PROGRAM));
+    this.#program = former === null ? PROGRAM : join(former, 'apps/chaos/dist', basename(PROGRAM));
   }
 
   static async at(place: AgentPlace): Promise<AgentMachine> {

@@ -159,7 +159,7 @@ const NODE_FAULTS: Readonly<Record<NodeFaultName, Fault<NodeMachine>>> = {
 export function drawn(
   name: FaultName,
   victims: Victims,
-): { readonly whom: string; run(): Promise<void> } {
+): { readonly whom: string; readonly run: () => Promise<void> } {
   const { agents, hubs, nodes, chance } = victims;
   if (isOneOf(AGENT_FAULT_NAMES, name)) {
     const agent = chance.pick(agents);

@@ -3,6 +3,7 @@ import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
+import { FAULT_NAMES, faultsWith } from '../src/fault-names.js';
 import { optionsOf } from '../src/options.js';
 
 const MAIN = fileURLToPath(new URL('../dist/main.js', import.meta.url));
@@ -39,9 +40,26 @@ describe('options', () => {
     [['--duration', '5'], '--duration: such as 90s, 10m or 1h, not 5'],
     [['--agents', '2'], '--agents: 3 or more'],
     [['--faults', 'kill,fire'], '--faults: there is no fire'],
+    [['--store', 'nuts'], '--store: sqlite or nats, not nuts'],
+    [['--hubs', '3'], '--hubs and --nodes: with --store nats'],
+    [['--former', '/nowhere'], '--former: a checkout with apps/chaos that is built, not /nowhere'],
     [['--seed', 'x'], '--seed: a whole number, not x'],
   ])('that are wrong are refused with a sentence: %s', (args, text) => {
     expect(optionsOf(args, 7)).toBe(text);
+  });
+
+  test('say what a run has, and so what can go wrong in it', () => {
+    expect(optionsOf(['--store', 'nats'], 7)).toMatchObject({ hubs: 2, nodes: 3 });
+    expect(optionsOf([], 7)).toMatchObject({ hubs: 1, nodes: 0 });
+    const names = FAULT_NAMES;
+    const files = { hasFiles: true, hasSmallDisk: false, hasFormer: false };
+    expect(faultsWith(files, names)).toContain('restoreHub');
+    for (const name of ['fullHub', 'upgrade', 'killNode']) {
+      expect(faultsWith(files, names)).not.toContain(name);
+    }
+    const nodes = { hasFiles: false, hasSmallDisk: true, hasFormer: true };
+    expect(faultsWith(nodes, names)).toEqual(expect.arrayContaining(['killNode', 'upgradeHub']));
+    expect(faultsWith(nodes, names)).not.toContain('restoreHub');
   });
 
   test('ask for help', () => {
