@@ -81,7 +81,7 @@ export class Child {
     while (!this.isOver && !this.#standsStill()) await nextTurn();
   }
 
-  /** For how long it has been ready to run and had no processor; 0 where the system does not say. */
+  /** For how long it was ready to run and had no processor; 0 where the system does not say. */
   get waitedMs(): number {
     try {
       const [, waitedNs] = readFileSync(`/proc/${this.#process.pid}/schedstat`, 'latin1').split(

@@ -1,6 +1,6 @@
 /**
- * All machines of one run: nodes of NATS where there are any, hubs, agents. Owns in which order they
- * come and go; what happens to them in between is `faults`'.
+ * All machines of one run: nodes of NATS where there are any, hubs, agents. Owns in which order
+ * they come and go; what happens to them in between is `faults`'.
  */
 import { AgentMachine } from './agent-machine.js';
 import { Chance } from './chance.js';
