@@ -161,7 +161,9 @@ export class Connection implements ServedConnection {
   }
 
   #admit(admission: Admission): void {
-    const departure = { ...admission, aid: admission.identity.aid };
+    const { name, connection, isTransient, identity } = admission;
+    // Kept as long as the connection: no more than is needed then.
+    const departure = { name, connection, isTransient, aid: identity.aid };
     if (this.#phase.name !== 'authenticating') return this.#hub.presence.left(departure);
     const { roster, steady, neighbourhood, isBlocked } = this.#hub;
     // The operator may have shut it out since it was asked for its keys.

@@ -48,10 +48,13 @@ const LONGEST_CREDIT = Number.MAX_SAFE_INTEGER;
 export class Delivery {
   readonly #options: DeliveryOptions;
   readonly #credit: { messages: number; bytes: number };
-  /** Attempt of each envelope that was pushed and not yet answered. */
-  readonly #inFlight = new Map<number, number>();
+  /**
+   * Attempt of each envelope that was pushed and not yet answered. Made when it is needed, as what
+   * follows: most connections are idle.
+   */
+  #inFlight: Map<number, number> | null = null;
   /** When each envelope that was refused or delayed is due again, by its `seq`. */
-  readonly #retries = new ExpiryAgenda();
+  #retries: ExpiryAgenda | null = null;
   /** Each follows the one before; the first follows the cursor, or what is to be read before it. */
   readonly #held: HeldEnvelopes<Following>;
   /** Highest `seq` that was pushed or put among the retries: what is new is above it, always. */
@@ -73,7 +76,7 @@ export class Delivery {
   }
 
   get inFlight(): number {
-    return this.#inFlight.size;
+    return this.#inFlight?.size ?? 0;
   }
 
   /** Whether a frame that comes answers a delivery: an acknowledgement, a refusal, new credit. */
@@ -117,18 +120,18 @@ export class Delivery {
   /** Only what is in flight can be acknowledged: nothing unread is ever deleted. */
   acknowledge(seqs: readonly number[]): void {
     for (const seq of seqs) {
-      if (this.#inFlight.delete(seq)) {
+      if (this.#inFlight?.delete(seq) === true) {
         this.#options.writer.acknowledge(this.#options.recipient, seq);
       }
     }
   }
 
   refuse(seq: number, delayMs: number): void {
-    const attempt = this.#inFlight.get(seq);
+    const attempt = this.#inFlight?.get(seq);
     if (attempt === undefined) return;
-    this.#inFlight.delete(seq);
+    this.#inFlight?.delete(seq);
     const dueMs = this.#options.clock() + delayMs;
-    if (this.#putBack(seq, attempt, dueMs)) this.#retries.set(`${seq}`, dueMs);
+    if (this.#putBack(seq, attempt, dueMs)) this.#retryAt(seq, dueMs);
     this.pump();
   }
 
@@ -136,7 +139,7 @@ export class Delivery {
   pump(): void {
     if (!this.#open || this.#reading || !this.#hasRoom()) return;
     const { store, writer, recipient, clock, onFailure } = this.#options;
-    const due = this.#retries.take(clock());
+    const due = this.#retries?.take(clock()) ?? null;
     const retry = due === null ? null : Number(due);
     if (retry === null && (!this.#pushHeld() || !this.#behind)) return;
     if (retry === null) this.#behind = false;
@@ -148,8 +151,8 @@ export class Delivery {
         (page) => this.#take(page, retry),
         (error: unknown) => {
           this.#reading = false;
-          if (due === null) this.#behind = true;
-          else this.#retries.set(due, clock());
+          if (retry === null) this.#behind = true;
+          else this.#retryAt(retry, clock());
           onFailure(error);
         },
       );
@@ -165,8 +168,8 @@ export class Delivery {
     this.#open = false;
     this.#held.clear();
     if (!counts) return;
-    for (const [seq, attempt] of this.#inFlight) this.#putBack(seq, attempt, 0);
-    this.#inFlight.clear();
+    for (const [seq, attempt] of this.#inFlight ?? []) this.#putBack(seq, attempt, 0);
+    this.#inFlight = null;
   }
 
   /** Next attempt, or the dead letter office after the last one. */
@@ -252,8 +255,13 @@ export class Delivery {
   }
 
   #delay(seq: number, dueMs: number): void {
-    this.#retries.set(`${seq}`, dueMs);
+    this.#retryAt(seq, dueMs);
     this.#cursor = Math.max(this.#cursor, seq);
+  }
+
+  #retryAt(seq: number, dueMs: number): void {
+    this.#retries ??= new ExpiryAgenda();
+    this.#retries.set(`${seq}`, dueMs);
   }
 
   #push(envelope: Deliverable, attempt: number): void {
@@ -262,6 +270,7 @@ export class Delivery {
     this.#credit.messages -= 1;
     this.#credit.bytes -= blob.length;
     this.#cursor = Math.max(this.#cursor, seq);
+    this.#inFlight ??= new Map();
     this.#inFlight.set(seq, attempt);
     this.#answers = Math.min(this.#answers + ANSWERS_PER_PUSH, MOST_ANSWERS);
     const content = { v: VERSION, id, from, to: recipient, ts: tsMs, blob } as const;

@@ -15,26 +15,29 @@ const REMEMBERED = 2_000;
 
 /** One per session. */
 export class SendOrder {
-  readonly #underWay = new Map<number, OrderTicket>();
-  readonly #refused = new Map<number, ProtocolError>();
+  /** Made when it is needed: most connections are idle. */
+  #underWay: Map<number, OrderTicket> | null = null;
+  #refused: Map<number, ProtocolError> | null = null;
 
   /** The refusal of the `send` that has to come before; null if that is no obstacle. */
   refusalOf(after: number | undefined): ProtocolError | null {
-    return after === undefined ? null : (this.#refused.get(after) ?? null);
+    return after === undefined ? null : (this.#refused?.get(after) ?? null);
   }
 
   /** Tickets of an envelope and, while nobody knows what becomes of it, of the one before it. */
   begin(re: number, after: number | undefined): Required<Pick<NewEnvelope, 'ticket' | 'after'>> {
     const ticket: OrderTicket = {};
-    const before = after === undefined ? undefined : this.#underWay.get(after);
+    const before = after === undefined ? undefined : this.#underWay?.get(after);
+    this.#underWay ??= new Map();
     this.#underWay.set(re, ticket);
     return { ticket, after: before };
   }
 
   /** The `send` is answered: with a refusal, or with null. */
   end(re: number, refusal: ProtocolError | null): void {
-    this.#underWay.delete(re);
+    this.#underWay?.delete(re);
     if (refusal === null || !refusal.retryable) return;
+    this.#refused ??= new Map();
     this.#refused.set(re, refusal);
     if (this.#refused.size <= REMEMBERED) return;
     for (const oldest of this.#refused.keys()) {

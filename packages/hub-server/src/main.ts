@@ -4,7 +4,9 @@
  * in `cli/run`, which a Node that is too old refuses to load.
  */
 import { silenceSqliteWarning } from './cli/sqlite-warning.js';
+import { boundYoungGeneration } from './cli/young-generation.js';
 
+boundYoungGeneration(process);
 silenceSqliteWarning();
 import('./cli/run.js').then(
   ({ run }) =>

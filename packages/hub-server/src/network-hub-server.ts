@@ -323,7 +323,7 @@ export class NetworkHubServer {
     const peer: Peer = { link, channelBinding, remote: remote === null ? null : sourceOf(remote) };
     const served: ServedConnection = this.#core.connect(peer);
     this.#links.add(link);
-    socket.once('close', () => this.#links.delete(link));
+    socket.on('close', () => this.#links.delete(link));
     link.serve(served);
   }
 

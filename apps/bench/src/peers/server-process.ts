@@ -122,13 +122,23 @@ export function writtenBytes(pid: number): number {
   return Number(/^write_bytes: (\d+)$/m.exec(readFileSync(`/proc/${pid}/io`, 'utf8'))?.[1]);
 }
 
+/** As the command `agentmesh-hub` sets it for itself. */
+const V8_OF_HUBS = ['--max-semi-space-size=8'];
+
 /** One of our own servers: a script of this package. */
 export function nodePlan(script: string, profileFolder: string | null, extra: string[] = []) {
   const file = fileURLToPath(new URL(`../servers/${script}.js`, import.meta.url));
   const profile = profileFolder === null ? [] : ['--cpu-prof', `--cpu-prof-dir=${profileFolder}`];
   return {
     program: process.execPath,
-    args: (folder: string, port: number) => [...profile, file, folder, String(port), ...extra],
+    args: (folder: string, port: number) => [
+      ...profile,
+      ...V8_OF_HUBS,
+      file,
+      folder,
+      String(port),
+      ...extra,
+    ],
   } satisfies ServerPlan;
 }
 

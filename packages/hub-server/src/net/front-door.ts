@@ -110,7 +110,8 @@ export class FrontDoor {
       return;
     }
     this.#sockets.add(socket);
-    socket.once('close', () => {
+    // It closes once: `once` would keep a wrapper with each connection.
+    socket.on('close', () => {
       this.#sockets.delete(socket);
       lobby.leave(guest);
     });

@@ -62,7 +62,7 @@ export class LineLink implements Link, Holder {
     this.#served = served;
     this.#socket.on('data', (bytes: Buffer) => this.#read(bytes));
     this.#socket.on('drain', () => this.#drained());
-    this.#socket.once('close', () => {
+    this.#socket.on('close', () => {
       this.#options.budget.update(this, 0);
       served.closed();
     });

@@ -7,6 +7,8 @@
 const NEWLINE = 0x0a;
 const CARRIAGE_RETURN = 0x0d;
 const FIRST_SIZE = 256;
+/** Of all connections that hold nothing: they are most. */
+const EMPTY: Buffer = Buffer.alloc(0);
 
 /** Text of one line without its end, or null for one that was longer than allowed. */
 export type Line = string | null;
@@ -14,7 +16,7 @@ export type Line = string | null;
 /** Fed byte by byte or by the megabyte, it gives the same lines. */
 export class LineSplitter {
   readonly #maxLength: () => number;
-  #held: Buffer = Buffer.alloc(0);
+  #held = EMPTY;
   #length = 0;
   #isFirst = true;
   /** Inside a line that was refused: everything up to its end is passed over. */
@@ -95,6 +97,6 @@ export class LineSplitter {
 
   #drop(): void {
     this.#length = 0;
-    if (this.#held.length > 0) this.#held = Buffer.alloc(0);
+    this.#held = EMPTY;
   }
 }
