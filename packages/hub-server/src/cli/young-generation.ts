@@ -1,7 +1,7 @@
 /**
  * How much memory the `agentmesh-hub` command lets V8 take for objects that live briefly: by
- * default it is more than thousands of idle connections keep. Owns that choice. V8 reads it once, so
- * the process is replaced by itself with the flag: same id, same streams, nothing begun before.
+ * default it is more than thousands of idle connections keep. Owns that choice. V8 reads it once:
+ * the process is replaced by itself with the flag; id and streams stay, nothing was begun before.
  */
 
 /** MiB. Below this a busy hub pays with processor time. */
