@@ -217,11 +217,11 @@ async function openFirst(
   const { signedPrekeyId, oneTimePrekeyId } = prekeyBlock;
   const signed = await loadPrekey(context, ROW.signedPrekey(signedPrekeyId));
   const oneTime = await loadPrekey(context, ROW.oneTimePrekey(oneTimePrekeyId));
+  const isGone = signed === null || (oneTimePrekeyId !== 0 && oneTime === null);
+  const isSpent = oneTimePrekeyId === 0 && isExhausted(await unaidedSessions(tx, signedPrekeyId));
+  // Neither does what there is nothing to compute for.
+  if (isGone || isSpent) throw new CryptoError('UNKNOWN_PREKEY');
   if (!mayHandshake(incoming.from)) throw new AgentError('HANDSHAKE_BUDGET');
-  if (oneTimePrekeyId === 0) {
-    const begun = await unaidedSessions(tx, signedPrekeyId);
-    if (isExhausted(begun)) throw new CryptoError('UNKNOWN_PREKEY');
-  }
   const prekeys = { signed: () => signed, oneTime: () => oneTime };
   const { keyPair, nowMs, random } = me;
   const wire = incoming.blob;
