@@ -33,7 +33,12 @@ export class Command {
     this.#child = child;
   }
 
-  static async start(args: readonly string[], env: Record<string, string> = {}): Promise<Command> {
+  /** Resolves when it listens or is over; what does neither within `patienceMs` is ended. */
+  static async start(
+    args: readonly string[],
+    env: Record<string, string> = {},
+    patienceMs = 15_000,
+  ): Promise<Command> {
     const child = spawn(process.execPath, [MAIN, '--port', '0', ...args], {
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...env },
@@ -44,8 +49,19 @@ export class Command {
       command.lines.push(JSON.parse(line) as Record<string, unknown>);
     });
     child.stderr.on('data', (bytes: Buffer) => (command.stderr += bytes.toString()));
-    await until(() => command.said('listening') !== undefined || child.exitCode !== null, 15_000);
-    return command;
+    const isDecided = (): boolean => command.said('listening') !== undefined || command.isOver;
+    try {
+      await until(isDecided, patienceMs);
+      return command;
+    } catch (error) {
+      child.kill('SIGKILL');
+      const said = [...command.text.slice(-5), command.stderr].join('\n');
+      throw new TypeError(`the hub does not listen: ${said}`, { cause: error });
+    }
+  }
+
+  get isOver(): boolean {
+    return this.#child.exitCode !== null || this.#child.signalCode !== null;
   }
 
   said(message: string): Record<string, unknown> | undefined {
@@ -61,9 +77,7 @@ export class Command {
   }
 
   async exit(): Promise<number | null> {
-    if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      await once(this.#child, 'exit');
-    }
+    if (!this.isOver) await once(this.#child, 'exit');
     return this.#child.exitCode;
   }
 

@@ -56,7 +56,7 @@ class HubProcess {
 
   async start(): Promise<void> {
     for (const endMs = Date.now() + PATIENCE_MS; Date.now() < endMs;) {
-      this.#command = await Command.start(this.#args);
+      this.#command = await Command.start(this.#args, {}, PATIENCE_MS);
       if (this.#command.said('listening') !== undefined) return;
       await pause(200);
     }
