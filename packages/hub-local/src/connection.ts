@@ -35,6 +35,11 @@ export const GOING_AWAY = 1001;
 export interface ServedConnection {
   /** Longest text of a frame that may be decoded now. */
   readonly maxFrameLength: number;
+  /**
+   * Whether its client has as much under way as it may: nothing more is read from it until frames
+   * have been sent to it again.
+   */
+  readonly isSated: boolean;
   /** A frame arrived, readable or not, with its text as it was received. */
   receive(decoded: Decoded<ClientFrame>, text: string): void;
   /** The link's backlog has shrunk. */
@@ -76,6 +81,10 @@ export class Connection implements ServedConnection {
   get maxFrameLength(): number {
     const { frameBytes, preAuthFrameBytes } = this.#hub.limits;
     return this.isReady ? frameBytes : preAuthFrameBytes;
+  }
+
+  get isSated(): boolean {
+    return this.#phase.name === 'ready' && this.#phase.session.isSated;
   }
 
   receive(decoded: Decoded<ClientFrame>, text: string): void {

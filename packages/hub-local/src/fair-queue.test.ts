@@ -3,9 +3,14 @@ import fc from 'fast-check';
 import { FairQueue } from './fair-queue.js';
 
 /** Everything that is taken, in parts of `most` items and of `budget`. */
-function takeAll<T>(queue: FairQueue<string, T>, most: number, budget = Infinity): T[][] {
+function takeAll<T>(
+  queue: FairQueue<string, T>,
+  most: number,
+  budget = Infinity,
+  ofOne = Infinity,
+): T[][] {
   const parts: T[][] = [];
-  while (queue.size > 0) parts.push(queue.take(most, budget));
+  while (queue.size > 0) parts.push(queue.take(most, budget, ofOne));
   return parts;
 }
 
@@ -38,6 +43,20 @@ describe('the fair queue', () => {
     expect(taken.filter((one) => one === 'small')).toHaveLength(200);
   });
 
+  test('a part that others wait for takes a little of each, and all of who has little', () => {
+    const queue = new FairQueue<string, string>(4);
+    for (let n = 0; n < 1_000; n++) queue.push('flood', 1, 'flood');
+    for (let n = 0; n < 1_000; n++) queue.push('other', 1, 'other');
+    for (let n = 0; n < 5; n++) queue.push('honest', 1, 'honest');
+    const taken = queue.take(512, Infinity, 64);
+    const count = (sender: string) => taken.filter((one) => one === sender).length;
+    expect([count('flood'), count('other'), count('honest')]).toEqual([64, 64, 5]);
+    // Alone, an item that costs more than that goes all the same.
+    const large = new FairQueue<string, string>(4);
+    large.push('large', 1_000, 'large');
+    expect(takeAll(large, 10, 10_000)).toEqual([['large']]);
+  });
+
   test('an item that costs more than a turn is not stuck', () => {
     const queue = new FairQueue<string, string>(1);
     queue.push('large', 1_000_000, 'large');
@@ -51,11 +70,12 @@ describe('the fair queue', () => {
     });
     fc.assert(
       fc.property(items, fc.integer({ min: 1, max: 30 }), fc.nat(60), (pushed, most, budget) => {
+        const ofOne = budget % 3 === 0 ? 50 : Infinity;
         const queue = new FairQueue<string, { sender: number; at: number; cost: number }>(7);
         for (const [at, [sender, cost]] of pushed.entries()) {
           queue.push(`${sender}`, cost, { sender, at, cost });
         }
-        const parts = takeAll(queue, most, budget + 1);
+        const parts = takeAll(queue, most, budget + 1, ofOne);
         for (const part of parts) {
           expect(part.length).toBeLessThanOrEqual(most);
           const before = part.slice(0, -1).reduce((sum, { cost }) => sum + cost, 0);

@@ -39,14 +39,25 @@ export class FairQueue<Key, T> {
   }
 
   /**
-   * The next items: at most `most`, and no more once they cost `budget`. A turn that does not fit
-   * any more goes on with the next call.
+   * The next items: at most `most`, and no more once they cost `budget`, nor of one sender once its
+   * own cost `ofOne`. A turn that does not fit any more goes on with the next call.
    */
-  take(most: number, budget: number): T[] {
+  take(most: number, budget: number, ofOne = Infinity): T[] {
     const taken: T[] = [];
+    const costs = new Map<Key, number>();
     let spent = 0;
-    // Whoever is put back to the end comes again: this ends when nobody is left.
+    let sated = 0;
+    // Whoever is put back to the end comes again: this ends when nobody is left who may have more.
     for (const [sender, waiting] of this.#senders) {
+      const own = costs.get(sender) ?? 0;
+      if (own >= ofOne) {
+        sated += 1;
+        if (sated >= this.#senders.size) break;
+        this.#endTurn(sender, waiting);
+        continue;
+      }
+      sated = 0;
+      const before = spent;
       waiting.credit += this.#quantum;
       let next = waiting.items[waiting.next];
       while (next !== undefined && next.cost <= waiting.credit) {
@@ -61,6 +72,7 @@ export class FairQueue<Key, T> {
         this.#size -= 1;
         next = waiting.items[waiting.next];
       }
+      costs.set(sender, own + spent - before);
       this.#endTurn(sender, waiting);
     }
     return taken;

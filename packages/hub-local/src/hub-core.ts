@@ -293,7 +293,7 @@ export class HubCore {
 function turnedAway(link: Link, code: 'FLOOD' | 'SHUTTING_DOWN'): ServedConnection {
   link.send({ type: 'bye', code });
   link.close(code === 'FLOOD' ? CLOSE_CODES.flood : GOING_AWAY, code);
-  return { maxFrameLength: 0, receive() {}, drained() {}, closed() {} };
+  return { maxFrameLength: 0, isSated: false, receive() {}, drained() {}, closed() {} };
 }
 
 function quotaOf(limits: CoreLimits): QueueQuota {

@@ -113,6 +113,22 @@ describe('the queue writer', () => {
     expect(new Set(second).size).toBe(51);
   });
 
+  test('T-A12 flood: beside others a commit takes little of one sender, so that it is short', async () => {
+    const { append, turn, end, idsOf } = desk(512);
+    for (let n = 0; n < 1_000; n++) append(0, 'flood');
+    await turn();
+    // Alone, it gets as much as fits.
+    expect(idsOf(0)).toHaveLength(512);
+    append(1, 'honest');
+    await end(0, Array<'stored'>(512).fill('stored'));
+    const second = idsOf(1) ?? [];
+    expect(second).toContain(1);
+    expect(second.length).toBeLessThanOrEqual(140);
+    await end(1, Array<'stored'>(second.length).fill('stored'));
+    expect(idsOf(2)?.length).toBeGreaterThan(100);
+    expect(idsOf(2)?.length).toBeLessThanOrEqual(140);
+  });
+
   test('settled waits for all that was called before, also where it takes several commits', async () => {
     const { writer, commits, told, append, turn, end } = desk(2);
     for (const id of [1, 2, 3, 4, 5]) append(id, `sender ${id}`);

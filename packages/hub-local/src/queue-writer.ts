@@ -1,8 +1,8 @@
 /**
  * The group commit: gathers what one turn of the loop changes in the queues and commits it at once.
  * Owns batching, order (one commit at a time, each sender's envelopes in the order of the calls)
- * and, while commits are slower than what comes, the share of each sender in them; does not own who
- * is answered or pushed to, nor limits of senders.
+ * and, while commits are slower than what comes, the share of each sender in them, which is small
+ * where others would wait for it; does not own who is answered or pushed to, nor limits of senders.
  */
 import { FairQueue } from './fair-queue.js';
 import type { AppendOutcome, HubStore, NewEnvelope, QueueQuota } from './hub-store.js';
@@ -59,6 +59,10 @@ const ENVELOPE_COST = 1_024;
 const TURN_COST = 8 * 1_024;
 /** What one commit takes of large envelopes. */
 const COMMIT_COST = 8 * 1_024 * 1_024;
+/** The same of one sender while there are others: about a millisecond, for which they wait. */
+const COST_BESIDE_OTHERS = 128 * 1_024;
+/** So long after two senders came one after the other there are others. */
+const OTHERS_MS = 1_000;
 
 /** One per hub. Every change goes through it, so that what was called first is stored first. */
 export class QueueWriter {
@@ -70,6 +74,9 @@ export class QueueWriter {
   /** Numbers of those that are not settled, the lowest first. */
   readonly #unsettled = new Map<PendingEnvelope, number>();
   #appends = 0;
+  #lastSender = '';
+  /** When another sender came than the one before. */
+  #changedMs = Number.NEGATIVE_INFINITY;
   /** Tasks whose commit is done, and which wait for envelopes of an earlier call. */
   #later: LaterTask[] = [];
   #flushDeferred = false;
@@ -90,6 +97,10 @@ export class QueueWriter {
     const { length } = pending.envelope.blob;
     this.#uncommittedBytes += length;
     this.#appends += 1;
+    if (pending.sender !== this.#lastSender && this.#lastSender !== '') {
+      this.#changedMs = this.#options.clock();
+    }
+    this.#lastSender = pending.sender;
     this.#unsettled.set(pending, this.#appends);
     this.#waiting.push(pending.sender, ENVELOPE_COST + length, pending);
     if (this.#waiting.size >= this.#options.commitEnvelopes) this.flush();
@@ -163,8 +174,10 @@ export class QueueWriter {
 
   /** Each sender's share. What came before some was refused by an earlier commit: these too. */
   #nextEnvelopes(): PendingEnvelope[] {
+    const hasOthers = this.#options.clock() - this.#changedMs < OTHERS_MS;
+    const ofOne = hasOthers ? COST_BESIDE_OTHERS : COMMIT_COST;
     for (;;) {
-      const next = this.#waiting.take(this.#options.commitEnvelopes, COMMIT_COST);
+      const next = this.#waiting.take(this.#options.commitEnvelopes, COMMIT_COST, ofOne);
       const open = next.filter((pending) => {
         const outcome = pending.refusedBefore?.() ?? null;
         // In their order, so that what follows them in turn is refused too.

@@ -25,6 +25,9 @@ type RequestFrame = Exclude<VerbFrame, { type: 'send' | 'ack' | 'nack' | 'credit
 const BUSY_MS = 100;
 /** One sender's part of the memory for what waits for its commit. */
 const SHARES = 16;
+/** Parts of the envelopes that may be under way. */
+const SATED_AT = 0.75;
+const HUNGRY_AT = 0.5;
 const NO_ROOM: AppendOutcome = { status: 'queue_full' };
 /** A page of names costs as many requests as this many names fit into it. */
 const NAMES_PER_TOKEN = 250;
@@ -60,6 +63,7 @@ export class Session implements LiveSession {
   #retired: boolean;
   #ignore: () => void = () => undefined;
   #unanswered = 0;
+  #isSated = false;
   #unansweredBytes = 0;
 
   constructor(
@@ -86,6 +90,17 @@ export class Session implements LiveSession {
 
   get retired(): boolean {
     return this.#retired;
+  }
+
+  /**
+   * Whether it has sent so many envelopes that more would soon be refused; until half of what it
+   * may have under way is answered.
+   */
+  get isSated(): boolean {
+    const { inFlight } = this.#hub.limits;
+    if (this.#unanswered >= inFlight * SATED_AT) this.#isSated = true;
+    else if (this.#unanswered <= inFlight * HUNGRY_AT) this.#isSated = false;
+    return this.#isSated;
   }
 
   retire(): void {

@@ -6,10 +6,14 @@
 import { connect as connectTcp } from 'node:net';
 import type { Socket } from 'node:net';
 import { beforeAll, describe, expect, jest, test } from '@jest/globals';
+import { MemoryHubStore } from '@agentmesh/hub-local';
+import type { CommitResult, QueueChanges } from '@agentmesh/hub-local';
 import { PROTOCOL_LIMITS, ready } from '@agentmesh/protocol';
 import type { ClientFrame, HubConnection } from '@agentmesh/protocol';
 import { WebSocket as WsClient } from 'ws';
+import { NetworkHubServer } from '../src/index.js';
 import { HubProcess } from './hub-process.js';
+import { certificate } from './served-hub.js';
 import { inFolder } from './store-samples.js';
 import {
   bareSocket,
@@ -287,4 +291,60 @@ describe('T-A23 unfinished and unread', () => {
         code: 'UNKNOWN_RECIPIENT',
       });
     }));
+});
+
+describe('T-A67 torrent', () => {
+  /** A store that stores when the test lets it. */
+  class GatedStore extends MemoryHubStore {
+    readonly gate = Promise.withResolvers<void>();
+
+    override async commit(changes: QueueChanges): Promise<CommitResult> {
+      await this.gate.promise;
+      return super.commit(changes);
+    }
+  }
+
+  test('who sends on without waiting is read no further, instead of being refused at length', async () => {
+    const store = new GatedStore();
+    const limits = { queueMessages: 1_000_000 };
+    const server = new NetworkHubServer({ store, port: 0, tls: await certificate(), limits });
+    await server.start();
+    try {
+      await (await join(server.port, newAgent('victim'))).close();
+      const victim = newAgent('victim-of-torrent');
+      await (await join(server.port, victim)).close();
+      const { client, socket } = await rawClientAndSocket(server.port);
+      client.send((await client.auth(newAgent('torrent').credentials())).frame);
+      await client.next('auth_ok');
+      const count = 6_000;
+      const blob = new Uint8Array(256);
+      for (let n = 0; n < count; n++) {
+        const id = new Uint8Array(16);
+        new DataView(id.buffer).setUint32(0, n);
+        const envelope = { id, to: victim.aid, ttl: 60, blob };
+        client.send({ type: 'send', id: client.nextId(), envelope });
+      }
+      // Others go on: nothing of the torrent is worked on while it is not read.
+      const honest = await join(server.port, newAgent('honest'));
+      expect((await honest.list({})).names).toEqual([]);
+      // The server is in this process: it has had time to read all that it will.
+      for (let turn = 0; turn < 1_000; turn++) {
+        await new Promise((resolve) => void setImmediate(resolve));
+      }
+      expect(client.all('error')).toEqual([]);
+      store.gate.resolve();
+      let answered = 0;
+      let refused = 0;
+      await until(() => {
+        answered += client.all('sent').length;
+        refused += client.all('error').filter(({ code }) => code === 'RATE_LIMITED').length;
+        return answered + refused + client.all('error').length >= count;
+      }, 60_000);
+      expect(refused).toBe(0);
+      expect(answered).toBe(count);
+      socket.destroy();
+    } finally {
+      await server.stop();
+    }
+  });
 });

@@ -16,6 +16,8 @@ import type { Holder, MemoryBudget } from './memory-budget.js';
 
 /** Unsent bytes at which reading stops: a client that does not read answers gets no new ones. */
 const PAUSE_BYTES = 512 * 1024;
+/** Bytes after which others are read first: no sender of much is read for long at a time. */
+const TURN_BYTES = 16 * 1024;
 /** A write is told as done in pieces of this size: progress on a slow line is seen. */
 const PIECE = 64 * 1024;
 /** From our end of the connection to its removal. */
@@ -43,6 +45,8 @@ export class LineLink implements Link, Holder {
   #pendingBytes = 0;
   #deferred = false;
   #closing = false;
+  /** Whether reading goes on in the next turn of the loop. */
+  #isTurnOver = false;
   /** Since when a write has been waiting to be done; null while none is. */
   #waitingSinceMs: number | null = null;
   #writes = 0;
@@ -98,7 +102,9 @@ export class LineLink implements Link, Holder {
     if (this.#closing) return;
     this.#flush();
     this.#closing = true;
+    this.#splitter.stop();
     this.#socket.end();
+    this.#readOn();
     const linger = setTimeout(() => this.destroy(), LINGER_MS);
     this.#socket.once('close', () => clearTimeout(linger));
   }
@@ -120,8 +126,31 @@ export class LineLink implements Link, Holder {
       return;
     }
     this.#splitter.feed(bytes, (line) => this.#receive(line));
-    if (this.backlog > PAUSE_BYTES) this.#socket.pause();
+    if (bytes.length >= TURN_BYTES) this.#endTurn();
+    if (!this.#mayRead()) this.#socket.pause();
     this.#account();
+  }
+
+  /** Whoever sends much is read on when the others have been. */
+  #endTurn(): void {
+    if (this.#isTurnOver) return;
+    this.#isTurnOver = true;
+    this.#options.defer(() => {
+      this.#isTurnOver = false;
+      this.#readOn();
+    });
+  }
+
+  /** Not from who does not read, nor from who has sent as much as it may. */
+  #mayRead(): boolean {
+    if (this.#closing) return true;
+    return !this.#isTurnOver && this.backlog <= PAUSE_BYTES && this.#served?.isSated !== true;
+  }
+
+  #readOn(): void {
+    if (this.#socket.isPaused() && !this.#socket.destroyed && this.#mayRead()) {
+      this.#socket.resume();
+    }
   }
 
   #account(): void {
@@ -153,6 +182,7 @@ export class LineLink implements Link, Holder {
     for (let at = 0; at < end; at += PIECE) this.#write(bytes.subarray(at, at + PIECE));
     this.#socket.uncork();
     this.#account();
+    this.#readOn();
   }
 
   #write(bytes: Uint8Array): void {
@@ -166,7 +196,7 @@ export class LineLink implements Link, Holder {
   }
 
   #drained(): void {
-    if (this.#socket.isPaused()) this.#socket.resume();
+    this.#readOn();
     this.#served?.drained();
   }
 }

@@ -34,6 +34,19 @@ describe('LineSplitter', () => {
     expect(linesOf('x\n\n', [])).toEqual(['x', '']);
   });
 
+  test('looks at nothing more once it is stopped, not even at what came with the last line', () => {
+    const splitter = new LineSplitter(() => 40);
+    const lines: Line[] = [];
+    const take = (line: Line): void => {
+      lines.push(line);
+      if (lines.length === 2) splitter.stop();
+    };
+    splitter.feed(Buffer.from('a\nb\nc\nd'), take);
+    splitter.feed(Buffer.from('e\nf'), take);
+    expect(lines).toEqual(['a', 'b']);
+    expect(splitter.held).toBe(0);
+  });
+
   test('takes a line of the limit and refuses one byte more, once', () => {
     expect(linesOf(`${'a'.repeat(40)}\n`, [])).toEqual(['a'.repeat(40)]);
     for (const cuts of [[], [1], [20], [40], [41], [5, 10, 30, 41]]) {

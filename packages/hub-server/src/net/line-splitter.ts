@@ -21,6 +21,7 @@ export class LineSplitter {
   #isFirst = true;
   /** Inside a line that was refused: everything up to its end is passed over. */
   #skipping = false;
+  #isStopped = false;
 
   /** `maxLength` is asked for each line: it grows when a client has authenticated. */
   constructor(maxLength: () => number) {
@@ -32,6 +33,12 @@ export class LineSplitter {
     return this.#held.length;
   }
 
+  /** Nothing is looked at any more, not even what was fed with the line that is told now. */
+  stop(): void {
+    this.#isStopped = true;
+    this.#drop();
+  }
+
   /**
    * Calls `onLine` for every line that is complete now; the first of all is passed over if it is
    * empty: that is how clients of an older protocol begin. Text is read as Latin-1: frames are
@@ -40,6 +47,7 @@ export class LineSplitter {
   feed(bytes: Buffer, onLine: (line: Line) => void): void {
     let from = 0;
     for (let end = bytes.indexOf(NEWLINE); end >= 0; end = bytes.indexOf(NEWLINE, from)) {
+      if (this.#isStopped) return;
       this.#finish(bytes, from, end, onLine);
       from = end + 1;
     }
@@ -71,7 +79,7 @@ export class LineSplitter {
   }
 
   #hold(bytes: Buffer, from: number, onLine: (line: Line) => void): void {
-    if (this.#skipping || from === bytes.length) return;
+    if (this.#isStopped || this.#skipping || from === bytes.length) return;
     if (this.#length + bytes.length - from > this.#maxLength()) {
       this.#drop();
       this.#isFirst = false;

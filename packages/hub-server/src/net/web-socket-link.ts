@@ -88,6 +88,7 @@ export class WebSocketLink implements Link, Holder {
   close(code: number, reason: string): void {
     if (this.#closing) return;
     this.#closing = true;
+    this.#readOn();
     this.#webSocket.close(code, reason);
     const linger = setTimeout(() => this.destroy(), LINGER_MS);
     this.#socket.once('close', () => clearTimeout(linger));
@@ -111,6 +112,7 @@ export class WebSocketLink implements Link, Holder {
     this.#options.defer(() => {
       this.#corked = false;
       this.#socket.uncork();
+      this.#readOn();
     });
   }
 
@@ -154,11 +156,19 @@ export class WebSocketLink implements Link, Holder {
   }
 
   #pauseIfFull(): void {
-    if (this.backlog > PAUSE_BYTES) this.#webSocket.pause();
+    if (!this.#mayRead()) this.#webSocket.pause();
+  }
+
+  #mayRead(): boolean {
+    return this.#closing || (this.backlog <= PAUSE_BYTES && this.#served?.isSated !== true);
+  }
+
+  #readOn(): void {
+    if (this.#webSocket.isPaused && this.#mayRead()) this.#webSocket.resume();
   }
 
   #drained(): void {
-    if (this.#webSocket.isPaused) this.#webSocket.resume();
+    this.#readOn();
     this.#served?.drained();
   }
 }
