@@ -4,6 +4,7 @@
  * virtual time, under the attack and without it.
  */
 import { expect, test } from '@jest/globals';
+import { equalBytes } from '@agentmesh/crypto';
 import { encodePayload } from '@agentmesh/protocol';
 import { AGENT_LIMITS } from '../src/ground/limits.js';
 import { envelopeTo, forgerTo } from './forger.js';
@@ -76,6 +77,70 @@ test('T-A45 unread-replies: answers that nobody reads fill a quarter of the outb
   } finally {
     table.outboxMessages = outboxMessages;
   }
+});
+
+test('T-A66 unread-crowd: however many read nothing, there is room for who has nothing waiting', async () => {
+  const table = AGENT_LIMITS as { outboxMessages: number };
+  const { outboxMessages } = table;
+  table.outboxMessages = 40;
+  try {
+    await using world = await World.create(1, { limits: { queueMessages: 2 } });
+    const victim = await world.agentWithoutHandler('victim');
+    victim.agent.onMessage(async (message) => void (await message.reply('I heard you')));
+    const alice = await world.agent('alice');
+    const quietMs = await honestMs(world, alice, 'victim');
+    const crowd: Resident[] = [];
+    for (let n = 0; n < 8; n++) crowd.push(await world.agent(`unread${n}`));
+    for (const { agent } of crowd) await world.finish(agent.send('victim', 'hello'));
+    await world.advance(2_000);
+    for (const resident of crowd) await world.close(resident);
+    let refused = 0;
+    for (let n = 0; n < 20; n++) {
+      for (const { name } of crowd) {
+        victim.agent.send(name, 'unread').catch(() => (refused += 1));
+        await world.rest();
+      }
+    }
+    expect((await victim.agent.status()).outbox).toBeLessThan(table.outboxMessages);
+    expect(refused).toBeGreaterThan(8);
+    // Its message is handled, and the answer to it is heard.
+    const before = alice.texts.length;
+    const attackedMs = await honestMs(world, alice, 'victim');
+    expect(attackedMs).toBeLessThanOrEqual(FACTOR * Math.max(quietMs, 50));
+    await world.advance(1_000);
+    expect(alice.texts.slice(before)).toEqual(['I heard you']);
+    // What nobody reads is not kept for ever, and whoever wrote it is told.
+    await world.jump(7 * 24 * 3_600_000);
+    await world.advance(60_000);
+    expect((await victim.agent.status()).outbox).toBe(0);
+    const told = victim.events.outgoing.filter(({ state }) => state === 'expired');
+    expect(told.map(({ reason }) => reason)).toContain('EXPIRED_UNSENT');
+  } finally {
+    table.outboxMessages = outboxMessages;
+  }
+});
+
+test('T-A68 long-outbox: what waits for one peer goes beside what waits for others, not before it', async () => {
+  await using world = await World.create();
+  const victim = await world.agent('victim');
+  await world.agent('mallory');
+  const alice = await world.agent('alice');
+  for (const peer of ['mallory', 'alice']) await world.finish(victim.agent.send(peer, 'hello'));
+  world.network.goDown();
+  for (let n = 0; n < 1_000; n++) void victim.agent.send('mallory', `${n}`).catch(() => undefined);
+  await world.rest();
+  const honest = victim.agent.send('alice', 'and you');
+  await world.rest();
+  const before = world.hub.passed.sent.length;
+  await world.network.comeBack();
+  await world.finish(honest);
+  const place = world.hub.passed.sent
+    .slice(before)
+    .findIndex(({ envelope: { to } }) => equalBytes(to, alice.keyPair.identity.aid));
+  expect(place).toBeGreaterThanOrEqual(0);
+  expect(place).toBeLessThanOrEqual(AGENT_LIMITS.inFlight);
+  await world.advance(1_000);
+  expect(alice.texts).toEqual(['hello', 'and you']);
 });
 
 test('T-A46 skipped-numbers: messages that wait for missing ones hold nobody else up', async () => {

@@ -13,7 +13,8 @@ const MIB = 1024 * 1024;
 export const AGENT_LIMITS = {
   /**
    * Messages that wait to be accepted by the hub; then `send` is refused with BACKPRESSURE. Those
-   * to one peer may be a quarter of this and of the bytes.
+   * to one peer may be a third of the room that is left, of this and of the bytes: a quarter where
+   * only that peer does not read.
    */
   outboxMessages: 10_000,
   /** The same in bytes of sealed messages. */

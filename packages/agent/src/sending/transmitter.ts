@@ -49,8 +49,13 @@ interface Lane {
   reason: string | null;
 }
 
-/** The share of the outbox that messages to one peer may fill. */
-const SHARE = 0.25;
+/**
+ * Messages to one peer may fill a third of the room that is left: a quarter of the outbox where
+ * only that peer does not read. However many do not, there is some left for the next one.
+ */
+const SHARE_OF_ROOM = 1 / 3;
+/** Messages of one lane that go before it is the next one's turn. */
+const TURN = 8;
 /** They say something of the connection, and nothing of the message. */
 const PASSING: ReadonlySet<string> = new Set(['CONNECTION_LOST', 'RATE_LIMITED', 'SHUTTING_DOWN']);
 
@@ -116,10 +121,13 @@ export class Transmitter {
   /** Whether nothing more can wait for this peer. */
   isFullFor(aid: Uint8Array): boolean {
     const { outboxMessages, outboxBytes } = AGENT_LIMITS;
-    if (this.#messages >= outboxMessages || this.#bytes >= outboxBytes) return true;
-    const lane = this.#lanes.get(toHex(aid));
-    if (lane === undefined) return false;
-    return lane.messages >= outboxMessages * SHARE || lane.bytes >= outboxBytes * SHARE;
+    const room = outboxMessages - this.#messages;
+    const roomBytes = outboxBytes - this.#bytes;
+    if (room <= 0 || roomBytes <= 0) return true;
+    const { messages = 0, bytes = 0 } = this.#lanes.get(toHex(aid)) ?? {};
+    // For whom nothing waits, there is a place as long as there is one at all.
+    if (messages === 0) return false;
+    return messages >= room * SHARE_OF_ROOM || bytes >= roomBytes * SHARE_OF_ROOM;
   }
 
   /** Takes up what an earlier run left. */
@@ -240,10 +248,11 @@ export class Transmitter {
     return lane;
   }
 
-  /** Sends whatever may go now; else wakes when the first lane may. */
+  /** Sends whatever may go now, lane by lane in turn; else wakes when the first lane may. */
   #pump(): void {
     const nowMs = this.#context.waits();
     let wakeMs = Infinity;
+    // Whoever is put back to the end comes again: this ends when nobody may go on.
     for (const [key, lane] of this.#lanes) {
       if (this.#connection === null || this.#inFlight >= AGENT_LIMITS.inFlight) return;
       wakeMs = Math.min(wakeMs, this.#pumpLane(key, lane, nowMs));
@@ -251,9 +260,15 @@ export class Transmitter {
     this.#wakeAt(wakeMs, nowMs);
   }
 
-  /** Sends of one lane; returns when it may go on, Infinity if nothing of it waits for time. */
+  /** One turn of a lane; returns when it may go on, Infinity if nothing of it waits for time. */
   #pumpLane(key: string, lane: Lane, nowMs: number): number {
-    while (lane.queue.length > 0 && this.#inFlight < AGENT_LIMITS.inFlight) {
+    for (let taken = 0; lane.queue.length > 0; taken++) {
+      const isOver = taken === TURN || this.#inFlight >= AGENT_LIMITS.inFlight;
+      if (isOver && taken > 0) {
+        this.#lanes.delete(key);
+        this.#lanes.set(key, lane);
+      }
+      if (isOver) return Infinity;
       // After a failure one at a time, so that what follows does not overtake it.
       if (lane.failures > 0 && lane.inFlight > 0) return Infinity;
       const resumeMs = Math.max(lane.resumeMs, this.#resumeMs);
