@@ -3,7 +3,9 @@
  * some of it.
  */
 import type { Attack } from './attack.js';
+import { AGENT_SHARE_ATTACKS } from './attacks/agent-shares.js';
 import { COST_ATTACKS } from './attacks/costs.js';
+import { DISK_ATTACKS } from './attacks/disks.js';
 import { FALSE_HUB_ATTACKS } from './attacks/false-hubs.js';
 import { FOLDER_ATTACKS } from './attacks/folders.js';
 import { IDENTITY_ATTACKS } from './attacks/identity.js';
@@ -21,7 +23,9 @@ export const CATALOGUE: readonly Attack[] = [
   ...FALSE_HUB_ATTACKS,
   ...ROAD_ATTACKS,
   ...MESSAGE_ATTACKS,
+  ...AGENT_SHARE_ATTACKS,
   ...COST_ATTACKS,
+  ...DISK_ATTACKS,
 ];
 
 /** The attacks that these options ask for. A name that is given is tried however long it takes. */

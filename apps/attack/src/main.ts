@@ -23,7 +23,7 @@ import { addressOfTarget } from './target.js';
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 
 async function attack(options: AttackOptions): Promise<number> {
-  const { target, agentProgram, isJson, isList, limitMs } = options;
+  const { target, agentProgram, isJson, isList } = options;
   const attacks = chosen(options);
   if (isList) {
     for (const one of attacks) say(isJson ? lineOfAttack(one) : textOfAttack(one));
@@ -33,7 +33,7 @@ async function attack(options: AttackOptions): Promise<number> {
   if (!isJson) say(`${attacks.length} attacks, on ${hub} and on agents in a sandbox\n`);
   const findings: Finding[] = [];
   for (const one of attacks) {
-    const finding = await tryOut(one, { hub: target, agentProgram }, limitMs);
+    const finding = await tryOut(one, { hub: target, agentProgram }, options);
     findings.push(finding);
     say(isJson ? lineOfFinding(finding) : `${textOfFinding(finding)}\n`);
   }

@@ -21,6 +21,8 @@ the hub forgets identities that were never used.
   --against SIDE    only attacks on the hub or on the agent; with --hub: hub
   --only a,b,…      only these attacks, by name or by test, such as T-A1
   --short           leave out attacks that take more than some seconds
+  --ratio N         also judge times: whoever is honest waits at most N times as long as
+                    without the attack; for a machine that does nothing else
   --limit SECONDS   how long one attack may take (default 180)
   --list            print the catalogue and try nothing
   --json            one JSON object a line
@@ -33,6 +35,7 @@ Examples:
   pnpm attack --short
   pnpm attack --hub hub.example:7700 --hub-key KEY --token TOKEN
   pnpm attack --only stolen-token,unproven-refusal --json
+  pnpm attack --ratio 3
 `;
 
 /** What is asked for. */
@@ -44,6 +47,8 @@ export interface AttackOptions {
   readonly against: Side | null;
   readonly only: readonly string[] | null;
   readonly isShort: boolean;
+  /** How many times as long the honest may wait under an attack; null where that is not judged. */
+  readonly mostRatio: number | null;
   readonly limitMs: number;
   readonly isList: boolean;
   readonly isJson: boolean;
@@ -68,6 +73,7 @@ export function optionsOf(
         only: text,
         short: flag,
         limit: text,
+        ratio: text,
         list: flag,
         json: flag,
         help: flag,
@@ -83,6 +89,7 @@ export function optionsOf(
       against,
       only: values.only?.split(',') ?? null,
       isShort: values.short ?? false,
+      mostRatio: ratioOf(values.ratio),
       limitMs: secondsOf(values.limit ?? '180') * 1_000,
       isList: values.list ?? false,
       isJson: values.json ?? false,
@@ -121,5 +128,13 @@ function sideOf(text: string | undefined): Side | null {
 
 function secondsOf(text: string): number {
   if (!/^[1-9]\d{0,5}$/.test(text)) throw new RangeError(`--limit: seconds, not ${text}`);
+  return Number(text);
+}
+
+function ratioOf(text: string | undefined): number | null {
+  if (text === undefined) return null;
+  if (!/^\d{1,4}(?:\.\d+)?$/.test(text) || Number(text) < 1) {
+    throw new RangeError(`--ratio: a number from 1 on, not ${text}`);
+  }
   return Number(text);
 }

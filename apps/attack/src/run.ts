@@ -9,8 +9,20 @@ import type { Attack, Finding, Seen, Verdict } from './attack.js';
 import { Scene } from './scene.js';
 import type { Victims } from './scene.js';
 
+/** What an attack is tried under. */
+export interface Terms {
+  /** How long it may take. */
+  readonly limitMs: number;
+  /** How many times as long the honest may wait; null where that is not judged. */
+  readonly mostRatio: number | null;
+}
+
+/** How a figure begins that says how many times as long the honest waited. */
+const RATIO = 'attacked ÷ quiet';
+
 /** Tries one. */
-export async function tryOut(attack: Attack, victims: Victims, limitMs: number): Promise<Finding> {
+export async function tryOut(attack: Attack, victims: Victims, terms: Terms): Promise<Finding> {
+  const { limitMs, mostRatio } = terms;
   const beganMs = performance.now();
   const found = (verdict: Verdict, seen: string, figures: Finding['figures'] = {}): Finding => ({
     attack,
@@ -28,6 +40,8 @@ export async function tryOut(attack: Attack, victims: Victims, limitMs: number):
     const late = pause(limitMs, null, { signal: ended.signal }).catch(() => null);
     const seen = await Promise.race<Seen | null>([attack.run(scene), late]);
     if (seen === null) return found('untried', `not done within ${limitMs / 1_000} s`);
+    const slow = seen.held ? tooSlow(seen, mostRatio ?? Infinity) : null;
+    if (slow !== null) return found('broken', slow, seen.figures);
     return found(seen.held ? 'held' : 'broken', seen.seen, seen.figures);
   } catch (error) {
     if (error instanceof NotHere) return found('skipped', error.message);
@@ -36,6 +50,13 @@ export async function tryOut(attack: Attack, victims: Victims, limitMs: number):
     ended.abort();
     await scene[Symbol.asyncDispose]();
   }
+}
+
+/** What is said of honest agents that waited longer than they may; null if none did. */
+function tooSlow({ figures = {} }: Seen, most: number): string | null {
+  const ratios = Object.entries(figures).filter(([what]) => what.startsWith(RATIO));
+  const [worst] = ratios.filter(([, ratio]) => ratio > most).toSorted(([, a], [, b]) => b - a);
+  return worst === undefined ? null : `${worst[0]} is ${worst[1]}, and may be ${most}`;
 }
 
 function textOf(error: unknown): string {

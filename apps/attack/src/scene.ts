@@ -6,6 +6,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { systemRandom, toHex } from '@agentmesh/protocol';
+import { HonestCrowd } from './honest-crowd.js';
 import { HonestPair } from './honest-pair.js';
 import { FalseHub } from './sandbox/false-hub.js';
 import type { Deviations } from './sandbox/false-hub.js';
@@ -91,6 +92,13 @@ export class Scene implements AsyncDisposable {
     const pair = await HonestPair.at(target ?? (await this.hub()), names);
     this.#ends.push(() => pair.close());
     return pair;
+  }
+
+  /** Pairs of honest agents, as the hub sees them. */
+  async crowd(pairs: number, target?: Target): Promise<HonestCrowd> {
+    const crowd = await HonestCrowd.at(target ?? (await this.hub()), pairs, () => this.name());
+    this.#ends.push(() => crowd.end());
+    return crowd;
   }
 
   async falseHub(deviations: Deviations = {}): Promise<FalseHub> {

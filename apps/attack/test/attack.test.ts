@@ -119,6 +119,7 @@ describe('the command', () => {
     [['--hub', 'x', '--hub-key', 'y'], '--hub-key: 43 characters, as the hub prints it'],
     [['--against', 'me'], '--against: hub or agent, not me'],
     [['--limit', '0'], '--limit: seconds, not 0'],
+    [['--ratio', '0.5'], '--ratio: a number from 1 on, not 0.5'],
   ])('refuses %s with a sentence and exit code 2', async (args, text) => {
     const { code, errors } = await attack(args);
     expect(errors).toContain(`attack: ${text}\n`);

@@ -6,30 +6,27 @@ import { CONTENT_KIND, encodeRetry } from '@agentmesh/crypto';
 import { CannotTry } from '../attack.js';
 import type { Attack, Seen } from '../attack.js';
 import type { Scene } from '../scene.js';
-import { ratioOf } from '../honest-pair.js';
+import { figuresOf, HonestPeer } from '../honest-peer.js';
 import { Intruder } from '../wire/intruder.js';
-import type { Victim } from '../sandbox/victim.js';
 
 /** Messages that are passed over in one jump; a peer may have 4,000 at once and 200 a second. */
 const JUMP = 1_900;
 const JUMPS = 4;
 const AT_ONCE = 4_000;
 const PER_SECOND = 200;
-const HONEST = 10;
 
 async function jump(scene: Scene): Promise<Seen> {
   const { target } = await scene.ownHub();
   const victim = scene.victim({ target });
   if (!(await victim.isReady())) throw new CannotTry('the agent did not start');
-  const [peer, honest] = [await scene.intruder({ target }), await scene.intruder({ target })];
-  for (const one of [peer, honest]) {
-    await one.publish();
-    await one.begin(victim.name);
-    await one.post(one.seal('first'));
-  }
-  const from = (sender: Intruder) => victim.said('message').filter((it) => it.from === sender.name);
-  await victim.until(() => from(peer).length === 1 && from(honest).length === 1);
-  const quietMs = await medianMs(victim, honest, from);
+  const honest = await HonestPeer.of(victim, await scene.intruder({ target }));
+  const peer = await scene.intruder({ target });
+  await peer.publish();
+  await peer.begin(victim.name);
+  await peer.post(peer.seal('first'));
+  const heard = () => victim.said('message').filter(({ from }) => from === peer.name).length;
+  await victim.until(() => heard() === 1);
+  const quiet = await honest.exchange();
   const jumps: Uint8Array[] = [];
   for (let n = 0; n < JUMPS; n++) {
     for (let skipped = 0; skipped < JUMP; skipped++) peer.seal('never sent');
@@ -37,45 +34,23 @@ async function jump(scene: Scene): Promise<Seen> {
   }
   const beganMs = performance.now();
   for (const message of jumps) await peer.post(message);
-  const attackedMs = await medianMs(victim, honest, from);
+  const attacked = await honest.exchange();
   // What is missing before them holds them up a little.
-  await victim.until(() => from(peer).length > 1);
+  await victim.until(() => heard() > 1);
   const seconds = (performance.now() - beganMs) / 1_000;
-  const opened = from(peer).length - 1;
+  const opened = heard() - 1;
   const allowed = Math.ceil((AT_ONCE + PER_SECOND * seconds) / JUMP);
-  const handled = from(honest).length - 1;
   return {
-    held: opened > 0 && opened <= allowed && handled === 2 * HONEST,
+    held: opened > 0 && opened <= allowed && attacked.handled === attacked.sent,
     seen:
       `of ${JUMPS} jumps over ${JUMP} messages ${opened} were handled, ` +
-      `and ${handled} of ${2 * HONEST} honest messages`,
+      `and ${attacked.handled} of ${attacked.sent} honest messages`,
     figures: {
       'jumps handled': opened,
       'jumps allowed': allowed,
-      'honest sent': 2 * HONEST,
-      'honest handled': handled,
-      'quiet median ms': quietMs,
-      'attacked median ms': attackedMs,
-      'attacked ÷ quiet': ratioOf(attackedMs, quietMs),
+      ...figuresOf(quiet, attacked),
     },
   };
-}
-
-/** Sends honest messages, each after the one before was handled; the median time of one. */
-async function medianMs(
-  victim: Victim,
-  honest: Intruder,
-  from: (sender: Intruder) => readonly unknown[],
-): Promise<number> {
-  const times: number[] = [];
-  for (let n = 0; n < HONEST; n++) {
-    const [beganMs, before] = [performance.now(), from(honest).length];
-    await honest.post(honest.seal(`honest ${n}`));
-    if (await victim.until(() => from(honest).length > before)) {
-      times.push(performance.now() - beganMs);
-    }
-  }
-  return Math.round(times.toSorted((a, b) => a - b)[times.length >> 1] ?? 0);
 }
 
 const REPLIES = 20;

@@ -3,6 +3,7 @@
  * pair still exchanged; what is judged is counted, times are for information.
  */
 import type { Attack, Seen } from '../attack.js';
+import { besideCrowd } from '../beside.js';
 import { ratioOf } from '../honest-pair.js';
 import type { Scene } from '../scene.js';
 
@@ -12,63 +13,37 @@ const HONEST = 20;
 /** Answers that a connection may get before it has authenticated. */
 const PRE_AUTH_ANSWERS = 20;
 
-/** Runs an attack beside an honest pair; gives what the pair exchanged in both. */
-async function beside(scene: Scene, attack: () => () => void) {
-  const pair = await scene.honest();
-  const quiet = await pair.exchange(HONEST);
-  const stop = attack();
-  const attacked = await pair.exchange(HONEST);
-  stop();
-  const figures = {
-    'honest sent': attacked.sent,
-    'honest handled': attacked.handled,
-    'quiet median ms': quiet.medianMs,
-    'attacked median ms': attacked.medianMs,
-    'attacked ÷ quiet': ratioOf(attacked.medianMs, quiet.medianMs),
-  };
-  return { held: attacked.handled === attacked.sent, figures };
-}
-
-/** One connection that pings and comes back when it is thrown out. */
-function pinger(scene: Scene, tally: { answers: number; most: number; closes: number }) {
-  const burst = '{"type":"ping","id":1}\n'.repeat(500);
-  const state = { isOver: false };
-  const open = async (): Promise<void> => {
-    while (!state.isOver) {
-      const socket = await scene.socket().catch(() => null);
-      if (socket === null) return;
-      let answers = 0;
-      socket.on('data', (bytes: Buffer) => {
-        answers += bytes.toString('latin1').split('"pong"').length - 1;
-      });
-      const { promise, resolve } = Promise.withResolvers<void>();
-      socket.once('close', () => resolve());
-      socket.write(burst);
-      await promise;
-      tally.answers += answers;
-      tally.most = Math.max(tally.most, answers);
-      tally.closes += 1;
-    }
-  };
-  void open();
-  return () => {
-    state.isOver = true;
-  };
-}
+/** Fifty agents, as many as a small team has. */
+const AGENTS = 50;
 
 async function pings(scene: Scene): Promise<Seen> {
-  const tally = { answers: 0, most: 0, closes: 0 };
-  const { held, figures } = await beside(scene, () => {
-    const stops = Array.from({ length: CROWD }, () => pinger(scene, tally));
-    return () => {
-      for (const stop of stops) stop();
-    };
+  const target = await scene.hub();
+  const crowd = await scene.crowd(AGENTS / 10);
+  const { isWhole, attacker, figures } = await besideCrowd(crowd, {
+    move: 'pings',
+    target,
+    crowd: CROWD,
   });
-  const isBounded = tally.most <= PRE_AUTH_ANSWERS;
+  const { closes, most, answered } = attacker;
   return {
-    held: held && isBounded && tally.closes > 0,
-    seen: `${tally.closes} connections were closed, each after at most ${tally.most} answers`,
-    figures: { 'attacker answered': tally.answers, ...figures },
+    held: isWhole && most <= PRE_AUTH_ANSWERS && closes > 0,
+    seen: `${closes} connections were closed, each after at most ${most} answers`,
+    figures: { 'attacker answered': answered, ...figures },
+  };
+}
+
+async function flood(scene: Scene, move: 'window' | 'torrent'): Promise<Seen> {
+  const target = await scene.hub();
+  const crowd = await scene.crowd(AGENTS);
+  const setup = { move, target, crowd: 1 } as const;
+  const { isWhole, attacker, figures } = await besideCrowd(crowd, setup);
+  const { sent, answered, closes } = attacker;
+  return {
+    held: isWhole,
+    seen:
+      `beside ${sent} envelopes, of which ${answered} were answered, and ${closes} closed ` +
+      `connections, ${figures['honest delivered']} of ${figures['honest sent']} honest ones came`,
+    figures: { 'attacker sent': sent, 'attacker answered': answered, ...figures },
   };
 }
 
@@ -152,6 +127,24 @@ export const SHARE_ATTACKS: readonly Attack[] = [
     tries: `pings from ${CROWD} connections that never authenticate, and comes back when closed`,
     promised: 'a stranger gets few answers, and an honest pair every message',
     run: pings,
+  },
+  {
+    name: 'flood-of-envelopes',
+    test: 'T-A12',
+    against: 'hub',
+    tries: `keeps as many envelopes unanswered as a hub allows, beside ${AGENTS} honest agents`,
+    promised: 'each of the others is served beside it as if it were one of them',
+    isLong: true,
+    run: (scene) => flood(scene, 'window'),
+  },
+  {
+    name: 'torrent-of-envelopes',
+    test: 'T-A67',
+    against: 'hub',
+    tries: 'sends envelopes without waiting for any answer, and comes back when it is closed',
+    promised: 'each of the others is served beside it as if it were not there',
+    isLong: true,
+    run: (scene) => flood(scene, 'torrent'),
   },
   {
     name: 'silent-crowd',

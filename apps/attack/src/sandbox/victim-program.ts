@@ -2,7 +2,7 @@
  * The program of the agent that is attacked: an ordinary agent with a durable store, in a process
  * of its own. Owns what it tells on its output; no key of it leaves the process.
  */
-import { readdirSync, statSync } from 'node:fs';
+import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
@@ -81,11 +81,20 @@ function sizeOf(folder: string): number {
   return sizes.reduce((sum, size) => sum + size, 0);
 }
 
+/** What it has written, to files and sockets together. */
+function writtenBytesOf(): number {
+  try {
+    return Number(/wchar: (\d+)/.exec(readFileSync('/proc/self/io', 'utf8'))?.[1]);
+  } catch {
+    return process.resourceUsage().fsWrite * 512;
+  }
+}
+
 async function stateOf(agent: Agent, folder: string): Promise<VictimState> {
   const { connection, inbox, outbox, knownPeers } = await agent.status();
   const peers = knownPeers.length;
   const { user, system } = process.cpuUsage();
-  const writtenBytes = process.resourceUsage().fsWrite * 512;
+  const writtenBytes = writtenBytesOf();
   const cpuMs = Math.round((user + system) / 1_000);
   return { connection, inbox, outbox, peers, diskBytes: sizeOf(folder), cpuMs, writtenBytes };
 }
