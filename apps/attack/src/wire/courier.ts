@@ -74,9 +74,9 @@ export class Courier {
   /** Sends until the hub refuses, or `most`; gives how many it took. */
   fill(to: Uint8Array, { most, bytes }: { readonly most: number; readonly bytes: number }) {
     const { promise, resolve } = Promise.withResolvers<number>();
-    let [open, asked, taken, isRefused] = [0, 0, 0, false];
+    let [open, asked, taken, wanted] = [0, 0, 0, most];
     const goOn = (): void => {
-      for (; open < FILLING && asked < most && !isRefused; asked++, open++) {
+      for (; open < FILLING && asked < wanted; asked++, open++) {
         this.send(to, Buffer.alloc(bytes));
       }
       if (open === 0) resolve(taken);
@@ -84,7 +84,7 @@ export class Courier {
     this.onAnswer = (isSent) => {
       open -= 1;
       if (isSent) taken += 1;
-      else isRefused = true;
+      else wanted = asked;
       goOn();
     };
     goOn();
