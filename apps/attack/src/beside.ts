@@ -11,7 +11,7 @@ import { Assailant } from './sandbox/assailant.js';
 
 const ROUNDS = 3;
 const ROUND_MS = 2_000;
-/** An attack is under way when it was counted doing something; then it gets so long to get going. */
+/** From the first that an attacker was counted doing, until it is in full swing. */
 const ONSET_MS = 500;
 const PATIENCE_MS = 20_000;
 

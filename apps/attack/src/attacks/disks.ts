@@ -10,7 +10,7 @@ import type { Scene } from '../scene.js';
 import { Courier } from '../wire/courier.js';
 import type { Intruder } from '../wire/intruder.js';
 
-/** Holes that make the row of a peer large, and passed over messages that make its session large. */
+/** Holes make the row of a peer large, messages that are passed over that of its session. */
 const HOLES = 3_000;
 const SKIPPED = 1_900;
 const MEASURED = 50;

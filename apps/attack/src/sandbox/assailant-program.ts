@@ -14,7 +14,7 @@ import { dial } from '../wire/wire.js';
 
 /** How it is started. */
 export interface AssailantSetup {
-  /** `pings`: without authentication. `window`: as many envelopes as a hub allows. `torrent`: more. */
+  /** `pings`: unauthenticated. `window`: as many envelopes as a hub allows. `torrent`: more. */
   readonly move: 'pings' | 'window' | 'torrent';
   readonly target: Target;
   readonly crowd: number;

@@ -4,7 +4,7 @@
  * the store, so nothing can leave that was not committed.
  */
 import { AgentMeshError, equalBytes, toHex } from '@agentmesh/crypto';
-import { PROTOCOL_LIMITS, ProtocolError } from '@agentmesh/protocol';
+import { ProtocolError } from '@agentmesh/protocol';
 import type { HubConnection } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
 import { AgentError } from '../ground/errors.js';
@@ -12,6 +12,7 @@ import type { Holder } from '../ground/keep-alive.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { decodeOutboxRow } from './outbox.js';
 import type { OutboxRow } from './outbox.js';
+import { isOutboxFull, ttlOf } from './outbox-room.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { RowSweeper } from '../store/row-sweeper.js';
 
@@ -49,11 +50,6 @@ interface Lane {
   reason: string | null;
 }
 
-/**
- * Messages to one peer may fill a third of the room that is left: a quarter of the outbox where
- * only that peer does not read. However many do not, there is some left for the next one.
- */
-const SHARE_OF_ROOM = 1 / 3;
 /** Messages of one lane that go before it is the next one's turn. */
 const TURN = 8;
 /** They say something of the connection, and nothing of the message. */
@@ -120,14 +116,8 @@ export class Transmitter {
 
   /** Whether nothing more can wait for this peer. */
   isFullFor(aid: Uint8Array): boolean {
-    const { outboxMessages, outboxBytes } = AGENT_LIMITS;
-    const room = outboxMessages - this.#messages;
-    const roomBytes = outboxBytes - this.#bytes;
-    if (room <= 0 || roomBytes <= 0) return true;
-    const { messages = 0, bytes = 0 } = this.#lanes.get(toHex(aid)) ?? {};
-    // For whom nothing waits, there is a place as long as there is one at all.
-    if (messages === 0) return false;
-    return messages >= room * SHARE_OF_ROOM || bytes >= roomBytes * SHARE_OF_ROOM;
+    const total = { messages: this.#messages, bytes: this.#bytes };
+    return isOutboxFull(total, this.#lanes.get(toHex(aid)));
   }
 
   /** Takes up what an earlier run left. */
@@ -405,11 +395,4 @@ export function entryOf(key: string, row: OutboxRow): OutboxEntry {
 /** Whether nobody needs it any more. */
 export function isExpired({ expiresMs }: OutboxEntry, nowMs: number): boolean {
   return expiresMs !== 0 && expiresMs <= nowMs;
-}
-
-/** What is left of a message's time, as the hub wants it. */
-function ttlOf(expiresMs: number, nowMs: number): number {
-  const { defaultTtlSeconds, maxTtlSeconds } = PROTOCOL_LIMITS;
-  if (expiresMs === 0) return defaultTtlSeconds;
-  return Math.min(maxTtlSeconds, Math.max(1, Math.ceil((expiresMs - nowMs) / 1000)));
 }
