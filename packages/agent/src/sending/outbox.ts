@@ -1,7 +1,9 @@
 /**
- * The row of a message that waits to be accepted by the hub: finished bytes and where they go.
- * Owns the layout; sending them, and only them, is `transmitter`'s (protocol.md §2.11 P1).
+ * The row of a message that waits to be accepted by the hub: finished bytes and where they go, and
+ * how much may wait for one recipient. Owns the layout and the rule; sending them, and only them, is `transmitter`'s (protocol.md §2.11 P1).
  */
+import { PROTOCOL_LIMITS } from '@agentmesh/protocol';
+import { AGENT_LIMITS } from '../ground/limits.js';
 import { RowReader, RowWriter } from '../store/row-codec.js';
 
 /** One finished message on its way. */
@@ -59,4 +61,33 @@ export function decodeOutboxRow(bytes: Uint8Array): OutboxRow {
   const blob = row.bytes();
   row.end();
   return { to, envelopeId, epoch, number, expiresMs, sinceMs, boot, form, blob };
+}
+
+/** Messages, and the bytes of them. */
+interface OutboxLoad {
+  readonly messages: number;
+  readonly bytes: number;
+}
+
+/**
+ * Messages to one peer may fill a third of the room that is left: a quarter of the outbox where
+ * only that peer does not read. However many do not, there is some left for the next one.
+ */
+const SHARE_OF_ROOM = 1 / 3;
+
+/** Whether nothing more can wait for one recipient, for whom `own` waits of all. */
+export function isOutboxFull(total: OutboxLoad, own: OutboxLoad | undefined): boolean {
+  const room = AGENT_LIMITS.outboxMessages - total.messages;
+  const roomBytes = AGENT_LIMITS.outboxBytes - total.bytes;
+  if (room <= 0 || roomBytes <= 0) return true;
+  // For whom nothing waits, there is a place as long as there is one at all.
+  if (own === undefined || own.messages === 0) return false;
+  return own.messages >= room * SHARE_OF_ROOM || own.bytes >= roomBytes * SHARE_OF_ROOM;
+}
+
+/** What is left of a message's time, as the hub wants it. */
+export function ttlOf(expiresMs: number, nowMs: number): number {
+  const { defaultTtlSeconds, maxTtlSeconds } = PROTOCOL_LIMITS;
+  if (expiresMs === 0) return defaultTtlSeconds;
+  return Math.min(maxTtlSeconds, Math.max(1, Math.ceil((expiresMs - nowMs) / 1000)));
 }

@@ -10,9 +10,8 @@ import type { AgentContext } from '../agent-context.js';
 import { AgentError } from '../ground/errors.js';
 import type { Holder } from '../ground/keep-alive.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
-import { decodeOutboxRow } from './outbox.js';
+import { decodeOutboxRow, isOutboxFull, ttlOf } from './outbox.js';
 import type { OutboxRow } from './outbox.js';
-import { isOutboxFull, ttlOf } from './outbox-room.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { RowSweeper } from '../store/row-sweeper.js';
 
