@@ -1,6 +1,7 @@
 /**
  * The row of a message that waits to be accepted by the hub: finished bytes and where they go, and
- * how much may wait for one recipient. Owns the layout and the rule; sending them, and only them, is `transmitter`'s (protocol.md §2.11 P1).
+ * how much may wait for one recipient. Owns the layout and the rule; sending them, and only them,
+ * is `transmitter`'s (protocol.md §2.11 P1).
  */
 import { PROTOCOL_LIMITS } from '@agentmesh/protocol';
 import { AGENT_LIMITS } from '../ground/limits.js';
