@@ -103,7 +103,7 @@ export class AgentMachine {
     const { name, peers, folder: ledgers } = this.#place;
     const ports = this.cables.map(({ port }) => port);
     const [port = 0] = ports;
-    const setup: ProgramSetup = { name, peers, port, ports, ledgers, ...own };
+    const setup: ProgramSetup = { name, peers, port, ports, clockMs: 0, ledgers, ...own };
     const args = [program, JSON.stringify(setup)];
     return new Child({ args, clockMs: this.#clockMs, onLine });
   }

@@ -21,8 +21,9 @@ import { Ledger, log, note } from './ledger.js';
 export interface ProgramSetup {
   readonly name: string;
   readonly peers: readonly string[];
-  /** Of the hub, for builds that know one only; of all hubs. */
+  /** For earlier builds, which know one hub, and set their own clocks. */
   readonly port: number;
+  readonly clockMs: 0;
   readonly ports: readonly number[];
   /** Its own files, where ledgers are, and the name of its own. */
   readonly folder: string;

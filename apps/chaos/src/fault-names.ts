@@ -26,6 +26,7 @@ export const HUB_FAULT_NAMES = [
   'fullHub',
   'clockHub',
   'restartHub',
+  'saveHub',
   'backupHub',
   'snapshotHub',
   'restoreHub',
@@ -54,7 +55,12 @@ export interface Means {
   readonly hasFormer: boolean;
 }
 
-const OF_FILES: ReadonlySet<FaultName> = new Set(['backupHub', 'snapshotHub', 'restoreHub']);
+const OF_FILES: ReadonlySet<FaultName> = new Set([
+  'saveHub',
+  'backupHub',
+  'snapshotHub',
+  'restoreHub',
+]);
 const OF_FORMER: ReadonlySet<FaultName> = new Set(['upgrade', 'upgradeHub']);
 const OF_NODES: ReadonlySet<FaultName> = new Set(NODE_FAULT_NAMES);
 

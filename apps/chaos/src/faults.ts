@@ -119,6 +119,7 @@ const HUB_FAULTS: Readonly<Record<HubFaultName, Fault<HubMachine>>> = {
     hub.backup();
     hub.child?.goOn();
   },
+  saveHub: async (hub) => void (await hub.save()),
   backupHub: async (hub) => {
     await hub.stop('SIGTERM');
     hub.backup();

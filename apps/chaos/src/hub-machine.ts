@@ -2,7 +2,7 @@
  * The hub's machine: one process after the other over one folder, and copies of that folder. Owns
  * starting it again whatever ended it.
  */
-import { cpSync, existsSync, rmSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, renameSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
@@ -12,6 +12,10 @@ import { SmallDisk } from './small-disk.js';
 
 const MAIN = fileURLToPath(new URL('main.js', import.meta.resolve('@agentmesh/hub-server')));
 const START_MS = 120_000;
+const SAVE_MS = 20_000;
+
+/** The command `agentmesh`. */
+const COMMAND = fileURLToPath(new URL('main.bundle.js', import.meta.resolve('agentmesh')));
 
 /** What a hub is started from. */
 export interface HubPlace {
@@ -94,6 +98,23 @@ export class HubMachine {
     rmSync(this.#copy, { recursive: true, force: true });
     cpSync(this.#data, this.#copy, { recursive: true });
     this.copiedMs = nowMs();
+  }
+
+  /** As its operator does, while it runs; false where it does not answer. */
+  async save(): Promise<boolean> {
+    const file = `${this.#copy}.db`;
+    rmSync(file, { force: true });
+    const args = [COMMAND, 'hub', 'backup', file, '--data', this.#data];
+    const command = new Child({ args, clockMs: this.#clockMs, onLine: () => undefined });
+    const savedMs = nowMs();
+    await Promise.race([command.ended, pause(SAVE_MS)]);
+    await command.stop('SIGKILL');
+    if (!existsSync(file)) return false;
+    rmSync(this.#copy, { recursive: true, force: true });
+    mkdirSync(this.#copy);
+    renameSync(file, join(this.#copy, 'hub.db'));
+    this.copiedMs = savedMs;
+    return true;
   }
 
   /** Puts the copy back; the hub does not run. */
