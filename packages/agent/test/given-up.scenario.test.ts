@@ -3,6 +3,7 @@
  * of a bound: whoever is told so may send it again, and would double it.
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { ProtocolError } from '@agentmesh/protocol';
 import { AGENT_LIMITS } from '../src/ground/limits.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
@@ -180,4 +181,119 @@ describe('what was sent to an identity that another one has followed', () => {
     await world.advance(2 * AGENT_LIMITS.upkeepMs);
     expect(statesOf(again, id)).toEqual(['expired']);
   });
+});
+
+describe('a message that is told as expired is not handled afterwards', () => {
+  const HOUR_MS = 3_600_000;
+
+  /** What alice says first is stored and never reaches bob, who asks for it. */
+  async function asked(ttl: '1h' | '30d') {
+    const world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    await world.finish(alice.agent.send('bob', 'before'));
+    await world.finish(bob.agent.send('alice', 'too'));
+    await world.advance(60_000);
+    world.hub.deviations.deliver = (delivery, to) => (to === 'bob' ? [] : [delivery]);
+    const { id, delivered, handled } = await world.finish(
+      alice.agent.send('bob', 'timed', { ttl }),
+    );
+    for (const each of [delivered, handled]) each.catch(() => undefined);
+    world.hub.deviations = {};
+    return { world, alice, bob, id };
+  }
+
+  test('and is told only when no envelope of it is on its way: one for 30 days, said again', async () => {
+    const { world, alice, bob, id } = await asked('30d');
+    await using _ = world;
+    await world.finish(alice.agent.send('bob', 'next'));
+    await world.rest();
+    world.hub.deviations.send = (envelope, by) => {
+      if (by === 'alice') throw new ProtocolError('QUEUE_FULL');
+      return [envelope];
+    };
+    await world.advance(10_000);
+    expect((await alice.agent.status()).outbox).toBeGreaterThan(0);
+    await world.close(bob);
+    await world.jump(8 * 24 * HOUR_MS);
+    await world.advance(2 * HOUR_MS);
+    world.hub.deviations = {};
+    const again = await world.agent('bob', {}, bob);
+    await world.advance(120_000);
+    expect([bob.texts, again.texts]).toEqual([['before', 'next'], ['timed']]);
+    expect(statesOf(alice, id)).toEqual(['queued', 'accepted', 'delivered', 'handled']);
+  });
+
+  test('nor by a repetition that the hub kept for longer', async () => {
+    const { world, alice, bob, id } = await asked('1h');
+    await using _ = world;
+    await world.finish(alice.agent.send('bob', 'next'));
+    world.hub.deviations.deliver = (delivery, to) => (to === 'bob' ? [] : [delivery]);
+    await world.advance(10_000);
+    expect(bob.texts).toEqual(['before', 'next']);
+    await world.close(bob);
+    await world.jump(2 * HOUR_MS);
+    await world.advance(60_000);
+    expect(statesOf(alice, id).at(-1)).toBe('expired');
+    world.hub.deviations = {};
+    const again = await world.agent('bob', {}, bob);
+    await world.advance(60_000);
+    expect(again.texts).toEqual([]);
+    expect(again.events.cloneOrRollback).toEqual([]);
+    expect(statesOf(alice, id).at(-1)).toBe('expired');
+  });
+
+  test('and is not told where the hub may have it, and has not answered', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    await world.finish(alice.agent.send('bob', 'before'));
+    const { aid: from } = alice.keyPair.identity;
+    world.hub.deviations.send = (envelope, by) => {
+      if (by !== 'alice') return [envelope];
+      const { id, to, blob } = envelope;
+      world.hub.inject('bob', { envelope: { id, from, to, ts: 0, blob } });
+      world.hub.deviations = {};
+      world.network.goDown();
+      throw new ProtocolError('CONNECTION_LOST');
+    };
+    const sending = alice.agent.send('bob', 'timed', { ttl: '1m' });
+    sending.catch(() => undefined);
+    await world.advance(2 * 60_000);
+    await world.network.comeBack();
+    await expect(world.finish(sending)).rejects.toMatchObject({ code: 'TIMEOUT' });
+    await world.advance(10 * 60_000);
+    expect(bob.texts).toEqual(['before', 'timed']);
+    const id = alice.events.outgoing.at(-1)?.id ?? '';
+    expect(statesOf(alice, id)).toEqual(['queued', 'delivered', 'handled']);
+  });
+
+  test.each(['the agent', 'the hub'])(
+    'nor told so because the clock of %s is set',
+    async (whose) => {
+      await using world = await World.create();
+      const steps = { 'the agent': 0, 'the hub': 0 };
+      const now = (): number => world.host.clock() + steps['the agent'];
+      const alice = await world.agent('alice', { runtime: { ...world.runtime(), now } });
+      const bob = await world.agent('bob');
+      await world.finish(alice.agent.send('bob', 'before'));
+      await world.close(bob);
+      const { id, delivered } = await world.finish(alice.agent.send('bob', 'waits'));
+      delivered.catch(() => undefined);
+      world.hub.deviations.session = (session) => {
+        return { ...session, timeMs: session.timeMs + steps['the hub'] };
+      };
+      Object.assign(steps, { [whose]: 40 * 24 * HOUR_MS });
+      world.network.goDown();
+      await world.network.comeBack();
+      await world.finish(alice.agent.send('bob', 'next'));
+      await world.advance(3 * HOUR_MS);
+      expect(statesOf(alice, id)).toEqual(['queued', 'accepted']);
+      Object.assign(steps, { [whose]: 0 });
+      const again = await world.agent('bob', {}, bob);
+      await world.advance(120_000);
+      expect(again.texts).toEqual(['waits', 'next']);
+      expect(statesOf(alice, id)).toEqual(['queued', 'accepted', 'delivered', 'handled']);
+    },
+  );
 });

@@ -282,7 +282,9 @@ test('a message that was given up is delivered when it was on its way all the ti
   await using world = await World.create();
   let aheadMs = 0;
   const now = (): number => world.host.clock() + aheadMs;
-  const alice = await world.agent('alice', { runtime: { ...world.runtime(), now } });
+  const alice = await world.agent('alice', {
+    runtime: { ...world.runtime(), now, steady: now },
+  });
   const bob = await world.agent('bob');
   await world.finish(alice.agent.send('bob', '1'));
   await world.rest();

@@ -13,24 +13,53 @@ import type { StoreTransaction } from '../store/store-transaction.js';
 export interface SentRow {
   /** Bytes of all contents before it. */
   readonly before: number;
+  /** When it was said, by our clock and by the hub's. */
   readonly sentMs: number;
+  readonly sentHubMs: number;
+  /** For how long anybody needs it. */
+  readonly ttlMs: number;
   readonly content: Uint8Array;
 }
 
-const VERSION = 1;
+/** Now, by our clock and by the hub's as far as it has told it. */
+export interface Times {
+  readonly ourMs: number;
+  readonly hubMs: number;
+}
+
+/** Version 1 knew neither the hub's time nor for how long a content is needed. */
+const VERSION = 2;
 const HOUR_MS = 3_600_000;
 
-export function encodeSentRow({ before, sentMs, content }: SentRow): Uint8Array {
-  return new RowWriter().u8(VERSION).u64(before).u64(sentMs).bytes(content).finish();
+export function encodeSentRow({ before, sentMs, sentHubMs, ttlMs, content }: SentRow): Uint8Array {
+  const row = new RowWriter().u8(VERSION).u64(before).u64(sentMs).u64(sentHubMs).u64(ttlMs);
+  return row.bytes(content).finish();
 }
 
 /** Reads a row back; throws STORE_CORRUPT. */
 export function decodeSentRow(bytes: Uint8Array): SentRow {
   const row = new RowReader(bytes, 'sent');
-  if (row.u8() !== VERSION) row.fail();
-  const sent = { before: row.u64(), sentMs: row.u64(), content: row.bytes() };
+  const version = row.u8();
+  if (version < 1 || version > VERSION) row.fail();
+  const [before, sentMs] = [row.u64(), row.u64()];
+  const sentHubMs = version === 1 ? sentMs : row.u64();
+  const ttlMs = version === 1 ? AGENT_LIMITS.keptMs : row.u64();
+  const sent = { before, sentMs, sentHubMs, ttlMs, content: row.bytes() };
   row.end();
   return sent;
+}
+
+/**
+ * For how much longer anybody needs a content. A clock that was set, ours or the hub's, ends
+ * nothing by itself: both have to say that the time is over.
+ */
+export function leftMs({ sentMs, sentHubMs, ttlMs }: SentRow, { ourMs, hubMs }: Times): number {
+  return ttlMs - Math.min(ourMs - sentMs, hubMs - sentHubMs);
+}
+
+/** Whether a content is given up: no envelope that holds it is on its way any more. */
+function isOld(row: SentRow, now: Times): boolean {
+  return leftMs({ ...row, ttlMs: Math.max(row.ttlMs, AGENT_LIMITS.keptMs) }, now) < 0;
 }
 
 /** A kept content; null when it was acknowledged or dropped. */
@@ -57,28 +86,28 @@ export async function trimSent(
   tx: StoreTransaction,
   aid: Uint8Array,
   outgoing: Outgoing,
-  nowMs: number,
+  now: Times,
 ): Promise<Trimmed> {
   let { keptFrom, before } = outgoing;
   let agedBelow = 0;
   const { epoch, next, total, trimmedMs } = outgoing;
   const isOver = () =>
     next - keptFrom > AGENT_LIMITS.keptMessages || total - before > AGENT_LIMITS.keptBytes;
-  const isTime = Math.abs(nowMs - trimmedMs) >= HOUR_MS;
+  const isTime = Math.abs(now.ourMs - trimmedMs) >= HOUR_MS;
   const dropped: Trimmed['dropped'][number][] = [];
   if (!isTime && !isOver()) return { outgoing, dropped, agedBelow };
   while (keptFrom < next) {
     const row = await loadSent(tx, aid, { epoch, number: keptFrom });
     before = row?.before ?? before;
-    const isOld = row !== null && nowMs - row.sentMs > AGENT_LIMITS.keptMs;
-    if (row !== null && !isOld && !isOver()) break;
+    const isAged = row !== null && isOld(row, now);
+    if (row !== null && !isAged && !isOver()) break;
     tx.delete(ROW.sent(aid, epoch, keptFrom));
     const id = row === null ? null : applicationId(row);
     keptFrom += 1;
-    if (isOld) agedBelow = keptFrom;
-    if (isOld && id !== null) dropped.push({ number: keptFrom - 1, id });
+    if (isAged) agedBelow = keptFrom;
+    if (isAged && id !== null) dropped.push({ number: keptFrom - 1, id });
   }
-  return { outgoing: { ...outgoing, keptFrom, before, trimmedMs: nowMs }, dropped, agedBelow };
+  return { outgoing: { ...outgoing, keptFrom, before, trimmedMs: now.ourMs }, dropped, agedBelow };
 }
 
 /** msgId in hex of a message of the application; null for what agents say on their own. */

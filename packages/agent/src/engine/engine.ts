@@ -91,7 +91,7 @@ export class Engine {
     this.#around = surround(context, () => this.dispatcher.wake());
     const around = this.#around;
     const { events, runtime, keepAlive } = context;
-    this.deliveries = new Deliveries({ events, now: runtime.now, keepAlive });
+    this.deliveries = new Deliveries({ events, steady: runtime.steady, keepAlive });
     const budget = new HandshakeBudget();
     const retention = new Retention(context, this.deliveries);
     const sweeper = new RowSweeper(context.store, context.runtime);
@@ -103,7 +103,9 @@ export class Engine {
       sweeper,
       onRefused: async (row, refusal) => {
         const told = await refusalFor(this, row.to, refusal);
-        if (told === refusal || !told.retryable) await retention.replaceRefused(row, told);
+        // Of a repetition nothing is told: what was sent before it may have been handled.
+        const isFinal = row.form !== 'again' && (told === refusal || !told.retryable);
+        if (isFinal) await retention.replaceRefused(row, told);
         return told;
       },
       onWaiting(envelopeId, reason) {

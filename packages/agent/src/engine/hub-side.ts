@@ -329,8 +329,7 @@ export class HubSide {
     if (sent === undefined) return context.log.debug('hub gave up an envelope', { what });
     context.events.emit('undelivered', { id: sent.id, peer: sent.peer, reason: what });
     // Its time was over by our own clock: it is not said again, whatever a hub says.
-    const { expiresMs = Infinity } = sent;
-    if (expiresMs <= context.runtime.now()) void this.#expire(sent);
+    if (deliveries.isTimeOver(sent)) void this.#expire(sent);
     else owed.givenUp(sent.aid);
   }
 

@@ -23,8 +23,8 @@ export interface Sent {
   readonly number: number;
   /** msgId in hex, as the application knows it. */
   readonly id: string;
-  /** When its sender wants it no more, if it has said so; by our clock. */
-  readonly expiresMs?: number | undefined;
+  /** For how long its sender wants it, if it has said so. */
+  readonly ttlMs?: number | undefined;
 }
 
 /** The two promises of one message. Neither is ever an unhandled rejection. */
@@ -37,7 +37,7 @@ interface Waiter {
   readonly sent: Sent;
   /** In hex; null for a message that goes by hand. */
   readonly envelope: string | null;
-  /** On the agent's clock. */
+  /** On a clock that nobody sets. */
   readonly sentMs: number;
   readonly delivered: Awaitable;
   readonly handled: Awaitable;
@@ -49,6 +49,8 @@ interface Awaited {
   readonly numbers: Map<string, Waiter>;
   /** By message id: until its outcome is known. In the order in which they were sent. */
   readonly ids: Map<string, Waiter>;
+  /** By epoch and number: the peer has told what became of it, and misses earlier ones. */
+  readonly ahead: Set<string>;
 }
 
 type Step = AgentEvents['outgoing'];
@@ -56,7 +58,7 @@ type Step = AgentEvents['outgoing'];
 /** All that is awaited of all peers. */
 export class Deliveries {
   readonly #events: EventEmitter;
-  readonly #now: () => number;
+  readonly #steady: () => number;
   readonly #keepAlive: KeepAlive;
   /** By aid in hex. */
   readonly #awaited = new Map<string, Awaited>();
@@ -67,12 +69,12 @@ export class Deliveries {
 
   constructor(parts: {
     readonly events: EventEmitter;
-    /** Milliseconds since 1970. */
-    readonly now: () => number;
+    /** A clock that nobody sets: how long something has been awaited. */
+    readonly steady: () => number;
     readonly keepAlive: KeepAlive;
   }) {
     this.#events = parts.events;
-    this.#now = parts.now;
+    this.#steady = parts.steady;
     this.#keepAlive = parts.keepAlive;
   }
 
@@ -82,7 +84,7 @@ export class Deliveries {
     const waiter: Waiter = {
       sent,
       envelope,
-      sentMs: this.#now(),
+      sentMs: this.#steady(),
       delivered: awaitable(() => this.#keepAlive.hold()),
       handled: awaitable(() => this.#keepAlive.hold()),
     };
@@ -134,6 +136,8 @@ export class Deliveries {
   /** The peer has everything of this epoch up to this number. */
   acknowledged(aid: Uint8Array, epoch: number, upTo: number): void {
     this.#upTo({ aid, epoch }, upTo, (waiter) => this.#deliver(waiter));
+    const ahead = this.#awaited.get(toHex(aid))?.ahead ?? new Set();
+    for (const position of ahead) if (isUpTo(position, epoch, upTo)) ahead.delete(position);
     this.#forgetIfIdle(aid);
   }
 
@@ -145,9 +149,11 @@ export class Deliveries {
     });
   }
 
-  /** Whether a receipt for this number is awaited by this run. */
+  /** Whether a receipt for this number is awaited by this run, or has been told by it. */
   isAwaited(aid: Uint8Array, epoch: number, number: number): boolean {
-    return this.#awaited.get(toHex(aid))?.numbers.has(positionOf({ epoch, number })) ?? false;
+    const position = positionOf({ epoch, number });
+    const { numbers, ahead } = this.#awaited.get(toHex(aid)) ?? {};
+    return numbers?.has(position) === true || ahead?.has(position) === true;
   }
 
   /** Messages that are awaited by this run, of this epoch up to this number. */
@@ -184,7 +190,11 @@ export class Deliveries {
     const waiter = awaited.ids.get(id);
     if (waiter !== undefined) {
       // Whoever tells of it has it, though earlier ones may still be missing there.
-      if (awaited.numbers.has(positionOf(waiter.sent))) this.#deliver(waiter);
+      const position = positionOf(waiter.sent);
+      if (awaited.numbers.has(position)) {
+        this.#deliver(waiter);
+        awaited.ahead.add(position);
+      }
       // Held, it waits there for a person: its end is still to come.
       if (state !== 'held') awaited.ids.delete(id);
       if (state === 'handled') waiter.handled.resolve();
@@ -239,13 +249,16 @@ export class Deliveries {
    * too many, or it ended with a store that went back or with a former identity.
    */
   expire(ageMs: number, error: AgentMeshError): void {
-    const beforeMs = this.#now() - ageMs;
+    const nowMs = this.#steady();
+    const isOver = ({ sent, sentMs }: Pick<Waiter, 'sent' | 'sentMs'>): boolean =>
+      nowMs - sentMs > Math.max(ageMs, sent.ttlMs ?? 0);
     const waiting = [...this.#awaited.values()].flatMap(({ numbers }) => [...numbers.values()]);
-    for (const { sent, sentMs } of waiting) {
-      if (sentMs < beforeMs) this.failed(sent, 'expired', error);
+    for (const waiter of waiting) {
+      if (isOver(waiter)) this.failed(waiter.sent, 'expired', error);
     }
-    for (const [id, { sent, sentMs, delivered, handled }] of this.#takenBack) {
-      if (sentMs >= beforeMs) continue;
+    for (const [id, waiter] of this.#takenBack) {
+      if (!isOver(waiter)) continue;
+      const { sent, delivered, handled } = waiter;
       this.#takenBack.delete(id);
       this.#awaitedOf(sent.aid).ids.delete(id);
       delivered.reject(error);
@@ -266,6 +279,12 @@ export class Deliveries {
   /** The message in an envelope of this run that nothing has been heard of; else undefined. */
   byEnvelope(envelopeId: Uint8Array): Sent | undefined {
     return this.#envelopes.get(toHex(envelopeId))?.sent;
+  }
+
+  /** Whether the time that its sender has given to a message of this run is over. */
+  isTimeOver({ aid, epoch, number, ttlMs = Infinity }: Sent): boolean {
+    const waiter = this.#awaited.get(toHex(aid))?.numbers.get(positionOf({ epoch, number }));
+    return waiter !== undefined && this.#steady() - waiter.sentMs >= ttlMs;
   }
 
   /** The message of this run at a position in the conversation. */
@@ -295,7 +314,8 @@ export class Deliveries {
 
   #awaitedOf(aid: Uint8Array): Awaited {
     const key = toHex(aid);
-    const awaited = this.#awaited.get(key) ?? { numbers: new Map(), ids: new Map() };
+    const empty: Awaited = { numbers: new Map(), ids: new Map(), ahead: new Set() };
+    const awaited = this.#awaited.get(key) ?? empty;
     this.#awaited.set(key, awaited);
     return awaited;
   }
@@ -336,13 +356,20 @@ export class Deliveries {
 
   #forgetIfIdle(aid: Uint8Array): void {
     const awaited = this.#awaited.get(toHex(aid));
-    if (awaited === undefined || awaited.numbers.size > 0) return;
+    if (awaited === undefined || awaited.numbers.size > 0 || awaited.ahead.size > 0) return;
     if (awaited.ids.size === 0) this.#awaited.delete(toHex(aid));
   }
 }
 
 function positionOf({ epoch, number }: Pick<Sent, 'epoch' | 'number'>): string {
   return `${epoch}/${number}`;
+}
+
+function isUpTo(position: string, epoch: number, upTo: number): boolean {
+  const [of, number] = position.split('/').map(Number);
+  return (
+    of !== undefined && number !== undefined && (of < epoch || (of === epoch && number <= upTo))
+  );
 }
 
 const OUTCOME_CODES = {

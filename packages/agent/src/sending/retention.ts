@@ -16,13 +16,13 @@ import {
   loadSent,
   trimSent,
 } from '../conversation/sent-log.js';
-import type { Trimmed } from '../conversation/sent-log.js';
+import type { SentRow, Trimmed } from '../conversation/sent-log.js';
 import { AgentError } from '../ground/errors.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { aidOfKey, ROW } from '../store/row-keys.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
-import type { Deliveries } from './deliveries.js';
+import type { Deliveries, Sent } from './deliveries.js';
 import type { OutboxRow } from './outbox.js';
 
 /** What it means that a message is not sent, where it was no refusal. */
@@ -59,7 +59,9 @@ export class Retention {
     const tx = this.#context.transaction();
     const peer = await loadPeer(tx, aid);
     if (peer === null) return this.#endWait(tx, aid);
-    const trimmed = await trimSent(tx, aid, peer.outgoing, this.#context.runtime.now());
+    const ourMs = this.#context.runtime.now();
+    const times = { ourMs, hubMs: this.#context.hubClock.toHub(ourMs) };
+    const trimmed = await trimSent(tx, aid, peer.outgoing, times);
     const { outgoing } = trimmed;
     if (!isAwaiting(outgoing)) await this.#endWait(tx, aid);
     if (outgoing === peer.outgoing) return;
@@ -97,6 +99,16 @@ export class Retention {
     const said = this.#deliveries.byPosition(aid, epoch, number);
     if (said !== undefined) this.#deliveries.failed(said, state, error);
     else if (earlier !== null) this.#deliveries.failedEarlier(earlier, state, error);
+  }
+
+  /** Its time is over, the peer does not have it, and it is not said again: committed. */
+  tellExpired(place: Omit<Sent, 'id'>, sent: SentRow): void {
+    const { aid, epoch, number } = place;
+    const id = applicationId(sent);
+    const error = new AgentError('UNDELIVERED', 'its time to live is over');
+    const said = this.#deliveries.byPosition(aid, epoch, number);
+    if (said !== undefined) this.#deliveries.failed(said, 'expired', error);
+    else if (id !== null) this.#deliveries.failedEarlier({ ...place, id }, 'expired', error);
   }
 
   /** The peer asks for numbers below those that are kept: it will never have them. */

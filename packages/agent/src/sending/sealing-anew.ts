@@ -13,12 +13,13 @@ import { ROW } from '../store/row-keys.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { StoreOperation } from '../store/store.js';
 import type { Deliveries } from './deliveries.js';
+import { entryOf, isExpired } from './outbox-entry.js';
+import type { OutboxEntry } from './outbox-entry.js';
 import { decodeOutboxRow, encodeOutboxRow } from './outbox.js';
 import type { OutboxRow } from './outbox.js';
 import type { Sender } from './sender.js';
 import { SAID_ANEW } from './speech.js';
-import { entryOf, isExpired } from './transmitter.js';
-import type { OutboxEntry, Transmitter } from './transmitter.js';
+import type { Transmitter } from './transmitter.js';
 
 interface SealingParts {
   readonly context: AgentContext;

@@ -11,18 +11,27 @@ import type { Composed, Conversation, Draft } from '../conversation/compose.js';
 import { encodePeer, isAwaiting, outgoingOf } from '../conversation/peer.js';
 import type { Peer } from '../conversation/peer.js';
 import { encodeSessionRow } from '../conversation/sessions.js';
-import { encodeSentRow, forgetSent, loadSent, trimSent } from '../conversation/sent-log.js';
+import {
+  encodeSentRow,
+  fillerFor,
+  forgetSent,
+  leftMs,
+  loadSent,
+  trimSent,
+} from '../conversation/sent-log.js';
+import type { Times } from '../conversation/sent-log.js';
 import { UnconfirmedError } from '../ground/errors.js';
 import type { Author } from '../self/author.js';
 import { ROW } from '../store/row-keys.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import type { StoreOperation } from '../store/store.js';
 import type { Deliveries } from './deliveries.js';
+import type { OutboxEntry } from './outbox-entry.js';
 import { encodeOutboxRow } from './outbox.js';
 import type { OutboxForm, OutboxRow } from './outbox.js';
 import type { Post, Posted } from './post.js';
 import type { Retention } from './retention.js';
-import type { OutboxEntry, Transmitter } from './transmitter.js';
+import type { Transmitter } from './transmitter.js';
 
 /** What a speech works with. */
 export interface SpeechParts {
@@ -95,13 +104,12 @@ export class Speech {
     const { promise: accepted, resolve, reject } = Promise.withResolvers<void>();
     // Whoever waits for it hears of it.
     accepted.catch(() => undefined);
-    const composed = this.#stage({ kind: CONTENT_KIND.application, body, msgId });
+    const composed = this.#stage({ kind: CONTENT_KIND.application, body, msgId }, ttlMs);
     if (writes !== undefined) this.write(writes(composed.peer));
     const { number, peer } = composed;
     const { aid } = peer.identity;
     const id = toHex(composed.msgId);
-    const expiresMs = ttlMs === undefined ? undefined : this.#author.nowMs + ttlMs;
-    const sent = { aid, peer: peer.name, epoch: peer.outgoing.epoch, number, id, expiresMs };
+    const sent = { aid, peer: peer.name, epoch: peer.outgoing.epoch, number, id, ttlMs };
     const settle: Settle = (refusal, stays) => {
       if (refusal !== null && stays !== undefined) {
         return reject(new UnconfirmedError({ id, kept: context.keepsStore, reason: refusal }));
@@ -124,7 +132,7 @@ export class Speech {
 
   /** What an agent says on its own; what belongs to an application it has to acknowledge. */
   say(draft: Draft, settle: Settle | null = null, ttlMs?: number): void {
-    const composed = this.#stage(draft);
+    const composed = this.#stage(draft, ttlMs);
     this.#enqueue(composed, composed.number, { settle, ttlMs });
     const { application, callFrames } = CONTENT_KIND;
     if (draft.kind === application || draft.kind === callFrames) this.#await(composed);
@@ -140,16 +148,28 @@ export class Speech {
     for (const key of keys) this.#tx.delete(key);
   }
 
-  /** Seals a kept content again, at a new position in the session; returns its bytes then. */
+  /**
+   * Seals a kept content again, at a new position in the session, for as long as it is needed; of
+   * one that nobody needs any more only its number. Returns its bytes then.
+   */
   async again(number: number): Promise<number> {
     this.#goOn();
     const { aid } = this.peer.identity;
     const { numbersSince: epoch } = this.#author.meta;
     const sent = await loadSent(this.#tx, aid, { epoch, number });
     if (sent === null) return 0;
-    const sealed = composeAgain(this.#author, this.#conversation, sent.content);
+    // The hub counts whole seconds: none of it is to be there when the message is given up.
+    const ttlMs = leftMs(sent, this.#times()) - 1_000;
+    const isOver = ttlMs < 0;
+    const content = isOver ? fillerFor(sent.content) : sent.content;
+    if (isOver) {
+      this.#tx.put(ROW.sent(aid, epoch, number), encodeSentRow({ ...sent, content }));
+      const expired = { aid, peer: this.peer.name, epoch, number };
+      this.#told.push(() => this.#parts.retention.tellExpired(expired, sent));
+    }
+    const sealed = composeAgain(this.#author, this.#conversation, content);
     this.#conversation = sealed;
-    this.#enqueue(sealed, number, { form: 'again' });
+    this.#enqueue(sealed, number, { form: 'again', ttlMs: isOver ? undefined : ttlMs });
     return sealed.wire.length;
   }
 
@@ -163,8 +183,8 @@ export class Speech {
     const { kind: found, body, msgId } = decodeContent(blob);
     const kind = SAID_ANEW.find((each) => each === found);
     if (kind === undefined) return;
-    const composed = this.#stage({ kind, body, msgId });
     const ttlMs = Math.max(1, expiresMs - this.#author.nowMs);
+    const composed = this.#stage({ kind, body, msgId }, ttlMs);
     this.#enqueue(composed, composed.number, { settle, ttlMs, sinceMs, envelopeId });
     const { application, callFrames } = CONTENT_KIND;
     if (kind === application || kind === callFrames) this.#await(composed);
@@ -180,7 +200,7 @@ export class Speech {
     const { aid } = peer.identity;
     const tx = this.#tx;
     const outgoing = outgoingOf(peer, this.#author.meta.numbersSince);
-    const trimmed = await trimSent(tx, aid, outgoing, this.#author.nowMs);
+    const trimmed = await trimSent(tx, aid, outgoing, this.#times());
     tx.put(ROW.session(session.sid), encodeSessionRow(session));
     tx.put(ROW.peer(aid), encodePeer({ ...peer, outgoing: trimmed.outgoing }));
     if (peer.owed === 0) tx.delete(ROW.receipt(aid));
@@ -192,20 +212,25 @@ export class Speech {
   }
 
   /** A draft, behind what a new run of our store has to say first. */
-  #stage(draft: Draft): Composed {
+  #stage(draft: Draft, ttlMs = DEFAULT_TTL_MS): Composed {
     this.#goOn();
-    return this.#put(draft);
+    return this.#put(draft, ttlMs);
+  }
+
+  #times(): Times {
+    const { nowMs: ourMs } = this.#author;
+    return { ourMs, hubMs: this.#parts.context.hubClock.toHub(ourMs) };
   }
 
   #goOn(): void {
     const { conversation, word } = goOn(this.#author, this.#conversation);
     this.#conversation = conversation;
     if (word === null) return;
-    const composed = this.#put(word);
+    const composed = this.#put(word, DEFAULT_TTL_MS);
     this.#enqueue(composed, composed.number);
   }
 
-  #put(draft: Draft): Composed {
+  #put(draft: Draft, ttlMs: number): Composed {
     const author = this.#author;
     const { numbersSince: epoch } = author.meta;
     // Contents of an earlier epoch are not said again.
@@ -216,7 +241,8 @@ export class Speech {
     const composed = compose(author, this.#conversation, draft);
     const { content, number, peer } = composed;
     const before = outgoingOf(peer, epoch).total - content.length;
-    const sent = encodeSentRow({ before, sentMs: author.nowMs, content });
+    const { ourMs: sentMs, hubMs: sentHubMs } = this.#times();
+    const sent = encodeSentRow({ before, sentMs, sentHubMs, ttlMs, content });
     this.#tx.put(ROW.sent(peer.identity.aid, epoch, number), sent);
     this.#conversation = composed;
     return composed;

@@ -10,27 +10,12 @@ import type { AgentContext } from '../agent-context.js';
 import { AgentError } from '../ground/errors.js';
 import type { Holder } from '../ground/keep-alive.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
-import { decodeOutboxRow, isOutboxFull, ttlOf } from './outbox.js';
+import { afterTry, entryOf, isExpired, NOT_SENT, ttlOf } from './outbox-entry.js';
+import type { OutboxEntry } from './outbox-entry.js';
+import { decodeOutboxRow, isOutboxFull } from './outbox.js';
 import type { OutboxRow } from './outbox.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { RowSweeper } from '../store/row-sweeper.js';
-
-/** A committed outbox row on its way. */
-export interface OutboxEntry {
-  readonly key: string;
-  readonly to: Uint8Array;
-  readonly envelopeId: Uint8Array;
-  readonly bytes: number;
-  /** When nobody needs it any more, by our clock; 0: never. */
-  readonly expiresMs: number;
-  /** When it was put into the outbox, by our clock; 0: not known. */
-  readonly sinceMs: number;
-  /**
-   * Called once: accepted by the hub (null), refused for good, or, with `stays`, not sent by this
-   * run any more although its row stays. Not for rows of an earlier run.
-   */
-  readonly settle: ((refusal: AgentMeshError | null, stays?: 'stays') => void) | null;
-}
 
 /** What a refusal for good means to whoever keeps the content; resolves with what is told of it. */
 export type OnRefused = (row: OutboxRow, error: AgentMeshError) => Promise<AgentMeshError>;
@@ -158,12 +143,14 @@ export class Transmitter {
   }
 
   /**
-   * Takes back a message that waits; false if it is on its way, or gone. Resolves when that is
-   * durable.
+   * Takes back a message that waits; false if it is on its way, or gone, or perhaps at the hub.
+   * Resolves when that is durable.
    */
   async withdraw(envelopeId: Uint8Array, reason: AgentMeshError): Promise<boolean> {
     for (const { queue } of this.#lanes.values()) {
-      const at = queue.findIndex((entry) => equalBytes(entry.envelopeId, envelopeId));
+      const at = queue.findIndex(
+        (entry) => equalBytes(entry.envelopeId, envelopeId) && entry.mayBeThere !== true,
+      );
       const [entry] = at < 0 ? [] : queue.splice(at, 1);
       if (entry === undefined) continue;
       await this.#refuse(entry, reason);
@@ -181,7 +168,7 @@ export class Transmitter {
         const at = queue.indexOf(entry);
         if (at < 0) continue;
         queue.splice(at, 1);
-        await this.#refuse(entry, new AgentError('EXPIRED_UNSENT'));
+        await this.#giveUp(entry, new AgentError('EXPIRED_UNSENT'));
       }
     }
   }
@@ -205,7 +192,7 @@ export class Transmitter {
   async giveUp(reason: AgentMeshError): Promise<void> {
     this.#givenUp = { upTo: this.#lastKey, reason };
     const waiting = [...this.#lanes.values()].flatMap(({ queue }) => queue.splice(0));
-    for (const entry of waiting) await this.#refuse(entry, reason);
+    for (const entry of waiting) await this.#giveUp(entry, reason);
   }
 
   /** Ends for good: nothing is sent any more, what waits stays in the store. */
@@ -265,7 +252,7 @@ export class Transmitter {
       const entry = lane.queue.shift();
       if (entry === undefined) continue;
       if (isExpired(entry, this.#context.runtime.now())) {
-        void this.#refuse(entry, new AgentError('EXPIRED_UNSENT'));
+        void this.#giveUp(entry, new AgentError('EXPIRED_UNSENT'));
       } else {
         void this.#send(lane, entry);
       }
@@ -291,16 +278,19 @@ export class Transmitter {
     const refusal = await this.#transmit(entry);
     this.#inFlight -= 1;
     lane.inFlight -= 1;
-    const final = refusal?.retryable === true ? this.#givenUpFor(entry) : refusal;
+    const givenUp = refusal?.retryable === true ? this.#givenUpFor(entry) : null;
+    const final = refusal?.retryable === true ? null : refusal;
     if (refusal === null) {
       lane.failures = 0;
       lane.reason = null;
       this.#settle(entry, null);
+    } else if (givenUp !== null) {
+      await this.#giveUp(afterTry(entry, refusal), givenUp);
     } else if (final !== null) {
       const later = await this.#refuse(entry, final);
       if (later !== null) this.#putBack(lane, entry, later, failures);
     } else {
-      this.#putBack(lane, entry, refusal, failures);
+      this.#putBack(lane, afterTry(entry, refusal), refusal, failures);
     }
     this.#pump();
   }
@@ -316,7 +306,7 @@ export class Transmitter {
       const row = await this.#context.store.get(entry.key);
       const connection = this.#connection;
       if (row === null) return null;
-      if (connection === null) return new ProtocolError('CONNECTION_LOST');
+      if (connection === null) return NOT_SENT;
       const { to, envelopeId: id, expiresMs, blob } = decodeOutboxRow(row);
       const ttlSeconds = ttlOf(expiresMs, this.#context.runtime.now());
       await connection.send({ id, to, ttlSeconds, blob });
@@ -343,6 +333,15 @@ export class Transmitter {
     if (this.#messages > 0) return;
     this.#emptied?.resolve();
     this.#emptied = null;
+  }
+
+  /**
+   * It is not sent any more. Where the hub may have it, it may have been handled: then only its
+   * recipient's word and time end it.
+   */
+  async #giveUp(entry: OutboxEntry, reason: AgentMeshError): Promise<void> {
+    if (entry.mayBeThere === true) this.#settle(entry, unanswered(reason));
+    else await this.#refuse(entry, reason);
   }
 
   /** Why the hub may take it later after all; null for a refusal for good. */
@@ -385,13 +384,11 @@ export class Transmitter {
   }
 }
 
-/** A row of an earlier run, on its way again. */
-export function entryOf(key: string, row: OutboxRow): OutboxEntry {
-  const { to, envelopeId, expiresMs, sinceMs, blob } = row;
-  return { key, to, envelopeId, bytes: blob.length, expiresMs, sinceMs, settle: null };
-}
-
-/** Whether nobody needs it any more. */
-export function isExpired({ expiresMs }: OutboxEntry, nowMs: number): boolean {
-  return expiresMs !== 0 && expiresMs <= nowMs;
+/** What is told of an envelope that the hub may have: its sender waits no longer. */
+function unanswered(cause: AgentMeshError): AgentError {
+  return new AgentError(
+    'TIMEOUT',
+    'it was sent, and the hub, which may have it, has not answered',
+    cause,
+  );
 }

@@ -172,8 +172,9 @@ export class Oracle {
     readonly ranges: readonly SequenceRange[];
   }): void {
     for (const saying of this.sayings.values()) {
-      const { from, to, number, received } = saying;
-      if (received || from !== gap.from || to !== gap.to) continue;
+      const { from, to, number, received, told } = saying;
+      // Of what its sender knows to be refused only the number was sent, which counts for nothing.
+      if (received || told !== null || from !== gap.from || to !== gap.to) continue;
       if (!gap.ranges.some((range) => number >= range.from && number <= range.to)) continue;
       if (!this.weeksPassed) return this.fail(`'${saying.text}' was given up before its time`);
       saying.told ??= 'given up';
