@@ -48,6 +48,7 @@ const OWNERS: Readonly<Record<keyof typeof ROW, 'agent' | 'peer' | 'message' | '
   gap: 'peer',
   unacked: 'peer',
   told: 'peer',
+  taken: 'peer',
   loop: 'peer',
   key: 'peer',
   call: 'message',

@@ -126,6 +126,33 @@ describe('the log', () => {
   });
 });
 
+describe('a hub and an agent that are killed together', () => {
+  test('have nothing to say of what is delivered again as if for the first time', async () => {
+    await using world = await World.create();
+    const { lines, logger } = listener();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    for (const text of ['1', '2', '3']) await world.finish(alice.agent.send('bob', text));
+    await world.advance(60_000);
+    const last = world.hub.passed.delivered.filter(({ to }) => to === 'bob').slice(-3);
+    await world.kill(bob);
+    const store = await bob.store.copy();
+    const again = await world.agent('bob', { logger, logLevel: 'debug' }, { ...bob, store });
+    for (const { delivery } of last) world.hub.inject('bob', { envelope: delivery.envelope });
+    await world.rest();
+    expect(again.events.refused).toEqual([]);
+    expect(lines.filter((line) => line.startsWith('debug delivered again'))).toHaveLength(3);
+    // The same message in another envelope is no repetition of the hub's.
+    const [{ delivery } = { delivery: null }] = last;
+    if (delivery === null) throw new TypeError('nothing was delivered');
+    const envelope = { ...delivery.envelope, id: new Uint8Array(16) };
+    world.hub.inject('bob', { envelope });
+    await world.rest();
+    expect(again.events.refused.map(({ code }) => code)).toEqual(['DUPLICATE']);
+    expect(again.texts).toEqual([]);
+  });
+});
+
 describe('a name', () => {
   test('that is taken is explained to an agent that keeps no keys', async () => {
     const hub = new LocalHub();

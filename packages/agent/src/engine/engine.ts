@@ -103,9 +103,7 @@ export class Engine {
       sweeper,
       onRefused: async (row, refusal) => {
         const told = await refusalFor(this, row.to, refusal);
-        // Of a repetition nothing is told: what was sent before it may have been handled.
-        const isFinal = row.form !== 'again' && (told === refusal || !told.retryable);
-        if (isFinal) await retention.replaceRefused(row, told);
+        if (told === refusal || !told.retryable) await retention.replaceRefused(row, told);
         return told;
       },
       onWaiting(envelopeId, reason) {

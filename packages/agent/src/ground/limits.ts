@@ -70,6 +70,8 @@ export const AGENT_LIMITS = {
   listedNames: 100_000,
   /** Positions of received messages remembered, of all peers: they reveal what a clone sends. */
   heardPlaces: 4_096,
+  /** Envelopes of one peer remembered as taken (price: 4 bytes each, with every commit). */
+  takenTags: 14,
   /** Keys of missing messages in one row: a message writes the few rows that it changes. */
   skippedPartKeys: 32,
   /** Instances of one peer whose windows are kept. */

@@ -14,7 +14,7 @@ import type { AgentStore } from '../store/store.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 
 /** Rows of which each peer has one. */
-const SINGLE = [ROW.bundle, ROW.receipt, ROW.gap, ROW.unacked, ROW.told, ROW.loop];
+const SINGLE = [ROW.bundle, ROW.receipt, ROW.gap, ROW.unacked, ROW.told, ROW.taken, ROW.loop];
 
 /** What was kept of a peer whose name now belongs to another identity. */
 export async function forgetReplaced(

@@ -1,10 +1,10 @@
 /**
  * Deliveries on their way to the receiver: what comes from one sender while its earlier messages
- * are being taken waits together and is taken together. Owns these groups and their order; does not
- * judge anything.
+ * are being taken waits together and is taken together. Owns these groups and their order, and
+ * which envelopes were taken last; does not judge anything.
  */
-import { toHex } from '@agentmesh/crypto';
-import type { Delivery } from '@agentmesh/protocol';
+import { concatBytes, equalBytes, toHex } from '@agentmesh/crypto';
+import type { Delivery, Envelope } from '@agentmesh/protocol';
 import type { DeliveryLine } from '../hub/identity-connection.js';
 import type { HeldBack } from './contacts.js';
 import type { InboxRow } from '../message/inbox.js';
@@ -15,6 +15,8 @@ import type { Meta } from '../self/meta.js';
 import { highestBefore } from '../conversation/sequence-window.js';
 import type { Position } from '../handling/handling-order.js';
 import type { Received } from '../conversation/judge.js';
+import { ROW } from '../store/row-keys.js';
+import type { AgentStore, StoreOperation } from '../store/store.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 
 /** A delivery, and the connection it came on: that is where it is answered. */
@@ -110,4 +112,41 @@ export function positionOf(received: Received, meta: Meta): Position {
   const isLost = present !== null && !isSameStore(present, instance);
   const isFormer = succeededBy !== null || !isPresent || isLost;
   return { source: sourceOf(received), number, sender, before, isFormer };
+}
+
+type Taken = Pick<Envelope, 'from' | 'id' | 'blob'>;
+
+/** Of the envelope's id, and of the end of what it holds. */
+const HALF_BYTES = 2;
+const TAG_BYTES = 2 * HALF_BYTES;
+
+/**
+ * What is written with envelopes of one peer that are taken with one commit: a hub that is killed
+ * together with this agent delivers the last ones again, and does not know that it does.
+ */
+export async function takenWith(
+  store: Pick<AgentStore, 'get'>,
+  envelopes: readonly Taken[],
+): Promise<readonly StoreOperation[]> {
+  const [first] = envelopes;
+  if (first === undefined) return [];
+  const key = ROW.taken(first.from);
+  const before = (await store.get(key)) ?? new Uint8Array();
+  const all = concatBytes(before, ...envelopes.map(tagOf));
+  return [{ put: key, value: all.slice(-AGENT_LIMITS.takenTags * TAG_BYTES) }];
+}
+
+/** Whether this very envelope is one of the last that were taken of its sender. */
+export async function wasTaken(store: Pick<AgentStore, 'get'>, envelope: Taken): Promise<boolean> {
+  const tags = (await store.get(ROW.taken(envelope.from))) ?? new Uint8Array();
+  const tag = tagOf(envelope);
+  for (let at = 0; at < tags.length; at += TAG_BYTES) {
+    if (equalBytes(tags.subarray(at, at + TAG_BYTES), tag)) return true;
+  }
+  return false;
+}
+
+/** The end of a sealed message is that of its authentication tag. */
+function tagOf({ id, blob }: Taken): Uint8Array {
+  return concatBytes(id.subarray(0, HALF_BYTES), blob.subarray(-HALF_BYTES));
 }

@@ -21,7 +21,7 @@ import { SkipBudget } from '../peers/skip-budget.js';
 import type { Deliveries } from '../sending/deliveries.js';
 import { toldWith } from '../sending/told.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
-import { Arrivals, Batch, inboxRowOf, positionOf } from './arrivals.js';
+import { Arrivals, Batch, inboxRowOf, positionOf, takenWith } from './arrivals.js';
 import type { Accepted, Arrival } from './arrivals.js';
 import type { Consequences } from './consequences.js';
 import type { Contacts } from './contacts.js';
@@ -150,6 +150,8 @@ export class Receiver {
       const { boot } = context.self.meta;
       const received = accepted.map((one) => one.received);
       for (const row of toldWith(received, { boot, deliveries })) tx.write(row);
+      const envelopes = accepted.map(({ arrival }) => arrival.delivery.envelope);
+      for (const row of await takenWith(tx, envelopes)) tx.write(row);
       await tx.commit();
       for (const one of accepted) this.#tell(one);
     } catch (error) {

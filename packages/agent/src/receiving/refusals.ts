@@ -19,6 +19,7 @@ import type { StoreAges } from '../owed/store-ages.js';
 import type { HandshakeBudget } from '../peers/handshake-budget.js';
 import type { Introductions } from '../peers/introductions.js';
 import { ROW } from '../store/row-keys.js';
+import { wasTaken } from './arrivals.js';
 import type { Arrival } from './arrivals.js';
 import { logRefusal } from './security-log.js';
 
@@ -134,10 +135,11 @@ export class Refusals {
    * Whether a repetition is one of a message that is here. One that was put off is not: where its
    * session was dropped meanwhile nobody can read it any more.
    */
-  async #wasTaken({ attempt, envelope: { id, blob } }: Delivery): Promise<boolean> {
-    if (this.#taken.has(toHex(id))) return true;
+  async #wasTaken({ attempt, envelope }: Delivery): Promise<boolean> {
+    if (this.#taken.has(toHex(envelope.id))) return true;
+    if (await wasTaken(this.#parts.context.store, envelope)) return true;
     if (attempt === 1) return false;
-    const { sid } = parseMessage(blob);
+    const { sid } = parseMessage(envelope.blob);
     return (await this.#parts.context.store.get(ROW.session(sid))) !== null;
   }
 

@@ -1,9 +1,11 @@
 /**
- * The row of a message that waits to be accepted by the hub: finished bytes and where they go, and
- * how much may wait for one recipient. Owns the layout and the rule; sending them, and only them,
- * is `transmitter`'s (protocol.md §2.11 P1).
+ * A message that waits to be accepted by the hub: the row with its finished bytes and where they
+ * go, what the transmitter holds of it beside, and how much may wait for one recipient. Owns the
+ * layout and these rules; sending the bytes, and only them, is `transmitter`'s (protocol.md §2.11
+ * P1).
  */
-import { PROTOCOL_LIMITS } from '@agentmesh/protocol';
+import type { AgentMeshError } from '@agentmesh/crypto';
+import { PROTOCOL_LIMITS, ProtocolError } from '@agentmesh/protocol';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { RowReader, RowWriter } from '../store/row-codec.js';
 
@@ -84,6 +86,59 @@ export function isOutboxFull(total: OutboxLoad, own: OutboxLoad | undefined): bo
   // For whom nothing waits, there is a place as long as there is one at all.
   if (own === undefined || own.messages === 0) return false;
   return own.messages >= room * SHARE_OF_ROOM || own.bytes >= roomBytes * SHARE_OF_ROOM;
+}
+
+/** A committed outbox row on its way. */
+export interface OutboxEntry {
+  readonly key: string;
+  readonly to: Uint8Array;
+  readonly envelopeId: Uint8Array;
+  readonly bytes: number;
+  /** When nobody needs it any more, by our clock; 0: never. */
+  readonly expiresMs: number;
+  /** When it was put into the outbox, by our clock; 0: not known. */
+  readonly sinceMs: number;
+  /**
+   * Whether the hub may have it although it has not said so: it was sent, and its answer lost, or
+   * an earlier run may have sent it.
+   */
+  readonly mayBeThere?: boolean;
+  /**
+   * Called once: accepted by the hub (null), refused for good, or, with `stays`, not sent by this
+   * run any more although its row stays. Not for rows of an earlier run.
+   */
+  readonly settle: ((refusal: AgentMeshError | null, stays?: 'stays') => void) | null;
+}
+
+/** What a hub says of an envelope that it has not taken; after all else it may have it. */
+const NOT_TAKEN: ReadonlySet<string> = new Set(['QUEUE_FULL', 'RATE_LIMITED', 'LIMIT', 'BLOCKED']);
+
+/** There was no connection to send it over. */
+export const NOT_SENT = new ProtocolError('CONNECTION_LOST');
+
+/** The entry after a try that failed for now. */
+export function afterTry(entry: OutboxEntry, error: AgentMeshError): OutboxEntry {
+  return error === NOT_SENT || NOT_TAKEN.has(error.code) ? entry : { ...entry, mayBeThere: true };
+}
+
+/** A row of an earlier run, on its way again. */
+export function entryOf(key: string, row: OutboxRow): OutboxEntry {
+  const { to, envelopeId, expiresMs, sinceMs, blob } = row;
+  return {
+    key,
+    to,
+    envelopeId,
+    bytes: blob.length,
+    expiresMs,
+    sinceMs,
+    settle: null,
+    mayBeThere: true,
+  };
+}
+
+/** Whether nobody needs it any more. */
+export function isExpired({ expiresMs }: OutboxEntry, nowMs: number): boolean {
+  return expiresMs !== 0 && expiresMs <= nowMs;
 }
 
 /** What is left of a message's time, as the hub wants it. */

@@ -78,14 +78,15 @@ export class Retention {
 
   /**
    * A message is not sent, refused by the hub for good or by us: its number stays taken, but by
-   * nothing.
+   * nothing. Of a repetition nothing is told: what was sent before it may have been handled.
    */
   async replaceRefused(
-    row: Pick<OutboxRow, 'to' | 'epoch' | 'number'>,
+    row: Pick<OutboxRow, 'to' | 'epoch' | 'number'> & Partial<Pick<OutboxRow, 'form'>>,
     error: AgentMeshError,
     state: 'expired' | 'cancelled' | 'rejected' = STATES[error.code] ?? 'rejected',
   ): Promise<void> {
-    const { to: aid, epoch, number } = row;
+    const { to: aid, epoch, number, form } = row;
+    if (form === 'again') return;
     const earlier = await this.#context.peers.run(toHex(aid), async () => {
       const tx = this.#context.transaction();
       const [sent, peer] = [await loadSent(tx, aid, row), await loadPeer(tx, aid)];

@@ -10,10 +10,16 @@ import type { AgentContext } from '../agent-context.js';
 import { AgentError } from '../ground/errors.js';
 import type { Holder } from '../ground/keep-alive.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
-import { afterTry, entryOf, isExpired, NOT_SENT, ttlOf } from './outbox-entry.js';
-import type { OutboxEntry } from './outbox-entry.js';
-import { decodeOutboxRow, isOutboxFull } from './outbox.js';
-import type { OutboxRow } from './outbox.js';
+import {
+  afterTry,
+  decodeOutboxRow,
+  entryOf,
+  isExpired,
+  isOutboxFull,
+  NOT_SENT,
+  ttlOf,
+} from './outbox.js';
+import type { OutboxEntry, OutboxRow } from './outbox.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { RowSweeper } from '../store/row-sweeper.js';
 

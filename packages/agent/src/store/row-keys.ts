@@ -24,6 +24,7 @@
  *   outbox/<n>  inbox/<n>  dead/<n>  security/<n>          in order of arrival
  *   receipt/<aid>             a receipt is owed           outcome/<aid>/<n>  an outcome is owed
  *   told/<aid>                what the last commit let the program be told
+ *   taken/<aid>               its envelopes that were taken last
  *   contact/<aid>             may not reach the handlers   pending/<aid>/<n>  what it has said
  *   stranger/<aid>            wrote first, and nobody here has written to it on his own
  *   invite/<id>               an invite of ours
@@ -86,6 +87,7 @@ export const ROW = {
     `sent/${toHex(aid)}/${id8(epoch)}/${sortable(number)}`,
   receipt: (aid: Uint8Array) => `receipt/${toHex(aid)}`,
   told: (aid: Uint8Array) => `told/${toHex(aid)}`,
+  taken: (aid: Uint8Array) => `taken/${toHex(aid)}`,
   outcome: (aid: Uint8Array, order: number) => `outcome/${toHex(aid)}/${sortable(order)}`,
   contact: (aid: Uint8Array) => `contact/${toHex(aid)}`,
   pending: (aid: Uint8Array, order: number) => `${pendingOf(aid)}/${sortable(order)}`,
