@@ -33,6 +33,8 @@ export interface Transport {
   readonly channelBinding: ChannelBinding;
   /** Queues one frame. Nothing is promised until the hub answers. */
   send(text: string): void;
+  /** From now on frames of one turn may go together, as `gathered` does it. */
+  gather?(): void;
   /** Ends the connection after what was queued; from now on it keeps no process alive. */
   close(): void;
 }

@@ -7,8 +7,10 @@ import {
   createAuth,
   createBegin,
   encodeFrame,
+  FEATURES,
   NO_CHANNEL_BINDING,
   parseHubFrame,
+  SUPPORTED_FEATURES,
   wasSaidByHub,
 } from '@agentmesh/protocol';
 import type {
@@ -33,6 +35,9 @@ type WithoutId<F> = F extends { id: number } ? Omit<F, 'id'> : never;
 export class UnexpectedEnd extends TypeError {
   override readonly name = 'UnexpectedEnd';
 }
+
+/** It is served as an older client is: each frame by itself. */
+const WITHOUT_MANY = SUPPORTED_FEATURES.filter((feature) => feature !== FEATURES.many);
 
 /** One connection. */
 export class RawClient {
@@ -75,7 +80,7 @@ export class RawClient {
 
   /** Lets the hub prove its key. */
   async begin(): Promise<{ hello: HelloFrame; hub: ProvedHub }> {
-    const begin = createBegin(seededRandom(this.#lastId)(32));
+    const begin = createBegin(seededRandom(this.#lastId)(32), WITHOUT_MANY);
     this.sendText(begin.text);
     const frame = await this.next('hello');
     const hello = { frame, text: this.#texts.get(frame) ?? '' };

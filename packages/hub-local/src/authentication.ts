@@ -45,6 +45,8 @@ export interface Admission {
   readonly isTransient: boolean;
   readonly connection: number;
   readonly spent: AgentSpending | null;
+  /** What both sides can do beyond their common version. */
+  readonly features: readonly string[];
   readonly reply: Omit<AuthOkFrame, 'signature'>;
 }
 
@@ -162,7 +164,7 @@ export async function admit(hub: HubContext, request: AdmissionRequest): Promise
   };
   const { retired, connection, spent } = claim;
   const held = { retired, isTransient: claim.isTransient, connection, spent };
-  return { identity, name, opening, ...held, reply };
+  return { identity, name, opening, ...held, features: greeted.features, reply };
 }
 
 /** As `auth_ok` tells it. */

@@ -2,13 +2,21 @@
  * One connection's life: silent, greeted, authenticating, ready, closed. Owns its deadlines, its
  * bad frames and who may speak when; what an authenticated agent may do is `session`.
  */
-import { CLOSE_CODES, ERROR_CODES, errorFrame, ProtocolError, tooLate } from '@agentmesh/protocol';
+import {
+  CLOSE_CODES,
+  ERROR_CODES,
+  errorFrame,
+  FEATURES,
+  ProtocolError,
+  tooLate,
+} from '@agentmesh/protocol';
 import type {
   AuthFrame,
   BeginFrame,
   ClientFrame,
   Decoded,
   ErrorCode,
+  SendManyFrame,
   Spoken,
 } from '@agentmesh/protocol';
 import { admit, welcome } from './authentication.js';
@@ -18,6 +26,7 @@ import type { Peer } from './link.js';
 import { adoptSpending } from './neighbourhood.js';
 import type { Departure } from './presence.js';
 import { Session } from './session.js';
+import type { VerbFrame } from './session.js';
 import { SignedLink } from './signed-link.js';
 
 type Phase =
@@ -98,8 +107,16 @@ export class Connection implements ServedConnection {
     if (frame.type === 'ping') return this.#answerPing(phase, frame.id);
     if (frame.type === 'begin') return this.#greet(phase, { frame, text });
     if (frame.type === 'auth') return this.#authenticate(phase, { frame, text });
-    if (phase.name === 'ready') return phase.session.handle(frame);
+    if (phase.name === 'ready') return this.#handle(phase.session, frame);
     this.#badFrame(new ProtocolError('NOT_AUTHENTICATED'), 'id' in frame ? frame.id : undefined);
+  }
+
+  /** Of many in one frame, those behind one that ends the connection are not looked at. */
+  #handle(session: Session, frame: VerbFrame | SendManyFrame): void {
+    if (frame.type !== 'send_many') return session.handle(frame);
+    for (const send of frame.sends) {
+      if (this.isReady) session.handle({ type: 'send', ...send });
+    }
   }
 
   drained(): void {
@@ -190,6 +207,7 @@ export class Connection implements ServedConnection {
     this.#hub.duels.entered(session.key, admission.opening);
     this.#phase = { name: 'ready', session, departure };
     link.admit(admission.reply);
+    if (admission.features.includes(FEATURES.many)) link.gather();
     session.start(steady.now());
     neighbourhood.admitted(session);
   }

@@ -8,6 +8,8 @@ import type { ChannelBinding, HubFrame } from '@agentmesh/protocol';
 export interface Link {
   /** Takes a frame; the frames leave in the order of the calls. */
   send(frame: HubFrame): void;
+  /** From now on frames of one turn may go together: the client has the feature `many`. */
+  gather?(): void;
   /** Ends the connection after what was sent; more calls do nothing. */
   close(code: number, reason: string): void;
   /**

@@ -3,7 +3,7 @@
  * socket, in order, in a later turn of the event loop. Owns the two directions and their ends;
  * knows neither the hub's rules nor the client's.
  */
-import { encodeFrame, NO_CHANNEL_BINDING, parseClientFrame } from '@agentmesh/protocol';
+import { encodeFrame, gathered, NO_CHANNEL_BINDING, parseClientFrame } from '@agentmesh/protocol';
 import type { ChannelTransport, HubFrame } from '@agentmesh/protocol';
 import type { ServedConnection } from './connection.js';
 import type { HubHost } from './hub-host.js';
@@ -30,6 +30,8 @@ export class Loopback {
   #deferred = false;
   #hubClosed = false;
   #clientClosed = false;
+  #hubGathers = false;
+  #clientGathers = false;
   #over = false;
 
   constructor(defer: HubHost['defer']) {
@@ -47,6 +49,9 @@ export class Loopback {
       this.#clientClosed = true;
       this.#schedule();
     },
+    gather: () => {
+      this.#clientGathers = true;
+    },
   };
 
   /** Joins the ends. `accept` greets at once. */
@@ -63,6 +68,9 @@ export class Loopback {
       close: () => {
         this.#hubClosed = true;
         this.#schedule();
+      },
+      gather: () => {
+        this.#hubGathers = true;
       },
       get backlog() {
         return backlog();
@@ -89,8 +97,8 @@ export class Loopback {
 
   /** Carries over what was sent before this turn; what is sent meanwhile waits for the next. */
   #turn(): void {
-    const toHub = this.#toHub;
-    const toClient = this.#toClient;
+    const toHub = this.#clientGathers ? gathered(this.#toHub) : this.#toHub;
+    const toClient = this.#hubGathers ? gathered(this.#toClient) : this.#toClient;
     this.#toHub = [];
     this.#toClient = [];
     this.#backlog = 0;

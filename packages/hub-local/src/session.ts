@@ -19,7 +19,7 @@ import { SendOrder } from './send-order.js';
 import { SerialTasks } from './serial-tasks.js';
 
 /** Frames of an authenticated agent. */
-export type VerbFrame = Exclude<ClientFrame, { type: 'begin' | 'auth' | 'ping' }>;
+export type VerbFrame = Exclude<ClientFrame, { type: 'begin' | 'auth' | 'ping' | 'send_many' }>;
 type RequestFrame = Exclude<VerbFrame, { type: 'send' | 'ack' | 'nack' | 'credit' }>;
 
 const BUSY_MS = 100;

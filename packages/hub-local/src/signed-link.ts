@@ -41,6 +41,10 @@ export class SignedLink implements Link {
     this.#link.send(this.#signed({ ...reply, signature: new Uint8Array(64) }));
   }
 
+  gather(): void {
+    this.#link.gather?.();
+  }
+
   close(code: number, reason: string): void {
     this.#link.close(code, reason);
   }

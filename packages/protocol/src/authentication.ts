@@ -54,11 +54,13 @@ export interface Spoken<F> {
   readonly text: string;
 }
 
-/** Client: the first frame, with 32 fresh random bytes. */
-export function createBegin(clientNonce: Uint8Array): Spoken<BeginFrame> {
+/** Client: the first frame, with 32 fresh random bytes, and what it can do beyond its version. */
+export function createBegin(
+  clientNonce: Uint8Array,
+  features: readonly string[] = SUPPORTED_FEATURES,
+): Spoken<BeginFrame> {
   const versions = [...SUPPORTED_VERSIONS];
-  const features = [...SUPPORTED_FEATURES];
-  const frame: BeginFrame = { type: 'begin', versions, features, clientNonce };
+  const frame: BeginFrame = { type: 'begin', versions, features: [...features], clientNonce };
   return { frame, text: encodeFrame(frame) };
 }
 

@@ -94,8 +94,7 @@ const getBundle = z.strictObject({
   oneTime: z.boolean(),
 });
 
-const send = z.strictObject({
-  type: z.literal('send'),
+const sendFields = {
   id: u32,
   /**
    * Number of the `send` to the same recipient before this one, while that is not answered: if the
@@ -110,6 +109,14 @@ const send = z.strictObject({
     ttl: integer(PROTOCOL_LIMITS.maxTtlSeconds, 1),
     blob,
   }),
+};
+
+const send = z.strictObject({ type: z.literal('send'), ...sendFields });
+
+/** Several `send` in one frame, each with its own number. Only for the feature `many`. */
+const sendMany = z.strictObject({
+  type: z.literal('send_many'),
+  sends: z.array(z.strictObject(sendFields), { min: 1, max: PROTOCOL_LIMITS.manyFrames }),
 });
 
 const ack = z.strictObject({
@@ -150,6 +157,7 @@ export const clientFrame = z.discriminatedUnion('type', [
   putRevocation,
   getBundle,
   send,
+  sendMany,
   ack,
   nack,
   credit,
@@ -164,6 +172,7 @@ export type PutPrekeysFrame = z.output<typeof putPrekeys>;
 export type PutRevocationFrame = z.output<typeof putRevocation>;
 export type GetBundleFrame = z.output<typeof getBundle>;
 export type SendFrame = z.output<typeof send>;
+export type SendManyFrame = z.output<typeof sendMany>;
 export type AckFrame = z.output<typeof ack>;
 export type NackFrame = z.output<typeof nack>;
 export type CreditFrame = z.output<typeof credit>;

@@ -2,7 +2,9 @@ import { describe, expect, test } from '@jest/globals';
 import { flipped, hub } from '../test/agents.js';
 import { delivery, outcome, ScriptedHub } from '../test/scripted-hub.js';
 import { HubChannel } from './hub-channel.js';
+import type { DeliverManyFrame } from './hub-frames.js';
 import { PROTOCOL_LIMITS } from './limits.js';
+import { FEATURES } from './version.js';
 
 const envelope = {
   id: new Uint8Array(16).fill(1),
@@ -291,5 +293,56 @@ describe('heartbeat', () => {
     script.nowMs += 3_600_000;
     script.pass(10_000);
     expect(script.closed).toBe(false);
+  });
+});
+
+/** One of `deliver_many`. */
+function deliveryBody(seq: number): DeliverManyFrame['deliveries'][number] {
+  const frame = delivery(seq);
+  if (frame.type !== 'deliver') throw new TypeError(frame.type);
+  const { attempt, envelope: delivered } = frame;
+  return { seq, attempt, envelope: delivered };
+}
+
+describe('frames for many', () => {
+  test.each([
+    ['a hub with the feature gets', [FEATURES.many], true],
+    ['a hub without the new frames gets none of', [], false],
+  ])('%s what the client has to say together', async (_, features, gathers) => {
+    const script = new ScriptedHub();
+    script.say(script.hello({ features: [...features] }));
+    expect(script.gathers).toBe(false);
+    script.admit();
+    await script.channel.opened;
+    expect(script.gathers).toBe(gathers);
+  });
+
+  test('each of many answers and deliveries counts for itself', async () => {
+    const script = await ScriptedHub.opened();
+    const sending = [1, 2, 3].map((n) =>
+      script.channel.send({ ...envelope, id: new Uint8Array(16).fill(n) }),
+    );
+    const numbers = script.heard.flatMap((frame) => ('id' in frame ? [frame.id] : []));
+    const sents = numbers.map((re) => ({ re, seq: re + 10, duplicate: false }));
+    script.say({ type: 'sent_many', sents });
+    expect(await Promise.all(sending)).toEqual(
+      sents.map(({ seq, duplicate }) => ({ seq, duplicate })),
+    );
+    const one = deliveryBody(1);
+    script.say({ type: 'deliver_many', deliveries: [one, { ...one, seq: 2 }] });
+    expect(script.news).toEqual(['deliver 1 1', 'deliver 2 1']);
+  });
+
+  test('more deliveries than there is credit for are refused, however they come', async () => {
+    const script = await ScriptedHub.opened();
+    const one = deliveryBody(1);
+    const { initialCreditMessages: most, manyFrames } = PROTOCOL_LIMITS;
+    for (let seq = 1; seq <= most + 1; seq += manyFrames) {
+      const deliveries = Array.from({ length: manyFrames }, (_, at) => ({ ...one, seq: seq + at }));
+      script.say({ type: 'deliver_many', deliveries });
+    }
+    expect(script.closed).toBe(true);
+    expect(script.news.filter((news) => news.startsWith('deliver'))).toHaveLength(most);
+    expect(script.news.at(-1)).toBe('closed CONNECTION_LOST');
   });
 });

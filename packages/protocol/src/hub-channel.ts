@@ -31,6 +31,7 @@ import { costOf, waitOf } from './request-cost.js';
 import type { Numbered } from './request-cost.js';
 import { RequestQueue } from './request-queue.js';
 import { SteadyClock } from './steady-clock.js';
+import { FEATURES } from './version.js';
 
 /** What a channel needs. */
 export interface HubChannelOptions {
@@ -56,6 +57,8 @@ export interface ChannelTransport {
   send(text: string): void;
   /** Ends the connection after what was sent. */
   close(): void;
+  /** From now on texts of one turn may go together, as `gathered` does it. */
+  gather?(): void;
 }
 
 const REQUEST_TIMEOUT_MS = 30_000;
@@ -227,6 +230,14 @@ export class HubChannel implements HubConnection {
       case 'deliver':
       case 'notice':
         return this.#push(frame);
+      case 'deliver_many':
+        for (const one of frame.deliveries) {
+          if (!this.#closed) this.#push({ type: 'deliver', ...one });
+        }
+        return;
+      case 'sent_many':
+        for (const one of frame.sents) this.#reply({ type: 'sent', ...one });
+        return;
       case 'auth_ok':
         return this.#finishHandshake({ frame, text });
       case 'bye':
@@ -297,6 +308,7 @@ export class HubChannel implements HubConnection {
     this.#authId = null;
     this.#session = session.value;
     this.#queue.open(session.value.limits);
+    if (session.value.features.includes(FEATURES.many)) this.#options.transport.gather?.();
     this.#pingedMs = this.#heardMs;
     this.#opening.resolve(this.#session);
   }

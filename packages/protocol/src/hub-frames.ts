@@ -114,12 +114,15 @@ const bundle = z.strictObject({
   revocation: revocationRecord.optional(),
 });
 
+const sentFields = { re: u32, seq, duplicate: z.boolean() };
+
 /** The envelope is durable. */
-const sent = z.strictObject({
-  type: z.literal('sent'),
-  re: u32,
-  seq,
-  duplicate: z.boolean(),
+const sent = z.strictObject({ type: z.literal('sent'), ...sentFields });
+
+/** Several `sent` in one frame. Only for the feature `many`. */
+const sentMany = z.strictObject({
+  type: z.literal('sent_many'),
+  sents: z.array(z.strictObject(sentFields), { min: 1, max: PROTOCOL_LIMITS.manyFrames }),
 });
 
 const agents = z.strictObject({
@@ -131,8 +134,7 @@ const agents = z.strictObject({
 
 const pong = z.strictObject({ type: z.literal('pong'), re: u32 });
 
-const deliver = z.strictObject({
-  type: z.literal('deliver'),
+const deliverFields = {
   seq,
   /** 1 for the first delivery. */
   attempt: integer(PROTOCOL_LIMITS.deliveryAttempts, 1),
@@ -145,6 +147,14 @@ const deliver = z.strictObject({
     ts: timeMs,
     blob,
   }),
+};
+
+const deliver = z.strictObject({ type: z.literal('deliver'), ...deliverFields });
+
+/** Several `deliver` in one frame. Only for the feature `many`. */
+const deliverMany = z.strictObject({
+  type: z.literal('deliver_many'),
+  deliveries: z.array(z.strictObject(deliverFields), { min: 1, max: PROTOCOL_LIMITS.manyFrames }),
 });
 
 /** What became of an envelope that this client sent and the hub had accepted. */
@@ -181,9 +191,11 @@ export const hubFrame = z.discriminatedUnion('type', [
   ok,
   bundle,
   sent,
+  sentMany,
   agents,
   pong,
   deliver,
+  deliverMany,
   notice,
   bye,
   error,
@@ -195,9 +207,11 @@ export type AuthOkFrame = z.output<typeof authOk>;
 export type OkFrame = z.output<typeof ok>;
 export type BundleFrame = z.output<typeof bundle>;
 export type SentFrame = z.output<typeof sent>;
+export type SentManyFrame = z.output<typeof sentMany>;
 export type AgentsFrame = z.output<typeof agents>;
 export type PongFrame = z.output<typeof pong>;
 export type DeliverFrame = z.output<typeof deliver>;
+export type DeliverManyFrame = z.output<typeof deliverMany>;
 export type NoticeFrame = z.output<typeof notice>;
 export type ByeFrame = z.output<typeof bye>;
 export type ErrorFrame = z.output<typeof error>;
@@ -205,4 +219,7 @@ export type ErrorFrame = z.output<typeof error>;
 /** Any frame from hub to client. */
 export type HubFrame = z.output<typeof hubFrame>;
 /** Those that answer a request; `error` only when its `re` is set. */
-export type ReplyFrame = Exclude<HubFrame, HelloFrame | DeliverFrame | NoticeFrame | ByeFrame>;
+export type ReplyFrame = Exclude<
+  HubFrame,
+  HelloFrame | DeliverFrame | DeliverManyFrame | SentManyFrame | NoticeFrame | ByeFrame
+>;

@@ -64,6 +64,7 @@ export {
   parseHubFrame,
 } from './frame-codec.js';
 export type { Decoded } from './frame-codec.js';
+export { gathered } from './many.js';
 export { clientFrame } from './client-frames.js';
 export type {
   AckFrame,
@@ -80,6 +81,7 @@ export type {
   PutRevocationFrame,
   RequestFrame,
   SendFrame,
+  SendManyFrame,
 } from './client-frames.js';
 export { hubFrame } from './hub-frames.js';
 export type {
@@ -88,6 +90,7 @@ export type {
   BundleFrame,
   ByeFrame,
   DeliverFrame,
+  DeliverManyFrame,
   ErrorFrame,
   HelloFrame,
   HubFrame,
@@ -97,6 +100,7 @@ export type {
   PongFrame,
   ReplyFrame,
   SentFrame,
+  SentManyFrame,
 } from './hub-frames.js';
 
 // Payloads, bundles, names, binary text.

@@ -67,6 +67,8 @@ export const PROTOCOL_LIMITS = {
   initialCreditBytes: 8 * MIB,
   /** Numbers in one `ack`: four times the first credit. */
   ackSeqs: 1_000,
+  /** Envelopes in one `send_many` or `deliver_many`, and answers in one `sent_many`. */
+  manyFrames: 64,
   /** Names in one page of `agents`: 67 kB of text at most. */
   listNames: 1_000,
   /** Characters of a registration token. */

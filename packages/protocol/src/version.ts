@@ -26,6 +26,8 @@ export const FEATURES = {
   timelines: 'timelines',
   /** An agent that keeps no keys says so, and holds its name only while it is connected. */
   transient: 'transient',
+  /** Several envelopes go in one frame: `send_many`, `sent_many`, `deliver_many`. */
+  many: 'many',
 } as const;
 
 /** All of them, as each side lists them. */

@@ -43,6 +43,11 @@ function frame<const Type extends string, Fields extends object>(
 
 const features = fc.array(fc.stringMatching(/^[a-z0-9][a-z0-9-]{0,31}$/), { maxLength: 32 });
 
+const send = {
+  id: u32,
+  envelope: plain({ id: bytes16, to: bytes32, ttl: fc.integer({ min: 1, max: 2_592_000 }), blob }),
+};
+
 export const anyClientFrame: fc.Arbitrary<ClientFrame> = fc.oneof(
   frame('begin', {
     versions: fc.array(fc.integer({ min: 1, max: 255 }), { minLength: 1, maxLength: 16 }),
@@ -77,15 +82,8 @@ export const anyClientFrame: fc.Arbitrary<ClientFrame> = fc.oneof(
   ),
   frame('put_revocation', { id: u32, revocation: bytesOfLength(110) }),
   frame('get_bundle', { id: u32, peer: fc.oneof(name, address), oneTime: fc.boolean() }),
-  frame('send', {
-    id: u32,
-    envelope: plain({
-      id: bytes16,
-      to: bytes32,
-      ttl: fc.integer({ min: 1, max: 2_592_000 }),
-      blob,
-    }),
-  }),
+  frame('send', send),
+  frame('send_many', { sends: fc.array(plain(send), { minLength: 1, maxLength: 3 }) }),
   frame('ack', { seqs: fc.array(seq, { minLength: 1, maxLength: 50 }) }),
   frame('nack', { seq, delay: fc.integer({ min: 0, max: 86_400_000 }), reason: code }),
   frame('credit', {
@@ -127,6 +125,20 @@ const authOk = fc
   )
   .map(([fields, last, told]) => ({ ...fields, ...last, ...told }));
 
+const sent = { re: u32, seq, duplicate: fc.boolean() };
+const deliver = {
+  seq,
+  attempt: fc.integer({ min: 1, max: 20 }),
+  envelope: plain({
+    v: fc.constant(2 as const),
+    id: bytes16,
+    from: bytes32,
+    to: bytes32,
+    ts: time,
+    blob,
+  }),
+};
+
 export const anyHubFrame: fc.Arbitrary<HubFrame> = fc.oneof(
   frame('hello', {
     version: fc.integer({ min: 1, max: 255 }),
@@ -166,24 +178,17 @@ export const anyHubFrame: fc.Arbitrary<HubFrame> = fc.oneof(
     },
     ['signed', 'oneTime', 'revocation'],
   ),
-  frame('sent', { re: u32, seq, duplicate: fc.boolean() }),
+  frame('sent', sent),
+  frame('sent_many', { sents: fc.array(plain(sent), { minLength: 1, maxLength: 3 }) }),
   frame('agents', {
     re: u32,
     names: fc.array(name, { maxLength: 20 }),
     next: fc.option(cursor),
   }),
   frame('pong', { re: u32 }),
-  frame('deliver', {
-    seq,
-    attempt: fc.integer({ min: 1, max: 20 }),
-    envelope: plain({
-      v: fc.constant(2 as const),
-      id: bytes16,
-      from: bytes32,
-      to: bytes32,
-      ts: time,
-      blob,
-    }),
+  frame('deliver', deliver),
+  frame('deliver_many', {
+    deliveries: fc.array(plain(deliver), { minLength: 1, maxLength: 3 }),
   }),
   frame('notice', {
     id: bytes16,

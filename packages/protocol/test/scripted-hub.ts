@@ -41,6 +41,8 @@ export class ScriptedHub {
   /** News that the client's owner got. */
   readonly news: string[] = [];
   closed = false;
+  /** Whether the client lets texts of one turn go together. */
+  gathers = false;
   nowMs = NOW;
   #begin: Spoken<BeginFrame> | null = null;
   #transcript = new Uint8Array(32);
@@ -68,6 +70,9 @@ export class ScriptedHub {
         send: (text) => this.#hear(text),
         close: () => {
           this.closed = true;
+        },
+        gather: () => {
+          this.gathers = true;
         },
       },
       requestTimeoutMs,

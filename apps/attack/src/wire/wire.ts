@@ -87,7 +87,7 @@ export class Wire {
 
   /** Lets the hub prove its key. */
   async begin(): Promise<ProvedHub> {
-    const begin = createBegin(systemRandom(32));
+    const begin = createBegin(systemRandom(32), []);
     this.say(begin.text);
     const frame = await this.next('hello');
     const hello = { frame, text: this.#texts.get(frame) ?? '' };

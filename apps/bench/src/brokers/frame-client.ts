@@ -97,7 +97,7 @@ export class FrameClient {
 
   /** Lets the hub prove its key. */
   async #begin(): Promise<ProvedHub> {
-    const begin = createBegin(randomFillSync(new Uint8Array(32)));
+    const begin = createBegin(randomFillSync(new Uint8Array(32)), []);
     const first = this.#nextLine();
     this.#socket?.write(`${begin.text}\n`);
     const text = await first;

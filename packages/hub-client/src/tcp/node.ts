@@ -5,7 +5,7 @@
  */
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { AgentMeshError, NO_CHANNEL_BINDING } from '@agentmesh/protocol';
+import { AgentMeshError, gathered, NO_CHANNEL_BINDING } from '@agentmesh/protocol';
 import type { ChannelBinding } from '@agentmesh/protocol';
 import { noAnswer, unreachable } from '../connection-errors.js';
 import { NetworkHubError } from '../errors.js';
@@ -135,19 +135,23 @@ function carry(
   socket.once('end', () => socket.end());
   socket.once('close', () => events.lost({ what, cause }));
   /** Frames of this turn: in one piece they cost one write. */
-  let pending = '';
+  let pending: string[] = [];
+  let gathers = false;
   const flush = (): void => {
-    if (pending === '' || socket.destroyed || socket.writableEnded) return;
-    const bytes = Buffer.from(pending);
-    pending = '';
-    socket.write(bytes);
+    if (pending.length === 0 || socket.destroyed || socket.writableEnded) return;
+    const texts = gathers ? gathered(pending) : pending;
+    pending = [];
+    socket.write(Buffer.from(`${texts.join('\n')}\n`));
   };
   return {
     channelBinding,
     send(text) {
       if (socket.destroyed || socket.writableEnded) return;
-      if (pending === '') setImmediate(flush);
-      pending += `${text}\n`;
+      if (pending.length === 0) setImmediate(flush);
+      pending.push(text);
+    },
+    gather() {
+      gathers = true;
     },
     close() {
       flush();

@@ -8,17 +8,21 @@ const seed = Number(process.env['FC_SEED'] ?? Date.now() % 2 ** 31);
 const LIMIT = PROTOCOL_LIMITS.frameBytes;
 
 const bytes = (length: number) => fc.uint8Array({ minLength: length, maxLength: length });
+const send = {
+  id: fc.oneof(fc.integer({ min: 0, max: 0xffff_ffff }), fc.integer({ min: 0, max: 9 })),
+  after: fc.option(fc.nat(), { nil: undefined }),
+  envelope: fc.record({
+    id: bytes(16),
+    to: bytes(32),
+    ttl: fc.integer({ min: 1, max: PROTOCOL_LIMITS.maxTtlSeconds }),
+    blob: fc.uint8Array({ minLength: 1, maxLength: 90 }),
+  }),
+};
 const frame: fc.Arbitrary<ClientFrame> = fc.oneof(
+  fc.record({ type: fc.constant('send' as const), ...send }),
   fc.record({
-    type: fc.constant('send' as const),
-    id: fc.oneof(fc.integer({ min: 0, max: 0xffff_ffff }), fc.integer({ min: 0, max: 9 })),
-    after: fc.option(fc.nat(), { nil: undefined }),
-    envelope: fc.record({
-      id: bytes(16),
-      to: bytes(32),
-      ttl: fc.integer({ min: 1, max: PROTOCOL_LIMITS.maxTtlSeconds }),
-      blob: fc.uint8Array({ minLength: 1, maxLength: 90 }),
-    }),
+    type: fc.constant('send_many' as const),
+    sends: fc.array(fc.record(send), { minLength: 1, maxLength: 3 }),
   }),
   fc.record({
     type: fc.constant('ack' as const),

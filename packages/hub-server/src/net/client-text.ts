@@ -6,6 +6,8 @@
 import { parseClientFrame, PROTOCOL_LIMITS } from '@agentmesh/protocol';
 import type { ClientFrame, Decoded, SendFrame } from '@agentmesh/protocol';
 
+const MANY_BEGIN = '{"type":"send_many","sends":[';
+const MANY_END = ']}';
 const SEND_BEGIN = '{"type":"send","id":';
 const ORDER = String.raw`(0|[1-9]\d{0,8}),(?:"after":(0|[1-9]\d{0,8}),)?`;
 const ENVELOPE = String.raw`"envelope":\{"id":"([\w-]{22})","to":"([\w-]{43})",`;
@@ -25,7 +27,26 @@ const ENDS = { 2: 'AQgw', 3: 'AEIMQUYcgkosw048' } as const;
 /** The frame, or why there is none; `maxLength` in characters. */
 export function clientFrameOf(text: string, maxLength: number): Decoded<ClientFrame> {
   if (text.length > maxLength) return parseClientFrame(text, maxLength);
-  return sendOf(text) ?? ackOf(text) ?? parseClientFrame(text, maxLength);
+  return sendOf(text) ?? sendManyOf(text) ?? ackOf(text) ?? parseClientFrame(text, maxLength);
+}
+
+/** Each of them as a `send` of its own; null where one of them looks different. */
+function sendManyOf(text: string): Decoded<ClientFrame> | null {
+  if (!text.startsWith(MANY_BEGIN) || !text.endsWith(MANY_END)) return null;
+  const sends: Omit<SendFrame, 'type'>[] = [];
+  const last = text.length - MANY_END.length;
+  for (let at = MANY_BEGIN.length; at < last;) {
+    const end = text.indexOf(SEND_END, at) + SEND_END.length;
+    const follows = end === last || (end < last && text.startsWith(',{', end));
+    if (end < SEND_END.length || !follows || sends.length >= PROTOCOL_LIMITS.manyFrames)
+      return null;
+    const decoded = sendOf(`{"type":"send",${text.slice(at + 1, end)}`);
+    if (decoded?.ok !== true || decoded.frame.type !== 'send' || text[at] !== '{') return null;
+    const { type: _, ...send } = decoded.frame;
+    sends.push(send);
+    at = end + 1;
+  }
+  return sends.length === 0 ? null : { ok: true, frame: { type: 'send_many', sends } };
 }
 
 function sendOf(text: string): Decoded<ClientFrame> | null {

@@ -4,7 +4,7 @@
  * is `line-splitter`, the meaning of frames is the core's.
  */
 import type { Link, ServedConnection } from '@agentmesh/hub-local';
-import { ProtocolError } from '@agentmesh/protocol';
+import { gathered, ProtocolError } from '@agentmesh/protocol';
 import type { HubFrame } from '@agentmesh/protocol';
 import type { Socket } from 'node:net';
 import type { Failpoint } from '../sqlite/failpoint.js';
@@ -20,6 +20,7 @@ const PAUSE_BYTES = 512 * 1024;
 const TURN_BYTES = 16 * 1024;
 /** A write is told as done in pieces of this size: progress on a slow line is seen. */
 const PIECE = 64 * 1024;
+const NEWLINE = 0x0a;
 /** From our end of the connection to its removal. */
 const LINGER_MS = 5_000;
 /** What a peer may still send after the end: it had not read it yet. More is a flood. */
@@ -44,6 +45,7 @@ export class LineLink implements Link, Holder {
   #pending: string[] = [];
   #pendingBytes = 0;
   #deferred = false;
+  #gathers = false;
   #closing = false;
   /** Whether reading goes on in the next turn of the loop. */
   #isTurnOver = false;
@@ -85,9 +87,9 @@ export class LineLink implements Link, Holder {
   send(frame: HubFrame): void {
     if (this.#closing) return;
     this.#options.onFrame(frame);
-    const text = `${frameText(frame)}\n`;
+    const text = frameText(frame);
     this.#pending.push(text);
-    this.#pendingBytes += text.length;
+    this.#pendingBytes += text.length + 1;
     if (frame.type === 'deliver') this.#options.failpoint('pushing');
     if (this.#deferred) return;
     this.#deferred = true;
@@ -95,6 +97,10 @@ export class LineLink implements Link, Holder {
       this.#deferred = false;
       this.#flush();
     });
+  }
+
+  gather(): void {
+    this.#gathers = true;
   }
 
   /** TCP has no close codes: the frame before says why. */
@@ -173,9 +179,14 @@ export class LineLink implements Link, Holder {
   #flush(): void {
     if (this.#pending.length === 0 || this.#socket.destroyed) return;
     // Frames are ASCII. Joining long texts first would copy them twice.
-    const bytes = Buffer.allocUnsafe(this.#pendingBytes);
+    const texts = this.#gathers ? gathered(this.#pending) : this.#pending;
+    const length = texts.reduce((sum, text) => sum + text.length + 1, 0);
+    const bytes = Buffer.allocUnsafe(length);
     let end = 0;
-    for (const text of this.#pending) end += bytes.write(text, end, 'latin1');
+    for (const text of texts) {
+      end += bytes.write(text, end, 'latin1');
+      bytes[end++] = NEWLINE;
+    }
     this.#pending = [];
     this.#pendingBytes = 0;
     this.#socket.cork();
