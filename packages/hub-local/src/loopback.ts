@@ -97,8 +97,8 @@ export class Loopback {
 
   /** Carries over what was sent before this turn; what is sent meanwhile waits for the next. */
   #turn(): void {
-    const toHub = this.#clientGathers ? gathered(this.#toHub) : this.#toHub;
-    const toClient = this.#hubGathers ? gathered(this.#toClient) : this.#toClient;
+    const toHub = together(this.#toHub, this.#clientGathers);
+    const toClient = together(this.#toClient, this.#hubGathers);
     this.#toHub = [];
     this.#toClient = [];
     this.#backlog = 0;
@@ -118,4 +118,8 @@ export class Loopback {
     this.#served?.closed();
     this.#client?.lost();
   }
+}
+
+function together(texts: readonly string[], gathers: boolean): readonly string[] {
+  return gathers && texts.length > 1 ? gathered(texts) : texts;
 }
