@@ -26,7 +26,6 @@ import type { Peer } from './link.js';
 import { adoptSpending } from './neighbourhood.js';
 import type { Departure } from './presence.js';
 import { Session } from './session.js';
-import type { VerbFrame } from './session.js';
 import { SignedLink } from './signed-link.js';
 
 type Phase =
@@ -107,14 +106,17 @@ export class Connection implements ServedConnection {
     if (frame.type === 'ping') return this.#answerPing(phase, frame.id);
     if (frame.type === 'begin') return this.#greet(phase, { frame, text });
     if (frame.type === 'auth') return this.#authenticate(phase, { frame, text });
-    if (phase.name === 'ready') return this.#handle(phase.session, frame);
+    if (phase.name === 'ready') {
+      return frame.type === 'send_many'
+        ? this.#sendMany(phase.session, frame)
+        : phase.session.handle(frame);
+    }
     this.#badFrame(new ProtocolError('NOT_AUTHENTICATED'), 'id' in frame ? frame.id : undefined);
   }
 
   /** Of many in one frame, those behind one that ends the connection are not looked at. */
-  #handle(session: Session, frame: VerbFrame | SendManyFrame): void {
-    if (frame.type !== 'send_many') return session.handle(frame);
-    for (const send of frame.sends) {
+  #sendMany(session: Session, { sends }: SendManyFrame): void {
+    for (const send of sends) {
       if (this.isReady) session.handle({ type: 'send', ...send });
     }
   }

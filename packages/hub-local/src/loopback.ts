@@ -3,7 +3,7 @@
  * socket, in order, in a later turn of the event loop. Owns the two directions and their ends;
  * knows neither the hub's rules nor the client's.
  */
-import { encodeFrame, gathered, NO_CHANNEL_BINDING, parseClientFrame } from '@agentmesh/protocol';
+import { encodeFrame, NO_CHANNEL_BINDING, parseClientFrame } from '@agentmesh/protocol';
 import type { ChannelTransport, HubFrame } from '@agentmesh/protocol';
 import type { ServedConnection } from './connection.js';
 import type { HubHost } from './hub-host.js';
@@ -30,8 +30,6 @@ export class Loopback {
   #deferred = false;
   #hubClosed = false;
   #clientClosed = false;
-  #hubGathers = false;
-  #clientGathers = false;
   #over = false;
 
   constructor(defer: HubHost['defer']) {
@@ -49,9 +47,6 @@ export class Loopback {
       this.#clientClosed = true;
       this.#schedule();
     },
-    gather: () => {
-      this.#clientGathers = true;
-    },
   };
 
   /** Joins the ends. `accept` greets at once. */
@@ -68,9 +63,6 @@ export class Loopback {
       close: () => {
         this.#hubClosed = true;
         this.#schedule();
-      },
-      gather: () => {
-        this.#hubGathers = true;
       },
       get backlog() {
         return backlog();
@@ -97,8 +89,8 @@ export class Loopback {
 
   /** Carries over what was sent before this turn; what is sent meanwhile waits for the next. */
   #turn(): void {
-    const toHub = together(this.#toHub, this.#clientGathers);
-    const toClient = together(this.#toClient, this.#hubGathers);
+    const toHub = this.#toHub;
+    const toClient = this.#toClient;
     this.#toHub = [];
     this.#toClient = [];
     this.#backlog = 0;
@@ -118,8 +110,4 @@ export class Loopback {
     this.#served?.closed();
     this.#client?.lost();
   }
-}
-
-function together(texts: readonly string[], gathers: boolean): readonly string[] {
-  return gathers && texts.length > 1 ? gathered(texts) : texts;
 }
