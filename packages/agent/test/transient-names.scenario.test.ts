@@ -87,6 +87,28 @@ describe('an agent that keeps no keys', () => {
     await world.finish(again.close());
   });
 
+  test('that came back with other keys is told that whoever knew it has to decide', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await brief(world, 'bob');
+    await world.finish(alice.agent.send('bob', 'hello'));
+    await world.finish(bob.close());
+    const again = await brief(world, 'bob');
+    const steps: (string | null)[][] = [];
+    again.on('outgoing', ({ state, reason }) => void steps.push([state, reason]));
+    const sent = await world.finish(again.send('alice', 'it is me'));
+    await world.advance(2_000);
+    expect(steps).toContainEqual(['waiting', 'IDENTITY_CHANGED']);
+    expect(alice.texts).toEqual([]);
+    expect(alice.events.identityChanged).toHaveLength(1);
+    // Once somebody has decided, it is handled all the same.
+    await alice.agent.trust('bob', again.fingerprint);
+    await world.advance(120_000);
+    await sent.handled;
+    expect(alice.texts).toEqual(['it is me']);
+    await world.finish(again.close());
+  });
+
   test('that is gone for good is named to who still writes to it', async () => {
     await using world = await World.create();
     const alice = await world.agent('alice');

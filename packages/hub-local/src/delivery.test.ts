@@ -43,6 +43,7 @@ function deliveryOver(seqs: readonly number[]) {
     limits: CORE_LIMITS,
     held: new HeldBytes(CORE_LIMITS),
     clock: () => 5,
+    senders: { of: unused },
     onFailure: unused,
   });
   const offer = (seq: number, follows = seq - 1): void => {

@@ -25,6 +25,10 @@ export interface DeliveryOptions {
   /** What the hub's connections may hold together. */
   readonly held: HeldBytes;
   readonly clock: () => number;
+  /** Who is connected: a sender is told that its envelope waits for a decision. */
+  readonly senders: {
+    of(aid: Uint8Array): { putOff(id: Uint8Array, reason: string): void } | undefined;
+  };
   /** A read failed; it is tried again at the next tick. */
   readonly onFailure: (error: unknown) => void;
 }
@@ -38,6 +42,14 @@ export type Offered = Deliverable & { readonly expiresMs: number };
 /** And the one that waited before it. */
 type Following = Offered & { readonly follows: number };
 
+interface InFlight {
+  readonly attempt: number;
+  readonly from: Uint8Array;
+  readonly id: Uint8Array;
+}
+
+/** For these somebody has to decide: the sender is told that it waits. */
+const DECISIONS: ReadonlySet<string> = new Set(['IDENTITY_CHANGED', 'INSTANCE_HELD']);
 /** One that says what became of it, one that gives its credit back. */
 const ANSWERS_PER_PUSH = 2;
 const MOST_ANSWERS = 10_000;
@@ -49,10 +61,10 @@ export class Delivery {
   readonly #options: DeliveryOptions;
   readonly #credit: { messages: number; bytes: number };
   /**
-   * Attempt of each envelope that was pushed and not yet answered. Made when it is needed, as what
-   * follows: most connections are idle.
+   * Each envelope that was pushed and not yet answered, by its `seq`. Made when it is needed, as
+   * what follows: most connections are idle.
    */
-  #inFlight: Map<number, number> | null = null;
+  #inFlight: Map<number, InFlight> | null = null;
   /** When each envelope that was refused or delayed is due again, by its `seq`. */
   #retries: ExpiryAgenda | null = null;
   /** Each follows the one before; the first follows the cursor, or what is to be read before it. */
@@ -126,10 +138,12 @@ export class Delivery {
     }
   }
 
-  refuse(seq: number, delayMs: number): void {
-    const attempt = this.#inFlight?.get(seq);
-    if (attempt === undefined) return;
+  refuse(seq: number, delayMs: number, reason: string): void {
+    const pushed = this.#inFlight?.get(seq);
+    if (pushed === undefined) return;
+    const { attempt, from, id } = pushed;
     this.#inFlight?.delete(seq);
+    if (DECISIONS.has(reason)) this.#options.senders.of(from)?.putOff(id, reason);
     const dueMs = this.#options.clock() + delayMs;
     if (this.#putBack(seq, attempt, dueMs)) this.#retryAt(seq, dueMs);
     this.pump();
@@ -168,7 +182,7 @@ export class Delivery {
     this.#open = false;
     this.#held.clear();
     if (!counts) return;
-    for (const [seq, attempt] of this.#inFlight ?? []) this.#putBack(seq, attempt, 0);
+    for (const [seq, { attempt }] of this.#inFlight ?? []) this.#putBack(seq, attempt, 0);
     this.#inFlight = null;
   }
 
@@ -271,7 +285,7 @@ export class Delivery {
     this.#credit.bytes -= blob.length;
     this.#cursor = Math.max(this.#cursor, seq);
     this.#inFlight ??= new Map();
-    this.#inFlight.set(seq, attempt);
+    this.#inFlight.set(seq, { attempt, from, id });
     this.#answers = Math.min(this.#answers + ANSWERS_PER_PUSH, MOST_ANSWERS);
     const content = { v: VERSION, id, from, to: recipient, ts: tsMs, blob } as const;
     link.send({ type: 'deliver', seq, attempt, envelope: content });

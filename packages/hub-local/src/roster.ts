@@ -24,6 +24,8 @@ export interface LiveSession {
   readonly delivery: Pick<Delivery, 'offer' | 'wake'>;
   readonly notices: Pick<NoticeFeed, 'wake'>;
   retire(): void;
+  /** The recipient of an envelope of its has put it off, and says why. */
+  putOff(id: Uint8Array, reason: string): void;
   /** Ends the connection, saying why. */
   close(code: EndCode): void;
 }

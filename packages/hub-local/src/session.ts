@@ -3,7 +3,7 @@
  * Owns the sender's limits and the order of its requests; pushing is `delivery` and `notice-feed`,
  * publishing is `directory` and `revocation`, the connection's life is `connection`.
  */
-import { errorFrame, ProtocolError, tooLarge } from '@agentmesh/protocol';
+import { errorFrame, FEATURES, ProtocolError, tooLarge } from '@agentmesh/protocol';
 import type { ClientFrame, HubFrame, PublicIdentity, SendFrame } from '@agentmesh/protocol';
 import type { Admission } from './authentication.js';
 import { byteKey } from './byte-key.js';
@@ -60,6 +60,7 @@ export class Session implements LiveSession {
   readonly #link: Link;
   readonly #requests = new SerialTasks();
   readonly #order = new SendOrder();
+  readonly #isToldOfWaits: boolean;
   #retired: boolean;
   #ignore: () => void = () => undefined;
   #unanswered = 0;
@@ -83,8 +84,11 @@ export class Session implements LiveSession {
     this.connection = admission.connection;
     this.key = byteKey(aid);
     this.close = connection.close;
+    this.#isToldOfWaits = admission.features.includes(FEATURES.putOff);
     const common = { link, store, limits, onFailure };
-    this.delivery = new Delivery({ ...common, writer, held, recipient: aid, clock: host.clock });
+    const senders = hub.roster;
+    const { clock } = host;
+    this.delivery = new Delivery({ ...common, writer, held, recipient: aid, clock, senders });
     this.notices = new NoticeFeed({ ...common, sender: aid });
   }
 
@@ -105,6 +109,10 @@ export class Session implements LiveSession {
 
   retire(): void {
     this.#retired = true;
+  }
+
+  putOff(id: Uint8Array, reason: string): void {
+    if (this.#isToldOfWaits) this.#link.send({ type: 'notice', id, what: 'put_off', reason });
   }
 
   /** Begins to push what waits. */
@@ -153,7 +161,7 @@ export class Session implements LiveSession {
       case 'ack':
         return this.delivery.acknowledge(frame.seqs);
       case 'nack':
-        return this.delivery.refuse(frame.seq, frame.delay);
+        return this.delivery.refuse(frame.seq, frame.delay, frame.reason);
       case 'credit':
         return this.delivery.grant(frame);
     }

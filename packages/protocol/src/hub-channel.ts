@@ -254,7 +254,8 @@ export class HubChannel implements HubConnection {
     if (this.#session === null) return this.#fail(unproven('it pushed before authentication'));
     const { events } = this.#options;
     if (push.type === 'notice') {
-      return this.#tellUs(() => events.notice({ id: push.id, what: push.what }));
+      const { id, what, reason } = push;
+      return this.#tellUs(() => events.notice({ id, what, reason }));
     }
     const { seq, attempt, envelope } = push;
     const { id, from, to, ts, blob } = envelope;

@@ -161,7 +161,9 @@ const deliverMany = z.strictObject({
 const notice = z.strictObject({
   type: z.literal('notice'),
   id: bytes16,
-  what: z.literal(['expired', 'dead_lettered']),
+  what: z.literal(['expired', 'dead_lettered', 'put_off']),
+  /** Why it was put off, as its recipient says; of no other notice. */
+  reason: code.optional(),
 });
 
 /** The hub closes this connection; `code` is of the table in `errors`. */

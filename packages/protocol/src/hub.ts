@@ -121,10 +121,15 @@ export interface Envelope {
   readonly blob: Uint8Array;
 }
 
-/** Fate of an envelope of ours: its time ran out, or its recipient never took it. */
+/**
+ * Fate of an envelope of ours: its time ran out, its recipient never took it, or somebody there has
+ * to decide first and it waits.
+ */
 export interface DeliveryNotice {
   readonly id: Uint8Array;
-  readonly what: 'expired' | 'dead_lettered';
+  readonly what: 'expired' | 'dead_lettered' | 'put_off';
+  /** Code with which its recipient has put it off. */
+  readonly reason?: string | undefined;
 }
 
 /** What the hub holds of our prekeys after an upload. */

@@ -28,6 +28,8 @@ export const FEATURES = {
   transient: 'transient',
   /** Several envelopes go in one frame: `send_many`, `sent_many`, `deliver_many`. */
   many: 'many',
+  /** `notice` says that a recipient has put an envelope off for a decision of a person. */
+  putOff: 'put-off',
 } as const;
 
 /** All of them, as each side lists them. */

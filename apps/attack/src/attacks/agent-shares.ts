@@ -68,9 +68,10 @@ async function fullQueue(scene: Scene): Promise<Seen> {
   };
 }
 
-const UNREAD = 6;
-/** As many replies as each of them may leave in an outbox of 10,000, and more. */
-const EACH = 2_600;
+const UNREAD = 5;
+/** Messages of each, and so replies that nobody reads. */
+const EACH = 400;
+const DRAIN_MS = 60_000;
 
 async function unreadReplies(scene: Scene): Promise<Seen> {
   const stage = await stageOf(scene, 'reply');
@@ -82,6 +83,10 @@ async function unreadReplies(scene: Scene): Promise<Seen> {
       for (let n = 0; n < EACH; n++) await peer.post(peer.seal(`${n}`));
     }),
   );
+  // Before that the honest wait for their turn in the hub's queue, which is no matter of replies.
+  const answered = () =>
+    stage.victim.said('message').filter(({ text }) => /^\d+$/.test(text)).length;
+  await stage.victim.until(() => answered() === UNREAD * EACH, DRAIN_MS);
   const attacked = await stage.honest.exchange();
   const { outbox } = await stage.victim.state();
   return {

@@ -320,12 +320,17 @@ export class HubSide {
   }
 
   /**
-   * The hub has given up an envelope. Whether its message is there only the peer can say, which may
-   * have it already or gets it when it asks again: this ends nothing.
+   * The hub has given up an envelope, or its recipient waits for a decision first. Whether the
+   * message of one that was given up is there only the peer can say, which may have it already or
+   * gets it when it asks again: this ends nothing.
    */
-  #notice({ id, what }: DeliveryNotice): void {
+  #notice({ id, what, reason }: DeliveryNotice): void {
     const { context, deliveries, owed } = this.#parts;
     const sent = deliveries.byEnvelope(id);
+    if (what === 'put_off') {
+      if (sent !== undefined && reason !== undefined) deliveries.waiting(sent, reason);
+      return;
+    }
     if (sent === undefined) return context.log.debug('hub gave up an envelope', { what });
     context.events.emit('undelivered', { id: sent.id, peer: sent.peer, reason: what });
     // Its time was over by our own clock: it is not said again, whatever a hub says.

@@ -58,8 +58,10 @@ export interface AgentEvents {
   };
   /**
    * A step of a message that this agent sent (protocol.md §2.10): stored here, stored at the hub,
-   * stored by the peer, and what its handlers made of it; or given up. `delivered` and what follows
-   * come from the peer itself. `reason`: of a refusal, or the code of an error.
+   * stored by the peer, and what its handlers made of it; or given up. `waiting`: the hub does not
+   * take it now, or says that somebody at the peer has to decide first, such as about your changed
+   * identity. `delivered` and what follows come from the peer itself. `reason`: of a refusal, or
+   * the code of an error.
    */
   outgoing: {
     readonly id: string;
