@@ -16,6 +16,8 @@ import type { FormerWindow, SeenNumber, SequenceWindow, WindowKey } from './sequ
 
 const VERSION = 1;
 const TAG_BYTES = 5;
+/** A peer decides how often a run is forgotten: what that writes is bounded. */
+const BEQUEATHED_PARTS = 16;
 
 /** A message under a number. */
 export interface Heard {
@@ -109,12 +111,47 @@ export async function rememberHeard(
   tx.put(ROW.heard(aid, window, part), encodeTags(tags));
 }
 
-/** Rows of parts that no window of the peer has any more. */
-export function forgetParts(
+/**
+ * Whether this very message was received of any run of its store: the window of its own may be
+ * forgotten, and a later run may not have said yet from where it goes on.
+ */
+export async function isHeardOfStore(
+  tx: StoreTransaction,
+  peer: Peer,
+  { key, heard }: { readonly key: WindowKey; readonly heard: Heard },
+): Promise<boolean> {
+  const { number, msgId } = heard;
+  for (const window of runsOf(peer.windows, key)) {
+    if (!window.seen.includes(number)) continue;
+    const at = { since: key.since, instance: window.instance, part: partOf(number) };
+    const tags = await loadTags(tx, peer.identity.aid, at);
+    const known = tags.find((each) => each.number === number);
+    if (known !== undefined && equalBytes(known.tag, tagOf(msgId))) return true;
+  }
+  return false;
+}
+
+/** The windows of all runs of one store. */
+function runsOf(windows: Peer['windows'], { since, instance }: WindowKey): Peer['windows'] {
+  return windows.filter((each) => each.since === since && isSameStore(each.instance, instance));
+}
+
+/**
+ * Rows of parts that no window of the peer has any more. What a run that is forgotten shares with
+ * one that is kept is remembered with that.
+ */
+export async function forgetParts(
   tx: StoreTransaction,
   aid: Uint8Array,
   windows: { readonly before: Peer['windows']; readonly after: Peer['windows'] },
-): void {
+): Promise<void> {
+  const forgotten = windows.before.filter(
+    (window) =>
+      !windows.after.some(
+        ({ since, instance }) => since === window.since && equalBytes(instance, window.instance),
+      ),
+  );
+  for (const window of forgotten) await bequeath(tx, aid, { window, to: windows.after });
   const gone = windows.before.filter((window) => !windows.after.includes(window));
   const keys = gone.flatMap((window) =>
     partsOf(window).map((part) => ROW.heard(aid, window, part)),
@@ -124,6 +161,28 @@ export function forgetParts(
     windows.after.flatMap((window) => partsOf(window).map((part) => ROW.heard(aid, window, part))),
   );
   for (const key of keys) if (!kept.has(key)) tx.delete(key);
+}
+
+/** The last run that has seen a number remembers its message; so of the newest parts. */
+async function bequeath(
+  tx: StoreTransaction,
+  aid: Uint8Array,
+  { window, to }: { readonly window: SequenceWindow; readonly to: Peer['windows'] },
+): Promise<void> {
+  const heirs = runsOf(to, window);
+  if (heirs.length === 0) return;
+  for (const part of partsOf(window).slice(-BEQUEATHED_PARTS)) {
+    const tags = await loadTags(tx, aid, { ...window, part });
+    const byHeir = Map.groupBy(tags, ({ number }) =>
+      heirs.findLast(({ seen }) => seen.includes(number)),
+    );
+    for (const [heir, shared] of byHeir) {
+      if (heir === undefined) continue;
+      const own = await loadTags(tx, aid, { ...heir, part });
+      const others = shared.filter(({ number }) => !own.some((each) => each.number === number));
+      tx.put(ROW.heard(aid, heir, part), encodeTags([...own, ...others]));
+    }
+  }
 }
 
 /** Writes the rows of what an earlier version kept in the peer's row. */

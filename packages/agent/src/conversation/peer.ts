@@ -3,13 +3,14 @@
  * numbers. Owns this value, its storage form and its small transitions; who may become a peer is
  * `trust`'s judgement, what a message changes is `receive`'s and `compose`'s.
  */
-import { aidOf, equalBytes, fingerprintOf, LIMITS } from '@agentmesh/crypto';
-import type { IdentityRecord, PublicIdentity, SequenceRange } from '@agentmesh/crypto';
+import { aidOf, equalBytes, fingerprintOf } from '@agentmesh/crypto';
+import type { IdentityRecord, PublicIdentity } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from '../ground/limits.js';
+import { isSameStore } from '../self/meta.js';
 import { DecodedRows, RowReader, RowWriter } from '../store/row-codec.js';
 import {
   emptyWindow,
-  missing,
+  highest,
   partsOf,
   readFormerWindow,
   readWindow,
@@ -210,12 +211,13 @@ function isAt(window: SequenceWindow, { since, instance }: WindowKey): boolean {
 }
 
 /**
- * The peer with a window changed; the most recently changed ones are kept, with one bound on their
- * numbers, parts and ranges: each message writes the outline of all of them again.
+ * The peer with a window changed; those that count most and the most recently changed ones are
+ * kept, with one bound on their numbers, parts and ranges: each message writes the outline of all
+ * of them again.
  */
 export function replaceWindow(peer: Peer, window: SequenceWindow): Peer {
   const others = peer.windows.filter((other) => !isAt(other, window));
-  const kept = others.slice(1 - AGENT_LIMITS.instances);
+  const kept = ranked(peer, others, window).slice(1 - AGENT_LIMITS.instances);
   let room = AGENT_LIMITS.sequenceSparse - sparseOf(window);
   let parts = AGENT_LIMITS.sequenceParts - partsOf(window).length;
   let ranges = AGENT_LIMITS.givenUpRanges - window.givenUp.length;
@@ -229,6 +231,26 @@ export function replaceWindow(peer: Peer, window: SequenceWindow): Peer {
   return { ...peer, windows: [...bounded.toReversed(), window] };
 }
 
+/**
+ * Windows by how much depends on them: that of the present run knows what came of those before it;
+ * until it has said from where it goes on, that with the highest numbers does.
+ */
+function ranked(
+  { instance }: Peer,
+  others: readonly SequenceWindow[],
+  { since }: SequenceWindow,
+): readonly SequenceWindow[] {
+  if (instance === null) return others;
+  const ofPresent = others.filter((other) => other.since === since);
+  const present = ofPresent.find((other) => equalBytes(other.instance, instance));
+  const last = ofPresent
+    .filter((other) => other !== present)
+    .toSorted((a, b) => highest(b) - highest(a))
+    .find((other) => isSameStore(other.instance, instance));
+  const rank = (other: SequenceWindow): number => [last, present].indexOf(other);
+  return others.toSorted((a, b) => rank(a) - rank(b));
+}
+
 /** The window of the peer's current instance; null until it was heard. */
 export function currentWindow({ instance, ...peer }: Peer, since: number): SequenceWindow | null {
   return instance === null ? null : windowOf({ instance, ...peer }, { since, instance });
@@ -237,12 +259,6 @@ export function currentWindow({ instance, ...peer }: Peer, since: number): Seque
 /** Highest number of the peer's current instance received without a hole. */
 export function ackOf(peer: Peer, since: number): number {
   return currentWindow(peer, since)?.low ?? 0;
-}
-
-/** Numbers of its current instance that are missing before others that came. */
-export function holesOf(peer: Peer, since: number): SequenceRange[] {
-  const window = currentWindow(peer, since);
-  return window === null ? [] : missing(window, LIMITS.retryRanges);
 }
 
 /**

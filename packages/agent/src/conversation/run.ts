@@ -3,11 +3,12 @@
  * new instance, whose numbers continue those of the one before. Owns what is said about that, how
  * the numbers of both are told apart, and how either side learns that the store went back in time.
  */
-import { CryptoError, equalBytes } from '@agentmesh/crypto';
+import { CryptoError, equalBytes, LIMITS } from '@agentmesh/crypto';
+import type { SequenceRange } from '@agentmesh/crypto';
 import { isSameStore } from '../self/meta.js';
-import { windowAt } from './peer.js';
+import { currentWindow, windowAt } from './peer.js';
 import type { Peer } from './peer.js';
-import { emptyWindow, forkedFrom, highest, isNew } from './sequence-window.js';
+import { emptyWindow, forkedFrom, highest, isNew, missing } from './sequence-window.js';
 import type { SequenceWindow, WindowKey } from './sequence-window.js';
 
 /**
@@ -53,13 +54,31 @@ export function goesOnFrom({ what, instance }: RunWord, present: Uint8Array): bo
  * sent before that was.
  */
 export function isOfPastStore(peer: Peer, instance: Uint8Array, sentAtMs: number): boolean {
-  const { instance: present, sessions, windows } = peer;
+  const { instance: present, windows } = peer;
   if (present === null || isSameStore(present, instance)) return false;
-  if (!windows.some((window) => equalBytes(window.instance, instance))) return false;
-  const ofPresent = sessions.filter(
-    (session) => session.instance !== null && equalBytes(session.instance, present),
-  );
-  return ofPresent.length > 0 && ofPresent.every(({ createdMs }) => sentAtMs < createdMs);
+  const isHeard = windows.some((window) => equalBytes(window.instance, instance));
+  return isHeard && isOlderThan(peer, present, sentAtMs);
+}
+
+/** Whether something was sent before there was any session with an instance. */
+function isOlderThan({ sessions }: Peer, than: Uint8Array, sentAtMs: number): boolean {
+  const its = sessions.filter(({ instance }) => instance !== null && equalBytes(instance, than));
+  return its.length > 0 && its.every(({ createdMs }) => sentAtMs < createdMs);
+}
+
+/**
+ * Whether a run of the present one's store began before it and is only late: its first message was
+ * put off. A store that went back in time speaks later, by whatever boot.
+ */
+export function isLate(
+  peer: Peer,
+  key: WindowKey,
+  { boot, sentAtMs }: { readonly boot: number; readonly sentAtMs: number },
+): boolean {
+  const { instance: present } = peer;
+  if (present === null || !isSameStore(present, key.instance)) return false;
+  const window = windowAt(peer, { since: key.since, instance: present });
+  return window !== null && boot < window.boot && isOlderThan(peer, present, sentAtMs);
 }
 
 /**
@@ -95,7 +114,8 @@ function currentFor(
     peer.instance === null ? null : windowAt(peer, { since, instance: peer.instance });
   if (current === null || current.parent === null || number >= current.parent.from) return null;
   if (!isSameStore(current.instance, instance)) return null;
-  return isNew(current, number) || isHeardHere ? current : null;
+  // Far below the mark nobody remembers which message had it: as everywhere a repeat.
+  return isNew(current, number) || isHeardHere || !current.seen.includes(number) ? current : null;
 }
 
 /** Windows of runs that follow an instance, where it still had this number. */
@@ -143,10 +163,27 @@ export function continued(peer: Peer, key: WindowKey, { instance, number }: RunW
   return { window: forked, wentBack };
 }
 
-/** The last window of the same store, if all of its numbers are below this one. */
+/** Of the other runs of the same store whose numbers are all below this one the last. */
 function lastBelow(peer: Peer, key: WindowKey, number: number): SequenceWindow | null {
-  const last = lastOf(peer, key);
-  return last !== null && highest(last) < number ? last : null;
+  const below = othersOf(peer, key).filter((window) => highest(window) < number);
+  return below.toSorted((a, b) => highest(a) - highest(b)).at(-1) ?? null;
+}
+
+/**
+ * Numbers of its current instance that are missing before others that came. What came of the runs
+ * before is not, also while the current one has not said from where it goes on.
+ */
+export function holesOf(peer: Peer, since: number): SequenceRange[] {
+  const window = currentWindow(peer, since);
+  return window === null ? [] : missing(supposed(peer, window), LIMITS.retryRanges);
+}
+
+/** The window of a run as it will be if it goes on from the last one below it. */
+function supposed(peer: Peer, window: SequenceWindow): SequenceWindow {
+  const [first = 0] = window.seen;
+  const before = lastBelow(peer, window, first);
+  if (window.parent !== null || window.low > 0 || before === null) return window;
+  return forkedFrom(window, before, { instance: before.instance, from: first });
 }
 
 /** The window of the instance that is named; zeros stand for the last one of the same store. */
@@ -159,13 +196,16 @@ function parentOf(peer: Peer, key: WindowKey, named: Uint8Array): SequenceWindow
 
 /** The last window of another run of the same store. */
 function lastOf(peer: Peer, key: WindowKey): SequenceWindow | null {
-  const others = peer.windows.filter(
+  return othersOf(peer, key).at(-1) ?? null;
+}
+
+function othersOf(peer: Peer, key: WindowKey): readonly SequenceWindow[] {
+  return peer.windows.filter(
     ({ since, instance }) =>
       since === key.since &&
       isSameStore(instance, key.instance) &&
       !equalBytes(instance, key.instance),
   );
-  return others.at(-1) ?? null;
 }
 
 /** Whether an instance is known only because a later run goes on from it. */

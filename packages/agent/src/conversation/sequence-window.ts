@@ -100,15 +100,15 @@ export function forkedFrom(
 ): SequenceWindow {
   const last = parent.from - 1;
   if (of === null || window.low >= last) return { ...window, parent };
-  const seen = [...of.seen, ...window.seen].filter((number, at) =>
-    at < of.seen.length ? number <= last : number > last,
-  );
+  // What was said again by this run, of those before it, came here.
+  const shared = new Set([...of.seen.filter((number) => number <= last), ...window.seen]);
+  const seen = [...shared].toSorted((a, b) => a - b);
   const givenUp = of.givenUp
     .filter(({ from }) => from <= last)
     .map(({ from, to }) => ({ from, to: Math.min(to, last) }));
   const boot = Math.max(of.boot, window.boot);
-  const shared = settle({ ...window, boot, low: Math.min(of.low, last), seen, givenUp, parent });
-  const { window: forked } = giveUp(shared, window.low);
+  const joint = settle({ ...window, boot, low: Math.min(of.low, last), seen, givenUp, parent });
+  const { window: forked } = giveUp(joint, window.low);
   return withParts(forked, AGENT_LIMITS.sequenceParts).window;
 }
 

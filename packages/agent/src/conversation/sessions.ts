@@ -4,8 +4,9 @@
  * cryptographic state of each session, whose layout is crypto's.
  */
 import { decodeSession, encodeSession, equalBytes, LIMITS } from '@agentmesh/crypto';
-import type { CryptoSession } from '@agentmesh/crypto';
+import type { CryptoSession, Opened, OpenedInitial } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from '../ground/limits.js';
+import type { Meta } from '../self/meta.js';
 import { DecodedRows } from '../store/row-codec.js';
 import type { RowReader, RowWriter } from '../store/row-codec.js';
 
@@ -66,6 +67,16 @@ export function entryOf(session: CryptoSession, nowMs: number, epoch: number): S
     skipped: 0,
     lastNumber: 0,
   };
+}
+
+/**
+ * Whether a new session was begun with prekeys that an earlier time of our store may have answered
+ * it with: there it has gone on with other keys, so here it only receives (P6).
+ */
+export function isOfLostTime(opened: Opened | OpenedInitial, { prekeysFrom }: Meta): boolean {
+  if (!('signedPrekeyId' in opened)) return false;
+  const { signedPrekeyId, oneTimePrekeyId } = opened;
+  return (oneTimePrekeyId === 0 ? signedPrekeyId : oneTimePrekeyId) < prekeysFrom;
 }
 
 function maySend(entry: SessionEntry, standing: Standing): boolean {
@@ -143,7 +154,10 @@ export function doubtUnanswered(entries: readonly SessionEntry[]): readonly Sess
   return entries.map((entry) => (entry.instance === null ? { ...entry, doubtful: true } : entry));
 }
 
-/** Entries within the cap, drained ones left out; `dropped` are the rows to delete. */
+/**
+ * Entries within the cap, drained ones left out; `dropped` are the rows to delete. Kept are those
+ * that were used last, by their order: a clock may stand still, or be set back.
+ */
 export function boundSessions(
   entries: readonly SessionEntry[],
   standing: Standing,
@@ -153,8 +167,8 @@ export function boundSessions(
   const oldest = nowMs - AGENT_LIMITS.sessionDrainMs;
   const ranked = entries
     .filter((entry) => entry === active || entry.usedMs > oldest)
-    .toSorted((a, b) => Number(b === active) - Number(a === active) || b.usedMs - a.usedMs)
-    .slice(0, LIMITS.sessionsPerPeer);
+    .toSorted((a, b) => Number(a === active) - Number(b === active))
+    .slice(-LIMITS.sessionsPerPeer);
   const kept = entries.filter((entry) => ranked.includes(entry));
   return { kept, dropped: entries.filter((entry) => !ranked.includes(entry)) };
 }

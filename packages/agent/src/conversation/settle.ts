@@ -11,7 +11,6 @@ import { AgentError, InstanceHeldError } from '../ground/errors.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import {
   encodePeer,
-  holesOf,
   isAwaiting,
   outgoingOf,
   replaceSession,
@@ -19,25 +18,32 @@ import {
   windowAt,
 } from './peer.js';
 import type { Outgoing, Peer } from './peer.js';
-import { forgetParts, isHeardHere, isOtherHeard, rememberHeard } from './heard-tags.js';
+import {
+  forgetParts,
+  isHeardHere,
+  isHeardOfStore,
+  isOtherHeard,
+  rememberHeard,
+} from './heard-tags.js';
 import {
   continued,
   goesOnFrom,
+  holesOf,
   isEarlierRun,
   isKnownParent,
+  isLate,
   isOfPastStore,
   isTakenTwice,
   windowsOf,
 } from './run.js';
 import type { RunWord } from './run.js';
 import { isSameStore } from '../self/meta.js';
-import type { Meta } from '../self/meta.js';
 import { ROW } from '../store/row-keys.js';
 import { applicationId, loadSent } from './sent-log.js';
 import { giveUp, highest, isNew, observe } from './sequence-window.js';
 import type { Observed, SequenceWindow, WindowKey } from './sequence-window.js';
 import { withBounds } from './session-bounds.js';
-import { doubtUnanswered, entryOf, findSession } from './sessions.js';
+import { doubtUnanswered, entryOf, findSession, isOfLostTime } from './sessions.js';
 import type { SessionEntry } from './sessions.js';
 import { saveReceived } from './skipped-keys.js';
 import type { SkippedPart } from './skipped-keys.js';
@@ -116,7 +122,7 @@ export async function settle(message: OpenedMessage): Promise<Settled> {
   const { peer, droppedKeys } = await withBounds(message.tx, owing, boundsOf(message));
   writeSession(message);
   writeGap(message, peer);
-  forgetParts(tx, peer.identity.aid, { before: message.peer.windows, after: peer.windows });
+  await forgetParts(tx, peer.identity.aid, { before: message.peer.windows, after: peer.windows });
   tx.put(ROW.peer(peer.identity.aid), encodePeer(peer));
   const { repeated, lost, mark } = numbered;
   const wentBack = isOursOld(message, acknowledged) ? OURS : numbered.wentBack;
@@ -156,7 +162,11 @@ function withInstance(message: OpenedMessage): {
   if (known !== null && !instanceChanged) {
     // A later run of the same store is what sends from now on. What comes to a former identity of
     // ours may be late, and its numbers do not say how runs followed each other since.
-    const isLater = isOther && !message.me.isFormer && !isEarlierRun(message.peer, key, known);
+    const isLater =
+      isOther &&
+      !message.me.isFormer &&
+      !isEarlierRun(message.peer, key, known) &&
+      !isLate(message.peer, key, opened.content);
     const goesOn = body.kind === 'run' && goesOnFrom(body.word, known);
     const next = isLater || goesOn ? { instance, ackSent: 0 } : {};
     return { peer: { ...peer, trust, ...next }, instanceChanged };
@@ -190,16 +200,6 @@ function entryAfter({ peer, me, before, opened }: OpenedMessage): SessionEntry {
   };
 }
 
-/**
- * Whether a new session was begun with prekeys that an earlier time of our store may have answered
- * it with: there it has gone on with other keys, so here it only receives (P6).
- */
-function isOfLostTime(opened: Opened | OpenedInitial, { prekeysFrom }: Meta): boolean {
-  if (!('signedPrekeyId' in opened)) return false;
-  const { signedPrekeyId, oneTimePrekeyId } = opened;
-  return (oneTimePrekeyId === 0 ? signedPrekeyId : oneTimePrekeyId) < prekeysFrom;
-}
-
 interface Numbered {
   readonly peer: Peer;
   readonly repeated: boolean;
@@ -221,7 +221,7 @@ async function withNumber(message: OpenedMessage, before: Peer): Promise<Numbere
     if (await isOtherHeard(tx, peer, { window, heard })) throw new AgentError('CLONE_OR_ROLLBACK');
   }
   const { low } = windows.at(-1) ?? windows[0];
-  const repeated = taken.length > 0;
+  const repeated = taken.length > 0 || (await isHeardOfStore(tx, peer, { key, heard }));
   let numbered: Numbered = { peer, repeated, lost: [], mark: low, wentBack };
   for (const window of repeated ? [] : windows) {
     const observed = observe(window, { number, boot });

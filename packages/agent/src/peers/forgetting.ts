@@ -36,7 +36,7 @@ export async function forgetTalk(
 ): Promise<void> {
   const { aid } = peer.identity;
   for (const { sid } of peer.sessions) await forgetSession(tx, sid);
-  forgetParts(tx, aid, { before: peer.windows, after: [] });
+  await forgetParts(tx, aid, { before: peer.windows, after: [] });
   forgetSent(tx, peer);
   for (const row of SINGLE) tx.delete(row(aid));
   for (const prefix of [outcomesUnder(aid), pendingOf(aid), keysOf(aid)]) {
