@@ -217,7 +217,8 @@ function isAt(window: SequenceWindow, { since, instance }: WindowKey): boolean {
  */
 export function replaceWindow(peer: Peer, window: SequenceWindow): Peer {
   const others = peer.windows.filter((other) => !isAt(other, window));
-  const kept = ranked(peer, others, window).slice(1 - AGENT_LIMITS.instances);
+  const isRoom = others.length < AGENT_LIMITS.instances;
+  const kept = isRoom ? others : ranked(peer, others, window).slice(1 - AGENT_LIMITS.instances);
   let room = AGENT_LIMITS.sequenceSparse - sparseOf(window);
   let parts = AGENT_LIMITS.sequenceParts - partsOf(window).length;
   let ranges = AGENT_LIMITS.givenUpRanges - window.givenUp.length;

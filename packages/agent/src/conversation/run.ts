@@ -175,14 +175,16 @@ function lastBelow(peer: Peer, key: WindowKey, number: number): SequenceWindow |
  */
 export function holesOf(peer: Peer, since: number): SequenceRange[] {
   const window = currentWindow(peer, since);
-  return window === null ? [] : missing(supposed(peer, window), LIMITS.retryRanges);
+  if (window === null) return [];
+  const isOpen = window.parent === null && window.low === 0;
+  return missing(isOpen ? supposed(peer, window) : window, LIMITS.retryRanges);
 }
 
 /** The window of a run as it will be if it goes on from the last one below it. */
 function supposed(peer: Peer, window: SequenceWindow): SequenceWindow {
   const [first = 0] = window.seen;
   const before = lastBelow(peer, window, first);
-  if (window.parent !== null || window.low > 0 || before === null) return window;
+  if (before === null) return window;
   return forkedFrom(window, before, { instance: before.instance, from: first });
 }
 

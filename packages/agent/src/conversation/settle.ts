@@ -221,7 +221,8 @@ async function withNumber(message: OpenedMessage, before: Peer): Promise<Numbere
     if (await isOtherHeard(tx, peer, { window, heard })) throw new AgentError('CLONE_OR_ROLLBACK');
   }
   const { low } = windows.at(-1) ?? windows[0];
-  const repeated = taken.length > 0 || (await isHeardOfStore(tx, peer, { key, heard }));
+  const isSeen = peer.windows.some(({ seen }) => seen.includes(number));
+  const repeated = taken.length > 0 || (isSeen && (await isHeardOfStore(tx, peer, { key, heard })));
   let numbered: Numbered = { peer, repeated, lost: [], mark: low, wentBack };
   for (const window of repeated ? [] : windows) {
     const observed = observe(window, { number, boot });
