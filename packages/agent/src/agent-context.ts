@@ -10,6 +10,7 @@ import type { TrustPolicy } from './conversation/trust.js';
 import { AgentError } from './ground/errors.js';
 import { HubClock } from './ground/hub-clock.js';
 import { KeepAlive } from './ground/keep-alive.js';
+import { Pauses } from './ground/pauses.js';
 import { KeyedMutex } from './ground/keyed-mutex.js';
 import type { Logger, Runtime } from './ground/runtime.js';
 import { SharedLock } from './ground/shared-lock.js';
@@ -55,6 +56,8 @@ export class AgentContext {
   readonly events: EventEmitter;
   readonly keepAlive: KeepAlive;
   readonly hubClock: HubClock;
+  /** Waits of what its program has asked for. */
+  readonly pauses: Pauses;
   /** The largest envelope that the hub takes, as far as it has said. */
   envelopeBytes: number = PROTOCOL_LIMITS.blobBytes;
   /** By aid in hex: load→commit of one peer never interleaves. */
@@ -74,6 +77,7 @@ export class AgentContext {
     this.waits = waitingClock(parts.runtime.now);
     this.hubClock = new HubClock(parts.runtime.now, parts.runtime.steady);
     this.keepAlive = new KeepAlive(parts.runtime);
+    this.pauses = new Pauses(parts.runtime);
     this.log = parts.log;
     this.policy = parts.policy;
     this.requireOneTimePrekey = parts.requireOneTimePrekey;
@@ -125,6 +129,7 @@ export class AgentContext {
   /** Its program asks for nothing more; what was begun goes on. */
   refuseCalls(): void {
     this.#refusesCalls = true;
+    this.pauses.end();
   }
 
   /** No new work from now on. */

@@ -273,3 +273,58 @@ describe('a first start', () => {
     expect(bob.texts).toEqual(['hello']);
   });
 });
+
+describe('what is awaited when its agent is closed', () => {
+  const codeOf = (promise: Promise<unknown>): Promise<unknown> =>
+    promise.then(
+      () => 'fulfilled',
+      ({ code }: { code: unknown }) => code,
+    );
+
+  test('ends with it: a send that waits for its peer', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const sending = codeOf(alice.agent.send('bob', 'hi', { waitForPeer: 3_600_000 }));
+    await world.advance(1_000);
+    await alice.agent.close();
+    // No time passes: a timer that goes on holds no process.
+    expect(await sending).toBe('CLOSED');
+  });
+
+  test.each(['close', 'store'] as const)(
+    'ends with it: a request that is repeated (%s)',
+    async (end) => {
+      await using world = await World.create();
+      const alice = await world.agent('alice');
+      world.hub.deviations.list = () => {
+        throw new ProtocolError('CONNECTION_LOST');
+      };
+      const listing = codeOf(alice.agent.listPeers());
+      await world.rest();
+      if (end === 'close') await alice.agent.close();
+      else {
+        alice.store.beforeCommit = () => {
+          throw new TypeError('a disk that fails');
+        };
+        alice.agent.send('alice', 'to itself').catch(() => undefined);
+        await world.rest();
+      }
+      expect(await listing).toBe('CLOSED');
+    },
+  );
+});
+
+test('middleware that closes its agent does not wait for itself', async () => {
+  await using world = await World.create();
+  const alice = await world.agent('alice');
+  const bob = await world.agent('bob');
+  let isClosed = false;
+  bob.agent.use(async (_context, next) => {
+    await bob.agent.close();
+    isClosed = true;
+    await next();
+  });
+  await world.finish(alice.agent.send('bob', 'stop'));
+  await world.rest();
+  expect(isClosed).toBe(true);
+});

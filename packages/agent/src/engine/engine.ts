@@ -232,6 +232,7 @@ export class Engine {
     context.log.error('agent stopped', { code: error.code });
     context.events.emit('stopped', { error });
     void this.hub?.disconnect();
+    context.refuseCalls();
     context.keepAlive.end();
   }
 

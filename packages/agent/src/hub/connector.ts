@@ -10,6 +10,7 @@ import type { AgentContext } from '../agent-context.js';
 import { IdentityConnection } from './identity-connection.js';
 import type { ConnectionEvents } from './identity-connection.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
+import { Pauses } from '../ground/pauses.js';
 import { ROW } from '../store/row-keys.js';
 
 /** Nothing that a connection tells is taken: what it brings comes again on the next one. */
@@ -30,7 +31,7 @@ export class Connector {
   readonly #token: string | undefined;
   readonly #isTransient: (keyPair: AgentKeyPair) => boolean;
   /** Ends a wait between two attempts. */
-  readonly #waiting = new Set<() => void>();
+  readonly #pauses: Pauses;
   #stopped = false;
 
   constructor(parts: {
@@ -41,6 +42,7 @@ export class Connector {
     readonly isTransient: (keyPair: AgentKeyPair) => boolean;
   }) {
     this.#context = parts.context;
+    this.#pauses = new Pauses(parts.context.runtime);
     this.#hub = parts.hub;
     this.#token = parts.token;
     this.#isTransient = parts.isTransient;
@@ -84,7 +86,7 @@ export class Connector {
         const mayPass = error instanceof AgentMeshError && !isFinal(error);
         if (!mayPass || this.#stopped) throw error;
         const { resendMs, resendMaxMs } = AGENT_LIMITS;
-        await this.#pause(Math.min(resendMs * 2 ** failures, resendMaxMs));
+        await this.#pauses.pause(Math.min(resendMs * 2 ** failures, resendMaxMs));
         if (this.#stopped) throw error;
       }
     }
@@ -97,19 +99,7 @@ export class Connector {
 
   stop(): void {
     this.#stopped = true;
-    for (const end of this.#waiting) end();
-  }
-
-  #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => {
-      const end = (): void => {
-        this.#waiting.delete(end);
-        cancel();
-        resolve();
-      };
-      const cancel = this.#context.runtime.schedule(delayMs, end);
-      this.#waiting.add(end);
-    });
+    this.#pauses.end();
   }
 
   async #credentials(keyPair: AgentKeyPair): Promise<HubCredentials> {

@@ -16,6 +16,7 @@ import type {
   HubSession,
 } from '@agentmesh/protocol';
 import { AgentError } from '../ground/errors.js';
+import { Pauses } from '../ground/pauses.js';
 import type { Runtime } from '../ground/runtime.js';
 
 /** What a connection reports. `authenticated` is awaited before it counts as up. */
@@ -50,7 +51,7 @@ const RETRY_MS = 1_000;
 /** One logical connection, over all reconnections that the hub's client makes. */
 export class IdentityConnection {
   readonly #hub: Hub;
-  readonly #runtime: Runtime;
+  readonly #pauses: Pauses;
   readonly #events: ConnectionEvents;
   #connection: HubConnection | null = null;
   #isUp = false;
@@ -68,7 +69,7 @@ export class IdentityConnection {
 
   constructor(hub: Hub, runtime: Runtime, events: ConnectionEvents) {
     this.#hub = hub;
-    this.#runtime = runtime;
+    this.#pauses = new Pauses(runtime);
     this.#events = events;
   }
 
@@ -163,7 +164,7 @@ export class IdentityConnection {
       } catch (error) {
         const waitMs = waitAfter(error);
         if (waitMs === null) throw error;
-        await this.#pause(waitMs);
+        await this.#pauses.pause(waitMs);
       }
     }
   }
@@ -218,7 +219,7 @@ export class IdentityConnection {
       const waitMs = waitAfter(error) ?? RETRY_MS;
       if (this.#ended !== null || this.#connection !== connection) return;
       this.#events.down(error instanceof AgentMeshError ? error : new ProtocolError('INTERNAL'));
-      await this.#pause(waitMs);
+      await this.#pauses.pause(waitMs);
       if (this.#ended === null && !this.#isUp) await this.#authenticate(connection, session);
     }
   }
@@ -253,6 +254,7 @@ export class IdentityConnection {
     if (this.#ended !== null) return;
     this.#isUp = false;
     this.#ended = error ?? new AgentError('CLOSED');
+    this.#pauses.end();
     this.#waiting?.reject(this.#ended);
     this.#waiting = null;
     this.#events.ended(error);
@@ -262,10 +264,6 @@ export class IdentityConnection {
     const seqs = this.#acks;
     this.#acks = [];
     if (seqs.length > 0 && this.#isUp) this.#connection?.ack(seqs);
-  }
-
-  #pause(delayMs: number): Promise<void> {
-    return new Promise((resolve) => void this.#runtime.schedule(delayMs, resolve));
   }
 }
 

@@ -23,16 +23,10 @@ export async function whenThere<T>(
       const leftMs = untilMs - context.waits();
       const mayCome = error instanceof AgentMeshError && ABSENT.has(error.code);
       if (!mayCome || leftMs <= 0) throw error;
-      await pause(context, Math.min(waitMs, AGENT_LIMITS.peerWaitMaxMs, leftMs));
+      const { keepAlive, pauses } = context;
+      const delayMs = Math.min(waitMs, AGENT_LIMITS.peerWaitMaxMs, leftMs);
+      await keepAlive.during(pauses.pause(delayMs));
       context.assertRunning();
     }
   }
-}
-
-function pause({ keepAlive, runtime }: AgentContext, delayMs: number): Promise<void> {
-  return keepAlive.during(
-    new Promise((resolve) => {
-      runtime.schedule(delayMs, resolve);
-    }),
-  );
 }

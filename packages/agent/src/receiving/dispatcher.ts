@@ -352,10 +352,13 @@ export class Dispatcher {
     const { message, attempt } = run;
     let errors: unknown[] = [];
     try {
-      await this.#around.handle({ entry, message, attempt, request: null }, async () => {
-        errors = await this.#handlers.run(content, run);
-        if (errors.length > 0) throw errors[0];
-      });
+      // Middleware, too, may close its agent.
+      await runInside(this, () =>
+        this.#around.handle({ entry, message, attempt, request: null }, async () => {
+          errors = await this.#handlers.run(content, run);
+          if (errors.length > 0) throw errors[0];
+        }),
+      );
       return [];
     } catch (error) {
       return errors.includes(error) ? errors : [error];
