@@ -7,7 +7,6 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { SqliteAgentStore } from '@agentmesh/agent/node';
 import { ready } from '@agentmesh/crypto';
 import { loadOrCreateKeyFile } from '@agentmesh/crypto/node';
-import { decodeCallRow } from '../../../agent/dist/calls/call-row.js';
 import { Agent, NetworkHub } from '../../dist/index.js';
 import { whileRetryable } from './while-retryable.mjs';
 
@@ -23,7 +22,7 @@ const flow = { isOn: false, loops: Promise.resolve() };
 const open = new Set();
 let asked = 0;
 
-const { agent, store } = await start();
+const agent = await start();
 agent.onRequest((request, context) => answer(request, context), { concurrency: 4 });
 agent.onStream((request, context) => produce(request, context), { concurrency: 4 });
 agent.on('orphanReply', ({ replyTo }) => note('orphan', { id: replyTo }));
@@ -43,8 +42,7 @@ async function start() {
     const opened = SqliteAgentStore.beside(path, { storeKey });
     const hub = new NetworkHub({ host: '127.0.0.1', port });
     const files = { keypairPath: path, store: opened };
-    const made = await Agent.create(name, { hub, ...files, logLevel: 'silent' });
-    return { agent: made, store: opened };
+    return Agent.create(name, { hub, ...files, logLevel: 'silent' });
   });
 }
 
@@ -93,20 +91,10 @@ async function askOne(to, n, isLeft) {
   await follow(call);
 }
 
-/** What earlier lives asked; a stream is known by its row where its life ended before it said so. */
+/** What earlier lives asked, also where a life ended before it said so. */
 async function takeUp() {
   for (const call of await agent.calls()) void follow(call);
-  const rows = await store.range({ from: 'call/', to: 'call0', limit: 1_000 });
-  for (const { key, value } of rows) {
-    if (!decodeCallRow(value).isStream) continue;
-    const id = key.slice('call/'.length);
-    try {
-      void read(agent.streamById(id));
-    } catch (error) {
-      // It was read to its end by now.
-      if (error.code !== 'UNKNOWN_CALL') throw error;
-    }
-  }
+  for (const stream of await agent.streams()) void read(stream);
 }
 
 async function follow(call) {
