@@ -62,16 +62,6 @@ export function drawQuotas(chance: Chance): Partial<CoreLimits> {
   };
 }
 
-/**
- * The same where agents ask each other, too, but for the length of a queue: a message that its
- * recipient puts off for an hour holds a place in it, and where one sender has few places, what
- * would end the putting off does not get through (seed 83 with a queue of 16).
- */
-export function drawCallQuotas(chance: Chance): Partial<CoreLimits> {
-  const { queueMessages: _, ...quotas } = drawQuotas(chance);
-  return quotas;
-}
-
 /** Lowers the agent's limits; returns what puts them back. */
 export function applyKnobs({ agent }: Knobs): () => void {
   const table = AGENT_LIMITS as AgentLimits;

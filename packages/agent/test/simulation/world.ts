@@ -11,7 +11,7 @@ import { CallOracle } from './call-oracle.js';
 import { Chance } from './chance.js';
 import type { Victims } from './faults.js';
 import { HubMachine } from './hub-machine.js';
-import { applyKnobs, drawCallQuotas, drawKnobs, drawQuotas } from './knobs.js';
+import { applyKnobs, drawKnobs, drawQuotas } from './knobs.js';
 import type { Knobs } from './knobs.js';
 import { Network } from './network.js';
 import { Oracle } from './oracle.js';
@@ -57,8 +57,7 @@ export class World implements Victims {
   constructor({ seed, agents, quotas = false, calls = false, print, tamper }: WorldOptions) {
     this.chance = new Chance(seed);
     const knobs = drawKnobs(this.chance.fork('knobs'));
-    const draw = calls ? drawCallQuotas : drawQuotas;
-    const narrow = quotas ? draw(this.chance.fork('quotas')) : {};
+    const narrow = quotas ? drawQuotas(this.chance.fork('quotas')) : {};
     this.knobs = { ...knobs, hub: { ...knobs.hub, ...narrow } };
     this.liftLimits = applyKnobs(this.knobs);
     this.trace = new Trace(this.timeline, print ?? null);
