@@ -1,5 +1,6 @@
 /** Strict trust with its list in a file: who is in it is spoken to, whoever could write it. */
 import { chmod, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { execFileSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
@@ -43,6 +44,13 @@ describe('an allow-list file', () => {
     await using world = await World.create();
     await writeFile(allowListPath, `# friends\n${line}\n`, { mode: 0o600 });
     await expect(world.agent('alice', { allowListPath })).rejects.toEqual(refusal(what));
+  });
+
+  const onPosix = process.platform === 'win32' ? test.skip : test;
+  onPosix('that is a pipe is refused, instead of being waited for', async () => {
+    await using world = await World.create();
+    execFileSync('mkfifo', ['-m', '600', allowListPath]);
+    await expect(world.agent('alice', { allowListPath })).rejects.toEqual(refusal('not a file'));
   });
 
   test('that others can write, or nobody can read, is refused', async () => {

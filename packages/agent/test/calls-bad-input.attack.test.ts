@@ -41,6 +41,19 @@ const HOSTILE_TEXT: readonly (readonly [what: string, json: string])[] = [
 
 const quiet = ({ events }: Resident): unknown[] => [...events.stopped, ...events.handlerError];
 
+test('T-A69 unseen-words: what a callee says of its failure reaches errors without controls', async () => {
+  await using world = await World.create();
+  const { alice, bob } = await acquainted(world);
+  bob.agent.onRequest((_, context) => {
+    throw context.error('NOPE', null, { message: 'no\u001b[2J\n\u202egpj.exe\u200b' });
+  });
+  await expect(world.finish(alice.agent.request('bob', { text: 'x' }))).rejects.toMatchObject({
+    code: 'NOPE',
+    detail: 'no\\u001b[2J\\u000a\\u202egpj.exe\\u200b',
+    message: expect.not.stringMatching(/[\p{Cc}\p{Cf}]/u),
+  });
+});
+
 describe('what a program passes', () => {
   test.each(HOSTILE)('to request: %s', async (_, value, path) => {
     await using world = await World.create();

@@ -47,9 +47,9 @@ export async function loadOrCreateCertificate(folder: string, nowMs: number): Pr
  * UNSAFE_FILE if others could read the key or change one of them.
  */
 export function readTlsIdentity(certPath: string, keyPath: string): TlsIdentity {
-  const pair = readPair(certPath, keyPath);
+  // Before they are read: a pipe would never end.
   refuseUnsafe(fileFault(certPath, 'public') ?? fileFault(keyPath, 'secret'));
-  return pair;
+  return readPair(certPath, keyPath);
 }
 
 function readPair(certPath: string, keyPath: string): TlsIdentity {

@@ -11,6 +11,7 @@ import {
   lstatSync,
   mkdirSync,
   openSync,
+  realpathSync,
   rmSync,
   statSync,
   writeSync,
@@ -78,8 +79,23 @@ export function prepareFolder(path: string): string | null {
   makeFolder(resolve(path));
   const caller = thisCaller();
   if (caller === null) return null;
+  const link = lstatSync(path);
+  if (link.isSymbolicLink() && link.uid !== caller.uid && link.uid !== ROOT) {
+    return `${path} is a link of user ${link.uid}: give the folder itself`;
+  }
   const fault = faultOf(statSync(path), 'folder', caller);
-  return fault === null ? null : `${path} ${fault}`;
+  return fault === null ? faultAbove(realpathSync(path)) : `${path} ${fault}`;
+}
+
+/** Who may rename what is in a folder above can put another one in the place of this one. */
+function faultAbove(path: string): string | null {
+  const above = dirname(path);
+  if (above === path) return null;
+  const { mode } = statSync(above);
+  const isFree = (mode & OTHERS_WRITE) !== 0 && (mode & STICKY) === 0;
+  return isFree
+    ? `${above}, above the data folder, can be changed by other users: chmod o-w it`
+    : faultAbove(above);
 }
 
 /**
@@ -104,6 +120,9 @@ export function fileFault(path: string, role: Exclude<FileRole, 'folder'>): stri
   if (stats === undefined) return null;
   if (stats.isSymbolicLink()) return `${path} is a link: the hub makes this file itself, remove it`;
   if (!stats.isFile()) return `${path} is not a file`;
+  if (role === 'kept' && stats.nlink > 1) {
+    return `${path} has another name, by which it can be read or changed: copy it and remove both`;
+  }
   const caller = thisCaller();
   const fault = caller === null ? null : faultOf(stats, role, caller);
   return fault === null ? null : `${path} ${fault}`;

@@ -2,9 +2,12 @@
  * A data folder that another user prepared or can reach: links in the places of the hub's files,
  * and owners and modes that leave its key to others.
  */
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   chownSync,
+  lchownSync,
+  linkSync,
   lstatSync,
   mkdirSync,
   readdirSync,
@@ -24,6 +27,7 @@ jest.setTimeout(60_000);
 
 /** Only root may give a folder away; elsewhere this is skipped by name. */
 const asRoot = process.platform !== 'win32' && process.getuid?.() === 0 ? test : test.skip;
+const onPosix = process.platform === 'win32' ? test.skip : test;
 const NOBODY = 65_534;
 
 async function madeBefore(folder: string): Promise<void> {
@@ -111,6 +115,65 @@ describe('T-A20 prepared-folder', () => {
       await madeBefore(folder);
       chmodSync(join(folder, name), 0o644);
       expectRefusal(runHub(['--data', folder, ...start]), 1, 'can be read by other users');
+    }),
+  );
+
+  test.each(['hub.db', 'tls.pem', 'tokens'])('%s with another name elsewhere is refused', (name) =>
+    inFolder(async (folder) => {
+      const data = join(folder, 'data');
+      await madeBefore(data);
+      linkSync(join(data, name), join(folder, 'elsewhere'));
+      expectRefusal(runHub(['--data', data, ...start]), 1, 'has another name');
+    }),
+  );
+
+  test('a hard link at hub.reserve is refused, and what it leads to stays as it is', () =>
+    inFolder((folder) => {
+      const data = join(folder, 'data');
+      mkdirSync(data, { mode: 0o700 });
+      const precious = join(folder, 'precious');
+      writeFileSync(precious, 'precious', { mode: 0o600 });
+      linkSync(precious, join(data, 'hub.reserve'));
+      expectRefusal(runHub(['--data', data, ...start]), 1, 'has another name');
+      expect(readFileSync(precious, 'utf8')).toBe('precious');
+      return Promise.resolve();
+    }));
+
+  onPosix('a pipe in the place of a file of the operator is refused, instead of being read', () =>
+    inFolder((folder) => {
+      const pipe = join(folder, 'pipe');
+      execFileSync('mkfifo', ['-m', '600', pipe]);
+      const hub = ['--data', join(folder, 'data'), '--port', '0', '--registration'];
+      const tls = ['open', '--tls-cert', pipe, '--tls-key', pipe];
+      const tokens = ['token', '--token-file', pipe];
+      for (const args of [tokens, ['allowlist', '--allowlist-file', pipe], tls]) {
+        expectRefusal(runHub([...hub, ...args]), 1, 'is not a file');
+      }
+      return Promise.resolve();
+    }),
+  );
+
+  test('a folder below one in which everybody may rename is refused', () =>
+    inFolder((folder) => {
+      const shared = join(folder, 'shared');
+      const data = join(shared, 'data');
+      mkdirSync(data, { recursive: true, mode: 0o700 });
+      chmodSync(shared, 0o777);
+      expectRefusal(runHub(['--data', data, ...start]), 1, 'above the data folder');
+      expect(readdirSync(data)).toEqual([]);
+      return Promise.resolve();
+    }));
+
+  asRoot('a link of another user in the place of the folder is refused', () =>
+    inFolder((folder) => {
+      const data = join(folder, 'data');
+      mkdirSync(data, { mode: 0o700 });
+      const link = join(folder, 'link');
+      symlinkSync(data, link);
+      lchownSync(link, NOBODY, NOBODY);
+      expectRefusal(runHub(['--data', link, ...start]), 1, `is a link of user ${NOBODY}`);
+      expect(readdirSync(data)).toEqual([]);
+      return Promise.resolve();
     }),
   );
 

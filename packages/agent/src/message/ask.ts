@@ -3,6 +3,7 @@
  * (protocol.md §2.19). Owns their shape and strict reading; a member of another shape is no request
  * and no answer.
  */
+import { visible } from '@agentmesh/protocol';
 import type { JsonObject, JsonValue } from '@agentmesh/protocol';
 import { traceContextOf } from '../ground/tracing.js';
 import type { TraceContext } from '../ground/tracing.js';
@@ -112,7 +113,8 @@ export function readEnd(payload: JsonObject): End | null {
   const { code, message = '', retryable = false, data = null } = error;
   if (typeof code !== 'string' || typeof message !== 'string') return null;
   if (typeof retryable !== 'boolean') return null;
-  return { error: endError(code, message, { retryable, data }) };
+  // Its words go into errors and logs: nothing in them may be obeyed there.
+  return { error: endError(code, visible(message), { retryable, data }) };
 }
 
 /** The member that {@link readEnd} reads. */

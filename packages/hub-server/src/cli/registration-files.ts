@@ -82,17 +82,16 @@ function readTokens(path: string, mayCreate: boolean): string[] {
     const text = `# Registration tokens of this hub, one per line.\n${token}\n`;
     writePrivateFile(path, text);
   }
-  const what = 'a token of 8 to 512 printable characters';
-  const tokens = entriesOf(path, (token) => TOKEN.test(token), what);
+  // Before it is read: a pipe would never end.
   refuseUnsafe(fileFault(path, mayCreate ? 'kept' : 'secret'));
-  return tokens;
+  const what = 'a token of 8 to 512 printable characters';
+  return entriesOf(path, (token) => TOKEN.test(token), what);
 }
 
 function readAllowlist(path: string): string[] {
   const isAgent = (entry: string): boolean => isAgentName(entry) || isAddress(entry);
-  const agents = entriesOf(path, isAgent, 'a name or an am2 address');
   refuseUnsafe(fileFault(path, 'public'));
-  return agents;
+  return entriesOf(path, isAgent, 'a name or an am2 address');
 }
 
 function refuseUnsafe(fault: string | null): void {
