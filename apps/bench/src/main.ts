@@ -72,7 +72,8 @@ interface Run {
 }
 
 async function runBench(bench: Bench, { options, progress, failures }: Run): Promise<BenchResult> {
-  const { rounds, quick, connections, minutes, profile: profileFolder } = options;
+  const { rounds, quick, connections, minutes, smallCaches, profile } = options;
+  const scale = { quick, connections, minutes, smallCaches, profileFolder: profile };
   const { name, title } = bench;
   const onProgress = (text: string): void => progress.tell(`${name}: ${text}`);
   const load = loadNow();
@@ -83,7 +84,7 @@ async function runBench(bench: Bench, { options, progress, failures }: Run): Pro
   } catch (error) {
     failures.push(`${name}: ${error instanceof Error ? error.message : String(error)}`);
   }
-  for (const theCase of bench.cases({ quick, connections, minutes, profileFolder })) {
+  for (const theCase of bench.cases(scale)) {
     if (options.cases.length > 0 && !options.cases.includes(theCase.id)) continue;
     const { result, failure } = await attemptCase(theCase, { rounds, onProgress });
     cases.push(result);

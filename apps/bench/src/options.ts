@@ -18,6 +18,7 @@ export interface BenchOptions {
   /** A commit whose committed results this run is compared with. */
   readonly connections: number;
   readonly minutes: number;
+  readonly smallCaches: boolean;
   readonly compare: string | null;
   readonly profile: string | null;
   readonly document: boolean;
@@ -44,6 +45,7 @@ Options:
   --rounds N      rounds of each case, after one that warms up (default ${DEFAULT_ROUNDS.full})
   --connections N how many the bench of idle connections opens (default ${DEFAULT_CONNECTIONS.full})
   --minutes N     how long the bench of memory watches (default ${DEFAULT_MINUTES.full})
+  --small-caches  the bench of memory with caches that fill before it begins to watch
   --quick         little work and one round: shows that everything runs
   --json FILE     merge the results into FILE
   --record        merge them into docs/performance/results.json and write the document anew
@@ -85,6 +87,7 @@ export function optionsOf(
     json: record ? recordFile : (values.json ?? null),
     connections,
     minutes,
+    smallCaches: values['small-caches'] ?? false,
     compare: values.compare ?? null,
     profile: values.profile ?? null,
     document: record || (values.document ?? false),
@@ -107,6 +110,7 @@ function parse(args: readonly string[]) {
         document: { type: 'boolean' },
         connections: { type: 'string' },
         minutes: { type: 'string' },
+        'small-caches': { type: 'boolean' },
         compare: { type: 'string' },
         profile: { type: 'string' },
         help: { type: 'boolean' },

@@ -103,7 +103,7 @@ function writtenCase(scale: Scale): Case {
     id: 'written',
     title: `${ONE_PAIR}: written to the disk by agents and hub together`,
     measures: [WRITTEN],
-    mostRounds: 3,
+    mostRounds: 2,
     entrants: [
       ourEntrant(1, scale, async (world) => {
         const { messages, writtenBytes } = await world.flood(ms);
@@ -132,6 +132,7 @@ function paceCase(scale: Scale): Case {
     id: 'pace',
     title: `1 pair at ${PACE_PER_SECOND} messages/s, from send() to the handler`,
     measures: [P50, P99],
+    mostRounds: 3,
     entrants: [
       ourEntrant(1, scale, async (world) => sampleOf(await world.pace(count, PACE_PER_SECOND))),
       { ...redis, label: `${redis.label}, alone` },

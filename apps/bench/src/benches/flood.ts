@@ -61,6 +61,7 @@ function floodCase(scale: Scale): Case {
     id: 'honest',
     title: `${HONEST} → ${HONEST}, blobs of ${BYTES} B`,
     measures: [...MEASURES, SERVER_TIME],
+    mostRounds: 3,
     entrants: [hubEntrants.ours(work(true)), { ...hubEntrants.ours(work(false)), ...quiet }],
     targets: [{ measure: 'p99', against: 'quiet', atMost: 2 }],
   };
@@ -85,6 +86,7 @@ function aloneCase(scale: Scale): Case {
     id: 'alone',
     title: `one sender on an idle hub, blobs of ${BYTES} B`,
     measures: [rate, SERVER_TIME],
+    mostRounds: 3,
     entrants: [hubEntrants.ours(work(1)), { ...hubEntrants.ours(work(8)), ...eight }],
     targets: [{ measure: rate.name, against: 'eight', atLeast: 0.5 }],
   };

@@ -65,7 +65,7 @@ function queues({ quick }: Scale): Case {
     title: 'envelopes waiting in one queue: append, and the first delivery',
     axis: 'envelopes',
     measures: [APPEND, FIRST],
-    mostRounds: 3,
+    mostRounds: 2,
     entrants: points(quick ? [1, 1_000] : [1, 1_000, 10_000, 100_000], (length) =>
       openQueue(length, quick ? 4 : 40),
     ),
@@ -79,7 +79,7 @@ function peers({ quick }: Scale): Case {
     title: 'peers with a session: start of an agent, and sealing for one of them',
     axis: 'peers',
     measures: [START, SEND],
-    mostRounds: 3,
+    mostRounds: 2,
     entrants: points(quick ? [1, 50] : [1, 30, 300, 1_000], openPopular),
     targets: [],
   };
@@ -105,8 +105,8 @@ function hubs({ quick }: Scale): Case {
     title: 'hub processes over one NATS: sixteen senders, each at another hub than the receiver',
     axis: 'hubs',
     measures: [SHARED_RATE, SHARED_TIME],
-    mostRounds: 3,
-    entrants: points(quick ? [1, 2] : [1, 2, 4, 8, 16], (count) =>
+    mostRounds: 2,
+    entrants: points(quick ? [1, 2] : [1, 2, 4, 8], (count) =>
       openSharedHubs(count, quick ? 10 : 200),
     ),
     targets: [],

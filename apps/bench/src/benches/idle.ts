@@ -39,7 +39,7 @@ function idleCase(scale: Scale): Case {
     id: 'idle',
     title: `${connections.toLocaleString('en')} connections`,
     measures: [MEMORY, RATE],
-    mostRounds: 3,
+    mostRounds: 2,
     entrants: [
       { id: OURS, label: 'AgentMesh hub', open: () => openIdle(connections, scale.profileFolder) },
       { id: 'nats', label: 'NATS (nobody authenticates)', open: () => openNats(connections) },

@@ -21,6 +21,9 @@ import { ourVersion } from './our-version.js';
 const AGENTS = 50;
 const PER_SECOND = 200;
 const SAMPLES = 24;
+/** Of `heardPlaces` in the limits, and a few more. */
+const HEARD_PLACES = 4_200;
+const AT_ONCE = 200;
 /** Sessions begin, code is compiled and caches fill before the first sample. */
 const WARM_UP = 0.2;
 const AGENTS_SLOPE = { name: 'agents', unit: 'KiB/minute', better: 'lower' } as const;
@@ -34,7 +37,9 @@ export const memoryBench: Bench = {
   cases: (scale) => [
     {
       id: 'steady',
-      title: `${AGENTS} agents, ${PER_SECOND} messages/s, ${scale.minutes} minutes`,
+      title:
+        `${AGENTS} agents, ${PER_SECOND} messages/s, ${scale.minutes} minutes` +
+        (scale.smallCaches ? ', caches full from the beginning' : ''),
       measures: [AGENTS_SLOPE, HUB_SLOPE, ALIVE],
       mostRounds: 1,
       hangingMs: Number.POSITIVE_INFINITY,
@@ -44,9 +49,11 @@ export const memoryBench: Bench = {
   ],
 };
 
-async function openSociety({ minutes, profileFolder }: Scale): Promise<Contender> {
+async function openSociety({ minutes, smallCaches, profileFolder }: Scale): Promise<Contender> {
   const folder = mkdtempSync(join(SCRATCH, 'agentmesh-memory-'));
-  const server = await ServerProcess.start(nodePlan('hub', profileFolder));
+  const server = await ServerProcess.start(
+    nodePlan('hub', profileFolder, smallCaches ? ['small-caches'] : []),
+  );
   const agents: Agent[] = [];
   const counter = { handled: 0 };
   for (let number = 0; number < AGENTS; number++) {
@@ -65,6 +72,7 @@ async function openSociety({ minutes, profileFolder }: Scale): Promise<Contender
       confirm(counter.handled > 0, 'messages are handled');
     },
     async round() {
+      if (smallCaches) await talk.fill(() => counter.handled);
       const sample = await observe(server, talk, minutes);
       await pause(5_000);
       confirm(talk.refused === 0, `${talk.refused} messages were refused`);
@@ -87,6 +95,15 @@ class Talk {
 
   constructor(agents: readonly Agent[]) {
     this.#agents = agents;
+  }
+
+  /** As fast as it goes, until each agent has heard more than it remembers places of. */
+  async fill(handled: () => number): Promise<void> {
+    const target = this.said + AGENTS * HEARD_PLACES;
+    while (this.said < target) {
+      await Promise.all(Array.from({ length: AT_ONCE }, () => this.say()));
+      while (this.said - handled() > 4 * AT_ONCE) await pause(5);
+    }
   }
 
   async say(): Promise<void> {

@@ -72,6 +72,8 @@ export interface Scale {
   readonly connections: number;
   /** Of the bench of memory over time. */
   readonly minutes: number;
+  /** Of the same: caches that fill before it begins to watch. */
+  readonly smallCaches: boolean;
   /** Node's profiles of our processes go here; null for none. */
   readonly profileFolder: string | null;
 }

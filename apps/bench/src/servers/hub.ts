@@ -1,18 +1,25 @@
 /**
  * Our hub as a process to be measured: the server of the `agentmesh-hub` command with its durable
- * store and its defaults. Arguments: folder, port. Ends well on SIGTERM, so that a profile is
- * written.
+ * store and its defaults. Arguments: folder, port, and `small-caches` for one whose caches fill
+ * soon. Ends well on SIGTERM, so that a profile is written.
  */
 import process from 'node:process';
 
-import { NetworkHubServer } from '@agentmesh/hub-server';
+import { NetworkHubServer, SqliteHubStore } from '@agentmesh/hub-server';
 
-const [folder = '', port = '0'] = process.argv.slice(2);
+const SMALL = { memoryIds: 10_000, cacheBytes: 4 * 1024 * 1024 };
+
+const [folder = '', port = '0', caches] = process.argv.slice(2);
+const store =
+  caches === 'small-caches' ? await SqliteHubStore.open({ folder, ...SMALL }) : undefined;
 const server = new NetworkHubServer({
-  data: folder,
+  ...(store === undefined ? { data: folder } : { store }),
   port: Number(port),
 });
 await server.start();
 process.once('SIGTERM', () => {
-  void server.stop().then(() => process.exit(0));
+  void server
+    .stop()
+    .then(() => store?.close())
+    .then(() => process.exit(0));
 });

@@ -28,6 +28,8 @@ const FULL_CHECK_BYTES = 256 * 1024 * 1024;
 /** Everything that the store makes in its folder: none of it may be somebody else's. */
 const FILES = [DATABASE_FILE, `${DATABASE_FILE}-wal`, `${DATABASE_FILE}-shm`, 'hub.reserve'];
 
+const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
+
 /** Set while a process has the database open: then there is a log beside it. */
 const IN_USE = 'in_use';
 
@@ -38,11 +40,13 @@ export interface OpenOptions {
   readonly random: RandomSource;
   /** Opens a database whose log is gone, without what was in it. */
   readonly acceptLostLog?: boolean;
+  /** Of pages that are kept in memory. */
+  readonly cacheBytes?: number | undefined;
 }
 
 /** Opens the database of a prepared folder; every refusal is a {@link HubStoreError}. */
 export function openDatabase(options: OpenOptions): DatabaseSync {
-  const { folder, failpoint, acceptLostLog, random } = options;
+  const { folder, failpoint, acceptLostLog, random, cacheBytes } = options;
   const path = join(folder, DATABASE_FILE);
   try {
     inspect(path, acceptLostLog === true);
@@ -51,7 +55,7 @@ export function openDatabase(options: OpenOptions): DatabaseSync {
   }
   const database = openFile(path, { enableForeignKeyConstraints: false });
   try {
-    configure(database);
+    configure(database, cacheBytes);
     failpoint('recovering');
     migrate(database, failpoint);
     begin(database, random);
@@ -203,11 +207,11 @@ function refuseNewer(database: DatabaseSync, path: string): void {
  * The lock is taken with the first reading and kept for the life of the process; the index of the
  * log then lives in memory. `FULL`: a commit returns after the log is on the disk.
  */
-function configure(database: DatabaseSync): void {
+function configure(database: DatabaseSync, cacheBytes = DEFAULT_CACHE_BYTES): void {
   database.exec('PRAGMA locking_mode = EXCLUSIVE');
   database.exec('PRAGMA journal_mode = WAL');
   database.exec('PRAGMA synchronous = FULL');
-  database.exec('PRAGMA cache_size = -65536');
+  database.exec(`PRAGMA cache_size = -${Math.ceil(cacheBytes / 1024)}`);
   database.exec('PRAGMA temp_store = MEMORY');
   database.exec('PRAGMA trusted_schema = OFF');
   database.exec('PRAGMA journal_size_limit = 67108864');

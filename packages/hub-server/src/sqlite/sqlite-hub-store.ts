@@ -385,9 +385,9 @@ function openLocked(
   path: string,
   make: (database: DatabaseSync, log: LogKeeper) => SqliteHubStore,
 ): SqliteHubStore {
-  const { folder, failpoint = noFailpoint, acceptLostLog = false } = options;
+  const { folder, failpoint = noFailpoint, acceptLostLog = false, cacheBytes } = options;
   const random = options.random ?? systemHost.random;
-  const database = openDatabase({ folder, failpoint, acceptLostLog, random });
+  const database = openDatabase({ folder, failpoint, acceptLostLog, random, cacheBytes });
   let log: LogKeeper | null = null;
   try {
     log = new LogKeeper(database, path, failpoint);

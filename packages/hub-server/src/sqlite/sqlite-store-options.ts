@@ -19,6 +19,8 @@ export interface SqliteHubStoreOptions {
   readonly acceptLostLog?: boolean | undefined;
   /** Envelope ids whose index is kept in memory, 16 to 32 bytes each; older ones are on disk. */
   readonly memoryIds?: number | undefined;
+  /** Of the database, kept in memory. Default: 64 MiB. */
+  readonly cacheBytes?: number | undefined;
   /** Told how long each commit took, its fsync included. */
   readonly onCommitTime?: ((milliseconds: number) => void) | undefined;
   /** The store can no longer be used; every call is refused from now on. */
