@@ -58,9 +58,9 @@ export function questionFor(peer: Peer, hubId: Uint8Array | null): BundleQuestio
  * own, with the transaction.
  */
 export async function loadPeer(tx: StoreTransaction, aid: Uint8Array): Promise<Peer | null> {
-  const row = await tx.get(ROW.peer(aid));
-  if (row === null) return null;
-  const { peer, former } = decodeStored(row);
+  const stored = await tx.read(ROW.peer(aid), decodeStored);
+  if (stored === null) return null;
+  const { peer, former } = stored;
   moveTags(tx, aid, former);
   return peer;
 }

@@ -6,7 +6,7 @@
  */
 import { equalBytes } from '@agentmesh/crypto';
 import { isSameStore } from '../self/meta.js';
-import { RowReader, RowWriter } from '../store/row-codec.js';
+import { DecodedRows, RowReader, RowWriter } from '../store/row-codec.js';
 import { ROW } from '../store/row-keys.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import { currentWindow } from './peer.js';
@@ -28,6 +28,8 @@ export interface Heard {
 function tagOf(msgId: Uint8Array): Uint8Array {
   return msgId.slice(0, TAG_BYTES);
 }
+
+const rows = new DecodedRows<readonly SeenNumber[]>();
 
 function encodeTags(tags: readonly SeenNumber[]): Uint8Array {
   const row = new RowWriter().u8(VERSION);
@@ -51,8 +53,9 @@ async function loadTags(
   aid: Uint8Array,
   at: WindowKey & { readonly part: number },
 ): Promise<readonly SeenNumber[]> {
-  const row = await tx.get(ROW.heard(aid, at, at.part));
-  return row === null ? [] : decodeTags(row, at.part);
+  const decode = (row: Uint8Array): readonly SeenNumber[] =>
+    rows.read(row, (bytes) => decodeTags(bytes, at.part));
+  return (await tx.read(ROW.heard(aid, at, at.part), decode)) ?? [];
 }
 
 /**
@@ -108,7 +111,7 @@ export async function rememberHeard(
   const before = await loadTags(tx, aid, { since, instance, part });
   const kept = before.filter((each) => each.number !== number && window.seen.includes(each.number));
   const tags = [...kept, { number, tag: tagOf(msgId) }];
-  tx.put(ROW.heard(aid, window, part), encodeTags(tags));
+  tx.putLate(ROW.heard(aid, window, part), tags, (last) => rows.written(encodeTags(last), last));
 }
 
 /**

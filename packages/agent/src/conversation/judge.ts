@@ -151,9 +151,8 @@ async function loadSession(
   tx: StoreTransaction,
   sid: Uint8Array,
 ): Promise<Pick<Sender, 'session' | 'skipped'>> {
-  const row = await tx.get(ROW.session(sid));
-  if (row === null) return { session: null, skipped: [] };
-  const session = decodeSessionRow(row);
+  const session = await tx.read(ROW.session(sid), decodeSessionRow);
+  if (session === null) return { session: null, skipped: [] };
   const parts = await loadSkipped(tx, sid);
   const keys = parts.flatMap((part) => part.keys);
   // An earlier version kept them in the row of the session.

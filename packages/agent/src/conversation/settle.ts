@@ -123,7 +123,8 @@ export async function settle(message: OpenedMessage): Promise<Settled> {
   writeSession(message);
   writeGap(message, peer);
   await forgetParts(tx, peer.identity.aid, { before: message.peer.windows, after: peer.windows });
-  tx.put(ROW.peer(peer.identity.aid), encodePeer(peer));
+  const stored = { peer, former: [] };
+  tx.putLate(ROW.peer(peer.identity.aid), stored, (last) => encodePeer(last.peer));
   const { repeated, lost, mark } = numbered;
   const wentBack = isOursOld(message, acknowledged) ? OURS : numbered.wentBack;
   const dropped = droppedKeys + opened.droppedKeys;

@@ -54,7 +54,7 @@ export function saveReceived(
   before: readonly SkippedPart[],
 ): void {
   const { sid, skipped } = session;
-  tx.put(ROW.session(sid), encodeSessionRow({ ...session, skipped: [] }));
+  tx.putLate(ROW.session(sid), { ...session, skipped: [] }, encodeSessionRow);
   const after = partsAfter(before, skipped);
   const kept = new Map(after.map((part) => [part.id, part]));
   for (const part of before) {

@@ -85,3 +85,23 @@ test('a range opens only the rows that it gives', () => {
   expect(rows.map(({ key }) => key)).toEqual(['outcome/2', 'outcome/3']);
   expect(opened).toEqual(['outcome/3']);
 });
+
+test('a row that is not there is looked for once in a cycle', () => {
+  const { overlay, end } = cycles();
+  const asked: string[] = [];
+  const source = {
+    get: (key: string) => {
+      asked.push(key);
+      return null;
+    },
+    scan: () => [],
+  };
+  for (let time = 0; time < 3; time++) expect(overlay.get('skipped/1', source)).toBeNull();
+  expect(asked).toEqual(['skipped/1']);
+  overlay.add(new Map([['skipped/1', bytes(3)]]));
+  expect(overlay.get('skipped/1', source)).toHaveLength(3);
+  // It may have come to the table with the end of the cycle.
+  end(false);
+  overlay.get('skipped/1', source);
+  expect(asked).toEqual(['skipped/1', 'skipped/1']);
+});

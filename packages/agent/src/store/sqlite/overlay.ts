@@ -30,6 +30,7 @@ export interface Parted {
 }
 
 /** Rows that go on in the journal are at most so many bytes. */
+const MOST_ABSENT = 1_000;
 const MOST_CARRIED_BYTES = 256 * 1024;
 
 /** Changes over a table. */
@@ -38,6 +39,8 @@ export class Overlay {
   readonly #kinds = new Map<string, Map<string, Uint8Array | null>>();
   /** Rows that were written in an earlier cycle, as they were then. */
   #carried: RowChanges = new Map();
+  /** Keys that the rows below do not have, as they are until the cycle ends. */
+  readonly #absent = new Set<string>();
 
   add(changes: RowChanges): void {
     for (const [key, value] of changes) this.#kindOf(key).set(key, value);
@@ -66,12 +69,18 @@ export class Overlay {
   replace(carried: RowChanges): void {
     this.#kinds.clear();
     this.#carried = carried;
+    this.#absent.clear();
     this.add(carried);
   }
 
   get(key: string, below: RowSource): Uint8Array | null {
     const changed = this.#changed(key);
-    return changed === undefined ? below.get(key) : changed;
+    if (changed !== undefined) return changed;
+    // Each message of a peer asks for the same few rows that are not there.
+    if (this.#absent.has(key)) return null;
+    const row = below.get(key);
+    if (row === null && this.#absent.size < MOST_ABSENT) this.#absent.add(key);
+    return row;
   }
 
   range({ limit, ...range }: StoreRange, below: RowSource): readonly StoreRow[] {
