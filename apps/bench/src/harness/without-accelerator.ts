@@ -42,7 +42,13 @@ function measure(
   const file = join(folder, 'results.json');
   try {
     const cases = Object.keys(targets).flatMap((id) => ['--case', id]);
-    const how = ['--json', file, '--rounds', String(Math.min(rounds, MOST_ROUNDS)), ...(quick ? ['--quick'] : [])];
+    const how = [
+      '--json',
+      file,
+      '--rounds',
+      String(Math.min(rounds, MOST_ROUNDS)),
+      ...(quick ? ['--quick'] : []),
+    ];
     // A case that fails there has no samples, and says why.
     spawnSync(process.execPath, [...process.execArgv, PROGRAM, name, ...cases, ...how], {
       env: { ...process.env, AGENTMESH_ACCELERATOR: 'off' },
