@@ -2,7 +2,15 @@
  * Faults under a whole agent with files: a full disk, files that go away or are damaged. It stops
  * with a typed error and goes on nowhere else; what it had promised is there afterwards.
  */
-import { readdirSync, readFileSync, rmSync, statfsSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  statfsSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, jest, test } from '@jest/globals';
@@ -118,6 +126,49 @@ test.each(['alice.db', 'alice.db-wal'])('an agent whose %s is removed stops', (n
     await hub.close();
   }),
 );
+
+test('an agent whose database was copied in use without its log is seen as gone back, and talks on', () =>
+  inFolder(async ({ folder }) => {
+    const hub = new LocalHub();
+    const { bob, texts } = await listener(hub);
+    const changed: unknown[] = [];
+    bob.on('peerInstanceChanged', (event) => void changed.push(event));
+    const keypairPath = join(folder, 'alice.json');
+    const [database, copy] = [join(folder, 'alice.db'), join(folder, 'copy.db')];
+    const start = async (): Promise<Agent> => Agent.create('alice', { hub, keypairPath, ...QUIET });
+    const first = await start();
+    await (
+      await first.send('bob', { n: 1 })
+    ).delivered;
+    await first.close();
+    const second = await start();
+    await (
+      await second.send('bob', { n: 2 })
+    ).delivered;
+    // What it said last is in the log only.
+    expect(statSync(`${database}-wal`).size).toBeGreaterThan(0);
+    copyFileSync(database, copy);
+    await (
+      await second.send('bob', { n: 3 })
+    ).delivered;
+    await second.close();
+    rmSync(`${database}-wal`, { force: true });
+    copyFileSync(copy, database);
+    const restored = await start();
+    const [back, heard]: unknown[][] = [[], []];
+    restored.on('storeRollback', (event) => void back?.push(event));
+    restored.onMessage(({ text }) => void heard?.push(text));
+    await (
+      await restored.send('bob', { n: 4 })
+    ).delivered;
+    await (
+      await bob.send('alice', 'and back')
+    ).handled;
+    await until(() => back?.length === 1 && changed.length === 1);
+    expect([texts, heard]).toEqual([['1', '2', '3', '4'], ['and back']]);
+    for (const agent of [restored, bob]) await agent.close();
+    await hub.close();
+  }));
 
 describe('a disk that fails under a running agent', () => {
   const failures: [what: string, errcode: number, code: string][] = [

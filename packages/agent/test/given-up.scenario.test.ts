@@ -3,8 +3,11 @@
  * of a bound: whoever is told so may send it again, and would double it.
  */
 import { afterEach, describe, expect, test } from '@jest/globals';
+import { CONTENT_KIND } from '@agentmesh/crypto';
 import { ProtocolError } from '@agentmesh/protocol';
 import { AGENT_LIMITS } from '../src/ground/limits.js';
+import { envelopeTo, Forger } from './forger.js';
+
 import { World } from './world.js';
 import type { Resident } from './world.js';
 
@@ -77,6 +80,31 @@ describe('what the hub says of a message', () => {
     await world.advance(60_000);
     expect(bob.texts.toSorted()).toEqual(['first', 'last', 'lost', 'timed']);
     expect(bob.events.cloneOrRollback).toEqual([]);
+  });
+
+  test.each([
+    ['a nudge, as of an earlier version, shows no clone', CONTENT_KIND.nudge, 0],
+    ['another message shows one', CONTENT_KIND.application, 1],
+  ])('and that is there: in its place %s', async (_what, kind, clones) => {
+    await using world = await World.create();
+    const bob = await world.agent('bob');
+    const alice = await world.agent('alice');
+    await world.finish(alice.agent.connect('bob'));
+    const bundle = world.hub.passed.served.at(-1)?.bundle;
+    if (bundle === undefined) throw new TypeError('nothing was served');
+    const forger = new Forger(alice.keyPair, bundle, world.host.clock(), 9);
+    const names = { fromName: 'alice', toName: 'bob', sentAtMs: world.host.clock() };
+    const payload = new TextEncoder().encode('{"text":"once"}');
+    const { application } = CONTENT_KIND;
+    const say = async (content: { kind: number; body: Uint8Array }): Promise<void> => {
+      const wire = forger.say({ ...names, ...content, convSeq: 1 });
+      world.hub.inject('bob', envelopeTo(bob, forger.aid, wire));
+      await world.rest();
+    };
+    await say({ kind: application, body: payload });
+    await say({ kind, body: kind === application ? payload : new Uint8Array() });
+    expect(bob.texts).toEqual(['once']);
+    expect(bob.events.cloneOrRollback).toHaveLength(clones);
   });
 
   test('of an envelope that nobody waits for is told to nobody', async () => {

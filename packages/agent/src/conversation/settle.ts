@@ -218,7 +218,9 @@ async function withNumber(message: OpenedMessage, before: Peer): Promise<Numbere
   const heard = { number, msgId };
   const windows = windowsOf(peer, key, number, await isHeardHere(tx, peer, { key, heard }));
   const taken = windows.filter((window) => !isNew(window, number));
-  for (const window of taken) {
+  // A nudge may stand in the place of a content that was given up: it shows no clone.
+  const mayShowClone = body.kind !== 'nudge';
+  for (const window of mayShowClone ? taken : []) {
     if (await isOtherHeard(tx, peer, { window, heard })) throw new AgentError('CLONE_OR_ROLLBACK');
   }
   const { low } = windows.at(-1) ?? windows[0];
