@@ -121,7 +121,7 @@ async function settle(
   evidence: () => Evidence,
 ): Promise<string> {
   const beganMs = nowMs();
-  const starved = new Starvation(() => [...hubs, ...agents].map(({ child }) => child));
+  const starved = new Starvation(() => [...hubs, ...agents].map(({ child }) => child), nowMs);
   const spentMs = (): number => nowMs() - beganMs - starved.totalMs;
   while (spentMs() < limitMs) {
     await pause(500);

@@ -7,11 +7,15 @@ import type { Child } from './child.js';
 /** The sum since it was made. */
 export class Starvation {
   readonly #children: () => readonly (Pick<Child, 'waitedMs'> | null)[];
+  readonly #nowMs: () => number;
   readonly #waited = new WeakMap<object, number>();
+  #lookedMs: number;
   #totalMs = 0;
 
-  constructor(children: () => readonly (Pick<Child, 'waitedMs'> | null)[]) {
+  constructor(children: () => readonly (Pick<Child, 'waitedMs'> | null)[], nowMs: () => number) {
     this.#children = children;
+    this.#nowMs = nowMs;
+    this.#lookedMs = nowMs();
     for (const child of children()) if (child !== null) this.#waited.set(child, child.waitedMs);
   }
 
@@ -24,7 +28,10 @@ export class Starvation {
       longest = Math.max(longest, waitedMs - (this.#waited.get(child) ?? 0));
       this.#waited.set(child, waitedMs);
     }
-    this.#totalMs += longest;
+    // A process may have waited on several processors at once, or since before the last look.
+    const nowMs = this.#nowMs();
+    this.#totalMs += Math.min(longest, nowMs - this.#lookedMs);
+    this.#lookedMs = nowMs;
   }
 
   get totalMs(): number {
