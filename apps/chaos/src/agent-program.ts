@@ -15,7 +15,7 @@ import { Agent, AgentMeshError, NetworkHub, StorageError, UnconfirmedError } fro
 import type { Logger } from '@agentmesh/agent';
 import type { AgentEvents, AgentStore } from 'agentmesh';
 import { STOPPED } from './child.js';
-import { Ledger, log, note } from './ledger.js';
+import { exactMs, Ledger, log, note } from './ledger.js';
 
 /** How it is started. */
 export interface ProgramSetup {
@@ -139,8 +139,10 @@ class Program {
 
   #listen(agent: Agent): void {
     agent.onMessage(async ({ id, sender, payload, redelivered, late }) => {
-      if (Number(payload['n']) % 7 === 0) await pause(20);
-      this.#note({ what: 'handled', from: sender, n: Number(payload['n']), id, redelivered, late });
+      const beganMs = exactMs();
+      const n = Number(payload['n']);
+      if (n % 7 === 0) await pause(20);
+      this.#note({ what: 'handled', from: sender, n, id, redelivered, late, beganMs });
     });
     agent.on('outgoing', ({ id, state }) => {
       const isEnd = state !== 'queued' && state !== 'accepted' && state !== 'delivered';

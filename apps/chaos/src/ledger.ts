@@ -26,6 +26,8 @@ export type Entry = { readonly ms: number } & (
       readonly id: string;
       readonly redelivered: boolean;
       readonly late: boolean;
+      /** When its handler began; earlier builds do not say. */
+      readonly beganMs?: number;
     }
   /** It could not be created, and its owner has to look. */
   | { readonly what: 'not started'; readonly code: string }
@@ -49,7 +51,12 @@ export interface Deed {
 type Unstamped<T> = T extends unknown ? Omit<T, 'ms'> : never;
 
 export function nowMs(): number {
-  return Math.floor(performance.timeOrigin + performance.now());
+  return Math.floor(exactMs());
+}
+
+/** With parts of a millisecond, to tell what came first. */
+export function exactMs(): number {
+  return performance.timeOrigin + performance.now();
 }
 
 function fileOf(folder: string, name: string): string {

@@ -160,22 +160,25 @@ function repeatsIn({ deeds }: Evidence, name: string, entries: readonly Entry[])
 function disorderIn({ deeds }: Evidence, name: string, entries: readonly Entry[]): string[] {
   const latest = new Map<string, Handled[]>();
   const seen = new Set<string>();
-  return entries.flatMap((entry) => {
-    if (entry.what !== 'handled') return [];
-    const { from, n, id, ms } = entry;
-    const isMarked = entry.late || entry.redelivered || seen.has(id);
-    seen.add(id);
-    // Ascending in time and number: whatever is below a later one no longer matters.
-    const stack = latest.get(from) ?? [];
-    latest.set(from, stack);
-    const later = stack.findLast(
-      (other) => other.n > n && !wasForgotten(deeds, name, other.ms, ms),
-    );
-    while ((stack.at(-1)?.n ?? Infinity) <= n) stack.pop();
-    stack.push(entry);
-    if (later === undefined || isMarked) return [];
-    return [`${name} handled ${from}: ${n} after ${later.n}, not marked as late`];
-  });
+  const handled = entries.filter((entry) => entry.what === 'handled');
+  const startOf = ({ beganMs, ms }: Handled): number => beganMs ?? ms;
+  return handled
+    .toSorted((a, b) => startOf(a) - startOf(b))
+    .flatMap((entry) => {
+      const { from, n, id, ms } = entry;
+      const isMarked = entry.late || entry.redelivered || seen.has(id);
+      seen.add(id);
+      // Ascending in time and number: whatever is below a later one no longer matters.
+      const stack = latest.get(from) ?? [];
+      latest.set(from, stack);
+      const later = stack.findLast(
+        (other) => other.n > n && !wasForgotten(deeds, name, other.ms, ms),
+      );
+      while ((stack.at(-1)?.n ?? Infinity) <= n) stack.pop();
+      stack.push(entry);
+      if (later === undefined || isMarked) return [];
+      return [`${name} handled ${from}: ${n} after ${later.n}, not marked as late`];
+    });
 }
 
 /** Refused to start for want of room, and there was some. */
