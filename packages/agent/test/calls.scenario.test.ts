@@ -45,6 +45,25 @@ describe('a request', () => {
     expect(states).toEqual(['queued', 'accepted', 'delivered', 'handled']);
   });
 
+  test('and its answer are one commit of the callee: reply, outcome and the end of the request', async () => {
+    await using world = await World.create();
+    const { alice, bob } = await pair(world);
+    const commits: string[][] = [];
+    bob.agent.onRequest(() => {
+      bob.store.beforeCommit = (operations) => {
+        commits.push(operations.map((one) => ('put' in one ? `+${one.put}` : `-${one.delete}`)));
+      };
+      return { text: 'fine' };
+    });
+    await world.finish(alice.agent.request('bob', 'status?'));
+    bob.store.beforeCommit = null;
+    const ends = commits.filter((rows) => rows.some((row) => row.startsWith('-inbox/')));
+    const replies = commits.filter((rows) => rows.some((row) => row.startsWith('+outbox/')));
+    expect(replies).toHaveLength(1);
+    expect(ends).toEqual(replies);
+    expect(commits.flat().some((row) => row.startsWith('+outcome/'))).toBe(false);
+  });
+
   test.each([
     ['a text', 'hello', { text: 'hello' }],
     ['nothing', undefined, {}],
