@@ -36,7 +36,7 @@ class CountingStore extends MemoryStore {
 /** As the store in a file: all that one turn of the event loop commits is one transaction. */
 class TurnStore extends MemoryStore {
   transactions = 0;
-  #waiting: (() => Promise<void>)[] = [];
+  readonly #waiting: (() => Promise<void>)[] = [];
 
   override commit(operations: readonly StoreOperation[]): Promise<void> {
     return new Promise((resolve) => {
