@@ -238,6 +238,11 @@ class History {
   }
 }
 
+/** As long as so many histories may take on a loaded machine, each over a network. */
+function limitMs(numRuns: number): number {
+  return Math.max(120_000, numRuns * 15_000);
+}
+
 /** Declares P3 for one kind of hub; fewer histories where each step waits for a network. */
 export function hubQueueModel(name: string, start: StartHub, usualRuns = 500): void {
   const { seed, numRuns } = randomRuns(usualRuns);
@@ -249,22 +254,26 @@ export function hubQueueModel(name: string, start: StartHub, usualRuns = 500): v
   const random = seededRandom(3);
 
   describe(`${name} queues`, () => {
-    test(`P3 hub-queue: delivered or reported, ${numRuns} runs, FC_SEED=${seed}`, async () => {
-      await ready();
-      const names = ['s-0', 's-1', 'r-0', 'r-1'];
-      const agents = names.map((agentName) => new TestAgent(agentName, random));
-      const histories = fc.array(fc.oneof(...commands), { maxLength: 40 });
-      await fc.assert(
-        fc.asyncProperty(histories, async (history) => {
-          const hub = await start({ limits });
-          try {
-            expect(await new History(hub, agents).run(history)).toEqual([]);
-          } finally {
-            await hub.stop();
-          }
-        }),
-        { seed, numRuns },
-      );
-    }, 120_000);
+    test(
+      `P3 hub-queue: delivered or reported, ${numRuns} runs, FC_SEED=${seed}`,
+      async () => {
+        await ready();
+        const names = ['s-0', 's-1', 'r-0', 'r-1'];
+        const agents = names.map((agentName) => new TestAgent(agentName, random));
+        const histories = fc.array(fc.oneof(...commands), { maxLength: 40 });
+        await fc.assert(
+          fc.asyncProperty(histories, async (history) => {
+            const hub = await start({ limits });
+            try {
+              expect(await new History(hub, agents).run(history)).toEqual([]);
+            } finally {
+              await hub.stop();
+            }
+          }),
+          { seed, numRuns },
+        );
+      },
+      limitMs(numRuns),
+    );
   });
 }
