@@ -13,7 +13,7 @@ const ROUNDS = 3;
 const ROUND_MS = 2_000;
 /** From the first that an attacker was counted doing, until it is in full swing. */
 const ONSET_MS = 500;
-const PATIENCE_MS = 20_000;
+const PATIENCE_MS = 60_000;
 
 /** What was seen of both. */
 export interface Beside {

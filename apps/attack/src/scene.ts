@@ -31,7 +31,7 @@ export class Scene implements AsyncDisposable {
   readonly #given: Victims;
   readonly #ends: (() => unknown)[] = [];
   #folder: string | null = null;
-  #hub: Target | null = null;
+  #hub: Promise<OwnHub> | null = null;
   #count = 0;
 
   constructor(given: Victims) {
@@ -41,8 +41,8 @@ export class Scene implements AsyncDisposable {
   /** The hub: the given one, or one that is started for this attack. */
   async hub(): Promise<Target> {
     if (this.#given.hub !== null) return this.#given.hub;
-    this.#hub ??= (await this.ownHub()).target;
-    return this.#hub;
+    this.#hub ??= this.ownHub();
+    return (await this.#hub).target;
   }
 
   /** A hub of this scene, whatever hub was given. */

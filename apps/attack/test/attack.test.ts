@@ -2,9 +2,11 @@
  * A short round of the command against the hub and the agent of this repository, and the same
  * attacks on a hub and an agent that keep no promise: there each must be seen to succeed.
  */
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { readdirSync, readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ready } from '@agentmesh/crypto';
 import { beforeAll, describe, expect, test } from '@jest/globals';
@@ -101,6 +103,39 @@ describe('where promises are not kept', () => {
     expect(code).toBe(3);
   });
 });
+
+/** Processes that this one has started; only where the system shows them as files. */
+function childrenOf(pid: number): number[] {
+  return readdirSync('/proc')
+    .filter((name) => /^\d+$/.test(name))
+    .filter((name) => parentOf(name) === pid)
+    .map(Number);
+}
+
+/** Null where it is over. */
+function parentOf(pid: number | string): number | null {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    const [state, parent] = stat.slice(stat.lastIndexOf(')') + 2).split(' ');
+    return state === 'Z' ? null : Number(parent);
+  } catch {
+    return null;
+  }
+}
+
+(process.platform === 'linux' ? test : test.skip)(
+  'a round that is killed leaves no process behind',
+  async () => {
+    const round = spawn(process.execPath, [MAIN, '--only', 'silent-crowd,giant-frame']);
+    const pid = round.pid ?? 0;
+    while (childrenOf(pid).length === 0) await pause(20);
+    const children = childrenOf(pid);
+    round.kill('SIGKILL');
+    while (children.some((child) => parentOf(child) !== null)) await pause(20);
+    expect(children.length).toBeGreaterThan(0);
+  },
+  LIMIT_MS,
+);
 
 describe('the command', () => {
   test('lists what it would try, with tests that exist', async () => {

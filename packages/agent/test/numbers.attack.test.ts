@@ -28,6 +28,30 @@ async function reconnect(world: World): Promise<void> {
   await world.advance(2_000);
 }
 
+describe('T-A71 wait-for-a-day', () => {
+  test('a hub that asks to wait for a day is asked again in a minute, and at once when it is back', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const bob = await world.agent('bob');
+    await world.finish(alice.agent.send('bob', 'first'));
+    const refuse = () => {
+      throw new ProtocolError('RATE_LIMITED', { retryAfterMs: 86_400_000 });
+    };
+    world.hub.deviations.send = refuse;
+    void alice.agent.send('bob', 'second').catch(() => undefined);
+    await world.advance(1_000);
+    world.hub.deviations = {};
+    await world.advance(AGENT_LIMITS.resendMaxMs);
+    expect(bob.texts).toEqual(['first', 'second']);
+    world.hub.deviations.send = refuse;
+    void alice.agent.send('bob', 'third').catch(() => undefined);
+    await world.advance(1_000);
+    world.hub.deviations = {};
+    await reconnect(world);
+    expect(bob.texts).toEqual(['first', 'second', 'third']);
+  });
+});
+
 describe('T-A37 used-up-numbers', () => {
   test("a stranger's record raises the revision of no other identity", async () => {
     await using world = await World.create();

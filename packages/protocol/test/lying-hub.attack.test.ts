@@ -3,6 +3,7 @@
  * its key: refuse without a signature, and push more than it was asked for.
  */
 import { describe, expect, test } from '@jest/globals';
+import { parseHubFrame } from '../src/frame-codec.js';
 import type { HubFrame } from '../src/hub-frames.js';
 import { PROTOCOL_LIMITS } from '../src/limits.js';
 import { delivery, outcome, ScriptedHub } from './scripted-hub.js';
@@ -13,6 +14,87 @@ const envelope = {
   ttlSeconds: 60,
   blob: new Uint8Array(10),
 };
+
+describe('T-A70 numbers-of-a-hub', () => {
+  const zeros = (bytes: number): string => Buffer.alloc(bytes).toString('base64url');
+  const limits = {
+    blobBytes: PROTOCOL_LIMITS.blobBytes,
+    ttlSeconds: PROTOCOL_LIMITS.maxTtlSeconds,
+    inFlight: PROTOCOL_LIMITS.inFlight,
+    signedPrekeys: PROTOCOL_LIMITS.signedPrekeys,
+    oneTimePrekeys: PROTOCOL_LIMITS.oneTimePrekeys,
+    perSecond: 1,
+    burst: 1,
+    bytesPerSecond: 1,
+    requestsPerSecond: 1,
+    requestBurst: 1,
+    pending: PROTOCOL_LIMITS.pendingRequests,
+  };
+  const hello = (changed: object): object => ({
+    type: 'hello',
+    version: 2,
+    features: [],
+    hubKey: zeros(32),
+    serverNonce: zeros(32),
+    time: 0,
+    limits: { ...limits, ...changed },
+    proof: zeros(64),
+  });
+  const delivered = (attempt: number): object => ({
+    type: 'deliver',
+    seq: 1,
+    attempt,
+    envelope: { v: 2, id: zeros(16), from: zeros(32), to: zeros(32), ts: 1, blob: 'AA' },
+  });
+  const admitted = (changed: object): object => ({
+    type: 'auth_ok',
+    re: 1,
+    lastInstance: null,
+    lastBoot: null,
+    keyDigest: null,
+    oneTimePrekeys: 0,
+    queued: 0,
+    ...changed,
+    signature: zeros(64),
+  });
+  const refused = (retryAfter: number): object => ({
+    type: 'error',
+    re: 1,
+    code: 'RATE_LIMITED',
+    message: 'x',
+    retryAfter,
+  });
+  const isTaken = (frame: object): boolean => parseHubFrame(JSON.stringify(frame)).ok;
+
+  test.each(['blobBytes', 'ttlSeconds', 'inFlight', 'signedPrekeys', 'oneTimePrekeys', 'pending'])(
+    'a hub announces no %s above those of the protocol',
+    (name) => {
+      const most = limits[name as keyof typeof limits];
+      expect(isTaken(hello({ [name]: most }))).toBe(true);
+      expect(isTaken(hello({ [name]: most + 1 }))).toBe(false);
+      expect(isTaken(hello({ [name]: -1 }))).toBe(false);
+    },
+  );
+
+  test('how often it delivered, what waits and how many prekeys it has are within their frames', () => {
+    const { deliveryAttempts, oneTimePrekeys } = PROTOCOL_LIMITS;
+    expect([1, deliveryAttempts].map((attempt) => isTaken(delivered(attempt)))).toEqual([
+      true,
+      true,
+    ]);
+    const beyond = [0, -1, 1.5, deliveryAttempts + 1, 2 ** 53];
+    expect(beyond.filter((attempt) => isTaken(delivered(attempt)))).toEqual([]);
+    expect(isTaken(admitted({ queued: 2 ** 32 - 1, oneTimePrekeys }))).toBe(true);
+    const wrong = [{ queued: 2 ** 32 }, { queued: -1 }, { oneTimePrekeys: oneTimePrekeys + 1 }];
+    expect(wrong.filter((changed) => isTaken(admitted(changed)))).toEqual([]);
+  });
+
+  test('it asks to wait for a day at most', () => {
+    expect(isTaken(refused(PROTOCOL_LIMITS.retryAfterMs))).toBe(true);
+    const beyond = [PROTOCOL_LIMITS.retryAfterMs + 1, -1, 2 ** 60];
+    expect(beyond.filter((retryAfter) => isTaken(refused(retryAfter)))).toEqual([]);
+  });
+});
 
 describe('T-A32 unproven-refusal', () => {
   const FINAL = ['REVOKED', 'NAME_TAKEN', 'DISPLACED', 'BAD_AUTH', 'BLOCKED', 'NOBODY_KNOWS_THIS'];

@@ -53,7 +53,8 @@ async function pinger(target: Target): Promise<never> {
       const { promise, resolve } = Promise.withResolvers<void>();
       socket.once('close', () => resolve());
       const write = (): void => {
-        while (!socket.destroyed && socket.write(PINGS)) tally.sent += 2_800;
+        do tally.sent += 2_800;
+        while (!socket.destroyed && socket.write(PINGS));
       };
       socket.on('drain', write);
       write();

@@ -9,6 +9,8 @@ import { readFileSync } from 'node:fs';
 import process from 'node:process';
 import { createInterface } from 'node:readline';
 
+const LEASH = new URL('leash.js', import.meta.url).href;
+
 /** One process. */
 export class Child {
   readonly #process: ChildProcess;
@@ -17,8 +19,9 @@ export class Child {
 
   /** `onLine` sees each line of its output. */
   constructor(args: readonly string[], onLine: (line: string) => void) {
-    const flags = ['--disable-warning=ExperimentalWarning'];
-    this.#process = spawn(process.execPath, [...flags, ...args], { stdio: 'pipe' });
+    const flags = ['--disable-warning=ExperimentalWarning', `--import=${LEASH}`];
+    const env = { ...process.env, AGENTMESH_ATTACK_ROUND: `${process.pid}` };
+    this.#process = spawn(process.execPath, [...flags, ...args], { stdio: 'pipe', env });
     this.ended = once(this.#process, 'exit');
     this.#process.stdin?.on('error', () => undefined);
     this.#process.stderr?.on('data', (bytes: Buffer) => {

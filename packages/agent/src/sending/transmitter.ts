@@ -134,6 +134,7 @@ export class Transmitter {
 
   start(connection: HubConnection): void {
     this.#connection = connection;
+    this.#resumeMs = 0;
     for (const lane of this.#lanes.values()) lane.resumeMs = 0;
     this.#pump();
   }
@@ -230,11 +231,10 @@ export class Transmitter {
     return lane;
   }
 
-  /** Sends whatever may go now, lane by lane in turn; else wakes when the first lane may. */
+  /** Sends what may go now, lane by lane until none may go on; wakes when the first one may. */
   #pump(): void {
     const nowMs = this.#context.waits();
     let wakeMs = Infinity;
-    // Whoever is put back to the end comes again: this ends when nobody may go on.
     for (const [key, lane] of this.#lanes) {
       if (this.#connection === null || this.#inFlight >= AGENT_LIMITS.inFlight) return;
       wakeMs = Math.min(wakeMs, this.#pumpLane(key, lane, nowMs));
@@ -380,7 +380,7 @@ export class Transmitter {
     if (lane.failures === failures) lane.failures += 1;
     const backoffMs = Math.min(resendMs * 2 ** (lane.failures - 1), resendMaxMs);
     const askedMs = error instanceof ProtocolError ? error.retryAfterMs : undefined;
-    const resumeMs = nowMs + (askedMs ?? backoffMs);
+    const resumeMs = nowMs + Math.min(askedMs ?? backoffMs, resendMaxMs);
     if (!PASSING.has(error.code) && lane.reason !== error.code) {
       lane.reason = error.code;
       this.#onWaiting(entry.envelopeId, error.code);
