@@ -19,9 +19,8 @@ import type { Mailbox } from './handling/mailbox.js';
 import { ContactBook } from './contact-book.js';
 import { Engine } from './engine/engine.js';
 import { listedNames } from './hub/listed-names.js';
-import { send } from './engine/posting.js';
 import { joinWith, makeInvite } from './joining.js';
-import type { InviteOptions, Joined } from './joining.js';
+import type { InviteOptions, Joined, JoinOptions } from './joining.js';
 import type { InviteInfo } from './receiving/invites.js';
 import { AgentError } from './ground/errors.js';
 import type { AgentEvents } from './message/events.js';
@@ -247,8 +246,8 @@ export class Agent extends CallingAgent {
    * Joins with the line that another agent's `invite` gave. Rejects with BAD_INVITE,
    * INVITE_EXPIRED, INVITE_OTHER_HUB, or as `send` does: then nothing was sent.
    */
-  join(link: string): Promise<Joined> {
-    return joinWith(this.#engine, link, (to, body) => send(this.#engine, to, body, {}));
+  join(link: string, options?: JoinOptions): Promise<Joined> {
+    return joinWith(this.#engine, link, options);
   }
 
   /**

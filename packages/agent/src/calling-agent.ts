@@ -27,6 +27,7 @@ import { namesSelf, parseReference } from './conversation/trust.js';
 import type { Engine } from './engine/engine.js';
 import { assertCallOptions } from './engine/options.js';
 import { assertMaySend } from './engine/posting.js';
+import { patienceOf } from './sending/patience.js';
 import { durationMs } from './ground/duration.js';
 import type { Duration } from './ground/duration.js';
 import type { TraceContext } from './ground/tracing.js';
@@ -43,7 +44,10 @@ export interface CallOptions {
    * days. Inside a handler of a request no longer than its own caller waits.
    */
   readonly timeout?: Duration | undefined;
-  /** Cancels the call: the callee is told, and its handler stopped. */
+  /**
+   * Cancels the call: the callee is told, and its handler stopped. What is not committed here by
+   * then is never asked.
+   */
   readonly signal?: AbortSignal | undefined;
   /** Requests with the same key to one callee within a day are run once, and get one answer. */
   readonly key?: string | undefined;
@@ -320,15 +324,20 @@ export abstract class CallingAgent {
     const kind = isStream ? 'stream' : 'request';
     const leaving = { kind, peer, payload: asked.payload, op, auto, trace: way.trace } as const;
     const ask = async (payload: unknown, trace: TraceContext | null): Promise<Begun> => {
-      const to = await introductions.resolve(reference);
-      assertMaySend(this.#engine, to);
-      this.#around.loops.sending(to, way, true);
-      const byMs = Math.min(context.runtime.now() + timeoutMs, latestMs);
-      const body = (): Uint8Array => {
-        const member = askMember({ ...common, trace, byMs: context.hubClock.toHub(byMs) });
-        return isExact ? exactBody(payload, member) : valueBody(payload, member);
-      };
-      return go(to, { byMs, isStream, onProgress, body });
+      const patience = patienceOf({ signal: options.signal }, context.runtime);
+      try {
+        const to = await patience.until(introductions.resolve(reference));
+        assertMaySend(this.#engine, to);
+        this.#around.loops.sending(to, way, true);
+        const byMs = Math.min(context.runtime.now() + timeoutMs, latestMs);
+        const body = (): Uint8Array => {
+          const member = askMember({ ...common, trace, byMs: context.hubClock.toHub(byMs) });
+          return isExact ? exactBody(payload, member) : valueBody(payload, member);
+        };
+        return await go(to, { byMs, isStream, onProgress, body, signal: patience.signal });
+      } finally {
+        patience.end();
+      }
     };
     return this.#around.send(leaving, ask, how.endOf);
   }

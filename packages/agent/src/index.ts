@@ -35,7 +35,7 @@ export type { RequestContext, Requester } from './calls/request-context.js';
 export type { RequestHandler } from './calls/request-server.js';
 export type { Message, ReplyOptions, SendOptions, SendResult } from './message/message.js';
 export type { Contact, ContactBook, ContactRequest } from './contact-book.js';
-export type { InviteOptions, Joined } from './joining.js';
+export type { InviteOptions, Joined, JoinOptions } from './joining.js';
 export type { InviteInfo } from './receiving/invites.js';
 export { verifyEvidence } from './message/evidence.js';
 export type {

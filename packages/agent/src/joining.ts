@@ -8,13 +8,16 @@ import { decodeInvite } from '@agentmesh/protocol';
 import type { Invite } from '@agentmesh/protocol';
 import { parseReference } from './conversation/trust.js';
 import type { Engine } from './engine/engine.js';
+import { send } from './engine/posting.js';
 import { knownPeer } from './engine/status.js';
 import type { PeerInfo } from './engine/status.js';
 import { durationMs } from './ground/duration.js';
 import type { Duration } from './ground/duration.js';
 import { AgentError } from './ground/errors.js';
-import type { SendResult } from './message/message.js';
+import type { SendOptions } from './message/message.js';
 import { inviteBody } from './message/payload.js';
+import { patienceOf } from './sending/patience.js';
+import type { Patience } from './sending/patience.js';
 import { ROW } from './store/row-keys.js';
 
 const MOST_USES = 10_000;
@@ -31,6 +34,9 @@ export interface InviteOptions {
   /** Addresses of the hub for the link (default: those that this agent's hub has). */
   readonly hubs?: readonly string[] | undefined;
 }
+
+/** How long `join` may take: `signal` and `timeout` of `send`. */
+export type JoinOptions = Pick<SendOptions, 'signal' | 'timeout'>;
 
 /** What `join` resolves with: the peer, verified, and what became of the invite. */
 export interface Joined extends PeerInfo {
@@ -68,14 +74,23 @@ export async function makeInvite(engine: Engine, options: InviteOptions = {}): P
 export async function joinWith(
   engine: Engine,
   link: string,
-  send: (to: Uint8Array, body: Uint8Array) => Promise<SendResult>,
+  options: JoinOptions = {},
 ): Promise<Joined> {
-  const { context, contacts, introductions } = engine;
-  context.assertRunning();
+  engine.context.assertRunning();
   const invite = await checkedInvite(engine, link);
+  const patience = patienceOf(options, engine.context.runtime);
+  try {
+    return await join(engine, invite, patience);
+  } finally {
+    patience.end();
+  }
+}
+
+async function join(engine: Engine, invite: Invite, patience: Patience): Promise<Joined> {
+  const { context, contacts, introductions } = engine;
   const { aid, name, secret } = invite;
   // The address proves its keys: a hub that serves another record is refused here.
-  const to = await introductions.resolve(parseReference(addressOf(aid)));
+  const to = await patience.until(introductions.resolve(parseReference(addressOf(aid))));
   const peer = await introductions.find(parseReference(addressOf(aid)));
   if (peer === null || peer.name !== name) {
     throw new AgentError('BAD_INVITE', `its agent is not called '${name}' any more`);
@@ -83,7 +98,8 @@ export async function joinWith(
   await introductions.verifiedBy(to, 'invite');
   await contacts.writtenTo(to);
   const mac = inviteMac(secret, { inviter: aid, joiner: context.self.aid });
-  const { handled } = await send(to, inviteBody(toHex(inviteId(secret)), mac));
+  const body = inviteBody(toHex(inviteId(secret)), mac);
+  const { handled } = await send(engine, to, body, { options: {}, patience });
   return { ...(await knownPeer(context, to)), accepted: handled };
 }
 

@@ -38,6 +38,7 @@ export type {
   InviteInfo,
   InviteOptions,
   Joined,
+  JoinOptions,
   LogLevel,
   Message,
   Middleware,

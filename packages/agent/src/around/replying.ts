@@ -18,7 +18,7 @@ export async function replyTo(
   { around, parts }: { readonly around: Around; readonly parts: PostingParts },
   row: InboxRow,
   content: string | object,
-  { auto, exact = false }: ReplyOptions = {},
+  { auto, exact = false, signal }: ReplyOptions = {},
 ): Promise<SendResult> {
   const { msgId, fromName, body } = decodeContent(row.content);
   const { request, way: answered } = toldIn(msgId, decodePayload(body));
@@ -34,6 +34,6 @@ export async function replyTo(
       ? exactBody(payload, { ...replyToMember(id), ...members })
       : messageBody(payload, id, members);
     if (request === null) around.loops.sending(row.from, way, false);
-    return reply(parts, row.from, answer);
+    return reply(parts, row.from, answer, { signal });
   });
 }

@@ -13,6 +13,7 @@ import { messageBody } from '../message/payload.js';
 import { wayMember } from '../message/way.js';
 import { whenThere } from '../peers/peer-wait.js';
 import { deliverToSelf } from '../receiving/self-message.js';
+import { patienceOf } from '../sending/patience.js';
 import { encodeEnvelope } from '../sending/sealed-envelope.js';
 import type { SealedEnvelope } from '../sending/sealed-envelope.js';
 import type { Around } from './around.js';
@@ -48,9 +49,14 @@ export async function sendTo(
     }
     if (hub === null) throw new AgentError('NO_HUB');
     const find = (): Promise<Uint8Array> => introductions.resolve(reference);
-    const to = await whenThere(context, options.waitForPeer ?? 0, find);
-    around.loops.sending(to, way, false);
-    return send(engine, to, body, options);
+    const patience = patienceOf(options, context.runtime);
+    try {
+      const to = await patience.until(whenThere(context, options.waitForPeer ?? 0, find));
+      around.loops.sending(to, way, false);
+      return await send(engine, to, body, { options, patience });
+    } finally {
+      patience.end();
+    }
   });
 }
 

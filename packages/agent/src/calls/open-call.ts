@@ -37,6 +37,8 @@ export interface Request {
   readonly byMs: number;
   readonly isStream: boolean;
   readonly onProgress: ((value: JsonValue) => void) | null;
+  /** Aborted when it is not to be asked any more, with the reason. */
+  readonly signal: AbortSignal;
 }
 
 /** One that has not been read to its end. */

@@ -76,7 +76,7 @@ export class OutgoingCalls {
     const { context, post } = this.#parts;
     const slot = this.#slots.take();
     const nowMs = context.runtime.now();
-    const { byMs, isStream, onProgress } = request;
+    const { byMs, isStream, onProgress, signal } = request;
     const [msgId, envelopeId] = [context.runtime.random(16), context.runtime.random(16)];
     const id = toHex(msgId);
     const common = { byMs, sentMs: nowMs, envelopeId, isStream, end: null };
@@ -90,7 +90,7 @@ export class OutgoingCalls {
     };
     try {
       const ttlMs = byMs - nowMs + TTL_GRACE_MS;
-      await post(to, { body, msgId, envelopeId, ttlMs, writes });
+      await post(to, { body, msgId, envelopeId, ttlMs, writes, signal });
       return this.#begun(this.#calls.get(id));
     } catch (error) {
       slot.free();

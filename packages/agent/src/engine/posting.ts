@@ -3,7 +3,9 @@
  * what its sender waits for. Owns these checks; the commit is `sending`'s.
  */
 import { AgentError } from '../ground/errors.js';
-import type { SendOptions, SendResult } from '../message/message.js';
+import type { ReplyOptions, SendOptions, SendResult } from '../message/message.js';
+import { patienceOf } from '../sending/patience.js';
+import type { Patience } from '../sending/patience.js';
 import { ttlMsOf, whenAccepted } from '../sending/post.js';
 import type { Post, Posted } from '../sending/post.js';
 import type { AgentContext } from '../agent-context.js';
@@ -37,23 +39,20 @@ export async function post(parts: PostingParts, to: Uint8Array, message: Post): 
   return parts.sender.post(to, message);
 }
 
-/** Sends a body; resolves when the hub has it durably, or as its options say. */
+/** Sends a body; resolves when the hub has it durably, or as its sender's patience ends. */
 export async function send(
   parts: PostingParts,
   to: Uint8Array,
   body: Uint8Array,
-  options: SendOptions,
+  { options, patience }: { readonly options: SendOptions; readonly patience: Patience },
 ): Promise<SendResult> {
-  if (options.signal?.aborted === true) {
-    throw new AgentError('CANCELLED', undefined, options.signal.reason);
-  }
-  const posted = await post(parts, to, { body, ttlMs: ttlMsOf(options) });
+  const { signal } = patience;
+  const posted = await post(parts, to, { body, ttlMs: ttlMsOf(options), signal });
   options.onStored?.(posted.result.id);
-  const { context, transmitter } = parts;
-  return whenAccepted(posted, options, {
-    runtime: context.runtime,
-    withdraw: (envelopeId, reason) => transmitter.withdraw(envelopeId, reason),
-  });
+  const { transmitter } = parts;
+  return whenAccepted(posted, patience, (envelopeId, reason) =>
+    transmitter.withdraw(envelopeId, reason),
+  );
 }
 
 /** Answers a message; resolves when the answer is committed, however long the hub takes. */
@@ -61,9 +60,16 @@ export async function reply(
   parts: PostingParts,
   to: Uint8Array,
   body: Uint8Array,
+  options: Pick<ReplyOptions, 'signal'>,
 ): Promise<SendResult> {
   assertMaySend(parts, to);
-  await parts.contacts.answeredTo(to);
-  const { result } = await parts.sender.post(to, { body });
-  return result;
+  const patience = patienceOf(options, parts.context.runtime);
+  try {
+    await parts.contacts.answeredTo(to);
+    const { signal } = patience;
+    const { result } = await parts.sender.post(to, { body, signal });
+    return result;
+  } finally {
+    patience.end();
+  }
 }

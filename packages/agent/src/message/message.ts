@@ -45,7 +45,10 @@ export interface SendOptions {
    * 7 days, at most 30.
    */
   readonly ttl?: Duration | undefined;
-  /** Withdraws the message while it waits in the outbox, and stops the waiting in any case. */
+  /**
+   * Withdraws the message while it waits in the outbox, and stops the waiting in any case. What is
+   * not committed by then never is.
+   */
   readonly signal?: AbortSignal | undefined;
   /** Told the id of the message when it is committed here: it goes out whatever happens then. */
   readonly onStored?: ((id: string) => void) | undefined;
@@ -64,6 +67,11 @@ export interface ReplyOptions {
   readonly auto?: boolean | undefined;
   /** It arrives as exactly what it is: the answer of an operation of a contract. Default: false. */
   readonly exact?: boolean | undefined;
+  /**
+   * Gives the answer up while it is not committed: after an unclean end nothing can be sealed
+   * before the hub is reached.
+   */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Sends an answer to this message's sender. */

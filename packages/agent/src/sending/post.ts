@@ -5,9 +5,9 @@
 import type { Peer } from '../conversation/peer.js';
 import { durationMs } from '../ground/duration.js';
 import { AgentError } from '../ground/errors.js';
-import type { Runtime } from '../ground/runtime.js';
 import type { SendOptions, SendResult } from '../message/message.js';
 import type { StoreOperation } from '../store/store.js';
+import type { Patience } from './patience.js';
 import { PROTOCOL_LIMITS } from '@agentmesh/protocol';
 
 /** What is to be committed with one message. */
@@ -20,6 +20,8 @@ export interface Post {
   readonly ttlMs?: number | undefined;
   /** What the same commit writes and deletes, once it is known to whom the message goes. */
   readonly writes?: ((peer: Peer) => readonly StoreOperation[]) | undefined;
+  /** Aborted when it is not to be said any more, with the reason. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** A message that is committed. */
@@ -41,44 +43,21 @@ export function ttlMsOf({ ttl }: Pick<SendOptions, 'ttl'>): number | undefined {
 }
 
 /**
- * Waits for a posted message, but no longer than its options say; `withdraw` takes it back then.
+ * Waits for a posted message, but no longer than its sender does; `withdraw` takes it back then.
  * Rejects with TIMEOUT or CANCELLED, or like `accepted`.
  */
 export async function whenAccepted(
-  posted: Posted,
-  options: SendOptions,
-  means: {
-    readonly runtime: Runtime;
-    readonly withdraw: (envelopeId: Uint8Array, reason: AgentError) => Promise<boolean>;
-  },
+  { accepted, envelopeId, result }: Posted,
+  { signal, until }: Patience,
+  withdraw: (envelopeId: Uint8Array, reason: AgentError) => Promise<boolean>,
 ): Promise<SendResult> {
-  const { signal, timeout } = options;
-  if (signal === undefined && timeout === undefined) {
-    await posted.accepted;
-    return posted.result;
-  }
-  const { promise: over, reject } = Promise.withResolvers<never>();
-  let ended: AgentError | null = null;
-  const end = (code: 'TIMEOUT' | 'CANCELLED'): void => {
-    const error = new AgentError(code, undefined, signal?.reason);
-    ended ??= error;
-    void means
-      .withdraw(posted.envelopeId, new AgentError('CANCELLED'))
-      .finally(() => reject(error));
-  };
-  const onAbort = (): void => end('CANCELLED');
-  const delayMs = timeout === undefined ? null : durationMs(timeout, 'timeout');
-  const cancel = delayMs === null ? null : means.runtime.schedule(delayMs, () => end('TIMEOUT'));
-  if (signal?.aborted === true) onAbort();
-  else signal?.addEventListener('abort', onAbort, { once: true });
   try {
-    await Promise.race([posted.accepted, over]);
-    return posted.result;
+    await until(accepted);
+    return result;
   } catch (error) {
+    if (!signal.aborted) throw error;
+    await withdraw(envelopeId, new AgentError('CANCELLED'));
     // What was withdrawn tells why, and not that it was.
-    throw ended ?? error;
-  } finally {
-    cancel?.();
-    signal?.removeEventListener('abort', onAbort);
+    throw signal.reason;
   }
 }

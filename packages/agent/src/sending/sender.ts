@@ -25,6 +25,10 @@ interface Request {
   readonly say: (speech: Speech) => Promise<() => void>;
   /** Nothing was committed. */
   readonly fail: (error: unknown) => void;
+  /** Whether nobody wants it said any more. */
+  isDropped: boolean;
+  /** Whether it is being said: whoever does not want it any more waits for the commit. */
+  isBegun: boolean;
 }
 
 /** What the sender works with. */
@@ -46,7 +50,7 @@ export class Sender {
 
   /** Says a message of the application; resolves when it is committed. */
   post(aid: Uint8Array, post: Post): Promise<Posted> {
-    return this.turn(aid, (speech) => speech.post(post));
+    return this.turn(aid, (speech) => speech.post(post), post.signal);
   }
 
   /** A message of the application for another channel, once it is committed. */
@@ -129,9 +133,14 @@ export class Sender {
   /**
    * Says something after all that was to be said to this peer before; resolves with the task's
    * result once it is committed. What the task throws is of no consequence to others, if it has
-   * said nothing yet.
+   * said nothing yet. Where the signal is aborted before its turn, nothing is said, and it rejects
+   * with the reason.
    */
-  turn<T>(aid: Uint8Array, task: (speech: Speech) => T | Promise<T>): Promise<T> {
+  turn<T>(
+    aid: Uint8Array,
+    task: (speech: Speech) => T | Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T> {
     const { promise, resolve, reject } = Promise.withResolvers<T>();
     const say = async (speech: Speech): Promise<() => void> => {
       try {
@@ -142,8 +151,20 @@ export class Sender {
         return () => reject(error);
       }
     };
-    this.#add(aid, { say, fail: reject });
-    return promise;
+    const request: Request = { say, fail: reject, isDropped: false, isBegun: false };
+    if (signal === undefined) {
+      this.#add(aid, request);
+      return promise;
+    }
+    const onAbort = (): void => {
+      if (request.isBegun) return;
+      request.isDropped = true;
+      reject(signal.reason);
+    };
+    signal.addEventListener('abort', onAbort, { once: true });
+    if (signal.aborted) onAbort();
+    else this.#add(aid, request);
+    return promise.finally(() => signal.removeEventListener('abort', onAbort));
   }
 
   #add(aid: Uint8Array, request: Request): void {
@@ -175,7 +196,9 @@ export class Sender {
     using talk = await this.#parts.sessions.take(aid);
     const speech = new Speech(this.#parts, talk);
     const said: (() => void)[] = [];
-    for (const request of requests) said.push(await request.say(speech));
+    const wanted = requests.filter(({ isDropped }) => !isDropped);
+    for (const request of wanted) request.isBegun = true;
+    for (const request of wanted) said.push(await request.say(speech));
     await speech.commit();
     for (const tell of said) tell();
   }
@@ -186,11 +209,17 @@ export class Sender {
       const successor = await this.#successorBehind(error);
       for (const request of requests) {
         if (successor === null) request.fail(error);
-        else this.#add(successor, request);
+        else this.#again(successor, request);
       }
     } catch (reason) {
       for (const { fail } of requests) fail(reason);
     }
+  }
+
+  /** Nothing of it was committed. */
+  #again(aid: Uint8Array, request: Request): void {
+    request.isBegun = false;
+    this.#add(aid, request);
   }
 
   async #successorBehind(error: unknown): Promise<Uint8Array | null> {
