@@ -34,6 +34,14 @@ export interface Running {
   readonly stop: () => Promise<Result>;
 }
 
+/** What a command has of its process besides its arguments. */
+export interface Surroundings {
+  readonly stdin?: string;
+  readonly env?: Record<string, string>;
+  /** Somebody looks who is told how far it is. */
+  readonly note?: ((text: string) => void) | null;
+}
+
 /** Commands whose `--json` was compared with its schema. */
 export const compared = new Set<string>();
 
@@ -77,7 +85,7 @@ export class Home {
   /** Begins a command. */
   start(
     args: readonly string[],
-    { stdin = '', env = {} }: { stdin?: string; env?: Record<string, string> } = {},
+    { stdin = '', env = {}, note = null }: Surroundings = {},
   ): Running {
     const said = { stdout: '', stderr: '', status: 0 };
     let tell = (): void => undefined;
@@ -93,6 +101,7 @@ export class Home {
       ask: null,
       choose: null,
       confirm: null,
+      note,
       extras: { skillFile: new URL('../../agentmesh/skill/SKILL.md', import.meta.url) },
       onStop(listener) {
         tell = listener;
@@ -116,7 +125,7 @@ export class Home {
   }
 
   /** Runs a command to its end. */
-  run(args: readonly string[], options: { stdin?: string; env?: Record<string, string> } = {}) {
+  run(args: readonly string[], options: Surroundings = {}) {
     return this.start(args, options).ended;
   }
 

@@ -10,6 +10,7 @@ import { NetworkHub } from '@agentmesh/hub-client';
 import { describe, expect, jest, test } from '@jest/globals';
 import { z } from 'zod';
 import { inputFrom } from '../src/command/operation-flags.js';
+import type { Mail } from '../src/index.js';
 import { misfitOf } from '../src/profile/misfit.js';
 import { CommandWorld, twoAgents, until } from './command-world.js';
 import type { Home } from './command-world.js';
@@ -188,6 +189,56 @@ describe.each(['held', 'not held'])('ask --stream, with an agent %s', (mode) => 
       stderr: expect.stringContaining('[CANCELLED]'),
     });
     await desk.cancelled;
+  });
+});
+
+describe('a question whose answer is wanted in parts', () => {
+  test('is answered whole by reply, and refused by refuse', async () => {
+    await using world = await CommandWorld.create();
+    const { alice, bob } = await twoAgents(world);
+    const asked = bob.run(['ask', 'alice', 'tell me', '--stream', '--timeout', '4m']);
+    const [question] = await alice.json<Mail>(['inbox', '--wait', '60s']);
+    expect(question).toMatchObject({ text: 'tell me', asks: { op: null } });
+    expect(await alice.run(['reply', question?.id ?? '', 'all of it'])).toMatchObject({
+      status: 0,
+    });
+    expect(await asked).toEqual({ status: 0, stdout: 'all of it\n', stderr: '' });
+    const again = bob.run(['ask', 'alice', 'tell me', '--stream', '--timeout', '4m']);
+    const [second] = await alice.json<Mail>(['inbox', '--wait', '60s']);
+    await alice.run(['refuse', second?.id ?? '', '--reason', 'once is enough']);
+    expect(await again).toMatchObject({
+      status: 4,
+      stdout: '',
+      stderr: expect.stringContaining('once is enough'),
+    });
+  });
+
+  test('is answered whole by a program; a stream of a contract is more than it can answer', async () => {
+    await using world = await CommandWorld.create();
+    const { alice, bob } = await twoAgents(world);
+    for (const home of [alice, bob]) await knowing(home);
+    const exec = 'echo one; echo two; exit "$(cat code)"';
+    writeFileSync(join(alice.folder, 'code'), '0');
+    const args = ['listen', '--exec', exec, '--contract', 'research@1'];
+    const listening = alice.start(args, { env: { PATH: '/usr/bin:/bin' } });
+    const ask = ['ask', 'alice', 'tell me', '--stream', '--timeout', '4m'];
+    expect(await bob.run(ask)).toEqual({ status: 0, stdout: 'one\ntwo\n', stderr: '' });
+    writeFileSync(join(alice.folder, 'code'), '65');
+    expect(await bob.run(ask)).toMatchObject({ status: 4, stdout: '' });
+    const written = await bob.run([
+      'ask',
+      'alice',
+      '--contract',
+      'research@1',
+      'write',
+      '--topic=x',
+    ]);
+    expect(written).toMatchObject({
+      status: 4,
+      stdout: '',
+      stderr: expect.stringContaining('UNKNOWN_OPERATION: research@1/write'),
+    });
+    await listening.stop();
   });
 });
 

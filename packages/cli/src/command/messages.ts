@@ -6,6 +6,7 @@ import { Option } from 'commander';
 import type { Command } from 'commander';
 import type { Content, JsonMembers, Mail, SentMail } from '../control/api.js';
 import { ControlError, controlError } from '../control/error.js';
+import type { Control } from '../holder/open-control.js';
 import { countOf, msOf } from './duration.js';
 import type { CommandProcess } from './process.js';
 import { EXIT } from './process.js';
@@ -89,12 +90,21 @@ function addInbox(program: Command, command: CommandProcess): void {
       const leaseMs = options.peek === true ? 0 : msOf(options.lease, '--lease');
       const { from } = options;
       const given = options.wait === undefined ? null : msOf(options.wait, '--wait');
-      const { messages } = await withClient(options, command, (control) =>
-        control.call('inbox', { max, waitMs: given ?? 0, leaseMs, from }),
-      );
+      const { messages } = await withClient(options, command, async (control) => {
+        const found = await control.call('inbox', { max, waitMs: given ?? 0, leaseMs, from });
+        if (found.messages.length === 0) await assertHub(control);
+        return found;
+      });
       for (const mail of messages) printResult(command, options, mail, pageOf(mail));
       if (messages.length === 0 && given !== null) command.exit(EXIT.late);
     });
+}
+
+/** No mail is no news where the hub has it. HUB_AWAY. */
+async function assertHub(control: Control): Promise<void> {
+  const { connection, hubs } = await control.call('whoami', {});
+  if (connection !== 'offline') return;
+  throw controlError('HUB_AWAY', `no mail is here; what waits at ${hubs.join(', ')} is not known`);
 }
 
 interface InboxFlags extends CommonOptions {
@@ -117,13 +127,14 @@ function addDecisions(program: Command, command: CommandProcess): void {
     .option('--data <json>', 'a JSON object, with or instead of the text')
     .option('--from <peer>', 'its sender, where two have used one id')
     .option('--keep', 'the message stays in the inbox')
+    .option('--timeout <time>', 'how long the answer may take to be kept here', '10s')
     .addHelpText('after', EXAMPLES.reply)
-    .addHelpText('after', EXAMPLES.reply)
-    .action(async (id: string, text: string | undefined, options: ReplyFlags) => {
+    .action(async (id: string, text: string | undefined, options: AnswerFlags) => {
       const content = await contentOf(text, options, command);
       const { from, keep } = options;
+      const waitMs = msOf(options.timeout, '--timeout');
       const sent = await withClient(options, command, (client) =>
-        client.call('reply', { id, from, keep, ...content }),
+        client.call('reply', { id, from, keep, waitMs, ...content }),
       );
       printResult(command, options, sent, `sent ${sent.id}\n`);
     });
@@ -145,6 +156,10 @@ function addDecisions(program: Command, command: CommandProcess): void {
       await withClient(options, command, (client) => client.call('refuse', { id, from, reason }));
       printResult(command, options, { refused: id }, `refused ${id}\n`);
     });
+}
+
+interface AnswerFlags extends ReplyFlags {
+  readonly timeout: string;
 }
 
 interface ReplyFlags extends ContentOptions {

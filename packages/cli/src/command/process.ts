@@ -90,7 +90,7 @@ const CODES: Readonly<Record<string, number>> = {
   PEER_BLOCKED: EXIT.notTrusted,
   HUB_KEY_CHANGED: EXIT.noHub,
   HUB_UNPROVEN: EXIT.noHub,
-  HUB_UNREACHABLE: EXIT.noHub,
+  HUB_AWAY: EXIT.noHub,
   CONNECTION_LOST: EXIT.noHub,
   NO_HUB: EXIT.noHub,
   HUB_NOT_RUNNING: EXIT.noHub,

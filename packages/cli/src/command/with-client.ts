@@ -33,11 +33,27 @@ export async function withClient<T>(
   const control = await withPassphrase(files.keys, command, (passphrase) =>
     openControl(files, { passphrase }),
   );
+  const forget = noteAbsence(control, command);
   try {
     return await work(control);
   } finally {
+    forget();
     await control.close();
   }
+}
+
+/** From then on a person may wonder what a command waits for. */
+const NOTE_MS = 2_000;
+
+/** Tells a person who waits that the hub is away; the result stops that. */
+function noteAbsence(control: Control, { note = null }: CommandProcess): () => void {
+  if (note === null) return () => undefined;
+  const look = async (): Promise<void> => {
+    const { connection, hubs } = await control.call('whoami', {});
+    if (connection === 'offline') note(`waiting for the hub at ${hubs.join(', ')}\n`);
+  };
+  const timer = setTimeout(() => void look().catch(() => undefined), NOTE_MS);
+  return () => clearTimeout(timer);
 }
 
 /** Works with the passphrase of the environment, or with one that is typed where one is wanted. */

@@ -260,7 +260,12 @@ export interface ControlMethods {
   };
   release: { params: OneMail; result: Nothing };
   reply: {
-    params: OneMail & ExactContent & { readonly keep?: boolean | undefined };
+    params: OneMail &
+      ExactContent & {
+        readonly keep?: boolean | undefined;
+        /** How long the answer may take to be kept here (default 10 s). */
+        readonly waitMs?: number | undefined;
+      };
     result: { readonly id: string };
   };
   ack: { params: OneMail; result: Nothing };

@@ -49,9 +49,10 @@ const CONTROL_ERRORS = {
   NOT_KEPT: {
     retryable: true,
     message:
-      'The hub is not reached, and after an unclean end nothing can be sealed before it was: ' +
-      'nothing was sent or kept; try again when the hub is there',
+      'The hub is not reached, and this needs it first (its peer is not known here yet, or this ' +
+      'agent was killed): nothing was sent or kept',
   },
+  HUB_AWAY: { retryable: true, message: 'The hub is not reached' },
   HUB_NOT_RUNNING: {
     retryable: true,
     message: 'No hub runs with this data folder: start it, or name another one with --data',

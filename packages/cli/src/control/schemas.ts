@@ -236,7 +236,12 @@ export const METHODS: { readonly [M in ControlMethod]: MethodSchema<M> } = {
   },
   reply: {
     summary: 'Answers a message; with that it is handled, unless it is to be kept',
-    params: z.strictObject({ ...oneMail, ...exact, keep: z.boolean().optional() }),
+    params: z.strictObject({
+      ...oneMail,
+      ...exact,
+      keep: z.boolean().optional(),
+      waitMs: ms.optional(),
+    }),
     result: z.object({ id: z.string() }),
   },
   ack: { summary: 'A message is handled', params: z.strictObject(oneMail), result: nothing },

@@ -30,6 +30,8 @@ export interface HoldOptions {
   readonly log?: ((line: string) => void) | undefined;
   /** Called when `agentmesh up` wants to hold it. Default: it is kept. */
   readonly handOver?: (() => void) | undefined;
+  /** How long a hub that is away is tried before the agent begins without it. Default: the hub's. */
+  readonly connectMs?: number | undefined;
 }
 
 /** Opens and serves an agent. Rejects as `Agent.create` does, and with NO_AGENT. */
@@ -38,7 +40,7 @@ export async function holdAgent(files: AgentFiles, options: HoldOptions): Promis
   if (settings === null) throw controlError('NO_AGENT');
   const { name, acceptFrom } = settings;
   const { hosts, hubKey, token } = hubOf(files, settings);
-  const hub = new NetworkHub({ hosts, hubKey, token });
+  const hub = new NetworkHub({ hosts, hubKey, token, connectTimeoutMs: options.connectMs });
   try {
     const agent = await Agent.create(name, {
       hub,

@@ -33,6 +33,9 @@ export const PATIENCE_MS = 15_000;
 /** Between two looks. */
 export const PAUSE_MS = 50;
 
+/** Somebody waits for a command, and most of what it can do needs no hub. */
+const CONNECT_MS = 3_000;
+
 interface Connection {
   readonly client: ControlClient;
   /** Where this process holds the agent. */
@@ -100,8 +103,10 @@ export class Control {
     const isTagged = method === 'send' || method === 'call';
     const sent = (isTagged ? { ...rest, tag } : params) as ParamsOf<M>;
     const forget = isTagged ? this.#storedId(tag) : null;
-    const startMs = this.#clock();
     try {
+      // The time that a method may take begins when there is somebody to do it.
+      await this.#connection();
+      const startMs = this.#clock();
       return await this.#repeat(method, () => remaining(sent, this.#clock() - startMs));
     } catch (error) {
       const id = forget?.id() ?? null;
@@ -144,6 +149,7 @@ export class Control {
   /** A request outlives its holder: the next one is asked what became of it. */
   async #ask(params: ParamsOf<'ask'>): Promise<ResultOf<'ask'>> {
     const { tag = this.#newTag(), waitMs } = params;
+    await this.#connection();
     const stored = this.#storedId(tag);
     const startMs = this.#clock();
     const leftMs = (): number | undefined =>
@@ -216,6 +222,7 @@ export class Control {
   #hold(passphrase: string | undefined): Promise<HeldAgent | null> {
     const holding = hold(this.#files, {
       passphrase,
+      connectMs: CONNECT_MS,
       handOver: () => {
         this.#handedOver = this.#handOver(holding);
       },

@@ -10,12 +10,10 @@ import { streamMethods } from './streams.js';
 import { reportOf } from '../error.js';
 import { within } from '../hold.js';
 import type { Hold, MethodWorks, Visitor } from '../hold.js';
-import { notKept, payloadOf } from './sending.js';
+import { KEEP_MS, keptInTime, payloadOf } from './sending.js';
 
 const ASK_MS = 300_000;
 const CALL_MS = 7 * 86_400_000;
-/** How long a request may take to be kept here. */
-const KEEP_MS = 30_000;
 
 type CallMethod = 'ask' | 'call' | 'call_status' | 'cancel' | 'calls' | 'stream' | 'read';
 
@@ -25,8 +23,9 @@ export function callMethods(hold: Hold): MethodWorks<CallMethod> {
   const begin = async (request: AskRequest, timeoutMs: number, visitor: Visitor): Promise<Call> => {
     const { to, tag, key, op } = request;
     const giveUp = new AbortController();
+    const wantedMs = request.timeoutMs ?? timeoutMs;
     const begun = agent.call(to, payloadOf(request), {
-      timeout: request.timeoutMs ?? timeoutMs,
+      timeout: wantedMs,
       key,
       op,
       signal: giveUp.signal,
@@ -34,9 +33,7 @@ export function callMethods(hold: Hold): MethodWorks<CallMethod> {
         if (tag !== undefined) visitor.tell('progress', { tag, value });
       },
     });
-    const kept = await within(begun, KEEP_MS, visitor.gone);
-    if (kept === null) throw notKept(giveUp);
-    const { value: call } = kept;
+    const call = await keptInTime(begun, Math.min(wantedMs, KEEP_MS), giveUp, visitor);
     if (tag !== undefined) visitor.tell('stored', { tag, id: call.id });
     return call;
   };

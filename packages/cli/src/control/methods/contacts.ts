@@ -5,6 +5,7 @@
 import type { Hold, MethodWorks } from '../hold.js';
 import { controlError } from '../error.js';
 import { contactOf, peerOf } from './identity.js';
+import { KEEP_MS, keptInTime } from './sending.js';
 
 type ContactMethod = 'contacts' | 'accept' | 'deny' | 'verify' | 'invite' | 'join';
 
@@ -38,8 +39,10 @@ export function contactMethods({ agent }: Hold): MethodWorks<ContactMethod> {
     async invite({ uses, expiresMs, token }) {
       return { link: await agent.invite({ uses, expires: expiresMs, token }) };
     },
-    async join({ link }) {
-      const joined = await agent.join(link);
+    async join({ link }, visitor) {
+      const giveUp = new AbortController();
+      const { signal } = giveUp;
+      const joined = await keptInTime(agent.join(link, { signal }), KEEP_MS, giveUp, visitor);
       joined.accepted.catch(() => undefined);
       return peerOf(joined);
     },

@@ -4,7 +4,12 @@
  */
 import type { ContactRequest, PeerInfo } from '@agentmesh/agent';
 import type { ControlContact, ControlPeer, WhoAmI } from '../api.js';
+import { controlError } from '../error.js';
+import { within } from '../hold.js';
 import type { Hold, MethodWorks } from '../hold.js';
+
+/** How long the hub may take to list the names on it. */
+const NAMES_MS = 10_000;
 
 type IdentityMethod =
   | 'handover'
@@ -75,8 +80,10 @@ export function identityMethods(hold: Hold): MethodWorks<IdentityMethod> {
       await agent.revoke(revocation);
       return {};
     },
-    async names() {
-      return { names: await agent.listPeers() };
+    async names(_params, visitor) {
+      const listed = await within(agent.listPeers(), NAMES_MS, visitor.signal);
+      if (listed === null) throw controlError('HUB_AWAY', hold.hubs.join(', '));
+      return { names: listed.value };
     },
   };
 }

@@ -6,7 +6,7 @@ import type { Mailbox, Message } from '@agentmesh/agent';
 import type { Mail, OneMail } from '../api.js';
 import type { Hold, MethodWorks, Visitor } from '../hold.js';
 import { within } from '../hold.js';
-import { payloadOf } from './sending.js';
+import { KEEP_MS, keptInTime, payloadOf } from './sending.js';
 
 const MAX = 10;
 const LEASE_MS = 300_000;
@@ -65,14 +65,17 @@ export function inboxMethods(hold: Hold): MethodWorks<InboxMethod> {
       leases.note([message], leaseMs);
     }),
     release: ending((mailbox, { id, from }) => mailbox.release(id, from)),
-    async reply({ id, from, keep = false, ...content }) {
+    async reply({ id, from, keep = false, waitMs = KEEP_MS, ...content }, visitor) {
       const mailbox = hold.mailbox();
       await settled(mailbox, { id, from });
       const message = mailbox.find(id, from);
       // An operation gives exactly what its contract says.
       const isOperation = typeof message.asks?.op === 'string' && content.text === undefined;
       const exact = content.value !== undefined || isOperation;
-      const sent = await message.reply(payloadOf(content), { exact });
+      const giveUp = new AbortController();
+      const { signal } = giveUp;
+      const begun = message.reply(payloadOf(content), { exact, signal });
+      const sent = await keptInTime(begun, waitMs, giveUp, visitor);
       // Its answer is committed; the message itself may go.
       if (!keep) mailbox.ack(id, message.address);
       if (!keep) leases.end(message);

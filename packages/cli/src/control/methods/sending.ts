@@ -4,12 +4,14 @@
  */
 import type { SendResult } from '@agentmesh/agent';
 import type { ExactContent, SentMail } from '../api.js';
-import { controlError } from '../error.js';
-import type { ControlError } from '../error.js';
+import { controlError, reportOf } from '../error.js';
 import { within } from '../hold.js';
-import type { Hold, MethodWorks } from '../hold.js';
+import type { Hold, MethodWorks, Visitor } from '../hold.js';
 
 const WAIT_MS = 10_000;
+
+/** How long something may take to be kept here where the caller does not say. */
+export const KEEP_MS = 10_000;
 
 /** A text or an object as the agent takes it. BAD_REQUEST where there is neither. */
 export function payloadOf({ text, data, value }: ExactContent): string | object {
@@ -22,10 +24,29 @@ export function payloadOf({ text, data, value }: ExactContent): string | object 
   return text === undefined ? data : { ...data, text };
 }
 
-/** What was not kept in time is not kept later: whoever asked may try again. */
-export function notKept(giveUp: AbortController): ControlError {
+/**
+ * What is kept here within the time. NOT_KEPT where it is not: then it never is, so whoever asked
+ * may try again. `giveUp` is the signal of what was begun.
+ */
+export async function keptInTime<T>(
+  begun: Promise<T>,
+  ms: number,
+  giveUp: AbortController,
+  visitor: Visitor,
+): Promise<T> {
+  const kept = await within(begun, ms, visitor.gone);
+  if (kept !== null) return kept.value;
   giveUp.abort();
-  return controlError('NOT_KEPT');
+  try {
+    // What is being committed just now is kept.
+    return await begun;
+  } catch (error) {
+    return asNotKept(error);
+  }
+}
+
+function asNotKept(error: unknown): never {
+  throw reportOf(error).code === 'CANCELLED' ? controlError('NOT_KEPT') : error;
 }
 
 /** send. */
@@ -44,9 +65,9 @@ export function sendingMethods({ agent }: Hold): MethodWorks<'send'> {
       });
       // Whatever fails before the message is kept fails the method.
       accepted.catch((error: unknown) => stored.reject(error));
-      const kept = await within(stored.promise, waitMs, visitor.gone);
-      if (kept === null) throw notKept(giveUp);
-      const { value: id } = kept;
+      const id = await keptInTime(stored.promise, waitMs, giveUp, visitor);
+      // It was being committed when it was given up: then it is taken back again.
+      if (giveUp.signal.aborted) await accepted.catch(asNotKept);
       let state: SentMail['state'] = 'queued';
       const reach = async (wanted: SentMail['state'], step: Promise<unknown>): Promise<void> => {
         await step;

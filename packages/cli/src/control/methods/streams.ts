@@ -6,10 +6,9 @@ import type { CallState, StreamPart } from '../api.js';
 import { reportOf } from '../error.js';
 import { within } from '../hold.js';
 import type { Hold, MethodWorks, OpenStream } from '../hold.js';
-import { notKept, payloadOf } from './sending.js';
+import { KEEP_MS, keptInTime, payloadOf } from './sending.js';
 
 const STREAM_MS = 3_600_000;
-const KEEP_MS = 30_000;
 
 /** stream, read. */
 export function streamMethods(hold: Hold): MethodWorks<'stream' | 'read'> {
@@ -23,9 +22,8 @@ export function streamMethods(hold: Hold): MethodWorks<'stream' | 'read'> {
         op,
         signal: giveUp.signal,
       });
-      const kept = await within(stream.id, KEEP_MS, visitor.gone);
-      if (kept === null) throw notKept(giveUp);
-      const { value: id } = kept;
+      const keepMs = Math.min(timeoutMs, KEEP_MS);
+      const id = await keptInTime(stream.id, keepMs, giveUp, visitor);
       streams.set(id, { stream, peer: to, next: null });
       if (tag !== undefined) visitor.tell('stored', { tag, id });
       return { id };
