@@ -36,10 +36,17 @@ export const PAUSE_MS = 50;
 /** Somebody waits for a command, and most of what it can do needs no hub. */
 const CONNECT_MS = 3_000;
 
+/** An opening that has taken longer is shared with others that wait for the agent. */
+const SLOW_MS = 1_000;
+/** How long it is then held at least: longer than others need to look. */
+const SHARED_MS = 500;
+
 interface Connection {
   readonly client: ControlClient;
   /** Where this process holds the agent. */
   readonly held: HeldAgent | null;
+  /** Until then others may want to use it. */
+  readonly sharedUntilMs: number;
 }
 
 /**
@@ -138,7 +145,11 @@ export class Control {
     const connection = await this.#connecting?.catch(() => null);
     this.#connecting = null;
     connection?.client.close();
-    await connection?.held?.close({ patient: true });
+    if (connection?.held != null) {
+      const { held, sharedUntilMs } = connection;
+      await pause(Math.max(0, sharedUntilMs - this.#clock()));
+      await held.close({ patient: true });
+    }
     await this.#handedOver;
   }
 
@@ -208,10 +219,14 @@ export class Control {
     const untilMs = this.#clock() + patienceMs;
     for (;;) {
       const client = await ControlClient.connect(socket, name).catch(goneAsNull);
-      if (client !== null) return this.#connected(client, null);
+      if (client !== null) return this.#connected(client);
       if (onlyHeld || !existsSync(keys)) throw controlError('NO_AGENT');
-      const held = this.#clock() < this.#guestUntilMs ? null : await this.#hold(passphrase);
-      if (held !== null) return this.#connected(await throughOwn(held, socket, name), held);
+      const startMs = this.#clock();
+      const held = startMs < this.#guestUntilMs ? null : await this.#hold(passphrase);
+      if (held !== null) {
+        const isSlow = this.#clock() - startMs > SLOW_MS;
+        return this.#connected(await throughOwn(held, socket, name), held, isSlow ? SHARED_MS : 0);
+      }
       // It is being opened or closed, or its program does not serve.
       if (this.#clock() > untilMs) throw controlError('HOLDER_SILENT', store);
       await pause(PAUSE_MS);
@@ -237,12 +252,12 @@ export class Control {
     await (await holding)?.close();
   }
 
-  #connected(client: ControlClient, held: HeldAgent | null): Connection {
+  #connected(client: ControlClient, held: HeldAgent | null = null, sharedMs = 0): Connection {
     client.onNews((news, params) => {
       for (const listener of this.#listeners) listener(news, params);
     });
     void this.#tellLost(client);
-    return { client, held };
+    return { client, held, sharedUntilMs: this.#clock() + sharedMs };
   }
 
   async #tellLost(client: ControlClient): Promise<void> {

@@ -7,10 +7,10 @@ import type { Agent, Call } from '@agentmesh/agent';
 import type { JsonObject, JsonValue } from '@agentmesh/protocol';
 import type { AskRequest, CallState } from '../api.js';
 import { streamMethods } from './streams.js';
-import { reportOf } from '../error.js';
+import { controlError, reportOf } from '../error.js';
 import { within } from '../hold.js';
 import type { Hold, MethodWorks, Visitor } from '../hold.js';
-import { KEEP_MS, keptInTime, payloadOf } from './sending.js';
+import { keepMsOf, keptInTime, payloadOf } from './sending.js';
 
 const ASK_MS = 300_000;
 const CALL_MS = 7 * 86_400_000;
@@ -33,7 +33,9 @@ export function callMethods(hold: Hold): MethodWorks<CallMethod> {
         if (tag !== undefined) visitor.tell('progress', { tag, value });
       },
     });
-    const call = await keptInTime(begun, Math.min(wantedMs, KEEP_MS), giveUp, visitor);
+    const call = await keptInTime(begun, keepMsOf(wantedMs), giveUp, visitor);
+    // It was being committed when it was given up: then it is cancelled.
+    if (giveUp.signal.aborted) throw controlError('NOT_KEPT');
     if (tag !== undefined) visitor.tell('stored', { tag, id: call.id });
     return call;
   };

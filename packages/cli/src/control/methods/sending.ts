@@ -12,6 +12,13 @@ const WAIT_MS = 10_000;
 
 /** How long something may take to be kept here where the caller does not say. */
 export const KEEP_MS = 10_000;
+/** A commit takes a moment, however short the answer is wanted. */
+const LEAST_KEEP_MS = 1_000;
+
+/** How long a request may take to be kept here, whose answer is wanted for so long. */
+export function keepMsOf(wantedMs: number): number {
+  return Math.min(KEEP_MS, Math.max(LEAST_KEEP_MS, wantedMs));
+}
 
 /** A text or an object as the agent takes it. BAD_REQUEST where there is neither. */
 export function payloadOf({ text, data, value }: ExactContent): string | object {

@@ -3,10 +3,10 @@
  * credit are the agent's, which goes on with a stream at the next holder.
  */
 import type { CallState, StreamPart } from '../api.js';
-import { reportOf } from '../error.js';
+import { controlError, reportOf } from '../error.js';
 import { within } from '../hold.js';
 import type { Hold, MethodWorks, OpenStream } from '../hold.js';
-import { KEEP_MS, keptInTime, payloadOf } from './sending.js';
+import { keepMsOf, keptInTime, payloadOf } from './sending.js';
 
 const STREAM_MS = 3_600_000;
 
@@ -22,8 +22,8 @@ export function streamMethods(hold: Hold): MethodWorks<'stream' | 'read'> {
         op,
         signal: giveUp.signal,
       });
-      const keepMs = Math.min(timeoutMs, KEEP_MS);
-      const id = await keptInTime(stream.id, keepMs, giveUp, visitor);
+      const id = await keptInTime(stream.id, keepMsOf(timeoutMs), giveUp, visitor);
+      if (giveUp.signal.aborted) throw controlError('NOT_KEPT');
       streams.set(id, { stream, peer: to, next: null });
       if (tag !== undefined) visitor.tell('stored', { tag, id });
       return { id };
