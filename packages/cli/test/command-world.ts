@@ -14,6 +14,7 @@ import { MemoryHubStore } from '@agentmesh/hub-local';
 import { NetworkHubServer } from '@agentmesh/hub-server';
 import type { z } from 'zod';
 import { ERROR_OUTPUT, OUTPUTS } from '../src/command/outputs.js';
+import type { CommandProcess } from '../src/command/process.js';
 import { run } from '../src/command/run.js';
 
 /** The command as a program, for processes of its own. */
@@ -40,6 +41,8 @@ export interface Surroundings {
   readonly env?: Record<string, string>;
   /** Somebody looks who is told how far it is. */
   readonly note?: ((text: string) => void) | null;
+  /** What somebody at a terminal answers. */
+  readonly person?: Pick<CommandProcess, 'choose' | 'confirm'>;
 }
 
 /** Commands whose `--json` was compared with its schema. */
@@ -85,7 +88,7 @@ export class Home {
   /** Begins a command. */
   start(
     args: readonly string[],
-    { stdin = '', env = {}, note = null }: Surroundings = {},
+    { stdin = '', env = {}, note = null, person = {} }: Surroundings = {},
   ): Running {
     const said = { stdout: '', stderr: '', status: 0 };
     let tell = (): void => undefined;
@@ -102,6 +105,7 @@ export class Home {
       choose: null,
       confirm: null,
       note,
+      ...person,
       extras: { skillFile: new URL('../../agentmesh/skill/SKILL.md', import.meta.url) },
       onStop(listener) {
         tell = listener;

@@ -43,8 +43,8 @@ export async function run(command: CommandProcess): Promise<void> {
 }
 
 const TAIL = `
-An agent lives in a profile: the folder .agentmesh/<profile> of the working folder or one above it,
-else of your home folder. AGENTMESH_PROFILE names the profile, AGENTMESH_PASSPHRASE the passphrase
+An agent lives in a profile: the folder .agentmesh/<profile> in the nearest .agentmesh of the working
+folder or one above it, else in that of your home folder. AGENTMESH_PROFILE names the profile, AGENTMESH_PASSPHRASE the passphrase
 of a protected key file, which is asked for on a terminal. While agentmesh up runs, or a program
 that serves its agent, commands go through it; else each command opens the agent for itself.
 

@@ -92,6 +92,7 @@ async function lookAtAgent(
       const { waiting } = await control.call('outbox', {});
       return [
         holderOf(status, isHolder),
+        storeOf(files.store),
         ...lookAtStatus(status),
         lookAtOutbox(status, waiting, clock()),
       ];
@@ -110,6 +111,12 @@ function holderOf({ holder }: ControlStatus, isHolder: boolean): Finding {
   const who = `process ${holder.pid}, version ${holder.version}`;
   if (holder.version === version) return good('holder', who);
   return note('holder', `${who}; this command is ${version}`, 'restart it when it suits');
+}
+
+/** Whoever opens it checks it: a store that cannot be used is not opened. */
+function storeOf(path: string): Finding {
+  const bytes = statSync(path, { throwIfNoEntry: false })?.size ?? 0;
+  return good('store', `${path}, ${Math.ceil(bytes / 1_024)} KiB, opened and sound`);
 }
 
 function lookAtStatus(status: ControlStatus): Finding[] {

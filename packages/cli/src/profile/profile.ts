@@ -40,9 +40,10 @@ const FOLDER = '.agentmesh';
 const PROFILE = /^[a-z0-9][a-z0-9._-]{0,63}$/;
 
 /**
- * The files of the agent that is meant: `--keys` or `AGENTMESH_KEYS`, else a profile (`--profile`,
- * `AGENTMESH_PROFILE` or `default`) in the nearest `.agentmesh` upwards that has it, else in the
- * one of the user. BAD_OPTION.
+ * The files of the agent that is meant: `--keys` or `AGENTMESH_KEYS`, else a profile. One that is
+ * named (`--profile`, `AGENTMESH_PROFILE`) is in the nearest `.agentmesh` upwards that has it; one
+ * that none has, and `default` where none is named, in the nearest there is, else in that of the
+ * user. BAD_OPTION.
  */
 export function filesOf(choice: ProfileChoice, world: ProfileWorld): AgentFiles {
   const inherited = choice.profile === undefined ? world.env['AGENTMESH_KEYS'] : undefined;
@@ -51,13 +52,16 @@ export function filesOf(choice: ProfileChoice, world: ProfileWorld): AgentFiles 
     const path = resolve(world.cwd, fromHome(keys));
     return filesBeside(path, dirname(path), null);
   }
-  const profile = choice.profile ?? world.env['AGENTMESH_PROFILE'] ?? 'default';
+  const named = choice.profile ?? world.env['AGENTMESH_PROFILE'];
+  const profile = named ?? 'default';
   if (!PROFILE.test(profile)) {
     const rule = 'a profile has 1 to 64 characters of a-z 0-9 . _ -';
     throw controlError('BAD_OPTION', `'${profile}': ${rule}`);
   }
-  const user = userHome(world.env);
-  const home = homesFrom(world.cwd).find((one) => existsSync(join(one, profile))) ?? user;
+  const homes = [...homesFrom(world.cwd), userHome(world.env)];
+  const owner =
+    named === undefined ? undefined : homes.find((one) => existsSync(join(one, profile)));
+  const home = owner ?? homes.find((one) => existsSync(one)) ?? userHome(world.env);
   return filesIn(home, profile);
 }
 

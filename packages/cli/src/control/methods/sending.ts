@@ -41,13 +41,16 @@ export async function keptInTime<T>(
   giveUp: AbortController,
   visitor: Visitor,
 ): Promise<T> {
-  const kept = await within(begun, ms, visitor.gone);
+  const kept = await within(begun, ms, visitor.signal);
   if (kept !== null) return kept.value;
+  const isLeaving = visitor.signal.aborted && !visitor.gone.aborted;
   giveUp.abort();
   try {
     // What is being committed just now is kept.
     return await begun;
   } catch (error) {
+    // The next holder is asked again, for as long as is left.
+    if (isLeaving && reportOf(error).code === 'CANCELLED') throw controlError('HOLDER_LEAVING');
     return asNotKept(error);
   }
 }
