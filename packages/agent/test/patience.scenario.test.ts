@@ -60,9 +60,10 @@ describe('after a kill, with the hub away', () => {
     const mailbox = alice.agent.openMailbox();
     await world.rest();
     const [question] = mailbox.take();
+    if (question === undefined) throw new TypeError('no message');
     const { signal, abort } = abortable();
     const waits = [
-      question?.reply('lost', { signal }),
+      question.reply('lost', { signal }),
       alice.agent.call('bob', 'lost', { signal }),
       alice.agent.call(unknown, 'lost', { signal }),
     ];
@@ -76,7 +77,7 @@ describe('after a kill, with the hub away', () => {
     expect(await alice.agent.calls()).toEqual([]);
     expect(bob.texts).toEqual([]);
     // The message is there still, and its answer can be given.
-    await world.finish(question?.reply('answer') ?? Promise.reject(new TypeError('no message')));
+    await world.finish(question.reply('answer'));
     await world.advance(1_000);
     expect(bob.texts).toEqual(['answer']);
   });

@@ -120,7 +120,7 @@ describe('whose messages', () => {
     await bob.run(['send', 'alice', 'one']);
     await bob.run(['send', 'alice', 'two']);
     await until(() => listening.said.stdout.split('exit 0').length === 3);
-    await listening.stop();
+    expect(await listening.stop()).toMatchObject({ status: 0 });
   });
 });
 
