@@ -44,7 +44,7 @@ export function patienceOf(
 }
 
 /** The promise, or the reason of the signal if that comes first. */
-export async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
+async function untilAborted<T>(promise: Promise<T>, signal: AbortSignal): Promise<T> {
   if (signal.aborted) {
     promise.catch(() => undefined);
     throw signal.reason;

@@ -6,7 +6,7 @@ import type { Mailbox, Message } from '@agentmesh/agent';
 import type { Mail, OneMail } from '../api.js';
 import type { Hold, MethodWorks, Visitor } from '../hold.js';
 import { within } from '../hold.js';
-import { KEEP_MS, keptInTime, payloadOf } from './sending.js';
+import { KEEP_MS, keptInTime, LEAST_KEEP_MS, payloadOf } from './sending.js';
 
 const MAX = 10;
 const LEASE_MS = 300_000;
@@ -75,7 +75,7 @@ export function inboxMethods(hold: Hold): MethodWorks<InboxMethod> {
       const giveUp = new AbortController();
       const { signal } = giveUp;
       const begun = message.reply(payloadOf(content), { exact, signal });
-      const sent = await keptInTime(begun, waitMs, giveUp, visitor);
+      const sent = await keptInTime(begun, Math.max(LEAST_KEEP_MS, waitMs), giveUp, visitor);
       // Its answer is committed; the message itself may go.
       if (!keep) mailbox.ack(id, message.address);
       if (!keep) leases.end(message);

@@ -13,7 +13,7 @@ const WAIT_MS = 10_000;
 /** How long something may take to be kept here where the caller does not say. */
 export const KEEP_MS = 10_000;
 /** A commit takes a moment, however short the answer is wanted. */
-const LEAST_KEEP_MS = 1_000;
+export const LEAST_KEEP_MS = 2_000;
 
 /** How long a request may take to be kept here, whose answer is wanted for so long. */
 export function keepMsOf(wantedMs: number): number {
@@ -75,7 +75,8 @@ export function sendingMethods({ agent }: Hold): MethodWorks<'send'> {
       });
       // Whatever fails before the message is kept fails the method.
       accepted.catch((error: unknown) => stored.reject(error));
-      const id = await keptInTime(stored.promise, waitMs, giveUp, visitor);
+      const keepMs = Math.max(LEAST_KEEP_MS, waitMs);
+      const id = await keptInTime(stored.promise, keepMs, giveUp, visitor);
       // It was being committed when it was given up: then it is taken back again.
       if (giveUp.signal.aborted) await accepted.catch(asNotKept);
       let state: SentMail['state'] = 'queued';
