@@ -1,6 +1,6 @@
 /**
- * How long a caller waits for what it sends. Owns what ends the waiting: the caller's signal, or its
- * time-out. What was not committed by then never is.
+ * How long a caller waits for what it sends. Owns what ends the waiting: the caller's signal, or
+ * its time-out. What was not committed by then never is.
  */
 import { durationMs } from '../ground/duration.js';
 import { AgentError } from '../ground/errors.js';

@@ -43,10 +43,11 @@ export async function run(command: CommandProcess): Promise<void> {
 }
 
 const TAIL = `
-An agent lives in a profile: the folder .agentmesh/<profile> in the nearest .agentmesh of the working
-folder or one above it, else in that of your home folder. AGENTMESH_PROFILE names the profile, AGENTMESH_PASSPHRASE the passphrase
-of a protected key file, which is asked for on a terminal. While agentmesh up runs, or a program
-that serves its agent, commands go through it; else each command opens the agent for itself.
+An agent lives in a profile: the folder .agentmesh/<profile> in the nearest .agentmesh of the
+working folder or one above it, else in that of your home folder. AGENTMESH_PROFILE names the
+profile, AGENTMESH_PASSPHRASE the passphrase of a protected key file, which is asked for on a
+terminal. While agentmesh up runs, or a program that serves its agent, commands go through it; else
+each command opens the agent for itself.
 
 Exit codes: 0 done, 1 failed, 2 misused, 3 no such peer, 4 refused by the peer, 5 timed out,
 6 identity changed or not accepted, 7 hub not reachable, 75 try again.`;

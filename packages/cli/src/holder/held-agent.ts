@@ -30,7 +30,7 @@ export interface HoldOptions {
   readonly log?: ((line: string) => void) | undefined;
   /** Called when `agentmesh up` wants to hold it. Default: it is kept. */
   readonly handOver?: (() => void) | undefined;
-  /** How long a hub that is away is tried before the agent begins without it. Default: the hub's. */
+  /** How long a hub that is away is tried before the agent begins without it. */
   readonly connectMs?: number | undefined;
 }
 
