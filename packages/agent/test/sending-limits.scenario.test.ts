@@ -3,6 +3,7 @@
  * full queue of the recipient means to its sender.
  */
 import { describe, expect, test } from '@jest/globals';
+import { ProtocolError } from '@agentmesh/protocol';
 import { World } from './world.js';
 import type { Resident } from './world.js';
 
@@ -59,6 +60,29 @@ describe('send', () => {
     await world.network.comeBack();
     await world.advance(60_000);
     expect(bob.texts).toEqual(['first']);
+  });
+
+  test('with a timeout that ends when the hub may have it says that it may arrive, and its id', async () => {
+    await using world = await World.create();
+    const { alice, bob } = await introduced(world);
+    world.hub.deviations.send = (envelope, by) => {
+      if (by !== 'alice') return [envelope];
+      world.hub.deviations = {};
+      world.network.goDown();
+      throw new ProtocolError('CONNECTION_LOST');
+    };
+    const sending = alice.agent.send('bob', 'late', { timeout: '5s' });
+    sending.catch(() => undefined);
+    await world.advance(6_000);
+    const id = alice.events.outgoing.at(-1)?.id ?? '';
+    await expect(sending).rejects.toMatchObject({
+      code: 'TIMEOUT',
+      message: expect.stringContaining(`message ${id} may still arrive`),
+    });
+    await world.network.comeBack();
+    await world.advance(60_000);
+    expect(bob.texts).toEqual(['first', 'late']);
+    expect(alice.events.outgoing.filter((step) => step.id === id).at(-1)?.state).toBe('handled');
   });
 
   test('with a ttl expires in the outbox and says so, and what follows is received', async () => {

@@ -56,8 +56,15 @@ export async function whenAccepted(
     return result;
   } catch (error) {
     if (!signal.aborted) throw error;
-    await withdraw(envelopeId, new AgentError('CANCELLED'));
+    const isBack = await withdraw(envelopeId, new AgentError('CANCELLED'));
     // What was withdrawn tells why, and not that it was.
-    throw signal.reason;
+    throw isBack ? signal.reason : mayArrive(signal.reason, result.id);
   }
+}
+
+/** It is not known here any more whether the hub has the message. */
+function mayArrive(reason: unknown, id: string): unknown {
+  if (!(reason instanceof AgentError)) return reason;
+  const detail = `message ${id} may still arrive: outgoing tells what becomes of it`;
+  return new AgentError(reason.code, detail, reason.cause);
 }
