@@ -117,7 +117,7 @@ describe('agentmesh-hub refuses', () => {
   test('files that do not say what they should', () =>
     inFolder((folder) => {
       const file = (name: string, text: string): string => {
-        writeFileSync(join(folder, name), text);
+        writeFileSync(join(folder, name), text, { mode: 0o600 });
         return join(folder, name);
       };
       const data = ['--data', join(folder, 'data'), '--port', '0'];
