@@ -33,7 +33,7 @@ export function callMethods(hold: Hold): MethodWorks<CallMethod> {
         if (tag !== undefined) visitor.tell('progress', { tag, value });
       },
     });
-    const call = await keptInTime(begun, keepMsOf(wantedMs), giveUp, visitor);
+    const call = await keptInTime(begun, keepMsOf(wantedMs), giveUp, { gone: visitor.gone });
     // It was being committed when it was given up: then it is cancelled.
     if (giveUp.signal.aborted) throw controlError('NOT_KEPT');
     if (tag !== undefined) visitor.tell('stored', { tag, id: call.id });

@@ -42,7 +42,9 @@ export function contactMethods({ agent }: Hold): MethodWorks<ContactMethod> {
     async join({ link }, visitor) {
       const giveUp = new AbortController();
       const { signal } = giveUp;
-      const joined = await keptInTime(agent.join(link, { signal }), KEEP_MS, giveUp, visitor);
+      const joined = await keptInTime(agent.join(link, { signal }), KEEP_MS, giveUp, {
+        gone: visitor.gone,
+      });
       joined.accepted.catch(() => undefined);
       return peerOf(joined);
     },

@@ -33,17 +33,18 @@ export function payloadOf({ text, data, value }: ExactContent): string | object 
 
 /**
  * What is kept here within the time. NOT_KEPT where it is not: then it never is, so whoever asked
- * may try again. `giveUp` is the signal of what was begun.
+ * may try again. `giveUp` is the signal of what was begun. With the visitor's `signal`, what a
+ * holder that ends has not begun to commit is left to the next one.
  */
 export async function keptInTime<T>(
   begun: Promise<T>,
   ms: number,
   giveUp: AbortController,
-  visitor: Visitor,
+  { gone, signal = gone }: Pick<Visitor, 'gone'> & Partial<Visitor>,
 ): Promise<T> {
-  const kept = await within(begun, ms, visitor.signal);
+  const kept = await within(begun, ms, signal);
   if (kept !== null) return kept.value;
-  const isLeaving = visitor.signal.aborted && !visitor.gone.aborted;
+  const isLeaving = signal.aborted && !gone.aborted;
   giveUp.abort();
   try {
     // What is being committed just now is kept.
@@ -76,7 +77,7 @@ export function sendingMethods({ agent }: Hold): MethodWorks<'send'> {
       // Whatever fails before the message is kept fails the method.
       accepted.catch((error: unknown) => stored.reject(error));
       const keepMs = Math.max(LEAST_KEEP_MS, waitMs);
-      const id = await keptInTime(stored.promise, keepMs, giveUp, visitor);
+      const id = await keptInTime(stored.promise, keepMs, giveUp, { gone: visitor.gone });
       // It was being committed when it was given up: then it is taken back again.
       if (giveUp.signal.aborted) await accepted.catch(asNotKept);
       let state: SentMail['state'] = 'queued';

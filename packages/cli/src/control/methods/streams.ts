@@ -22,7 +22,7 @@ export function streamMethods(hold: Hold): MethodWorks<'stream' | 'read'> {
         op,
         signal: giveUp.signal,
       });
-      const id = await keptInTime(stream.id, keepMsOf(timeoutMs), giveUp, visitor);
+      const id = await keptInTime(stream.id, keepMsOf(timeoutMs), giveUp, { gone: visitor.gone });
       if (giveUp.signal.aborted) throw controlError('NOT_KEPT');
       streams.set(id, { stream, peer: to, next: null });
       if (tag !== undefined) visitor.tell('stored', { tag, id });
