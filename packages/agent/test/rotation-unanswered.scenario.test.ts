@@ -86,4 +86,31 @@ describe('a change of identity that is not answered in time', () => {
     await world.advance(60_000);
     expect(bob.texts).toEqual(['before', 'after']);
   });
+
+  test('to keys that its caller keeps, with the store lost: the next keys start, the former do not', async () => {
+    await using world = await World.create();
+    const hub = forgetful(world.hub);
+    const alice = await world.agent('alice', { hub });
+    const bob = await world.agent('bob');
+    await world.finish(alice.agent.send('bob', 'before'));
+    const next = world.keys();
+    hub.losesAnswers = true;
+    await expect(world.finish(alice.agent.rotateIdentity(next))).rejects.toMatchObject({
+      code: 'TIMEOUT',
+    });
+    await world.kill(alice);
+    hub.losesAnswers = false;
+    const former = { keyPair: alice.keyPair };
+    await expect(world.finish(world.agent('alice', { hub }, former))).rejects.toMatchObject({
+      code: expect.stringMatching(/^(?:NAME_TAKEN|NOT_OWNER|SUCCEEDED)$/),
+    });
+    const again = await world.finish(world.agent('alice', { hub }, { keyPair: next }));
+    await world.finish(again.agent.send('bob', 'after'));
+    await world.advance(60_000);
+    // The proof of the change was lost with the store: a person decides.
+    expect(bob.events.identityChanged).toHaveLength(1);
+    await world.finish(bob.agent.trust('alice', next.fingerprint));
+    await world.advance(600_000);
+    expect(bob.texts).toEqual(['before', 'after']);
+  });
 });
