@@ -16,7 +16,13 @@ import {
   toBase64Url,
   withAuth,
 } from '@agentmesh/protocol';
-import type { AuthFrame, AuthOkFrame, ClientFrame, HubFrame } from '@agentmesh/protocol';
+import type {
+  AuthFrame,
+  AuthOkFrame,
+  ClientFrame,
+  ErrorFrame,
+  HubFrame,
+} from '@agentmesh/protocol';
 import type { Target } from '../target.js';
 
 /** Where a hostile hub deviates. */
@@ -115,7 +121,8 @@ export class Guest {
         return;
       default:
         if ('id' in frame) {
-          this.say({ type: 'error', re: frame.id, code: 'PEER_NOT_FOUND', message: 'x' });
+          const said = { re: frame.id, code: 'PEER_NOT_FOUND', message: 'x' };
+          this.say(sayAsHub<ErrorFrame>(key, this.#transcript, { type: 'error', ...said }));
         }
     }
   }
