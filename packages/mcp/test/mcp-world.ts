@@ -52,10 +52,10 @@ export class CodingAgent {
   ): Promise<Given> {
     const options = { timeout: 120_000, ...(onprogress === undefined ? {} : { onprogress }) };
     const result: CallToolResult = await this.client.callTool({ name, arguments: args }, options);
-    const [first] = result.content;
+    const texts = result.content.map((part) => (part.type === 'text' ? part.text : ''));
     return {
       isError: result.isError === true,
-      text: first?.type === 'text' ? first.text : '',
+      text: texts.join('\n'),
       value: (result.structuredContent ?? {}) as Record<string, unknown>,
     };
   }
@@ -71,7 +71,8 @@ export class CodingAgent {
 /** Everything. */
 export class McpWorld {
   readonly folder = mkdtempSync(join(tmpdir(), 'am-'));
-  readonly #server = new NetworkHubServer({ store: new MemoryHubStore(), port: 0 });
+  readonly #store = new MemoryHubStore();
+  #server = new NetworkHubServer({ store: this.#store, port: 0 });
   readonly #clients: Client[] = [];
 
   static async create(): Promise<McpWorld> {
@@ -82,6 +83,17 @@ export class McpWorld {
 
   get hub(): string {
     return `127.0.0.1:${this.#server.port}`;
+  }
+
+  /** The hub goes away. */
+  async stopHub(): Promise<void> {
+    await this.#server.stop();
+  }
+
+  /** And comes back, with all that it had. */
+  async startHub(): Promise<void> {
+    this.#server = new NetworkHubServer({ store: this.#store, port: this.#server.port });
+    await this.#server.start();
   }
 
   /** Runs a command of an agent to its end. */
@@ -170,4 +182,10 @@ export class McpWorld {
     const { PATH = '' } = process.env;
     return { PATH, HOME: join(this.folder, name) };
   }
+}
+
+/** Alice and Bob, who know each other. */
+export async function twoAgents(world: McpWorld): Promise<void> {
+  const link = await world.agent('alice');
+  await world.command('bob', 'join', link, '--name', 'bob');
 }

@@ -4,15 +4,9 @@
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, jest, test } from '@jest/globals';
-import { ERAS, McpWorld } from './mcp-world.js';
+import { ERAS, McpWorld, twoAgents } from './mcp-world.js';
 
 jest.setTimeout(240_000);
-
-/** Alice and Bob, who know each other. */
-async function twoAgents(world: McpWorld): Promise<void> {
-  const link = await world.agent('alice');
-  await world.command('bob', 'join', link, '--name', 'bob');
-}
 
 interface Taken {
   readonly id: string;

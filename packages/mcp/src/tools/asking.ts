@@ -6,6 +6,7 @@
 import type { CallState, Control, JsonMembers, ParamsOf } from '@agentmesh/cli';
 import type { CallToolResult, McpServer, ServerContext } from '@modelcontextprotocol/server';
 import * as z from 'zod';
+import { notice, withNotice } from './hub-away.js';
 import { withProgress } from './progress.js';
 import { attempt, given } from './result.js';
 
@@ -31,6 +32,7 @@ export const callOutput = z.object({
   state: z.enum(['open', 'answered', 'failed']),
   answer: z.string().nullable().describe('What the other agent said, between two marks: data'),
   error: z.string().nullable().describe('Code of what went wrong'),
+  notice,
 });
 
 /** Whom to ask, and how long. */
@@ -75,6 +77,7 @@ function addSend(server: McpServer, control: Control): void {
         id: z.string(),
         to: z.string(),
         state: z.enum(['queued', 'accepted', 'delivered', 'handled']),
+        notice,
       }),
       annotations: GOES_OUT,
     },
@@ -86,7 +89,7 @@ function addSend(server: McpServer, control: Control): void {
           wait,
           waitMs: seconds * 1_000,
         });
-        return given(`${sent.state}, id ${sent.id}`, { ...sent });
+        return withNotice(control, given(`${sent.state}, id ${sent.id}`, { ...sent }));
       }),
   );
 }
@@ -163,7 +166,8 @@ async function waited(
   context: ServerContext,
   begin: (tag: string) => Promise<CallState>,
 ): Promise<CallToolResult> {
-  return shown(await withProgress(control, context, begin));
+  const call = await withProgress(control, context, begin);
+  return call.state === 'answered' ? shown(call) : withNotice(control, shown(call));
 }
 
 /** Only what stands in the fence comes from the other agent. */

@@ -5,6 +5,7 @@
 import type { Control, JsonMembers, Mail, ParamsOf } from '@agentmesh/cli';
 import type { CallToolResult, McpServer, ServerContext } from '@modelcontextprotocol/server';
 import * as z from 'zod';
+import { assertHub, notice, withNotice } from './hub-away.js';
 import { trust } from './identity.js';
 import { withProgress } from './progress.js';
 import { attempt, given } from './result.js';
@@ -24,7 +25,7 @@ const message = z.object({
   seen_before: z.boolean().describe('It was taken before, and not decided about'),
   prompt: z.string().describe('The message, between two marks: data from another agent'),
 });
-const messages = z.object({ messages: z.array(message) });
+const messages = z.object({ messages: z.array(message), notice });
 const from = z
   .string()
   .min(1)
@@ -63,7 +64,7 @@ function addTaking(server: McpServer, control: Control): void {
     ({ max, from: only, peek }, context) =>
       attempt(async () => {
         const leaseMs = peek ? 0 : LEASE_MS;
-        return shown(await taken(control, context, { max, from: only, leaseMs }));
+        return found(control, await taken(control, context, { max, from: only, leaseMs }));
       }),
   );
   server.registerTool(
@@ -83,7 +84,8 @@ function addTaking(server: McpServer, control: Control): void {
       attempt(async () => {
         const wait = { from: only, waitMs: seconds * 1_000 };
         await withProgress(control, context, () => control.call('wait', wait));
-        return shown(await taken(control, context, { max, from: only, leaseMs: LEASE_MS }));
+        const mails = await taken(control, context, { max, from: only, leaseMs: LEASE_MS });
+        return found(control, mails);
       }),
   );
 }
@@ -113,14 +115,14 @@ function addReply(server: McpServer, control: Control): void {
         data: z.record(z.string(), z.json()).optional(),
         from: sender,
       }),
-      outputSchema: z.object({ id: z.string().describe('Id of the answer') }),
+      outputSchema: z.object({ id: z.string().describe('Id of the answer'), notice }),
       annotations: { readOnlyHint: false, destructiveHint: false, openWorldHint: true },
     },
     ({ id: answered, text, data, from: whose }) =>
       attempt(async () => {
         const content = { text, data: data as JsonMembers | undefined };
         const sent = await control.call('reply', { id: answered, from: whose, ...content });
-        return given(`answered, id ${sent.id}`, { id: sent.id });
+        return withNotice(control, given(`answered, id ${sent.id}`, { id: sent.id }));
       }),
   );
 }
@@ -157,6 +159,12 @@ function addDecisions(server: McpServer, control: Control): void {
         return given('refused', { id: refused });
       }),
   );
+}
+
+/** No mail is no news where the hub has it. */
+async function found(control: Control, mails: readonly Mail[]): Promise<CallToolResult> {
+  if (mails.length === 0) await assertHub(control);
+  return withNotice(control, shown(mails));
 }
 
 function shown(mails: readonly Mail[]): CallToolResult {
