@@ -9,11 +9,14 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
+import { Control, filesOf } from '@agentmesh/cli';
+import type { AgentFiles } from '@agentmesh/cli';
 import { MemoryHubStore } from '@agentmesh/hub-local';
 import { NetworkHubServer } from '@agentmesh/hub-server';
-import { Client } from '@modelcontextprotocol/client';
+import { Client, InMemoryTransport } from '@modelcontextprotocol/client';
 import type { CallToolResult } from '@modelcontextprotocol/client';
 import { StdioClientTransport } from '@modelcontextprotocol/client/stdio';
+import { createServer } from '../src/server.js';
 
 const MAIN = fileURLToPath(new URL('main.mjs', import.meta.url));
 
@@ -38,9 +41,10 @@ export interface Given {
 /** A coding agent's side of one MCP connection. */
 export class CodingAgent {
   readonly client: Client;
-  readonly transport: StdioClientTransport;
+  /** Null where the server is in this process. */
+  readonly transport: StdioClientTransport | null;
 
-  constructor(client: Client, transport: StdioClientTransport) {
+  constructor(client: Client, transport: StdioClientTransport | null) {
     this.client = client;
     this.transport = transport;
   }
@@ -62,7 +66,7 @@ export class CodingAgent {
 
   /** As a coding agent that is killed. */
   async kill(): Promise<void> {
-    const { pid } = this.transport;
+    const pid = this.transport?.pid ?? null;
     if (pid !== null) process.kill(pid, 'SIGKILL');
     await this.client.close();
   }
@@ -74,6 +78,7 @@ export class McpWorld {
   readonly #store = new MemoryHubStore();
   #server = new NetworkHubServer({ store: this.#store, port: 0 });
   readonly #clients: Client[] = [];
+  readonly #controls: Control[] = [];
 
   static async create(): Promise<McpWorld> {
     const world = new McpWorld();
@@ -166,10 +171,32 @@ export class McpWorld {
     return new CodingAgent(client, transport);
   }
 
+  /** The same with a server in this process. */
+  async served(name: string): Promise<CodingAgent> {
+    const control = new Control(this.#files(name), { client: 'test' });
+    this.#controls.push(control);
+    const [near, far] = InMemoryTransport.createLinkedPair();
+    await createServer(control, []).connect(far);
+    const client = new Client({ name: 'test', version: '1.0.0' });
+    await client.connect(near);
+    this.#clients.push(client);
+    return new CodingAgent(client, null);
+  }
+
+  /** Where the holder of an agent listens. */
+  socketOf(name: string): string {
+    return this.#files(name).socket;
+  }
+
   async [Symbol.asyncDispose](): Promise<void> {
     await Promise.all(this.#clients.map((client) => client.close()));
+    await Promise.all(this.#controls.map((control) => control.close()));
     await this.#server.stop();
     rmSync(this.folder, { recursive: true, force: true });
+  }
+
+  #files(name: string): AgentFiles {
+    return filesOf({}, { env: this.#env(name), cwd: this.#home(name) });
   }
 
   #home(name: string): string {

@@ -146,7 +146,7 @@ function addCallStatus(server: McpServer, control: Control): void {
         'Waits for the answer to a call that ask has begun. An answer is given once; after that ' +
         'the call is forgotten.',
       inputSchema: z.object({
-        call_id: z.string().regex(/^[0-9a-f]{32}$/),
+        call_id: z.string().regex(/^[0-9a-f]{32}$/, 'an id is 32 hex digits, as ask gives it'),
         wait_seconds: waitSeconds.default(0),
       }),
       outputSchema: callOutput,

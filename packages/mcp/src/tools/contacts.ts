@@ -16,6 +16,7 @@ import { canAsk } from './asking-people.js';
 import { peer as peerShape } from './identity.js';
 import { attempt, failed, given } from './result.js';
 
+const WHO = 'contacts lists who is, take a name or address from there';
 const LOOKS = { readOnlyHint: true, openWorldHint: false } as const;
 const peer = z.string().min(1).max(512).describe('Name or address of the other agent');
 const contact = peerShape.extend({
@@ -76,7 +77,8 @@ async function accept(
 ): Promise<CallToolResult | InputRequiredResult> {
   const { inputResponses } = context.mcpReq;
   const known = await contactOf(control, name);
-  if (known === null) return failed(`UNKNOWN_PEER: no agent ${name} is known here.`);
+  if (known === null)
+    return failed(`UNKNOWN_PEER: no agent ${name} is known here. What to do: ${WHO}.`);
   const { address } = known;
   if (known.state === 'accepted')
     return given('accepted already', { peer: address, accepted: true });

@@ -34,7 +34,7 @@ const from = z
   .describe('Only from this agent; "verified" for agents whose identity a person has checked');
 const id = z
   .string()
-  .regex(/^[0-9a-f]{32}$/)
+  .regex(/^[0-9a-f]{32}$/, 'an id is 32 hex digits, as inbox gives it')
   .describe('Id of the message');
 const sender = z.string().min(1).max(512).optional().describe('Its sender, if ids are the same');
 
