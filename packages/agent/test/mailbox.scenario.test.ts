@@ -56,8 +56,8 @@ describe('a message in a mailbox', () => {
     await using world = await World.create();
     const { alice, bob, mailbox } = await withMail(world, ['good', 'bad', 'hard']);
     const [good, bad, hard] = mailbox.take();
-    mailbox.ack(good?.id ?? '');
-    mailbox.refuse(bad?.id ?? '', 'not mine');
+    await mailbox.ack(good?.id ?? '');
+    await mailbox.refuse(bad?.id ?? '', 'not mine');
     await world.advance(10_000);
     const ends = alice.events.outgoing.filter(({ state }) =>
       ['handled', 'refused'].includes(state),
@@ -67,12 +67,12 @@ describe('a message in a mailbox', () => {
       { id: bad?.id, state: 'refused', reason: 'not mine' },
     ]);
     for (let attempts = 0; attempts < 5; attempts++) {
-      mailbox.fail(hard?.id ?? '', new TypeError('no'));
+      await mailbox.fail(hard?.id ?? '', new TypeError('no'));
       await world.advance(60_000);
     }
     expect((await bob.agent.deadLetters()).map(({ text }) => text)).toEqual(['hard']);
     expect(allIn(mailbox)).toEqual([]);
-    expect(() => mailbox.ack(good?.id ?? '')).toThrow(
+    await expect(mailbox.ack(good?.id ?? '')).rejects.toThrow(
       expect.objectContaining({ code: 'NO_MESSAGE' }),
     );
   });
@@ -88,7 +88,7 @@ describe('a message in a mailbox', () => {
     await world.advance(10_000);
     expect(allIn(mailbox)).toEqual(['q?']);
     await first?.reply('a');
-    mailbox.ack(one.id);
+    await mailbox.ack(one.id);
     expect(await world.finish(one.answer())).toMatchObject({ text: 'a' });
   });
 });
@@ -105,8 +105,8 @@ describe('a mailbox', () => {
     const { mailbox } = await withMail(world, ['one', 'two']);
     const [one, two] = mailbox.take();
     Object.assign(two ?? {}, { id: one?.id, address: 'am2other' });
-    expect(() => mailbox.ack(one?.id ?? '')).toThrow(/am2other/);
-    mailbox.ack(one?.id ?? '', 'am2other');
+    await expect(mailbox.ack(one?.id ?? '')).rejects.toThrow(/am2other/);
+    await mailbox.ack(one?.id ?? '', 'am2other');
     expect(allIn(mailbox)).toEqual(['one']);
   });
 });

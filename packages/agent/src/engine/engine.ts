@@ -217,11 +217,10 @@ export class Engine {
       throw new AgentError('BAD_OPTION', 'messages have a handler already: remove it first');
     }
     const options = { concurrency: HIGHEST_CONCURRENCY, order: 'none' } as const;
-    this.#mailbox = new Mailbox(
-      context.runtime,
-      () => this.hub?.link.behind ?? 0,
-      (handler) => dispatcher.addHandler(handler, options, 'mailbox'),
-    );
+    this.#mailbox = new Mailbox(context.runtime, () => this.hub?.link.behind ?? 0, {
+      subscribe: (handler) => dispatcher.addHandler(handler, options, 'mailbox'),
+      decided: (message) => dispatcher.decided(message),
+    });
     return this.#mailbox;
   }
 

@@ -28,6 +28,14 @@ interface Letter {
   readonly settle: (error: Error | null) => void;
 }
 
+/** Where a mailbox gets its messages, and what says that a decision is kept. */
+interface Source {
+  /** Registers what takes every message of the agent. */
+  readonly subscribe: (handler: Handler) => () => void;
+  /** Resolves when what was decided about a message is committed. */
+  readonly decided: (message: Message) => Promise<void>;
+}
+
 const MAX = 10;
 const LEASE = '5m';
 
@@ -37,13 +45,14 @@ export class Mailbox {
   readonly #behind: () => number;
   readonly #letters = new Set<Letter>();
   readonly #listeners = new Set<() => void>();
+  readonly #decided: Source['decided'];
   readonly #unsubscribe: () => void;
   #isOver = false;
 
-  /** `subscribe` registers what takes every message of the agent. */
-  constructor(runtime: Runtime, behind: () => number, subscribe: (handler: Handler) => () => void) {
+  constructor(runtime: Runtime, behind: () => number, { subscribe, decided }: Source) {
     this.#runtime = runtime;
     this.#behind = behind;
+    this.#decided = decided;
     this.#unsubscribe = subscribe((message) => this.#keep(message));
   }
 
@@ -97,19 +106,25 @@ export class Mailbox {
     this.#lease(this.#find(id, from), durationMs(lease, 'lease'));
   }
 
-  /** The message is handled, and leaves the inbox. NO_MESSAGE. */
-  ack(id: string, from?: string): void {
-    this.#end(this.#find(id, from), null);
+  /** The message is handled, and has left the inbox when this resolves. NO_MESSAGE. */
+  async ack(id: string, from?: string): Promise<void> {
+    await this.#decide(this.#find(id, from), null);
   }
 
-  /** The message is refused for good; its sender is told the reason. NO_MESSAGE. */
-  refuse(id: string, reason: string, from?: string): void {
-    this.#end(this.#find(id, from), new AgentError('REFUSED', reason));
+  /**
+   * The message is refused for good; its sender is told the reason. Resolves when that is
+   * committed. NO_MESSAGE.
+   */
+  async refuse(id: string, reason: string, from?: string): Promise<void> {
+    await this.#decide(this.#find(id, from), new AgentError('REFUSED', reason));
   }
 
-  /** The attempt has failed: it comes again later, and is a dead letter after five. NO_MESSAGE. */
-  fail(id: string, error: Error, from?: string): void {
-    this.#end(this.#find(id, from), error);
+  /**
+   * The attempt has failed: it comes again later, and is a dead letter after five. Resolves when
+   * that is committed. NO_MESSAGE.
+   */
+  async fail(id: string, error: Error, from?: string): Promise<void> {
+    await this.#decide(this.#find(id, from), error);
   }
 
   /** The lease ends now: somebody else may take it. NO_MESSAGE. */
@@ -150,6 +165,11 @@ export class Mailbox {
     letter.cancelLease?.();
     letter.cancelLease = null;
     if (this.#letters.has(letter)) this.#tell();
+  }
+
+  async #decide(letter: Letter, error: Error | null): Promise<void> {
+    this.#end(letter, error);
+    await this.#decided(letter.message);
   }
 
   #end(letter: Letter, error: Error | null): void {

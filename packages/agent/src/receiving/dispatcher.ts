@@ -39,6 +39,8 @@ export class Dispatcher {
   readonly #waiting = new WaitingMessages();
   /** One for each message that handlers have. */
   readonly #runs = new Set<Promise<void>>();
+  /** Told whether the run of a message counts. */
+  readonly #deciders = new WeakMap<Message, (counts: boolean) => void>();
   /** Those of requests among them. */
   #requestRuns = 0;
   /** While messages wait that a handler is to see, at once or again. */
@@ -169,6 +171,15 @@ export class Dispatcher {
     item.controller?.abort(reason);
     this.#waiting.remove(item);
     this.#updateHold();
+  }
+
+  /** Resolves when the run that has this message has ended and is committed. */
+  async decided(message: Message): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<boolean>();
+    this.#deciders.set(message, resolve);
+    const counts = await promise;
+    await this.#rows.committed();
+    if (!counts) throw new AgentError('CLOSED');
   }
 
   /** Whether the caller is one of the handlers, or was called by one. */
@@ -318,19 +329,23 @@ export class Dispatcher {
     const message = this.#read(entry.row, seenOf(item), controller.signal);
     if (isRequest) return this.#serve(item, message);
     const errors = await this.#surrounded(item, { message, attempt, controller });
-    // Too late to be kept: the message comes again.
-    if (this.#stopped) return;
-    if (errors.some((error) => error instanceof GivenBack)) return void (item.attempts -= 1);
-    // Held while it ran: it waits like those behind it.
-    if (errors.length > 0 && !this.#around.mayRun(entry)) return this.#notNow(item);
-    const refusal = errors.find(isRefusal);
-    if (refusal !== undefined) return this.#done(item, refusedBy(refusal));
-    if (errors.length === 0) return this.#done(item, HANDLED);
-    const deadLettered = attempt >= AGENT_LIMITS.handlerAttempts;
-    if (deadLettered) await this.#setAside(item);
-    else await this.#later(item, isMailbox);
-    for (const error of errors) {
-      tellOfFailure(this.#context, { error, message, attempt, deadLettered });
+    try {
+      // Too late to be kept: the message comes again.
+      if (this.#stopped) return;
+      if (errors.some((error) => error instanceof GivenBack)) return void (item.attempts -= 1);
+      // Held while it ran: it waits like those behind it.
+      if (errors.length > 0 && !this.#around.mayRun(entry)) return this.#notNow(item);
+      const refusal = errors.find(isRefusal);
+      if (refusal !== undefined) return this.#done(item, refusedBy(refusal));
+      if (errors.length === 0) return this.#done(item, HANDLED);
+      const deadLettered = attempt >= AGENT_LIMITS.handlerAttempts;
+      if (deadLettered) await this.#setAside(item);
+      else await this.#later(item, isMailbox);
+      for (const error of errors) {
+        tellOfFailure(this.#context, { error, message, attempt, deadLettered });
+      }
+    } finally {
+      this.#deciders.get(message)?.(!this.#stopped);
     }
   }
 

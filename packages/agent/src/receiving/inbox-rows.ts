@@ -44,6 +44,13 @@ export class InboxRows {
     this.#owed.ended(row, ending);
   }
 
+  /** Resolves when all that has ended up to now is committed; rejects where the store failed. */
+  async committed(): Promise<void> {
+    await this.#sweeper.settled();
+    const { failure } = this.#context.store;
+    if (failure !== null) throw failure;
+  }
+
   /** A dead letter: out of the inbox, kept for whoever looks into it. */
   async setAside({ entry: { key, row }, attempts }: Waiting): Promise<void> {
     const tx = this.#context.transaction();

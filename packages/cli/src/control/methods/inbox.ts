@@ -21,18 +21,20 @@ type InboxMethod =
 export function inboxMethods(hold: Hold): MethodWorks<InboxMethod> {
   const { leases } = hold;
   const onOne =
-    <P extends OneMail>(work: (mailbox: Mailbox, params: P, message: Message) => void) =>
+    <P extends OneMail>(
+      work: (mailbox: Mailbox, params: P, message: Message) => void | Promise<void>,
+    ) =>
     async (params: P): Promise<Record<string, never>> => {
       const mailbox = hold.mailbox();
       await settled(mailbox, params);
       const message = mailbox.find(params.id, params.from);
-      work(mailbox, params, message);
+      await work(mailbox, params, message);
       return {};
     };
-  /** What ends the lease of a message with it. */
-  const ending = <P extends OneMail>(work: (mailbox: Mailbox, params: P) => void) =>
-    onOne<P>((mailbox, params, message) => {
-      work(mailbox, params);
+  /** What ends the lease of a message with it, once that is committed. */
+  const ending = <P extends OneMail>(work: (mailbox: Mailbox, params: P) => void | Promise<void>) =>
+    onOne<P>(async (mailbox, params, message) => {
+      await work(mailbox, params);
       leases.end(message);
     });
   return {
@@ -77,7 +79,7 @@ export function inboxMethods(hold: Hold): MethodWorks<InboxMethod> {
       const begun = message.reply(payloadOf(content), { exact, signal });
       const sent = await keptInTime(begun, Math.max(LEAST_KEEP_MS, waitMs), giveUp, visitor);
       // Its answer is committed; the message itself may go.
-      if (!keep) mailbox.ack(id, message.address);
+      if (!keep) await mailbox.ack(id, message.address);
       if (!keep) leases.end(message);
       return { id: sent.id };
     },
