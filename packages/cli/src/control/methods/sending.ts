@@ -60,6 +60,17 @@ function asNotKept(error: unknown): never {
   throw reportOf(error).code === 'CANCELLED' ? controlError('NOT_KEPT') : error;
 }
 
+/** Whether what was given up could not be taken back, as the agent says. NOT_KEPT where it was. */
+async function isOnItsWay(accepted: Promise<unknown>): Promise<boolean> {
+  try {
+    await accepted;
+    return false;
+  } catch (error) {
+    const { code, detail } = error as { readonly code?: unknown; readonly detail?: unknown };
+    return (code === 'CANCELLED' && detail !== undefined) || asNotKept(error);
+  }
+}
+
 /** send. */
 export function sendingMethods({ agent }: Hold): MethodWorks<'send'> {
   return {
@@ -78,8 +89,8 @@ export function sendingMethods({ agent }: Hold): MethodWorks<'send'> {
       accepted.catch((error: unknown) => stored.reject(error));
       const keepMs = Math.max(LEAST_KEEP_MS, waitMs);
       const id = await keptInTime(stored.promise, keepMs, giveUp, { gone: visitor.gone });
-      // It was being committed when it was given up: then it is taken back again.
-      if (giveUp.signal.aborted) await accepted.catch(asNotKept);
+      // It was being committed when it was given up: then it is taken back again, if it can be.
+      if (giveUp.signal.aborted && (await isOnItsWay(accepted))) return { id, to, state: 'queued' };
       let state: SentMail['state'] = 'queued';
       const reach = async (wanted: SentMail['state'], step: Promise<unknown>): Promise<void> => {
         await step;
