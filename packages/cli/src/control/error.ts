@@ -3,7 +3,7 @@
  * Owns the codes of this package; it stands alone, so that a client loads nothing that encrypts.
  */
 import { AgentMeshError } from '@agentmesh/crypto/runtime';
-import { remedyFor } from './remedies.js';
+import { inCommandWords, remedyFor } from './remedies.js';
 import type { ErrorReport } from './api.js';
 
 interface ErrorRule {
@@ -131,7 +131,7 @@ export function reportOf(error: unknown): ErrorReport {
   if (typeof error === 'object' && error !== null && error instanceof Error) {
     const { code, retryable } = error as { code?: unknown; retryable?: unknown };
     if (typeof code === 'string') {
-      const { message } = error;
+      const message = inCommandWords(error.message);
       return { code, retryable: retryable === true, message, remedy: remedyFor(code) };
     }
   }

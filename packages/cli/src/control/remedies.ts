@@ -1,6 +1,7 @@
 /**
- * What a person can do about an error, as a command to run. Owns this table; codes without an entry
- * say it in their message.
+ * What a person can do about an error, as a command to run; and what an agent tells a program to
+ * call, in the words of the command. Owns these two tables; codes without a remedy say it in their
+ * message.
  */
 const REMEDIES: Readonly<Record<string, string>> = {
   NO_AGENT: 'agentmesh up',
@@ -27,6 +28,26 @@ const REMEDIES: Readonly<Record<string, string>> = {
   HOLDER_SILENT: 'agentmesh doctor names the program',
   BACKPRESSURE: 'agentmesh outbox shows what waits',
 };
+
+/** By what the errors of an agent say to programs. */
+const WORDS: readonly (readonly [string, string])[] = [
+  ['send to it or call connect() first', 'send to it first, or join it with an invite'],
+  ['call trust()', 'run agentmesh verify'],
+  ['approve it with trust(name, fingerprint)', 'approve it with agentmesh verify'],
+  ['take one from deadLetters()', 'agentmesh dead-letters list shows them'],
+  ['call connectWithBundle() with its bundle first', 'join it with an invite first'],
+  ['call connectWithBundle() with a fresh bundle of the peer', 'send to it again'],
+  [
+    'pass { hub } to Agent.create, or use seal() and open()',
+    'name one with agentmesh up --hub HOST:PORT',
+  ],
+  ['outgoing tells what becomes of it', 'agentmesh outbox shows whether it still waits'],
+];
+
+/** The message of an error as a person at the command understands it. */
+export function inCommandWords(message: string): string {
+  return WORDS.reduce((text, [api, command]) => text.replace(api, command), message);
+}
 
 /** What to do about this code; null where its message says it. */
 export function remedyFor(code: string): string | null {
