@@ -79,6 +79,11 @@ describe('every kind of command', () => {
     for (const args of commands.filter(([name]) => !makers.has(name ?? ''))) {
       await expectRefusal(nobody, args, { status: 1, code: 'NO_AGENT' });
     }
+    // What to do is said once.
+    const { stderr } = await nobody.run(['whoami']);
+    expect(stderr).toBe(
+      'agentmesh: There is no agent here yet; agentmesh up, or agentmesh join LINK [NO_AGENT]\n',
+    );
     expect(await nobody.run(['hook', 'prompt'])).toEqual({ status: 0, stdout: '', stderr: '' });
     expect(existsSync(join(nobody.folder, '.agentmesh'))).toBe(false);
   });

@@ -56,6 +56,20 @@ describe('the agent that is meant', () => {
     }
   });
 
+  test('keeps its name: another one is refused, not forgotten', async () => {
+    await using world = await CommandWorld.create();
+    const { alice, bob } = await twoAgents(world);
+    const { stdout: link } = await alice.run(['invite']);
+    const refused = {
+      status: 2,
+      stderr: expect.stringContaining("the agent here is 'bob', and keeps its name"),
+    };
+    expect(await bob.run(['join', link.trim(), '--name', 'eve'])).toMatchObject(refused);
+    expect(await bob.run(['up', '--name', 'eve'])).toMatchObject(refused);
+    const joined = await bob.run(['join', link.trim(), '--name', 'bob']);
+    expect(joined).toMatchObject({ status: 0, stderr: '' });
+  });
+
   test('may be that of a program of your own, while it runs', async () => {
     await using world = await CommandWorld.create();
     const { bob } = await twoAgents(world);

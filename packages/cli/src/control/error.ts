@@ -14,10 +14,7 @@ interface ErrorRule {
 const CONTROL_ERRORS = {
   /** Write what the text says. */
   BAD_OPTION: { retryable: false, message: 'Option refused' },
-  NO_AGENT: {
-    retryable: false,
-    message: 'There is no agent here yet: run agentmesh up, or agentmesh join LINK',
-  },
+  NO_AGENT: { retryable: false, message: 'There is no agent here yet' },
   HOLDER_LOST: {
     retryable: true,
     message: 'The program that holds this agent has ended in the middle: try again',

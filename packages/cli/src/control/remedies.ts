@@ -4,7 +4,7 @@
  * message.
  */
 const REMEDIES: Readonly<Record<string, string>> = {
-  NO_AGENT: 'agentmesh up',
+  NO_AGENT: 'agentmesh up, or agentmesh join LINK',
   PEER_NOT_FOUND: 'agentmesh peers --all lists the names on the hub',
   UNKNOWN_PEER: 'agentmesh contacts lists the peers that are known here',
   IDENTITY_CHANGED:

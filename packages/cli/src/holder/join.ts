@@ -11,6 +11,7 @@ import type { AgentFiles } from '../profile/profile.js';
 import { readSettings, writeSettings } from '../profile/settings.js';
 import type { Settings } from '../profile/settings.js';
 import { holdAgent } from './held-agent.js';
+import { refuseOtherName } from './kept-name.js';
 import { openControl } from './open-control.js';
 
 /** How an agent joins. */
@@ -30,6 +31,7 @@ export async function joinWith(
     const message = 'Not an invite: paste the whole line that begins with agentmesh:';
     throw new ControlError({ code: 'BAD_INVITE', retryable: false, message, remedy: null });
   }
+  refuseOtherName(files, name);
   if (readSettings(files.settings) === null) {
     const settings = settingsFrom(invite, name ?? defaultName(files.profile));
     // Known from now on: the hub has its name.

@@ -14,6 +14,7 @@ import { readOwnHub, readSettings, writeSettings } from '../profile/settings.js'
 import type { Settings, WakeSettings } from '../profile/settings.js';
 import { holdAgent, hubOf } from './held-agent.js';
 import type { HeldAgent } from './held-agent.js';
+import { refuseOtherName } from './kept-name.js';
 import { PAUSE_MS } from './open-control.js';
 import { startOwnHub } from './own-hub.js';
 
@@ -47,6 +48,8 @@ const OPENING_MS = 60_000;
 
 /** Brings the agent up; null where another program holds it already. */
 export async function bringUp(files: AgentFiles, options: UpOptions): Promise<UpAgent | null> {
+  // Before whoever stands in for a holder makes way.
+  refuseOtherName(files, options.name);
   if (!(await isFree(files))) return null;
   const kept = readSettings(files.settings);
   const settings = settingsOf(files, kept, options);
