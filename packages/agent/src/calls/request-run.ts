@@ -49,6 +49,7 @@ export class RequestRun {
   readonly byMs: number;
   readonly steps: Steps;
   readonly #parts: RunParts;
+  readonly #working: Set<Waiting>;
   /** Rejects with the signal's reason, if ever. */
   readonly #aborted: Promise<never>;
 
@@ -58,10 +59,12 @@ export class RequestRun {
     about: {
       readonly request: { readonly id: string; readonly ask: Ask };
       readonly message: Message;
+      readonly working: Set<Waiting>;
     },
     controller: AbortController,
   ) {
     this.#parts = parts;
+    this.#working = about.working;
     this.item = item;
     this.ask = about.request.ask;
     this.id = about.request.id;
@@ -108,6 +111,14 @@ export class RequestRun {
   /** A promise that ends when the run is not wanted any more. */
   orAborted<T>(promise: Promise<T> | T): Promise<T> {
     return Promise.race([promise, this.#aborted]);
+  }
+
+  /** Counts what the handler does as work until it ends, also where nobody waits for it longer. */
+  follow<T>(work: Promise<T>): Promise<T> {
+    this.#working.add(this.item);
+    const end = (): void => void this.#working.delete(this.item);
+    work.then(end, end);
+    return work;
   }
 
   /** Runs a task of the handler with all that is around handlers. */

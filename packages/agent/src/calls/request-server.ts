@@ -55,6 +55,8 @@ export class RequestServer {
   readonly #keys = new KeyedMutex();
   /** By operation; that of requests without one, and of any other, by ''. */
   readonly #handlers = new Map<string, ServedHandler>();
+  /** Requests whose handler works, perhaps after its run was given up. */
+  readonly #working = new Set<Waiting>();
 
   constructor(parts: RequestServerParts) {
     this.#parts = parts;
@@ -107,12 +109,15 @@ export class RequestServer {
     const { entry, controller } = item;
     const { request, row } = entry;
     if (request === null || controller === null || this.#parts.isFullFor(row.from)) return false;
-    const run = new RequestRun(this.#parts, item, { request, message }, controller);
+    const about = { request, message, working: this.#working };
+    const run = new RequestRun(this.#parts, item, about, controller);
     const handler = this.#handlerFor(run.ask);
     const refusal = run.refusal() ?? (handler === undefined ? this.#unknown(run.ask) : null);
     if (refusal !== null || handler === undefined) {
       return this.#answer(run, failed(refusal ?? this.#unknown(run.ask)), null);
     }
+    // A run that nobody could be told of is given up, and its handler may go on: never two at once.
+    if (this.#working.has(item)) return false;
     if (handler.isStream) {
       return this.streams.serve(run, handler, inside, () => this.#endsOf(run));
     }
@@ -176,8 +181,9 @@ export class RequestServer {
       const { limitMs, isExact } = handler;
       const about = { message, attempt: item.attempts, controller };
       const context = run.context(() => 0);
+      const work = async (): Promise<unknown> => handler.run(message, context);
       const value = await runWithin(this.#parts.context, { limitMs, isLoop: false }, about, () =>
-        run.orAborted(run.surrounded(inside, async () => handler.run(message, context))),
+        run.orAborted(run.surrounded(inside, () => run.follow(work()))),
       );
       const answer = { members: endMember({ ok: true }), value, isExact };
       bodyOf(answer, run.id);

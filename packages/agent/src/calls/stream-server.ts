@@ -137,7 +137,7 @@ export class StreamServer {
       }
     } finally {
       // A generator that hangs is not waited for.
-      void Promise.resolve(generator.return?.(undefined)).catch(() => undefined);
+      void run.follow(Promise.resolve(generator.return?.(undefined))).catch(() => undefined);
     }
   }
 

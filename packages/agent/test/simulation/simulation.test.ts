@@ -53,6 +53,10 @@ describe('simulation', () => {
     await expectHolds(8_001_358, { rotate: true });
   });
 
+  test('holds for seed 1009, which found: a stream is made a second time while its generator goes on', async () => {
+    await expectHolds(1_009, { calls: true });
+  });
+
   test('holds where agents change their identities, too', async () => {
     for (let seed = FIRST; seed < FIRST + ROTATING; seed++)
       await expectHolds(seed, { rotate: true });
