@@ -52,6 +52,30 @@ describe('a message in a mailbox', () => {
     expect(await now.agent.deadLetters()).toEqual([]);
   });
 
+  test('leaves it at the deadline where it asks: nobody waits for an answer then', async () => {
+    await using world = await World.create();
+    const { alice, bob, mailbox } = await withMail(world, []);
+    const late = { code: 'DEADLINE' };
+    const asking = expect(
+      world.finish(alice.agent.request('bob', 'quick?', { timeout: '20s' })),
+    ).rejects.toMatchObject(late);
+    await world.advance(10_000);
+    const [taken] = mailbox.take();
+    expect(taken?.text).toBe('quick?');
+    await asking;
+    await world.advance(1_000);
+    expect([taken?.signal.aborted, mailbox.list()]).toEqual([true, []]);
+    // Nor does it come to a mailbox that is opened too late.
+    await world.close(bob);
+    const call = await world.finish(alice.agent.call('bob', 'later?', { timeout: '20s' }));
+    await expect(world.finish(call.answer())).rejects.toMatchObject(late);
+    const again = await world.agentWithoutHandler('bob', {}, bob);
+    const other = again.agent.openMailbox();
+    await world.advance(10_000);
+    expect(other.list()).toEqual([]);
+    expect(await again.agent.deadLetters()).toEqual([]);
+  });
+
   test('is handled, refused with a reason, or failed until it is a dead letter', async () => {
     await using world = await World.create();
     const { alice, bob, mailbox } = await withMail(world, ['good', 'bad', 'hard']);

@@ -4,6 +4,7 @@
  */
 import type { AgentContext } from '../agent-context.js';
 import { runInside } from '../ground/inside.js';
+import { startDeadline } from './deadline.js';
 import {
   enterHandler,
   isOnlyMailbox,
@@ -13,6 +14,7 @@ import {
   runWithin,
 } from './handlers.js';
 import type { Handler, HandlerKind, HandlerOptions, Registered, Run } from './handlers.js';
+import type { InboxEntry } from './waiting-messages.js';
 
 /** The handlers of one agent. */
 export class HandlerList {
@@ -67,8 +69,13 @@ export class HandlerList {
     };
   }
 
-  /** Every handler that was not content with it before, in order; gives what they threw. */
-  async run(content: Set<object>, run: Run): Promise<unknown[]> {
+  /**
+   * Every handler that was not content with it before, in order; gives what they threw. Rejects
+   * with REFUSED where it is a request whose deadline is over.
+   */
+  async run(content: Set<object>, run: Run, request: InboxEntry['request']): Promise<unknown[]> {
+    const { controller } = run;
+    const cancel = request === null ? null : startDeadline(this.#context, request, controller);
     const errors: unknown[] = [];
     // Those of now: one that comes meanwhile, such as a loop begun again, sees it the next time.
     const present = [...this.#handlers];
@@ -79,9 +86,10 @@ export class HandlerList {
         content.add(handler);
       } catch (error) {
         errors.push(error);
-        if (isRefusal(error) || run.controller.signal.aborted) break;
+        if (isRefusal(error) || controller.signal.aborted) break;
       }
     }
+    cancel?.();
     return errors;
   }
 

@@ -370,7 +370,7 @@ export class Dispatcher {
       // Middleware, too, may close its agent.
       await runInside(this, () =>
         this.#around.handle({ entry, message, attempt, request: null }, async () => {
-          errors = await this.#handlers.run(content, run);
+          errors = await this.#handlers.run(content, run, entry.request);
           if (errors.length > 0) throw errors[0];
         }),
       );
