@@ -27,7 +27,10 @@ import type { Strangers } from './strangers.js';
 
 const HELD: Ending = { state: 'held', reason: '' };
 const REFUSED: Ending = { state: 'refused', reason: 'NOT_ACCEPTED' };
-const FULL: Ending = { state: 'refused', reason: 'NOT_ACCEPTED: others wait to be accepted first' };
+const FULL: Ending = {
+  state: 'refused',
+  reason: 'NOT_ACCEPTED: its owner has to accept you first, and keeps no more until then',
+};
 
 interface ContactsParts {
   readonly context: AgentContext;
