@@ -112,10 +112,13 @@ describe('agentmesh prints', () => {
 
 describe('agentmesh refuses', () => {
   test.each([
-    [['dead-letters'], 'one of its commands'],
+    [['dead-letters'], 'one of its commands; see agentmesh dead-letters --help'],
     [['dead-letters', 'eat', '--keys', keys], "unknown command 'eat'"],
     [['dead-letters', 'list', 'x', '--keys', keys], 'too many arguments'],
-    [['dead-letters', 'retry', '--keys', keys], "missing required argument 'id'"],
+    [
+      ['dead-letters', 'retry', '--keys', keys],
+      "argument 'id'; see agentmesh dead-letters retry --help",
+    ],
     [['dead-letters', 'drop', 'ab', '--keys', keys], '32 hex digits'],
     [['identity', 'show', '--passphrase', 'x'], '--passphrase'],
     [['identity', 'revoke', 'x', '--keys', keys], '--hub'],
@@ -125,7 +128,7 @@ describe('agentmesh refuses', () => {
   });
 
   test('with the codes of its process', () => {
-    expectRefusal(agentmesh(['eat']), 2, "unknown command 'eat'");
+    expectRefusal(agentmesh(['eat']), 2, "unknown command 'eat'; see agentmesh --help");
   });
 
   test('a key file that is not there', async () => {

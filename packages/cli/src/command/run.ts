@@ -38,8 +38,15 @@ export async function run(command: CommandProcess): Promise<void> {
     if (error.exitCode === 0) return;
     const isGroup = error.code === 'commander.help';
     const text = isGroup ? 'give one of its commands' : error.message.replace(/^error: /, '');
-    fail(command, controlError('BAD_OPTION', `${text}; see agentmesh --help`), isJson);
+    const help = `${meantBy(command.args, program)} --help`;
+    fail(command, controlError('BAD_OPTION', `${text}; see ${help}`), isJson);
   }
+}
+
+/** The command that arguments begin with, as it is typed. */
+function meantBy([first, ...rest]: readonly string[], within: Command): string {
+  const next = within.commands.find((one) => one.name() === first);
+  return next === undefined ? within.name() : `${within.name()} ${meantBy(rest, next)}`;
 }
 
 const TAIL = `
