@@ -47,7 +47,7 @@ describe('two agents', () => {
     await alice.close();
     await bob.close();
     await hub.close();
-  }, 30_000);
+  });
 
   test('the trust of a sender grows from first contact to pinned to verified', async () => {
     await using world = await World.create();

@@ -30,7 +30,7 @@ interface Program {
 }
 
 /** Runs a program that imports `Agent`, `LocalHub` and `NetworkHub`. */
-function runProgram({ text, limitMs = 30_000, onOutput }: Program): Promise<Outcome> {
+function runProgram({ text, limitMs = 100_000, onOutput }: Program): Promise<Outcome> {
   const program = `import { Agent, LocalHub, NetworkHub } from '${DOOR}';\n${text}`;
   const child = spawn(process.execPath, ['--input-type=module', '-e', program]);
   const late = setTimeout(() => child.kill('SIGKILL'), limitMs);

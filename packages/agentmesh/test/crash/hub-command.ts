@@ -7,6 +7,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { SqliteHubStore } from '@agentmesh/hub-server';
 
@@ -24,8 +25,17 @@ export class HubCommand {
     this.folder = join(folder, 'hub');
   }
 
-  /** Resolves when it listens. */
+  /** Resolves when it listens. Its port may be somebody's for a moment while it is down. */
   async start(): Promise<void> {
+    for (let tries = 0; tries < 40; tries++) {
+      if (await this.#listens()) return;
+      await sleep(500);
+    }
+    throw new TypeError('the hub did not start');
+  }
+
+  /** Starts it; false where it has ended instead, and has said why. */
+  async #listens(): Promise<boolean> {
     const args = ['--port', String(this.port), '--data', this.folder];
     const child = spawn(process.execPath, [MAIN, ...args], {
       stdio: ['ignore', 'pipe', 'inherit'],
@@ -36,9 +46,9 @@ export class HubCommand {
       if (said.msg !== 'listening') continue;
       this.port = said.port;
       child.stdout.resume();
-      return;
+      return true;
     }
-    throw new TypeError('the hub did not start');
+    return false;
   }
 
   /** Envelopes that wait in it; it is stopped. */
