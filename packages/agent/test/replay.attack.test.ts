@@ -171,7 +171,7 @@ describe('a recorded first message', () => {
     const { keyDigest, oneTimePrekeys } = await lastKeys(world, bob);
     expect(keyDigest).not.toBeNull();
     expect(oneTimePrekeys).toBeGreaterThan(20);
-  }, 30_000);
+  });
 
   test('T-H8 failed-decrypt-keeps-OPK: a corrupted first message spoils nothing', async () => {
     await using world = await World.create();

@@ -124,7 +124,7 @@ describe('other keys', () => {
         );
       }
     }
-  }, 30_000);
+  });
 });
 
 describe('other names and hubs', () => {

@@ -30,4 +30,4 @@ test('what waits for an agent arrives with its first connection, in order, from 
   await Promise.all([alice.close(), bob.close()]);
   await Promise.all([second.close(), third.close()]);
   await server.stop();
-}, 20_000);
+});

@@ -279,7 +279,7 @@ suite('a store in NATS that two hubs share', () => {
     }
     expect(page?.entries).toHaveLength(20);
     proxy.close();
-  }, 20_000);
+  });
 
   test('absent NATS, wrong credentials and small max_payload have codes of their own', async () => {
     const absent = JetStreamHubStore.open({ hubKeyFile, servers: 'nats://127.0.0.1:1' });
