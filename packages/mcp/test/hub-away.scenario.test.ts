@@ -42,9 +42,9 @@ test('tools say that the hub is away, beside what is there', async () => {
   const all = expectNotice(await alice.call('peers', { all: true }));
   expect(all.value).toMatchObject({ peers: known, names: [] });
   expectNotice(await alice.call('whoami'));
-  const sent = expectNotice(await alice.call('send', { to: 'bob', text: 'x', wait_seconds: 0.3 }));
+  const sent = expectNotice(await alice.call('send', { to: 'bob', text: 'x', wait_seconds: 8 }));
   expect(sent.value).toMatchObject({ state: 'queued' });
-  const asked = expectNotice(await alice.call('ask', { to: 'bob', text: 'y?', wait_seconds: 0.3 }));
+  const asked = expectNotice(await alice.call('ask', { to: 'bob', text: 'y?', wait_seconds: 8 }));
   const { call_id: callId, ...call } = asked.value;
   expect(call).toMatchObject({ state: 'open', answer: null });
   expectNotice(await alice.call('call_status', { call_id: callId }));
