@@ -47,7 +47,13 @@ export class Neighbourhood implements Announcer {
 
   attend({ identity, delivery }: LiveSession): () => void {
     const hear = ({ follows, ...envelope }: HandedOver): void => delivery.offer(envelope, follows);
-    return this.#hub.store.neighbours?.attend?.(identity.aid, hear) ?? (() => undefined);
+    const failed = (error: unknown): void => {
+      this.#hub.observer.failed?.(error);
+      // It may have come in the place of an envelope.
+      delivery.wake();
+    };
+    const { neighbours } = this.#hub.store;
+    return neighbours?.attend?.(identity.aid, hear, failed) ?? (() => undefined);
   }
 
   stored(recipient: Uint8Array): void {

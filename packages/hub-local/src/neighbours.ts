@@ -17,8 +17,15 @@ export interface HubNeighbours {
    * function is called. What is read after this call and what is heard have no gap between them,
    * unless something is lost on the way: then `follows` of the next one shows it. A store that has
    * this needs no hints of `stored`, and hands over what this hub itself stores in the same way.
+   * What comes that way and is no envelope goes to `failed`, which must not throw.
    */
-  attend?: ((aid: Uint8Array, hear: (stored: HandedOver) => void) => () => void) | undefined;
+  attend?:
+    | ((
+        aid: Uint8Array,
+        hear: (stored: HandedOver) => void,
+        failed: (error: unknown) => void,
+      ) => () => void)
+    | undefined;
 }
 
 /** An envelope that was stored a moment ago. */

@@ -143,11 +143,13 @@ export class NatsLink {
     return () => subscription.unsubscribe();
   }
 
-  /** Hears what a stream passes on as it stores it, until the returned function is called. */
-  hearStored(subject: string, hear: (stored: PassedOn) => void): () => void {
+  /**
+   * Hears what a stream passes on as it stores it, until the returned function is called; null for
+   * what no stream has passed on.
+   */
+  hearStored(subject: string, hear: (stored: PassedOn | null) => void): () => void {
     const callback = (error: Error | null, message: Msg): void => {
-      const stored = error === null ? passedOnIn(message) : null;
-      if (stored !== null) hear(stored);
+      if (error === null) hear(passedOnIn(message));
     };
     const subscription = this.#connection.subscribe(subject, { callback });
     return () => subscription.unsubscribe();

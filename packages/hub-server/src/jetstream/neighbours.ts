@@ -88,7 +88,7 @@ export class JetStreamNeighbours implements HubNeighbours {
 
   get attend(): HubNeighbours['attend'] {
     const { handedOver } = this.#parts;
-    return handedOver === null ? undefined : (whose, take) => handedOver.attend(whose, take);
+    return handedOver === null ? undefined : handedOver.attend.bind(handedOver);
   }
 
   standing(identity: Uint8Array): Promise<AgentStanding> {

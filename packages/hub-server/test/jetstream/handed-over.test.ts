@@ -10,9 +10,11 @@ import type { HandedOver } from '@agentmesh/hub-local';
 import { ready, toBase64Url } from '@agentmesh/protocol';
 import type { Delivery } from '@agentmesh/protocol';
 import { jetstreamManager } from '@nats-io/jetstream';
-import { connect } from '@nats-io/transport-node';
+import { connect, headers } from '@nats-io/transport-node';
+import { FailureLog } from '../../src/failure-log.js';
+import { HubMetrics } from '../../src/hub-metrics.js';
 import { NetworkHubServer } from '../../src/index.js';
-import { Layout, streamSettings } from '../../src/jetstream/layout.js';
+import { Layout, NOTE_HEADER, streamSettings } from '../../src/jetstream/layout.js';
 import { NatsLink } from '../../src/jetstream/nats-link.js';
 import { JetStreamHubStore } from '../../src/jetstream.js';
 import { certificate } from '../served-hub.js';
@@ -69,7 +71,10 @@ async function hubs(url: string, count: number): Promise<number[]> {
 const idOf = (number: number): Uint8Array => new Uint8Array(16).fill(number);
 
 /** Bob at the last hub gets what Alice sends at the first one, in order and once. */
-async function talk(ports: readonly number[]): Promise<readonly Delivery[]> {
+async function talk(
+  ports: readonly number[],
+  before: (recipient: Uint8Array) => void = () => undefined,
+): Promise<readonly Delivery[]> {
   const bob = newAgent('robert');
   const deliveries: Delivery[] = [];
   const line = await joinHub(ports.at(-1) ?? 0, bob, {
@@ -82,6 +87,7 @@ async function talk(ports: readonly number[]): Promise<readonly Delivery[]> {
   const alice = await joinHub(ports[0] ?? 0, newAgent('alice'));
   for (let number = 1; number <= MESSAGES; number++) {
     const blob = new Uint8Array(100).fill(number);
+    before(bob.aid);
     await alice.send({ id: idOf(number), to: bob.aid, ttlSeconds: 60, blob });
   }
   await until(() => deliveries.length >= MESSAGES, WAIT_MS);
@@ -97,7 +103,14 @@ suite('an envelope that NATS has stored', () => {
     const { url } = await nats();
     const [one, other] = [await storeOver(url, endings), await storeOver(url, endings)];
     const heard: HandedOver[] = [];
-    const stop = other.neighbours.attend?.(AID, (stored) => void heard.push(stored));
+    const failures: unknown[] = [];
+    const attend = () =>
+      other.neighbours.attend?.(
+        AID,
+        (stored) => void heard.push(stored),
+        (error) => void failures.push(error),
+      );
+    const stop = attend();
     // What is asked after it was attended to is answered after that.
     await other.queued(AID);
     const { appended } = await one.commit(changesOf([1, 2, 3]));
@@ -111,12 +124,13 @@ suite('an envelope that NATS has stored', () => {
     stop?.();
     await other.queued(AID);
     await one.commit(changesOf([4]));
-    other.neighbours.attend?.(AID, (stored) => void heard.push(stored));
+    attend();
     await other.queued(AID);
     await one.commit(changesOf([5]));
     await until(() => heard.length === 4, WAIT_MS);
     // The fourth was missed: the fifth says so.
     expect(heard[3]?.follows).toBeGreaterThan(seqs[2] ?? 0);
+    expect(failures).toEqual([]);
   });
 
   test('reaches a connected agent at another hub without being read, and without a hint', async () => {
@@ -167,5 +181,31 @@ suite('an envelope that NATS has stored', () => {
       return hear.call(this, subject, lossy);
     });
     expect(await talk(await hubs(url, 2))).toHaveLength(MESSAGES);
+  });
+
+  test('is told from rubbish on its subject, which is counted as a failure and loses nothing', async () => {
+    const { url } = await nats();
+    const connection = await connect({ servers: url });
+    endings.push(() => connection.close());
+    const failed = jest.spyOn(FailureLog.prototype, 'failed');
+    const counted = jest.spyOn(HubMetrics.prototype, 'failed');
+    const ports = await hubs(url, 2);
+    let number = 0;
+    await talk(ports, (recipient) => {
+      number += 1;
+      const subject = new Layout('agentmesh', 1).storedSubject(recipient);
+      const head = headers();
+      head.set('Nats-Sequence', `${number}`);
+      head.set('Nats-Last-Sequence', '0');
+      // No header at all, none of ours, one that is no note.
+      if (number % 4 === 1) connection.publish(subject, 'rubbish');
+      if (number % 4 === 2) connection.publish(subject, 'rubbish', { headers: head });
+      head.set(NOTE_HEADER, '~'.repeat(139));
+      if (number % 4 === 3) connection.publish(subject, 'rubbish', { headers: head });
+    });
+    await connection.flush();
+    await until(() => counted.mock.calls.length >= (MESSAGES * 3) / 4 - 1, WAIT_MS);
+    const codes = failed.mock.calls.map(([error]) => (error as { code?: string }).code);
+    expect(new Set(codes)).toEqual(new Set(['STORE_CORRUPT']));
   });
 });
