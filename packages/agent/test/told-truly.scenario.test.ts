@@ -7,6 +7,7 @@ import { AgentKeyPair } from '@agentmesh/crypto';
 import { seededRandom } from '@agentmesh/hub-compliance';
 import { LocalHub } from '@agentmesh/hub-local';
 import { ProtocolError } from '@agentmesh/protocol';
+import type { Hub } from '@agentmesh/protocol';
 import { Agent, UnconfirmedError } from '../src/index.js';
 import type { Logger } from '../src/index.js';
 import { World } from './world.js';
@@ -27,6 +28,29 @@ function listener(): { readonly lines: string[]; readonly logger: Logger } {
     void lines.push(`${level} ${message} ${JSON.stringify(fields)}`);
   const logger = { debug: at('debug'), info: at('info'), warn: at('warn'), error: at('error') };
   return { lines, logger };
+}
+
+/** Takes what is sent and says nothing of it; when it ends a connection it says so to all. */
+function hubThatIsMute(inner: Hub): Hub {
+  return {
+    async connect(credentials, events) {
+      const unanswered = Promise.withResolvers<never>();
+      unanswered.promise.catch(() => undefined);
+      const connection = await inner.connect(credentials, {
+        authenticated: (session) => events.authenticated(session),
+        deliver: (delivery) => events.deliver(delivery),
+        notice: (notice) => events.notice(notice),
+        down: (error) => events.down(error),
+        closed: (error) => {
+          unanswered.reject(error);
+          events.closed(error);
+        },
+      });
+      const send = connection.send.bind(connection);
+      connection.send = (envelope) => send(envelope).then(() => unanswered.promise);
+      return connection;
+    },
+  };
 }
 
 describe('send, when the agent ends before the hub has confirmed it', () => {
@@ -85,6 +109,24 @@ describe('send, when the agent ends before the hub has confirmed it', () => {
     await world.agent('alice', {}, { keyPair: alice.keyPair });
     await world.rest();
     expect(await outcome).toMatchObject({ code: 'DISPLACED', kept: true, retryable: false });
+  });
+
+  test('does not take the end of the connection for a refusal of what the hub has taken', async () => {
+    await using world = await World.create();
+    const bob = await world.agent('bob');
+    const alice = await world.agent('alice', { hub: hubThatIsMute(world.hub) });
+    const outcome = outcomeOf(alice.agent.send('bob', 'order'));
+    await world.advance(1_000);
+    expect(bob.texts).toEqual(['order']);
+    const again = await world.agent('alice', {}, { keyPair: alice.keyPair });
+    await world.rest();
+    expect(await outcome).toMatchObject({ code: 'DISPLACED', kept: true });
+    expect(alice.events.outgoing.map(({ state }) => state)).not.toContain('rejected');
+    await world.close(again);
+    await world.close(alice);
+    await world.agent('alice', {}, alice);
+    await world.advance(60_000);
+    expect(bob.texts).toEqual(['order']);
   });
 });
 

@@ -6,6 +6,7 @@
  */
 import type { AgentMeshError } from '@agentmesh/crypto';
 import { PROTOCOL_LIMITS, ProtocolError } from '@agentmesh/protocol';
+import { AgentError } from '../ground/errors.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { RowReader, RowWriter } from '../store/row-codec.js';
 
@@ -146,4 +147,13 @@ export function ttlOf(expiresMs: number, nowMs: number): number {
   const { defaultTtlSeconds, maxTtlSeconds } = PROTOCOL_LIMITS;
   if (expiresMs === 0) return defaultTtlSeconds;
   return Math.min(maxTtlSeconds, Math.max(1, Math.ceil((expiresMs - nowMs) / 1000)));
+}
+
+/** What is told of an envelope that the hub may have: its sender waits no longer. */
+export function unanswered(cause: AgentMeshError): AgentError {
+  return new AgentError(
+    'TIMEOUT',
+    'it was sent, and the hub, which may have it, has not answered',
+    cause,
+  );
 }

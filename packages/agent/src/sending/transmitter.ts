@@ -18,6 +18,7 @@ import {
   isOutboxFull,
   NOT_SENT,
   ttlOf,
+  unanswered,
 } from './outbox.js';
 import type { OutboxEntry, OutboxRow } from './outbox.js';
 import { rowsUnder } from '../store/row-pages.js';
@@ -284,8 +285,11 @@ export class Transmitter {
     const refusal = await this.#transmit(entry);
     this.#inFlight -= 1;
     lane.inFlight -= 1;
-    const givenUp = refusal?.retryable === true ? this.#givenUpFor(entry) : null;
-    const final = refusal?.retryable === true ? null : refusal;
+    // A connection that ends says why to all that it has not answered, and means none of them.
+    const isEnded = this.#connection === null || this.#stopped !== null;
+    const isForNow = refusal !== null && (refusal.retryable || isEnded);
+    const givenUp = isForNow ? this.#givenUpFor(entry) : null;
+    const final = isForNow ? null : refusal;
     if (refusal === null) {
       lane.failures = 0;
       lane.reason = null;
@@ -388,13 +392,4 @@ export class Transmitter {
     lane.resumeMs = Math.max(lane.resumeMs, resumeMs);
     if (error.code === 'RATE_LIMITED') this.#resumeMs = Math.max(this.#resumeMs, resumeMs);
   }
-}
-
-/** What is told of an envelope that the hub may have: its sender waits no longer. */
-function unanswered(cause: AgentMeshError): AgentError {
-  return new AgentError(
-    'TIMEOUT',
-    'it was sent, and the hub, which may have it, has not answered',
-    cause,
-  );
 }
