@@ -123,9 +123,10 @@ export class Agent extends CallingAgent {
   /**
    * Has every message handled, after the handlers that were there before: the messages of one
    * sender one after the other, senders beside each other. A handler that throws gets the message
-   * again, a few times. Returns what removes it. Throws BAD_OPTION.
+   * again, a few times. Returns what removes it. Throws BAD_OPTION or CLOSED.
    */
   onMessage(handler: Handler, options: HandlerOptions = {}): () => void {
+    this.#engine.context.assertRunning();
     if (typeof handler !== 'function') throw new AgentError('BAD_OPTION', 'handler: a function');
     return this.#engine.dispatcher.addHandler(handler, options);
   }
@@ -133,10 +134,11 @@ export class Agent extends CallingAgent {
   /**
    * Messages for a loop; each counts as handled when the next one is asked for. A loop that is
    * left, by `break` or by an error, has not handled its last message, which comes again, unless it
-   * called `msg.done()` before.
+   * called `msg.done()` before. Throws CLOSED.
    */
   messages(): AsyncIterableIterator<Message> {
     const { context, dispatcher } = this.#engine;
+    context.assertRunning();
     const stream = new MessageStream(
       (handler) => dispatcher.addHandler(handler, { concurrency: 1 }, 'loop'),
       context.keepAlive.holder(),

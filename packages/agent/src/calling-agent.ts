@@ -162,8 +162,8 @@ export abstract class CallingAgent {
 
   /**
    * Answers requests: what the handler returns is the answer, what it throws reaches the caller as
-   * `RemoteError` with code and message. Returns what removes the handler. Throws BAD_OPTION, also
-   * where there is one already.
+   * `RemoteError` with code and message. Returns what removes the handler. Throws CLOSED, or
+   * BAD_OPTION, also where there is one already.
    */
   onRequest(handler: RequestHandler, options: HandlerOptions = {}): () => void {
     if (typeof handler !== 'function') throw new AgentError('BAD_OPTION', 'handler: a function');
@@ -209,7 +209,7 @@ export abstract class CallingAgent {
   /**
    * Answers streams: `async function* (request, context)` yields chunks, JSON or bytes, and returns
    * the result. Where `context.from` is not 0, items before it have left in an earlier run: go on
-   * there. Returns what removes the handler. Throws BAD_OPTION.
+   * there. Returns what removes the handler. Throws BAD_OPTION or CLOSED.
    */
   onStream(handler: StreamHandler, options: HandlerOptions = {}): () => void {
     if (typeof handler !== 'function') throw new AgentError('BAD_OPTION', 'handler: a function');
@@ -221,7 +221,7 @@ export abstract class CallingAgent {
   /**
    * Serves a contract: one handler for each of its operations, which gets the checked input. What
    * does not fit is an error to the caller and not seen by the handler. Returns what ends it.
-   * Throws BAD_OPTION.
+   * Throws BAD_OPTION or CLOSED.
    */
   serve<C extends Contract>(
     contract: C,
@@ -229,6 +229,7 @@ export abstract class CallingAgent {
     options: ServeOptions = {},
   ): () => void {
     const { context } = this.#engine;
+    context.assertRunning();
     const { from = 'anyone', order = 'none', ...rest } = options;
     if (!['anyone', 'pinned', 'verified'].includes(from)) {
       throw new AgentError('BAD_OPTION', "from: 'anyone', 'pinned' or 'verified'");
@@ -282,6 +283,7 @@ export abstract class CallingAgent {
   }
 
   #serve(op: string, handler: Omit<ServedHandler, 'isExact'>): () => void {
+    this.#engine.context.assertRunning();
     return this.#engine.dispatcher.addServed(op, { ...handler, isExact: handler.isStream });
   }
 

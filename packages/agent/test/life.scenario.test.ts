@@ -6,6 +6,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
+import { defineContract } from '@agentmesh/contract';
 import { LocalHub } from '@agentmesh/hub-local';
 import { Agent, MemoryStore } from '../src/index.js';
 import { World } from './world.js';
@@ -272,5 +273,20 @@ describe('keys and secrets', () => {
     const { delivered: never } = await world.finish(alice.agent.send('bob', 'too late'));
     await world.close(alice);
     await expect(never).rejects.toMatchObject({ code: 'CLOSED' });
+  });
+
+  test('handlers and loops of an agent that is closed would wait for ever: they are refused', async () => {
+    await using world = await World.create();
+    const alice = await world.agentWithoutHandler('alice');
+    await world.close(alice);
+    const { agent } = alice;
+    const refused = [
+      () => agent.onMessage(() => {}),
+      () => agent.onRequest(() => 'x'),
+      () => agent.onStream(async function* () {}),
+      () => agent.serve(defineContract('none@1', {}), {}),
+      () => agent.messages(),
+    ];
+    for (const call of refused) expect(call).toThrow(expect.objectContaining({ code: 'CLOSED' }));
   });
 });

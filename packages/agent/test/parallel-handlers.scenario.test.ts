@@ -47,6 +47,33 @@ describe('order', () => {
     end('c2');
   });
 
+  test('a sender that changes its identity is the same sender, also for an earlier run', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    let bob = await world.agentWithoutHandler('bob');
+    const { begun, handler, end } = keeper();
+    bob.agent.onMessage(handler);
+    await sendAll(world, alice, 'bob', ['1']);
+    await world.finish(alice.agent.rotateIdentity(world.keys()));
+    await sendAll(world, alice, 'bob', ['2']);
+    await world.advance(10_000);
+    expect(begun).toEqual(['1']);
+    await world.kill(bob);
+    bob.store.beforeCommit = null;
+    bob = await world.finish(world.agentWithoutHandler('bob', {}, bob));
+    const again = keeper();
+    bob.agent.onMessage(again.handler);
+    await sendAll(world, alice, 'bob', ['3']);
+    for (const text of ['1', '2', '3']) {
+      await world.advance(10_000);
+      expect(again.begun.at(-1)).toBe(text);
+      again.end(text);
+    }
+    end('1');
+    await world.advance(10_000);
+    expect(again.begun).toEqual(['1', '2', '3']);
+  });
+
   test("with order 'none' one sender's messages are handled beside each other, up to concurrency", async () => {
     await using world = await World.create();
     const alice = await world.agent('alice');

@@ -23,7 +23,7 @@ export interface ChunkStream<Chunk, Result> extends AsyncIterable<Chunk> {
   readonly id: Promise<string>;
   /** Number of the chunk that comes next: after a restart some may come a second time. */
   readonly position: Promise<number>;
-  /** Fulfilled behind the last chunk, once the stream is consumed. */
+  /** Fulfilled when all of the stream is here; where nobody reads it, its chunks are dropped. */
   readonly result: Promise<Result>;
   /** Gives the stream up, as leaving the loop does. */
   cancel(reason?: string): Promise<void>;

@@ -33,9 +33,13 @@ export class AgentStream implements AsyncIterableIterator<StreamItem> {
     return this.#begun.then(({ about }) => about.deadline);
   }
 
-  /** What the generator returned; fulfilled when the stream was read to its end. */
+  /**
+   * What the generator returned; fulfilled when all of the stream is here. Where it is asked for
+   * and nobody reads the stream, the chunks are dropped: begin the loop in the same turn, or read
+   * the stream first.
+   */
   get result(): Promise<JsonValue> {
-    return this.#begun.then(({ result }) => result);
+    return this.#begun.then((stream) => stream.wanted());
   }
 
   /** Number of the item that comes next: after a restart some may come a second time. */

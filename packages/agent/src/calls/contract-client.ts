@@ -93,8 +93,7 @@ export function chunksOf<Op extends StreamOperation>(
   const guard = guardOf(runtime);
   const fit = (schema: Schema, value: unknown): Promise<unknown> =>
     check(schema, value, 'INVALID_OUTPUT', guard);
-  const result = begun.then(async (stream) => fit(operation.result, await stream.result));
-  for (const promise of [begun, result]) promise.catch(() => undefined);
+  begun.catch(() => undefined);
   const stream: ChunkStream<unknown, unknown> = {
     get id() {
       return begun.then(({ id }) => id);
@@ -102,7 +101,11 @@ export function chunksOf<Op extends StreamOperation>(
     get position() {
       return begun.then(({ position }) => position);
     },
-    result,
+    get result() {
+      const result = begun.then(async (stream) => fit(operation.result, await stream.result));
+      result.catch(() => undefined);
+      return result;
+    },
     cancel: async (reason) => (await begun.catch(() => null))?.cancel(reason),
     async *[Symbol.asyncIterator]() {
       for await (const chunk of await begun) yield await fit(operation.chunk, chunk);

@@ -6,25 +6,22 @@ import {
   CALL_FRAME,
   CONTENT_KIND,
   encodeCallFrames,
-  equalBytes,
   fromHex,
   nextPartHash,
 } from '@agentmesh/crypto';
 import type { CallFrame } from '@agentmesh/crypto';
-import { decodePayload } from '@agentmesh/protocol';
 import type { JsonValue } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
 import { AgentError } from '../ground/errors.js';
-import { valueOf } from '../message/payload.js';
 import type { Speech } from '../sending/speech.js';
-import { RowReader, RowWriter } from '../store/row-codec.js';
 import { ROW, under } from '../store/row-keys.js';
 import type { StoreOperation } from '../store/store.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import type { Told } from './call-end.js';
-import { outcomeOf } from './call-end.js';
 import { decodePart, NO_PARTS } from './stream-items.js';
 import type { StreamItem } from './stream-items.js';
+import { decodeEnd, decodeRead, encodeEnd, encodeRead, resultOf } from './stream-rows.js';
+import type { StreamEnd } from './stream-rows.js';
 
 /** First window of a stream in bytes, and the most that one gets. */
 export const STREAM_WINDOW = 256 * 1024;
@@ -33,7 +30,6 @@ const SLACK = 1_100_000;
 /** What is read is told in portions of this part of the window, or after a while. */
 const PORTION = 4;
 const TELL_MS = 200;
-const HASH_BYTES = 32;
 /** More parts than a window can hold. */
 export const STREAM_PARTS = 10_000;
 
@@ -55,12 +51,6 @@ interface Part {
   readonly data: Uint8Array;
 }
 
-interface End {
-  readonly count: number;
-  readonly hash: Uint8Array;
-  readonly body: Uint8Array;
-}
-
 /** Chunks of a request, and its result. Read it with `for await`, once. */
 export class IncomingStream implements AsyncIterableIterator<StreamItem> {
   readonly #means: StreamMeans;
@@ -75,10 +65,13 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
   /** Read since it was told last. */
   #untold = { bytes: 0, parts: [] as number[] };
   #cancelTelling: (() => void) | null = null;
-  #end: End | null = null;
+  #end: StreamEnd | null = null;
   #failure: Error | null = null;
   #isOver = false;
-  #waiting: (() => void) | null = null;
+  /** Who has begun to read it in this run: the program, or nobody but for its result. */
+  #reader: 'program' | 'result' | null = null;
+  #isWanted = false;
+  #waiting: (() => void)[] = [];
 
   constructor(means: StreamMeans) {
     this.#means = means;
@@ -95,9 +88,25 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
     return this.#means.about();
   }
 
-  /** Fulfilled when the stream was read to its end. Rejects like the stream. */
+  /** Fulfilled when the stream was read to its end. Rejects like the stream. Wants nothing. */
   get result(): Promise<JsonValue> {
     return this.#result.promise;
+  }
+
+  /**
+   * The result for somebody who waits for it: told as soon as all of it is here. Where nobody has
+   * begun to read by the next turn, the chunks are read for it and dropped.
+   */
+  wanted(): Promise<JsonValue> {
+    const { keepAlive, runtime } = this.#means.context;
+    if (!this.#isWanted) {
+      this.#isWanted = true;
+      this.#settleEarly();
+      runtime.schedule(0, () => {
+        if (this.#reader === null) void this.#readForResult();
+      });
+    }
+    return keepAlive.during(this.#result.promise);
   }
 
   /** Number of the item that comes next: after a restart some may come a second time. */
@@ -123,6 +132,12 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
   }
 
   async next(): Promise<IteratorResult<StreamItem, undefined>> {
+    if (this.#reader === 'result') throw new AgentError('STREAM_READ');
+    this.#reader = 'program';
+    return this.#next();
+  }
+
+  async #next(): Promise<IteratorResult<StreamItem, undefined>> {
     for (;;) {
       const item = this.#take();
       if (item !== undefined) return { done: false, value: item };
@@ -131,6 +146,15 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
       if (this.#end !== null && this.#read >= this.#end.count) return this.#finish(this.#end);
       this.#tellLater();
       await this.#more();
+    }
+  }
+
+  async #readForResult(): Promise<void> {
+    this.#reader = 'result';
+    try {
+      while ((await this.#next()).done !== true);
+    } catch {
+      // Whoever waits for the result is told.
     }
   }
 
@@ -154,16 +178,10 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
     const rows = await context.store.range({ ...under(`part/${id}`), limit: STREAM_PARTS });
     for (const { key, value } of rows) {
       if (key === ROW.streamEnd(id)) this.#end = decodeEnd(value);
-      else if (key === ROW.streamRead(id)) this.#takeUp(value);
+      else if (key === ROW.streamRead(id))
+        ({ items: this.#read, hash: this.#hash } = decodeRead(value));
       else this.#add(Number.parseInt(key.slice(key.lastIndexOf('/') + 1), 16), value);
     }
-  }
-
-  #takeUp(row: Uint8Array): void {
-    const reader = new RowReader(row, 'stream');
-    this.#read = reader.u64();
-    this.#hash = reader.fixed(HASH_BYTES);
-    reader.end();
   }
 
   /** Writes a frame with the commit of its message. */
@@ -180,27 +198,52 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
     if (what === CALL_FRAME.part) this.#add(at, data);
     if (what === CALL_FRAME.end) this.#setEnd(decodeEnd(encodeEnd(at, data)));
     if (this.isEnded) this.#means.isAnswered();
+    this.#settleEarly();
     this.#wake();
   }
 
   /** The request ended otherwise than by the end of the stream. */
   callEnded(outcome: Told): void {
     if (this.#isOver) return;
-    if ('error' in outcome) this.#failure = outcome.error;
+    if ('error' in outcome) this.#break(outcome.error);
     else this.#close(null, outcome.value);
     this.#wake();
   }
 
   /** The agent ends: what came is kept for the next run. */
   stop(reason: Error): void {
-    this.#failure ??= reason;
+    if (this.#isOver) return;
+    this.#break(this.#failure ?? reason);
     this.#cancelTelling?.();
     this.#wake();
   }
 
-  #setEnd(end: End): void {
+  /** Nothing more of it is given to anybody. */
+  #break(error: Error): void {
+    this.#failure = error;
+    this.#result.reject(error);
+  }
+
+  /** Whoever waits for the result need not wait until the chunks that are here were read. */
+  #settleEarly(): void {
+    if (!this.#isWanted || this.#end === null || this.#failure !== null || !this.isEnded) return;
+    let at = this.#read - this.#inPart;
+    let hash = this.#hash;
+    for (let part = this.#parts.get(at); part !== undefined; part = this.#parts.get(at)) {
+      hash = nextPartHash(hash, part.data);
+      at += part.items.length;
+    }
+    try {
+      const { peer } = this.about;
+      this.#result.resolve(resultOf(this.#end, { items: at, hash, peer }));
+    } catch (error) {
+      this.#result.reject(error);
+    }
+  }
+
+  #setEnd(end: StreamEnd): void {
     if (this.#end !== null) {
-      this.#failure = new AgentError('STREAM_BROKEN', 'it ended twice');
+      this.#break(new AgentError('STREAM_BROKEN', 'it ended twice'));
       return;
     }
     this.#end = end;
@@ -216,8 +259,8 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
       this.#parts.set(at, part);
       this.#bytes += data.length;
     } catch (error) {
-      this.#failure =
-        error instanceof AgentError ? error : new AgentError('STREAM_BROKEN', 'no items', error);
+      const isTyped = error instanceof AgentError;
+      this.#break(isTyped ? error : new AgentError('STREAM_BROKEN', 'no items', error));
     }
   }
 
@@ -278,10 +321,7 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
     const { id, turn } = this.#means;
     const at = this.#read;
     const writes: StoreOperation[] = parts.map((part) => ({ delete: ROW.part(id, part) }));
-    writes.push({
-      put: ROW.streamRead(id),
-      value: new RowWriter().u64(at).fixed(this.#hash).finish(),
-    });
+    writes.push({ put: ROW.streamRead(id), value: encodeRead({ items: at, hash: this.#hash }) });
     const window = new Uint8Array(4);
     new DataView(window.buffer).setUint32(0, STREAM_WINDOW);
     const frame = { callId: fromHex(id), what: CALL_FRAME.credit, run: 0, at, data: window };
@@ -293,7 +333,7 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
         speech.write(writes);
       });
     } catch (error) {
-      this.#failure ??= error instanceof Error ? error : new AgentError('STREAM_BROKEN');
+      this.#break(this.#failure ?? brokenBy(error));
       this.#wake();
     }
   }
@@ -303,7 +343,7 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
     const release = this.#means.context.keepAlive.hold();
     try {
       await new Promise<void>((resolve) => {
-        this.#waiting = resolve;
+        this.#waiting.push(resolve);
       });
     } finally {
       release();
@@ -311,19 +351,19 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
   }
 
   #wake(): void {
-    this.#waiting?.();
-    this.#waiting = null;
+    const waiting = this.#waiting;
+    this.#waiting = [];
+    for (const go of waiting) go();
   }
 
   /** The end was reached: is it the end of what was read? */
-  #finish({ count, hash, body }: End): Promise<IteratorResult<StreamItem, undefined>> {
-    if (count !== this.#read || !equalBytes(hash, this.#hash)) {
-      const detail = `${this.#read} items came, and its end says ${count}, or others`;
-      return this.#fail(new AgentError('STREAM_BROKEN', detail));
+  #finish(end: StreamEnd): Promise<IteratorResult<StreamItem, undefined>> {
+    const { peer } = this.about;
+    try {
+      this.#close(null, resultOf(end, { items: this.#read, hash: this.#hash, peer }));
+    } catch (error) {
+      return this.#fail(brokenBy(error));
     }
-    const outcome = outcomeOf(this.about.peer, { atMs: 0, body, code: '', message: '' });
-    if ('error' in outcome) return this.#fail(outcome.error);
-    this.#close(null, valueOf(decodePayload(body)));
     return Promise.resolve({ done: true, value: undefined });
   }
 
@@ -345,14 +385,6 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
   }
 }
 
-function encodeEnd(count: number, data: Uint8Array): Uint8Array {
-  return new RowWriter().u64(count).bytes(data).finish();
-}
-
-function decodeEnd(row: Uint8Array): End {
-  const reader = new RowReader(row, 'stream');
-  const count = reader.u64();
-  const data = reader.bytes();
-  reader.end();
-  return { count, hash: data.slice(0, HASH_BYTES), body: data.slice(HASH_BYTES) };
+function brokenBy(error: unknown): Error {
+  return error instanceof Error ? error : new AgentError('STREAM_BROKEN');
 }

@@ -200,6 +200,11 @@ const AGENT_ERRORS = {
   NOT_SENT: { retryable: false, message: 'A middleware has kept this message from being sent' },
   /** Report it to the owner of the callee: its stream does not fit together. */
   STREAM_BROKEN: { retryable: false, message: 'The stream is not what its end says' },
+  /** Begin the loop over the stream before you await its `result`, or in the same turn. */
+  STREAM_READ: {
+    retryable: false,
+    message: 'The chunks of this stream were dropped: its result was awaited while nobody read it',
+  },
   /** Have the callee's handler begin at `ctx.from` when it runs again. */
   STREAM_RESTARTED: {
     retryable: true,

@@ -19,6 +19,8 @@ import type { Position } from './handling-order.js';
 export interface InboxEntry {
   readonly key: string;
   readonly row: InboxRow;
+  /** Name of its sender, which its later identities have, too. */
+  readonly sender: string;
   readonly position: Position;
   /** Whether a handler may have seen it in an earlier run. */
   readonly redelivered: boolean;
@@ -61,9 +63,10 @@ export interface Choice {
 
 /** A row that an earlier run left, or that is in the inbox again. */
 export function entryOf(key: string, row: InboxRow): InboxEntry {
-  const { msgId, body } = decodeContent(row.content);
+  const { msgId, body, fromName: sender } = decodeContent(row.content);
   const position = { source: key, number: 0 };
-  return { key, row, position, redelivered: true, ...toldIn(msgId, decodePayload(body)) };
+  const told = toldIn(msgId, decodePayload(body));
+  return { key, row, sender, position, redelivered: true, ...told };
 }
 
 /** What a payload says of itself: what it asks, and its way. */
@@ -84,7 +87,6 @@ export function seenOf({ entry, attempts, late }: Waiting): Seen {
 interface Sender {
   /** In order of arrival; those that run included. */
   readonly items: Set<Waiting>;
-  running: number;
   bytes: number;
   /** Judged but not committed yet. */
   stagedMessages: number;
@@ -104,6 +106,8 @@ export class WaitingMessages {
   /** The one that has waited longest for its turn comes first. */
   readonly #senders = new Map<string, Sender>();
   readonly #order = new HandlingOrder();
+  /** Names of those of whom handlers have a message that the next one waits for. */
+  readonly #inTurn = new Set<string>();
   #messages = 0;
   #bytes = 0;
 
@@ -182,8 +186,7 @@ export class WaitingMessages {
     sender.bytes -= content.length;
     this.#messages -= 1;
     this.#bytes -= content.length;
-    const isIdle = sender.items.size === 0 && sender.stagedMessages === 0;
-    if (isIdle && sender.running === 0) this.#senders.delete(key);
+    if (sender.items.size === 0 && sender.stagedMessages === 0) this.#senders.delete(key);
   }
 
   /** The message with this key, if it waits or runs. */
@@ -208,7 +211,7 @@ export class WaitingMessages {
     item.controller = new AbortController();
     item.late ??= this.#order.begins(item.entry.position);
     item.isInTurn = isOrdered;
-    if (isOrdered) this.#of(toHex(item.entry.row.from)).running += 1;
+    if (isOrdered) this.#inTurn.add(item.entry.sender);
   }
 
   /** They have it no more. */
@@ -216,12 +219,7 @@ export class WaitingMessages {
     item.controller = null;
     if (!item.isInTurn) return;
     item.isInTurn = false;
-    const key = toHex(item.entry.row.from);
-    const sender = this.#of(key);
-    sender.running -= 1;
-    if (sender.items.size === 0 && sender.stagedMessages === 0 && sender.running === 0) {
-      this.#senders.delete(key);
-    }
+    this.#inTurn.delete(item.entry.sender);
   }
 
   /** Every message that handlers have. */
@@ -233,11 +231,12 @@ export class WaitingMessages {
 
   /**
    * Whose turn it is: of the sender that has waited longest the first message that may run, or the
-   * earliest of its source. Of what is ordered no sender has two at once.
+   * earliest of its source. Of what is ordered no sender has two at once, whatever identities it
+   * had meanwhile.
    */
   next(choice: Choice): Waiting | null {
     for (const [key, sender] of this.#senders) {
-      const item = earliest(sender, choice);
+      const item = this.#earliest(sender, choice);
       if (item === null) continue;
       this.#senders.delete(key);
       this.#senders.set(key, sender);
@@ -251,10 +250,11 @@ export class WaitingMessages {
    */
   nextDueMs({ isOrdered, mayRun }: Choice): number {
     let atMs = Infinity;
-    for (const { items, running } of this.#senders.values()) {
+    for (const { items } of this.#senders.values()) {
       for (const item of items) {
         if (item.controller !== null || !mayRun(item)) continue;
-        if (running === 0 || !isOrdered(item)) atMs = Math.min(atMs, item.dueMs);
+        if (!this.#inTurn.has(item.entry.sender) || !isOrdered(item))
+          atMs = Math.min(atMs, item.dueMs);
       }
     }
     return atMs;
@@ -264,21 +264,21 @@ export class WaitingMessages {
     const known = this.#senders.get(key);
     if (known !== undefined) return known;
     const staged = { stagedMessages: 0, stagedBytes: 0 };
-    const sender = { items: new Set<Waiting>(), running: 0, bytes: 0, ...staged, putOffUntilMs: 0 };
+    const sender = { items: new Set<Waiting>(), bytes: 0, ...staged, putOffUntilMs: 0 };
     this.#senders.set(key, sender);
     return sender;
   }
-}
 
-function earliest({ items, running }: Sender, { isOrdered, mayRun }: Choice): Waiting | null {
-  let found: Waiting | null = null;
-  for (const item of items) {
-    if (item.controller !== null || !mayRun(item)) continue;
-    if (running > 0 && isOrdered(item)) continue;
-    const { source, number } = item.entry.position;
-    if (found === null) found = item;
-    else if (source === found.entry.position.source && number < found.entry.position.number)
-      found = item;
+  #earliest({ items }: Sender, { isOrdered, mayRun }: Choice): Waiting | null {
+    let found: Waiting | null = null;
+    for (const item of items) {
+      if (item.controller !== null || !mayRun(item)) continue;
+      if (this.#inTurn.has(item.entry.sender) && isOrdered(item)) continue;
+      const { source, number } = item.entry.position;
+      if (found === null) found = item;
+      else if (source === found.entry.position.source && number < found.entry.position.number)
+        found = item;
+    }
+    return found;
   }
-  return found;
 }

@@ -173,7 +173,8 @@ export class Receiver {
       const told = toldIn(content.msgId, body.kind === 'application' ? body.payload : {});
       const { self } = this.#parts.context;
       const redelivered = content.sentAtMs <= self.lostUntilMs;
-      this.#parts.dispatcher.add({ key, row, position, redelivered, ...told });
+      const { fromName: sender } = content;
+      this.#parts.dispatcher.add({ key, row, sender, position, redelivered, ...told });
     }
     if (held !== null) this.#parts.contacts.heldBack(received, row, held);
     this.#follow(received);
