@@ -146,5 +146,5 @@ test('readers beside each other get the chunks in turn, and each is told of the 
   const stream = alice.agent.stream('bob', 'x');
   const steps = await world.finish(Promise.all(Array.from({ length: 7 }, () => stream.next())));
   const items = steps.flatMap(({ done, value }) => (done === true ? [] : [value]));
-  expect([items.toSorted(), steps.length - items.length]).toEqual([[0, 1, 2, 3, 4], 2]);
+  expect([items, steps.length - items.length]).toEqual([[0, 1, 2, 3, 4], 2]);
 });

@@ -102,7 +102,7 @@ export function chunksOf<Op extends StreamOperation>(
       return begun.then(({ position }) => position);
     },
     get result() {
-      const result = begun.then(async (stream) => fit(operation.result, await stream.result));
+      const result = begun.then(async (own) => fit(operation.result, await own.result));
       result.catch(() => undefined);
       return result;
     },
