@@ -9,6 +9,24 @@ import type { Resident } from './world.js';
 const marked = ({ messages }: Resident): string[] =>
   messages.map(({ text, late }) => (late ? `${text} late` : text));
 
+type Held = Parameters<NonNullable<World['hub']['deviations']['deliver']>>[0];
+
+/** Sends to Bob what the hub keeps for now; gives what it is to deliver later. */
+async function sentAndHeld(world: World, alice: Resident, text: string): Promise<Held[]> {
+  const held: Held[] = [];
+  world.hub.deviations = {
+    deliver: (delivery, to) => {
+      if (to !== 'bob') return [delivery];
+      held.push(delivery);
+      return [];
+    },
+  };
+  await world.finish(alice.agent.send('bob', text));
+  await world.rest();
+  world.hub.deviations = {};
+  return held;
+}
+
 describe('a message that is handled after a later one', () => {
   test('is marked: it was missing for longer than the others wait', async () => {
     await using world = await World.create();
@@ -76,7 +94,7 @@ describe('a message that is handled after a later one', () => {
     const bob = await world.agent('bob');
     await world.finish(alice.agent.send('bob', '1'));
     await world.rest();
-    const held: Parameters<NonNullable<typeof world.hub.deviations.deliver>>[0][] = [];
+    const held: Held[] = [];
     world.hub.deviations = {
       deliver: (delivery, to) => {
         if (to !== 'bob' || held.length > 0) return [delivery];
@@ -101,17 +119,7 @@ describe('across a change of identity', () => {
     const bob = await world.agent('bob');
     await world.finish(alice.agent.send('bob', 'before'));
     await world.rest();
-    const late: Parameters<NonNullable<typeof world.hub.deviations.deliver>>[0][] = [];
-    world.hub.deviations = {
-      deliver: (delivery, to) => {
-        if (to !== 'bob') return [delivery];
-        late.push(delivery);
-        return [];
-      },
-    };
-    await world.finish(alice.agent.send('bob', 'in transit'));
-    await world.rest();
-    world.hub.deviations = {};
+    const late = await sentAndHeld(world, alice, 'in transit');
     await world.finish(alice.agent.rotateIdentity(world.keys()));
     await world.finish(alice.agent.send('bob', 'after'));
     await world.rest();
@@ -127,17 +135,7 @@ describe('across a change of identity', () => {
     const bob = await world.agent('bob');
     for (const text of ['1', '2', '3']) await world.finish(alice.agent.send('bob', text));
     await world.rest();
-    const late: Parameters<NonNullable<typeof world.hub.deviations.deliver>>[0][] = [];
-    world.hub.deviations = {
-      deliver: (delivery, to) => {
-        if (to !== 'bob') return [delivery];
-        late.push(delivery);
-        return [];
-      },
-    };
-    await world.finish(alice.agent.send('bob', 'to the one before'));
-    await world.rest();
-    world.hub.deviations = {};
+    const late = await sentAndHeld(world, alice, 'to the one before');
     await world.finish(bob.agent.rotateIdentity(world.keys()));
     await world.finish(alice.agent.connect('bob'));
     await world.advance(5_000);
@@ -159,17 +157,7 @@ describe('of a sender that has lost its store', () => {
       const bob = await world.agent('bob');
       await world.finish(alice.agent.send('bob', 'before'));
       await world.rest();
-      const held: Parameters<NonNullable<typeof world.hub.deviations.deliver>>[0][] = [];
-      world.hub.deviations = {
-        deliver: (delivery, to) => {
-          if (to !== 'bob') return [delivery];
-          held.push(delivery);
-          return [];
-        },
-      };
-      await world.finish(alice.agent.send('bob', 'in transit'));
-      await world.rest();
-      world.hub.deviations = {};
+      const held = await sentAndHeld(world, alice, 'in transit');
       const again = await world.loseStore(alice);
       await world.finish(again.agent.send('bob', 'after'));
       await world.advance(5_000);

@@ -8,7 +8,6 @@ import { chmodSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { afterEach, describe, expect, jest, test } from '@jest/globals';
 import { programOf } from '../src/command/run.js';
 import type { Mail } from '../src/index.js';
@@ -23,6 +22,7 @@ import {
 } from './bad-input.js';
 import { CommandWorld, Home, until, upProcess } from './command-world.js';
 import { HubProcess } from './hub-process.js';
+import { nobody } from './nobody.js';
 
 jest.setTimeout(300_000);
 afterEach(() => void jest.restoreAllMocks());
@@ -31,18 +31,7 @@ afterEach(() => void jest.restoreAllMocks());
 const OTHERS = ['completion', 'contract', 'doctor', 'hub', 'identity', 'mcp', 'schema', 'skill'];
 
 test('the table has every command that uses an agent', () => {
-  const program = programOf({
-    args: [],
-    env: {},
-    cwd: '/',
-    version: '1.2.3',
-    stdin: Readable.from([]),
-    print: () => undefined,
-    complain: () => undefined,
-    exit: () => undefined,
-    ask: null,
-    onStop: () => () => undefined,
-  });
+  const program = programOf(nobody);
   const named = new Set([...COMMANDS.map(([name]) => name ?? ''), ...OTHERS]);
   expect([...named].toSorted()).toEqual(program.commands.map((each) => each.name()).toSorted());
 });

@@ -6,7 +6,6 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Readable } from 'node:stream';
 import { expect, jest, test } from '@jest/globals';
 import type { Command } from 'commander';
 import { OUTPUTS } from '../src/command/outputs.js';
@@ -14,6 +13,7 @@ import { programOf } from '../src/command/run.js';
 import type { Mail } from '../src/index.js';
 import { compared, Home, until } from './command-world.js';
 import { HubProcess } from './hub-process.js';
+import { nobody } from './nobody.js';
 
 jest.setTimeout(240_000);
 
@@ -25,19 +25,6 @@ function jsonCommands(group: Command, path: readonly string[]): string[] {
     return [...(isOne ? [words.join(' ')] : []), ...jsonCommands(each, words)];
   });
 }
-
-const nobody = {
-  args: [],
-  env: {},
-  cwd: '/',
-  version: '1.2.3',
-  stdin: Readable.from([]),
-  print: () => undefined,
-  complain: () => undefined,
-  exit: () => undefined,
-  ask: null,
-  onStop: () => () => undefined,
-};
 
 test('every command with --json has a schema, and no other', () => {
   expect(jsonCommands(programOf(nobody), []).toSorted()).toEqual(Object.keys(OUTPUTS).toSorted());

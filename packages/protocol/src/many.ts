@@ -11,6 +11,8 @@ const KINDS = [
   { single: '{"type":"sent",', many: '{"type":"sent_many","sents":[' },
   { single: '{"type":"deliver",', many: '{"type":"deliver_many","deliveries":[' },
 ] as const;
+type Kind = (typeof KINDS)[number];
+
 const END = ']}';
 /** One frame takes no more text than this, unless a single frame does. */
 const LONGEST = 128 * 1024;
@@ -23,8 +25,8 @@ export function gathered(texts: readonly string[]): readonly string[] {
   if (texts.length < 2) return texts;
   const result: string[] = [];
   for (let at = 0; at < texts.length;) {
-    const end = endOfRun(texts, at);
     const kind = kindOf(texts[at] ?? '');
+    const end = kind === null ? at + 1 : endOfRun(texts, at, kind);
     if (kind === null || end === at + 1) result.push(...texts.slice(at, end));
     else {
       const rest = (text: string): string => `{${text.slice(kind.single.length)}`;
@@ -36,19 +38,17 @@ export function gathered(texts: readonly string[]): readonly string[] {
 }
 
 /** Behind the last text of the run that begins here. */
-function endOfRun(texts: readonly string[], from: number): number {
-  const kind = kindOf(texts[from] ?? '');
+function endOfRun(texts: readonly string[], from: number, { single }: Kind): number {
   let length = texts[from]?.length ?? 0;
   let end = from + 1;
-  if (kind === null) return end;
   for (; end < texts.length && end - from < PROTOCOL_LIMITS.manyFrames; end++) {
     const text = texts[end] ?? '';
     length += text.length;
-    if (length > LONGEST || !text.startsWith(kind.single)) break;
+    if (length > LONGEST || !text.startsWith(single)) break;
   }
   return end;
 }
 
-function kindOf(text: string): (typeof KINDS)[number] | null {
+function kindOf(text: string): Kind | null {
   return KINDS.find(({ single }) => text.startsWith(single)) ?? null;
 }

@@ -6,6 +6,7 @@ import { CONTENT_KIND, encodeRetry } from '@agentmesh/crypto';
 import { CannotTry } from '../attack.js';
 import type { Attack, Seen } from '../attack.js';
 import type { Scene } from '../scene.js';
+import { victimAndPeer } from '../victim-and-peer.js';
 import { figuresOf, HonestPeer } from '../honest-peer.js';
 import { Intruder } from '../wire/intruder.js';
 
@@ -58,12 +59,7 @@ const REQUESTS = 30;
 
 /** A peer asks for the same replies again and again: it has each once, then ever more rarely. */
 async function askAgain(scene: Scene): Promise<Seen> {
-  const { target } = await scene.ownHub();
-  const victim = scene.victim({ target, handler: 'reply' });
-  if (!(await victim.isReady())) throw new CannotTry('the agent did not start');
-  const peer = await scene.intruder({ target });
-  await peer.publish();
-  await peer.begin(victim.name);
+  const { victim, peer } = await victimAndPeer(scene, { handler: 'reply' });
   const delivered = (): number => peer.wire.count('deliver');
   for (let n = 0; n < REPLIES; n++) await peer.post(peer.seal(`${n}`));
   if (!(await victim.until(() => delivered() >= REPLIES))) throw new CannotTry('no replies came');

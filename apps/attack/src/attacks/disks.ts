@@ -3,10 +3,10 @@
  * an agent that is away. Owns the attackers' moves.
  */
 import { CONTENT_KIND } from '@agentmesh/crypto';
-import { CannotTry } from '../attack.js';
 import type { Attack, Seen } from '../attack.js';
 import type { Victim } from '../sandbox/victim.js';
 import type { Scene } from '../scene.js';
+import { victimAndPeer } from '../victim-and-peer.js';
 import { Courier } from '../wire/courier.js';
 import type { Intruder } from '../wire/intruder.js';
 
@@ -18,12 +18,7 @@ const MEASURED = 50;
 const MOST_KIBIBYTES = 128;
 
 async function amplifiedWrites(scene: Scene): Promise<Seen> {
-  const { target } = await scene.ownHub();
-  const victim = scene.victim({ target });
-  if (!(await victim.isReady())) throw new CannotTry('the agent did not start');
-  const peer = await scene.intruder({ target });
-  await peer.publish();
-  await peer.begin(victim.name);
+  const { victim, peer } = await victimAndPeer(scene);
   await peer.post(peer.seal('first'));
   await victim.until(() => victim.said('message').length === 1);
   // Nudges: no handler sees them, and nobody waits for what is missing before them.

@@ -2,21 +2,11 @@
  * Attacks of a peer on an agent, end to end (protocol.md §2.8): damaged, repeated and misaddressed
  * messages, and names of others. Owns the attacker's moves; the agent runs in a sandbox.
  */
-import { CannotTry } from '../attack.js';
 import type { Attack, Seen } from '../attack.js';
 import type { Scene } from '../scene.js';
+import { victimAndPeer } from '../victim-and-peer.js';
 
 const BITS = 64;
-
-async function victimAndPeer(scene: Scene) {
-  const { target } = await scene.ownHub();
-  const victim = scene.victim({ target });
-  if (!(await victim.isReady())) throw new CannotTry('the agent did not start');
-  const peer = await scene.intruder({ target });
-  await peer.publish();
-  await peer.begin(victim.name);
-  return { target, victim, peer };
-}
 
 async function damage(scene: Scene): Promise<Seen> {
   const { victim, peer } = await victimAndPeer(scene);

@@ -10,6 +10,7 @@ import { AGENT_LIMITS } from '../ground/limits.js';
 import { endError, endMember } from '../message/ask.js';
 import type { Ask, EndError } from '../message/ask.js';
 import type { Message } from '../message/message.js';
+import { abortAt } from '../handling/deadline.js';
 import { tellOfFailure } from '../handling/handlers.js';
 import type { Registered } from '../handling/handlers.js';
 import type { Surroundings } from '../handling/surroundings.js';
@@ -103,9 +104,7 @@ export class RequestRun {
 
   /** The signal is aborted when the time is over; the returned function cancels that. */
   startDeadline(): () => void {
-    const { runtime } = this.#parts.context;
-    const delayMs = Math.max(0, this.byMs - runtime.now());
-    return runtime.schedule(delayMs, () => this.controller.abort(new AgentError('DEADLINE')));
+    return abortAt(this.#parts.context.runtime, this.byMs, this.controller);
   }
 
   /** A promise that ends when the run is not wanted any more. */

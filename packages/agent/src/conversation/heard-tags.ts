@@ -58,6 +58,16 @@ async function loadTags(
   return (await tx.read(ROW.heard(aid, at, at.part), decode)) ?? [];
 }
 
+/** The tag that is remembered with a window for one of its numbers; null if none is. */
+async function knownTag(
+  tx: StoreTransaction,
+  aid: Uint8Array,
+  { window, number }: { readonly window: SequenceWindow; readonly number: number },
+): Promise<Uint8Array | null> {
+  const tags = await loadTags(tx, aid, { ...window, part: partOf(number) });
+  return tags.find((each) => each.number === number)?.tag ?? null;
+}
+
 /**
  * Whether another message is known under a number that a window has seen. The numbers that a run
  * shares with those before it are remembered with them.
@@ -68,18 +78,12 @@ export async function isOtherHeard(
   { window, heard }: { readonly window: SequenceWindow; readonly heard: Heard },
 ): Promise<boolean> {
   const { number, msgId } = heard;
-  const { since, instance, parent } = window;
+  const { parent } = window;
   const isShared = parent !== null && number < parent.from;
-  const before = peer.windows.filter(
-    (each) => each.since === since && isSameStore(each.instance, instance),
-  );
-  const places = isShared ? [window, ...before.toReversed()] : [window];
-  const part = partOf(number);
+  const places = isShared ? [window, ...runsOf(peer.windows, window).toReversed()] : [window];
   for (const place of places) {
-    const at = { since, instance: place.instance, part };
-    const tags = await loadTags(tx, peer.identity.aid, at);
-    const known = tags.find((each) => each.number === number);
-    if (known !== undefined) return !equalBytes(known.tag, tagOf(msgId));
+    const known = await knownTag(tx, peer.identity.aid, { window: place, number });
+    if (known !== null) return !equalBytes(known, tagOf(msgId));
   }
   return false;
 }
@@ -126,10 +130,8 @@ export async function isHeardOfStore(
   const { number, msgId } = heard;
   for (const window of runsOf(peer.windows, key)) {
     if (!window.seen.includes(number)) continue;
-    const at = { since: key.since, instance: window.instance, part: partOf(number) };
-    const tags = await loadTags(tx, peer.identity.aid, at);
-    const known = tags.find((each) => each.number === number);
-    if (known !== undefined && equalBytes(known.tag, tagOf(msgId))) return true;
+    const known = await knownTag(tx, peer.identity.aid, { window, number });
+    if (known !== null && equalBytes(known, tagOf(msgId))) return true;
   }
   return false;
 }

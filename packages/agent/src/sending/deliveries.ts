@@ -50,7 +50,7 @@ interface Awaited {
   /** By message id: until its outcome is known. In the order in which they were sent. */
   readonly ids: Map<string, Waiter>;
   /** By epoch and number: the peer has told what became of it, and misses earlier ones. */
-  readonly ahead: Set<string>;
+  readonly ahead: Map<string, Pick<Sent, 'epoch' | 'number'>>;
 }
 
 type Step = AgentEvents['outgoing'];
@@ -136,8 +136,10 @@ export class Deliveries {
   /** The peer has everything of this epoch up to this number. */
   acknowledged(aid: Uint8Array, epoch: number, upTo: number): void {
     this.#upTo({ aid, epoch }, upTo, (waiter) => this.#deliver(waiter));
-    const ahead = this.#awaited.get(toHex(aid))?.ahead ?? new Set();
-    for (const position of ahead) if (isUpTo(position, epoch, upTo)) ahead.delete(position);
+    const ahead = this.#awaited.get(toHex(aid))?.ahead;
+    for (const [position, sent] of ahead ?? []) {
+      if (isUpTo(sent, epoch, upTo)) ahead?.delete(position);
+    }
     this.#forgetIfIdle(aid);
   }
 
@@ -193,7 +195,7 @@ export class Deliveries {
       const position = positionOf(waiter.sent);
       if (awaited.numbers.has(position)) {
         this.#deliver(waiter);
-        awaited.ahead.add(position);
+        awaited.ahead.set(position, waiter.sent);
       }
       // Held, it waits there for a person: its end is still to come.
       if (state !== 'held') awaited.ids.delete(id);
@@ -314,7 +316,7 @@ export class Deliveries {
 
   #awaitedOf(aid: Uint8Array): Awaited {
     const key = toHex(aid);
-    const empty: Awaited = { numbers: new Map(), ids: new Map(), ahead: new Set() };
+    const empty: Awaited = { numbers: new Map(), ids: new Map(), ahead: new Map() };
     const awaited = this.#awaited.get(key) ?? empty;
     this.#awaited.set(key, awaited);
     return awaited;
@@ -365,11 +367,12 @@ function positionOf({ epoch, number }: Pick<Sent, 'epoch' | 'number'>): string {
   return `${epoch}/${number}`;
 }
 
-function isUpTo(position: string, epoch: number, upTo: number): boolean {
-  const [of, number] = position.split('/').map(Number);
-  return (
-    of !== undefined && number !== undefined && (of < epoch || (of === epoch && number <= upTo))
-  );
+function isUpTo(
+  { epoch: of, number }: Pick<Sent, 'epoch' | 'number'>,
+  epoch: number,
+  upTo: number,
+): boolean {
+  return of < epoch || (of === epoch && number <= upTo);
 }
 
 const OUTCOME_CODES = {

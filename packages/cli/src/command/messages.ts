@@ -102,9 +102,9 @@ function addInbox(program: Command, command: CommandProcess): void {
 
 /** No mail is no news where the hub has it. HUB_AWAY. */
 async function assertHub(control: Control): Promise<void> {
-  const { connection, hubs } = await control.call('whoami', {});
-  if (connection !== 'offline') return;
-  throw controlError('HUB_AWAY', `no mail is here; what waits at ${hubs.join(', ')} is not known`);
+  const hubs = await control.hubsAway();
+  if (hubs === null) return;
+  throw controlError('HUB_AWAY', `no mail is here; what waits at ${hubs} is not known`);
 }
 
 interface InboxFlags extends CommonOptions {

@@ -6,6 +6,7 @@ import { openControl } from '../holder/open-control.js';
 import type { Control } from '../holder/open-control.js';
 import { filesOf } from '../profile/profile.js';
 import type { AgentFiles } from '../profile/profile.js';
+import { closing } from './process.js';
 import type { CommandProcess } from './process.js';
 
 /** Options that every command of an agent has. */
@@ -23,23 +24,33 @@ export function filesFor(options: CommonOptions, { env, cwd }: CommandProcess): 
   return filesOf(options, { env, cwd });
 }
 
-/** Opens the way to the agent, works, and closes it. */
+/** Opens the way to the agent, works, and closes it, whether a signal comes or not. */
 export async function withClient<T>(
   options: CommonOptions,
   command: CommandProcess,
   work: (control: Control) => Promise<T>,
 ): Promise<T> {
   const files = filesFor(options, command);
-  const control = await withPassphrase(files.keys, command, (passphrase) =>
-    openControl(files, { passphrase }),
-  );
-  const forget = noteAbsence(control, command);
-  try {
-    return await work(control);
-  } finally {
-    forget();
-    await control.close();
-  }
+  return closing(command, async (signal) => {
+    const control = await withPassphrase(files.keys, command, (passphrase) =>
+      openControl(files, { passphrase, signal }),
+    );
+    const forget = noteAbsence(control, command);
+    try {
+      return await Promise.race([work(control), endOf(signal)]);
+    } finally {
+      forget();
+      await control.close();
+    }
+  });
+}
+
+/** Rejects when the signal comes. */
+function endOf(signal: AbortSignal): Promise<never> {
+  const ended = Promise.withResolvers<never>();
+  signal.addEventListener('abort', () => ended.reject(signal.reason), { once: true });
+  if (signal.aborted) ended.reject(signal.reason);
+  return ended.promise;
 }
 
 /** From then on a person may wonder what a command waits for. */
@@ -49,8 +60,8 @@ const NOTE_MS = 2_000;
 function noteAbsence(control: Control, { note = null }: CommandProcess): () => void {
   if (note === null) return () => undefined;
   const look = async (): Promise<void> => {
-    const { connection, hubs } = await control.call('whoami', {});
-    if (connection === 'offline') note(`waiting for the hub at ${hubs.join(', ')}\n`);
+    const hubs = await control.hubsAway();
+    if (hubs !== null) note(`waiting for the hub at ${hubs}\n`);
   };
   const timer = setTimeout(() => void look().catch(() => undefined), NOTE_MS);
   return () => clearTimeout(timer);

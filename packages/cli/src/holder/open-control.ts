@@ -22,6 +22,8 @@ export interface OpenControlOptions {
   readonly passphrase?: string | undefined;
   /** How long a program that holds the store may take to answer, in ms (default 15 seconds). */
   readonly patienceMs?: number | undefined;
+  /** Closes it: what runs rejects with HOLDER_LOST. */
+  readonly signal?: AbortSignal | undefined;
   /** Never holds it: NO_AGENT where nobody else does. */
   readonly onlyHeld?: boolean | undefined;
   /** Default: the machine's. */
@@ -58,8 +60,13 @@ export async function openControl(
   options: OpenControlOptions = {},
 ): Promise<Control> {
   const control = new Control(files, options);
-  await control.connect();
-  return control;
+  try {
+    await control.connect();
+    return control;
+  } catch (error) {
+    await control.close();
+    throw error;
+  }
 }
 
 /** An agent that can be used, whoever holds it, over any number of holders. */
@@ -74,17 +81,31 @@ export class Control {
   /** Until then another program is to hold the agent. */
   #guestUntilMs = -Infinity;
   #handedOver: Promise<void> = Promise.resolve();
-  #isClosed = false;
+  readonly #closing = new AbortController();
+  #closed: Promise<void> | null = null;
 
   constructor(files: AgentFiles, options: OpenControlOptions) {
     this.#files = files;
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
+    const { signal } = options;
+    if (signal?.aborted === true) void this.#close(false);
+    signal?.addEventListener('abort', () => void this.#close(false), { once: true });
+  }
+
+  get #isClosed(): boolean {
+    return this.#closing.signal.aborted;
   }
 
   /** Whether this process holds the agent now, for want of another. */
   async isHolder(): Promise<boolean> {
     return (await this.#connection()).held !== null;
+  }
+
+  /** Addresses of the hub while it is away; null where it is there, or none is wanted. */
+  async hubsAway(): Promise<string | null> {
+    const { connection, hubs } = await this.call('whoami', {});
+    return connection === 'offline' ? hubs.join(', ') : null;
   }
 
   /** What the holder has said of itself. */
@@ -140,15 +161,25 @@ export class Control {
     return () => void this.#lost.delete(listener);
   }
 
-  async close(): Promise<void> {
-    this.#isClosed = true;
+  /** Lets go of the agent, once other programs that use it here got what they asked for. */
+  close(): Promise<void> {
+    return this.#close(true);
+  }
+
+  #close(patient: boolean): Promise<void> {
+    this.#closed ??= this.#letGo(patient);
+    return this.#closed;
+  }
+
+  async #letGo(patient: boolean): Promise<void> {
+    this.#closing.abort();
     const connection = await this.#connecting?.catch(() => null);
     this.#connecting = null;
     connection?.client.close();
     if (connection?.held != null) {
       const { held, sharedUntilMs } = connection;
-      await pause(Math.max(0, sharedUntilMs - this.#clock()));
-      await held.close({ patient: true });
+      if (patient) await pause(Math.max(0, sharedUntilMs - this.#clock()));
+      await held.close({ patient });
     }
     await this.#handedOver;
   }
@@ -203,7 +234,7 @@ export class Control {
   }
 
   #connection(): Promise<Connection> {
-    if (this.#isClosed) return Promise.reject(controlError('HOLDER_LOST', 'closed here'));
+    if (this.#isClosed) return Promise.reject(closedHere());
     if (this.#connecting !== null) return this.#connecting;
     const connecting = this.#connect();
     this.#connecting = connecting;
@@ -218,6 +249,7 @@ export class Control {
     const { socket, keys, store } = this.#files;
     const untilMs = this.#clock() + patienceMs;
     for (;;) {
+      if (this.#isClosed) throw closedHere();
       const client = await ControlClient.connect(socket, name).catch(goneAsNull);
       if (client !== null) return this.#connected(client);
       if (onlyHeld || !existsSync(keys)) throw controlError('NO_AGENT');
@@ -238,6 +270,7 @@ export class Control {
     const holding = hold(this.#files, {
       passphrase,
       connectMs: CONNECT_MS,
+      signal: this.#closing.signal,
       handOver: () => {
         this.#handedOver = this.#handOver(holding);
       },
@@ -320,6 +353,10 @@ function remaining<P>(params: P, elapsedMs: number): P {
   const { waitMs } = params as { readonly waitMs?: number };
   if (waitMs === undefined) return params;
   return { ...params, waitMs: Math.max(0, waitMs - elapsedMs) };
+}
+
+function closedHere(): ControlError {
+  return controlError('HOLDER_LOST', 'closed here');
 }
 
 /** The way through our own socket is the same as everybody's. */

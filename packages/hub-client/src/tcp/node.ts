@@ -139,7 +139,7 @@ function carry(
   let gathers = false;
   const flush = (): void => {
     if (pending.length === 0 || socket.destroyed || socket.writableEnded) return;
-    const texts = gathers && pending.length > 1 ? gathered(pending) : pending;
+    const texts = gathers ? gathered(pending) : pending;
     pending = [];
     socket.write(Buffer.from(`${texts.join('\n')}\n`));
   };

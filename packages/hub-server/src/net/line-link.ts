@@ -179,8 +179,7 @@ export class LineLink implements Link, Holder {
   #flush(): void {
     if (this.#pending.length === 0 || this.#socket.destroyed) return;
     // Frames are ASCII. Joining long texts first would copy them twice.
-    const isMany = this.#gathers && this.#pending.length > 1;
-    const texts = isMany ? gathered(this.#pending) : this.#pending;
+    const texts = this.#gathers ? gathered(this.#pending) : this.#pending;
     const length = texts.reduce((sum, text) => sum + text.length + 1, 0);
     const bytes = Buffer.allocUnsafe(length);
     let end = 0;

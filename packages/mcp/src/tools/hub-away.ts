@@ -17,7 +17,7 @@ export const notice = z
 
 /** Rejects with HUB_AWAY where nothing was found, and the hub may have something. */
 export async function assertHub(control: Control): Promise<void> {
-  const hubs = await hubsAway(control);
+  const hubs = await control.hubsAway();
   if (hubs === null) return;
   const lost = 'no mail is here; what waits there is not known';
   const message = `The hub at ${hubs} cannot be reached: ${lost}`;
@@ -30,7 +30,7 @@ export async function withNotice(
   result: CallToolResult,
 ): Promise<CallToolResult> {
   // What is given has been taken: it is not lost for want of a notice.
-  const hubs = await hubsAway(control).catch(() => null);
+  const hubs = await control.hubsAway().catch(() => null);
   if (hubs === null) return result;
   const text =
     `The hub at ${hubs} cannot be reached (HUB_AWAY): what is sent is kept until it is back, and ` +
@@ -41,10 +41,4 @@ export async function withNotice(
     content: [...result.content, { type: 'text', text }],
     structuredContent: { ...value, notice: text },
   };
-}
-
-/** Addresses of the hub that is away; null where it is there, or none is wanted. */
-async function hubsAway(control: Control): Promise<string | null> {
-  const { connection, hubs } = await control.call('whoami', {});
-  return connection === 'offline' ? hubs.join(', ') : null;
 }

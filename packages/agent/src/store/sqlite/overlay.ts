@@ -29,8 +29,9 @@ export interface Parted {
   readonly journal: RowChanges;
 }
 
-/** Rows that go on in the journal are at most so many bytes. */
+/** Keys without a row that are remembered. */
 const MOST_ABSENT = 1_000;
+/** Rows that go on in the journal are at most so many bytes. */
 const MOST_CARRIED_BYTES = 256 * 1024;
 
 /** Changes over a table. */
