@@ -14,7 +14,7 @@ import { MemoryHubStore } from '@agentmesh/hub-local';
 import { NetworkHubServer } from '@agentmesh/hub-server';
 import type { z } from 'zod';
 import { ERROR_OUTPUT, OUTPUTS } from '../src/command/outputs.js';
-import type { CommandProcess } from '../src/command/process.js';
+import type { CommandProcess, StopListener } from '../src/command/process.js';
 import { run } from '../src/command/run.js';
 
 /** The command as a program, for processes of its own. */
@@ -91,7 +91,7 @@ export class Home {
     { stdin = '', env = {}, note = null, person = {} }: Surroundings = {},
   ): Running {
     const said = { stdout: '', stderr: '', status: 0 };
-    let tell = (): void => undefined;
+    const listeners: StopListener[] = [];
     const ended = run({
       args,
       env: { HOME: this.folder, ...env },
@@ -108,8 +108,8 @@ export class Home {
       ...person,
       extras: { skillFile: new URL('../../agentmesh/skill/SKILL.md', import.meta.url) },
       onStop(listener) {
-        tell = listener;
-        return () => undefined;
+        listeners.push(listener);
+        return () => void listeners.splice(listeners.indexOf(listener), 1);
       },
     }).then(() => {
       if (args.includes('--json')) assertOutput(args, said);
@@ -119,7 +119,7 @@ export class Home {
       said,
       ended,
       stop() {
-        tell();
+        listeners.at(-1)?.('SIGTERM');
         return ended;
       },
     };

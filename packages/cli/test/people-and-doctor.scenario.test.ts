@@ -110,7 +110,7 @@ describe('doctor', () => {
     expect(away.stdout).toMatch(/^ok +outbox +empty$/m);
     await bob.run(['send', 'alice', 'kept', '--wait', 'queued']);
     const files = filesOf({}, { env: { HOME: bob.folder }, cwd: bob.folder });
-    const later = await examine(files, undefined, () => Date.now() + 3 * 86_400_000);
+    const later = await examine(files, undefined, { clock: () => Date.now() + 3 * 86_400_000 });
     expect(later).toContainEqual(
       expect.objectContaining({
         check: 'outbox',

@@ -5,7 +5,7 @@
 import type { Command } from 'commander';
 import type { Finding } from '../holder/examination.js';
 import type { CommandProcess } from './process.js';
-import { EXIT } from './process.js';
+import { closing, EXIT } from './process.js';
 import { agentCommand } from './program.js';
 import { shown } from './shown.js';
 import { filesFor, printResult, withPassphrase } from './with-client.js';
@@ -21,8 +21,8 @@ export function addDoctor(program: Command, command: CommandProcess): void {
   ).action(async (options: CommonOptions) => {
     const files = filesFor(options, command);
     const { examine } = await import('../holder/examination.js');
-    const findings = await withPassphrase(files.keys, command, (passphrase) =>
-      examine(files, passphrase),
+    const findings = await closing(command, (signal) =>
+      withPassphrase(files.keys, command, (passphrase) => examine(files, passphrase, { signal })),
     );
     for (const finding of findings) printResult(command, options, finding, lineOf(finding));
     if (findings.some(({ state }) => state === 'bad')) command.exit(EXIT.failed);

@@ -5,6 +5,7 @@
 import type { Command } from 'commander';
 import { readOwnHub, readSettings } from '../profile/settings.js';
 import { countOf, msOf } from './duration.js';
+import { closing } from './process.js';
 import type { CommandProcess } from './process.js';
 import { agentCommand } from './program.js';
 import { filesFor, printResult, withClient, withPassphrase } from './with-client.js';
@@ -52,8 +53,11 @@ export function addJoin(program: Command, command: CommandProcess): void {
     .action(async (link: string, options: JoinFlags) => {
       const files = filesFor(options, command);
       const { joinWith } = await import('../holder/join.js');
-      const peer = await withPassphrase(files.keys, command, (passphrase) =>
-        joinWith(files, link, { name: options.name, passphrase }),
+      const { name } = options;
+      const peer = await closing(command, (signal) =>
+        withPassphrase(files.keys, command, (passphrase) =>
+          joinWith(files, link, { name, passphrase, signal }),
+        ),
       );
       const text = `joined ${peer.name} (${peer.trust})\nfingerprint  ${peer.fingerprint}\n`;
       printResult(command, options, peer, text);

@@ -2,7 +2,8 @@
  * The command in its process: streams, terminal, signals and exit code. Owns these; what it does is
  * `run`'s.
  */
-import type { CommandExtras, CommandProcess } from './process.js';
+import { EXIT } from './process.js';
+import type { CommandExtras, CommandProcess, StopListener, StopSignal } from './process.js';
 import { run } from './run.js';
 import { silenceSqliteWarning } from './sqlite-warning.js';
 import { askHidden, choose, confirm } from './terminal.js';
@@ -32,21 +33,30 @@ export async function main(version: string, extras: CommandExtras = {}): Promise
     onStop,
     extras,
   });
+  // All is closed; what is still read from, such as standard input, would keep the process.
+  if (isTold) process.exit();
 }
 
+/** Who is told of a signal; the last one is. */
+const listeners: StopListener[] = [];
+let isTold = false;
+
 /** The first signal ends in order, the second at once. */
+function stop(signal: StopSignal): void {
+  if (isTold) process.exit(EXIT.failed);
+  isTold = true;
+  // Without a listener all is being closed already.
+  listeners.at(-1)?.(signal);
+}
+
 const onStop: CommandProcess['onStop'] = (listener) => {
+  if (process.listenerCount('SIGTERM', stop) === 0) process.on('SIGTERM', stop).on('SIGINT', stop);
   // Keeps the process running as long as somebody waits to be stopped.
   const alive = setInterval(() => undefined, 2 ** 30);
-  let told = false;
-  const stop = (): void => {
-    if (told) process.exit(1);
-    told = true;
-    listener();
-  };
-  process.on('SIGTERM', stop).on('SIGINT', stop);
+  listeners.push(listener);
   return () => {
     clearInterval(alive);
-    // Whatever hangs from now on is ended by the next signal.
+    const at = listeners.lastIndexOf(listener);
+    if (at >= 0) listeners.splice(at, 1);
   };
 };

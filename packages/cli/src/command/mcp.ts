@@ -5,11 +5,10 @@
 import type { Command } from 'commander';
 import type { Mail } from '../control/api.js';
 import { controlError } from '../control/error.js';
-import { openControl } from '../holder/open-control.js';
 import { pageOf } from './messages.js';
 import type { CommandProcess } from './process.js';
 import { streamCommand } from './program.js';
-import { filesFor, withPassphrase } from './with-client.js';
+import { filesFor, withClient } from './with-client.js';
 import type { CommonOptions } from './with-client.js';
 
 /** Messages that a hook shows at most: the rest comes with the next. */
@@ -36,12 +35,13 @@ async function serve(options: CommonOptions, command: CommandProcess): Promise<v
   }
   const files = filesFor(options, command);
   const { AGENTMESH_PASSPHRASE: passphrase } = command.env;
+  const stopped = Promise.withResolvers<void>();
+  // Before the agent is held.
+  const forget = command.onStop(() => stopped.resolve());
   const connection = await extras.serveMcp({
     files,
     passphrase: passphrase === '' ? undefined : passphrase,
   });
-  const stopped = Promise.withResolvers<void>();
-  const forget = command.onStop(() => stopped.resolve());
   await Promise.race([connection.ended, stopped.promise]);
   forget();
   await connection.close();
@@ -60,19 +60,13 @@ async function hook(event: string, options: CommonOptions, command: CommandProce
 }
 
 async function mailFor(options: CommonOptions, command: CommandProcess): Promise<readonly Mail[]> {
-  const files = filesFor(options, command);
   try {
-    const control = await withPassphrase(files.keys, command, (passphrase) =>
-      openControl(files, { passphrase, client: 'agentmesh hook' }),
-    );
-    try {
+    return await withClient(options, command, async (control) => {
       const waitMs = (await control.isHolder()) ? FETCH_MS : 0;
       // Only looked at: whoever decides takes them.
       const request = { max: MOST, waitMs, leaseMs: 0 };
       return (await control.call('inbox', request)).messages;
-    } finally {
-      await control.close();
-    }
+    });
   } catch (error) {
     if ((error as { code?: unknown }).code === 'NO_AGENT') return [];
     throw error;

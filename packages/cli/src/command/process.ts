@@ -27,6 +27,10 @@ export interface Choice {
   readonly label: string;
 }
 
+/** What tells a process to end. */
+export type StopSignal = 'SIGINT' | 'SIGTERM';
+export type StopListener = (signal: StopSignal) => void;
+
 /** What a command needs of its process. */
 export interface CommandProcess {
   readonly args: readonly string[];
@@ -46,8 +50,11 @@ export interface CommandProcess {
   readonly confirm?: ((question: string) => Promise<boolean>) | null | undefined;
   /** Tells a person how far something is; null where nobody looks. */
   readonly note?: ((text: string) => void) | null | undefined;
-  /** Calls back once when the process is told to end; returns what forgets that. */
-  readonly onStop: (listener: () => void) => () => void;
+  /**
+   * Calls back once when the process is told to end, if no later listener is there; returns what
+   * forgets that. Until somebody listens, a signal ends the process at once.
+   */
+  readonly onStop: (listener: StopListener) => () => void;
   readonly extras?: CommandExtras | undefined;
 }
 
@@ -61,6 +68,8 @@ export const EXIT = {
   notTrusted: 6,
   noHub: 7,
   again: 75,
+  interrupted: 130,
+  terminated: 143,
 } as const;
 
 const CODES: Readonly<Record<string, number>> = {
@@ -103,6 +112,37 @@ const CODES: Readonly<Record<string, number>> = {
 /** The exit code of an error. */
 function exitCodeOf({ code, retryable }: ErrorReport): number {
   return CODES[code] ?? (retryable ? EXIT.again : EXIT.failed);
+}
+
+/** A signal ended the command before it was done: whoever sent it knows. */
+export class Interrupted extends Error {
+  /** As a shell tells it. */
+  readonly exitCode: number;
+
+  constructor(signal: StopSignal) {
+    super(signal);
+    this.name = 'Interrupted';
+    this.exitCode = signal === 'SIGINT' ? EXIT.interrupted : EXIT.terminated;
+  }
+}
+
+/**
+ * Works with what has to be closed in order. `work` ends soon after its signal is aborted, and has
+ * closed by then. Rejects with Interrupted.
+ */
+export async function closing<T>(
+  { onStop }: CommandProcess,
+  work: (stopped: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const controller = new AbortController();
+  const forget = onStop((signal) => controller.abort(new Interrupted(signal)));
+  try {
+    return await work(controller.signal);
+  } catch (error) {
+    throw controller.signal.aborted ? controller.signal.reason : error;
+  } finally {
+    forget();
+  }
 }
 
 /** One line on standard error, and the exit code. */

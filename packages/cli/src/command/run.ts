@@ -19,7 +19,7 @@ import { addDoctor } from './doctor.js';
 import { addRotate } from './rotate.js';
 import { addRpc } from './rpc.js';
 import { addMessages } from './messages.js';
-import { fail } from './process.js';
+import { fail, Interrupted } from './process.js';
 import type { CommandProcess } from './process.js';
 import { addSchema } from './schema.js';
 import { addSkill } from './skill.js';
@@ -34,6 +34,7 @@ export async function run(command: CommandProcess): Promise<void> {
     if (command.args.length === 0) return program.outputHelp();
     await program.parseAsync([...command.args], { from: 'user' });
   } catch (error) {
+    if (error instanceof Interrupted) return command.exit(error.exitCode);
     if (!(error instanceof CommanderError)) return fail(command, error, isJson);
     if (error.exitCode === 0) return;
     const isGroup = error.code === 'commander.help';
@@ -57,7 +58,8 @@ terminal. While agentmesh up runs, or a program that serves its agent, commands 
 each command opens the agent for itself.
 
 Exit codes: 0 done, 1 failed, 2 misused, 3 no such peer, 4 refused by the peer, 5 timed out,
-6 identity changed or not accepted, 7 hub not reachable, 75 try again.`;
+6 identity changed or not accepted, 7 hub not reachable, 75 try again,
+130 and 143 ended by a signal.`;
 
 /** The whole command line. */
 export function programOf(command: CommandProcess): Command {

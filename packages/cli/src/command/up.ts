@@ -11,6 +11,7 @@ import type { WakeSettings } from '../profile/settings.js';
 import { Listener } from '../wake/listener.js';
 import { reporter, wakeFrom, wakeOptions } from './listen.js';
 import type { WakeFlags } from './listen.js';
+import { closing } from './process.js';
 import type { CommandProcess } from './process.js';
 import { agentCommand } from './program.js';
 import { shown } from './shown.js';
@@ -52,14 +53,31 @@ async function up(options: UpFlags, command: CommandProcess): Promise<void> {
   const wanted = { name, hub, host, hubKey, token, acceptFrom, wake };
   const log = (line: string): void => command.complain(`agentmesh: ${shown(line)}\n`);
   const { bringUp } = await import('../holder/up.js');
-  const held = await withPassphrase(files.keys, command, (passphrase) =>
-    bringUp(files, { ...wanted, passphrase, log }),
-  );
-  if (held === null) {
+  await closing(command, async (signal) => {
+    const held = await withPassphrase(files.keys, command, (passphrase) =>
+      bringUp(files, { ...wanted, passphrase, log, signal }),
+    );
+    if (held !== null) return stayUp(held, { files, options, command, signal });
     printResult(command, options, { state: 'held' }, 'up already: held by another program\n');
-    return;
-  }
+  });
+}
+
+/** Holds it until it is told to stop, or its agent has stopped. */
+async function stayUp(
+  held: UpAgent,
+  about: {
+    readonly files: AgentFiles;
+    readonly options: UpFlags;
+    readonly command: CommandProcess;
+    readonly signal: AbortSignal;
+  },
+): Promise<void> {
+  const { files, options, command, signal } = about;
   const { agent, hubs, invite } = held;
+  const stopped = Promise.withResolvers<Error | null>();
+  agent.on('stopped', ({ error }) => stopped.resolve(error));
+  signal.addEventListener('abort', () => stopped.resolve(null));
+  if (signal.aborted) stopped.resolve(null);
   const { id, address, fingerprint } = agent;
   const lines = [
     `${id} is up on ${hubs.join(', ')}`,
@@ -68,12 +86,8 @@ async function up(options: UpFlags, command: CommandProcess): Promise<void> {
   ];
   const told = { state: 'up', name: id, address, fingerprint, hubs, invite };
   printResult(command, options, told, `${lines.join('\n')}\n`);
-  const stopped = Promise.withResolvers<Error | null>();
-  agent.on('stopped', ({ error }) => stopped.resolve(error));
-  const forget = command.onStop(() => stopped.resolve(null));
   const stopWaking = await wakeWith(files, held.settings.wake, options, command);
   const error = await stopped.promise;
-  forget();
   await stopWaking();
   await held.close();
   if (error !== null) throw error;

@@ -26,15 +26,23 @@ export interface Finding {
 const WRONG_CLOCK_MS = 30_000;
 const FEW_PREKEYS = 10;
 
+/** What the examination may be given. */
+export interface ExamineOptions {
+  /** Default: the machine's. */
+  readonly clock?: Clock | undefined;
+  /** Ends it: it rejects with its reason. */
+  readonly signal?: AbortSignal | undefined;
+}
+
 /** Looks at everything. Never rejects but with KEY_FILE_PASSPHRASE_REQUIRED. */
 export async function examine(
   files: AgentFiles,
   passphrase: string | undefined,
-  clock: Clock = systemClock,
+  { clock = systemClock, signal }: ExamineOptions = {},
 ): Promise<readonly Finding[]> {
   const found = [good('node', process.version), ...lookAtFiles(files)];
   if (!existsSync(files.keys)) return found;
-  return [...found, ...(await lookAtAgent(files, passphrase, clock))];
+  return [...found, ...(await lookAtAgent(files, passphrase, { clock, signal }))];
 }
 
 function lookAtFiles(files: AgentFiles): Finding[] {
@@ -82,10 +90,10 @@ function lookAtSettings(path: string): Finding {
 async function lookAtAgent(
   files: AgentFiles,
   passphrase: string | undefined,
-  clock: Clock,
+  { clock, signal }: ExamineOptions & { readonly clock: Clock },
 ): Promise<readonly Finding[]> {
   try {
-    const control = await openControl(files, { passphrase, client: 'doctor' });
+    const control = await openControl(files, { passphrase, client: 'doctor', signal });
     try {
       const isHolder = await control.isHolder();
       const status = await control.call('status', {});
@@ -100,6 +108,7 @@ async function lookAtAgent(
       await control.close();
     }
   } catch (error) {
+    signal?.throwIfAborted();
     const { code, message, remedy } = reportOf(error);
     if (code === 'KEY_FILE_PASSPHRASE_REQUIRED') throw error;
     return [bad('agent', `${message} [${code}]`, remedy)];

@@ -32,6 +32,8 @@ export interface HoldOptions {
   readonly handOver?: (() => void) | undefined;
   /** How long a hub that is away is tried before the agent begins without it. */
   readonly connectMs?: number | undefined;
+  /** Gives up an opening that is under way; the agent is closed by then. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Opens and serves an agent. Rejects as `Agent.create` does, and with NO_AGENT. */
@@ -41,7 +43,10 @@ export async function holdAgent(files: AgentFiles, options: HoldOptions): Promis
   const { name, acceptFrom } = settings;
   const { hosts, hubKey, token } = hubOf(files, settings);
   const hub = new NetworkHub({ hosts, hubKey, token, connectTimeoutMs: options.connectMs });
+  const giveUp = (): void => void hub.close();
+  options.signal?.addEventListener('abort', giveUp, { once: true });
   try {
+    options.signal?.throwIfAborted();
     const agent = await Agent.create(name, {
       hub,
       keypairPath: files.keys,
@@ -54,6 +59,8 @@ export async function holdAgent(files: AgentFiles, options: HoldOptions): Promis
   } catch (error) {
     await hub.close();
     throw error;
+  } finally {
+    options.signal?.removeEventListener('abort', giveUp);
   }
 }
 

@@ -18,13 +18,15 @@ import { openControl } from './open-control.js';
 export interface JoinOptions {
   readonly name?: string | undefined;
   readonly passphrase?: string | undefined;
+  /** Ends it in order. */
+  readonly signal?: AbortSignal | undefined;
 }
 
 /** Joins, and gives the peer that made the invite. */
 export async function joinWith(
   files: AgentFiles,
   link: string,
-  { name, passphrase }: JoinOptions,
+  { name, passphrase, signal }: JoinOptions,
 ): Promise<ControlPeer> {
   const invite = decodeInvite(link);
   if (invite === null) {
@@ -35,10 +37,10 @@ export async function joinWith(
   if (readSettings(files.settings) === null) {
     const settings = settingsFrom(invite, name ?? defaultName(files.profile));
     // Known from now on: the hub has its name.
-    await (await holdAgent(files, { settings, passphrase })).close();
+    await (await holdAgent(files, { settings, passphrase, signal })).close();
     writeSettings(files.settings, settings);
   }
-  const control = await openControl(files, { passphrase });
+  const control = await openControl(files, { passphrase, signal });
   try {
     return await control.call('join', { link });
   } finally {

@@ -32,6 +32,8 @@ export interface UpOptions {
   readonly passphrase?: string | undefined;
   /** Told what a person should read. */
   readonly log?: ((line: string) => void) | undefined;
+  /** Gives up an opening that is under way. */
+  readonly signal?: AbortSignal | undefined;
   /** Default: the machine's. */
   readonly clock?: Clock | undefined;
 }
@@ -130,12 +132,13 @@ function settingsOf(
 async function heldAgent(
   files: AgentFiles,
   settings: Settings,
-  { passphrase, log, clock = systemClock }: UpOptions,
+  { passphrase, log, signal, clock = systemClock }: UpOptions,
 ): Promise<HeldAgent | null> {
   const untilMs = clock() + OPENING_MS;
   for (;;) {
+    signal?.throwIfAborted();
     try {
-      return await holdAgent(files, { settings, passphrase, log });
+      return await holdAgent(files, { settings, passphrase, log, signal });
     } catch (error) {
       if ((error as { code?: unknown }).code !== 'STORE_LOCKED') throw error;
       if (clock() > untilMs) throw controlError('HOLDER_SILENT', files.store, error);
