@@ -3,7 +3,6 @@
  * one frame and may send so; who has not is served as before. The words on the wire are looked at.
  */
 import { once } from 'node:events';
-import type { Socket } from 'node:net';
 import { createInterface } from 'node:readline';
 import { beforeAll, describe, expect, jest, test } from '@jest/globals';
 import type { TestAgent } from '@agentmesh/hub-compliance';
@@ -19,6 +18,7 @@ import {
   ready,
 } from '@agentmesh/protocol';
 import type { HubFrame } from '@agentmesh/protocol';
+import { WebSocket } from 'ws';
 import { dial } from './socket-client.js';
 import { newAgent, until, withServer } from './test-clients.js';
 
@@ -27,18 +27,57 @@ const MESSAGES = 10;
 jest.setTimeout(60_000);
 beforeAll(() => ready());
 
+/** Texts to and from a hub. */
+interface Wire {
+  readonly write: (text: string) => void;
+  readonly onText: (listener: (text: string) => void) => void;
+  readonly end: () => void;
+}
+
 /** An authenticated connection, as text. */
-interface Line {
-  readonly socket: Socket;
+interface Line extends Wire {
   readonly frames: HubFrame[];
 }
 
-async function lineOf(port: number, agent: TestAgent, features: readonly string[]): Promise<Line> {
-  const socket = await dial('tcp', port);
-  const lines = createInterface({ input: socket });
+const WIRES = {
+  async tcp(port: number): Promise<Wire> {
+    const socket = await dial('tcp', port);
+    const lines = createInterface({ input: socket });
+    return {
+      write: (text) => void socket.write(`${text}\n`),
+      onText: (listener) => void lines.on('line', listener),
+      end: () => socket.destroy(),
+    };
+  },
+  async websocket(port: number): Promise<Wire> {
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`);
+    await once(socket, 'open');
+    return {
+      write: (text) => socket.send(text),
+      onText: (listener) => void socket.on('message', (data: Buffer) => listener(String(data))),
+      end: () => socket.terminate(),
+    };
+  },
+};
+type WireKind = keyof typeof WIRES;
+
+interface Meeting {
+  readonly wire: WireKind;
+  readonly port: number;
+}
+
+async function lineOf(
+  { wire: kind, port }: Meeting,
+  agent: TestAgent,
+  features: readonly string[],
+): Promise<Line> {
+  const wire = await WIRES[kind](port);
+  const texts: string[] = [];
+  wire.onText((text) => texts.push(text));
   const begin = createBegin(new Uint8Array(32), features);
-  socket.write(`${begin.text}\n`);
-  const text = String((await once(lines, 'line'))[0]);
+  wire.write(begin.text);
+  await until(() => texts.length > 0, WAIT_MS);
+  const text = texts[0] ?? '';
   const decoded = parseHubFrame(text);
   if (!decoded.ok || decoded.frame.type !== 'hello') throw new TypeError(text);
   const channelBinding = NO_CHANNEL_BINDING;
@@ -47,13 +86,13 @@ async function lineOf(port: number, agent: TestAgent, features: readonly string[
   if (!hub.ok) throw hub.error;
   const credentials = agent.credentials();
   const frames: HubFrame[] = [];
-  lines.on('line', (line: string) => {
+  wire.onText((line) => {
     const read = parseHubFrame(line);
     if (read.ok) frames.push(read.frame);
   });
-  socket.write(`${createAuth({ id: 0, hub: hub.value, credentials, channelBinding }).text}\n`);
+  wire.write(createAuth({ id: 0, hub: hub.value, credentials, channelBinding }).text);
   await until(() => frames.some(({ type }) => type === 'auth_ok'), WAIT_MS);
-  return { socket, frames };
+  return { ...wire, frames };
 }
 
 /** Texts of so many `send`. */
@@ -84,7 +123,7 @@ const kindsOf = ({ frames }: Line): Set<string> => new Set(frames.map(({ type })
 const MANY = [FEATURES.many];
 const all = Array.from({ length: MESSAGES }, (_, at) => at + 1);
 
-describe('a hub', () => {
+describe.each(['tcp', 'websocket'] as const)('a hub over %s', (wire) => {
   test.each([
     ['both with the feature', MANY, MANY],
     ['an older sender', [], MANY],
@@ -93,12 +132,12 @@ describe('a hub', () => {
   ])('serves %s: all of it, once and in order', (_, ofSender, ofRecipient) =>
     withServer({}, async ({ port }) => {
       const [alice, bob] = [newAgent('alice'), newAgent('bob')];
-      const receiver = await lineOf(port, bob, ofRecipient);
-      const sender = await lineOf(port, alice, ofSender);
+      const receiver = await lineOf({ wire, port }, bob, ofRecipient);
+      const sender = await lineOf({ wire, port }, alice, ofSender);
       const texts = sendsTo(bob.aid);
       const spoken = ofSender.length > 0 ? gathered(texts) : texts;
       expect(spoken).toHaveLength(ofSender.length > 0 ? 1 : MESSAGES);
-      sender.socket.write(`${spoken.join('\n')}\n`);
+      for (const text of spoken) sender.write(text);
       await until(() => deliveredTo(receiver).length >= MESSAGES, WAIT_MS);
       await until(() => answered(sender).length >= MESSAGES, WAIT_MS);
       expect(deliveredTo(receiver)).toEqual(all);
@@ -106,21 +145,21 @@ describe('a hub', () => {
       // What one commit has stored is answered together, and pushed together.
       expect(kindsOf(receiver).has('deliver_many')).toBe(ofRecipient.length > 0);
       expect(kindsOf(sender).has('sent_many')).toBe(ofSender.length > 0);
-      for (const { socket } of [sender, receiver]) socket.destroy();
+      for (const { end } of [sender, receiver]) end();
     }),
   );
 
   test('answers each of many for itself: one that is refused keeps those behind it waiting', () =>
     withServer({ limits: { queueMessages: 3 } }, async ({ port }) => {
       const [alice, bob] = [newAgent('alice'), newAgent('bob')];
-      (await lineOf(port, bob, [])).socket.destroy();
-      const sender = await lineOf(port, alice, MANY);
-      sender.socket.write(`${gathered(sendsTo(bob.aid)).join('\n')}\n`);
+      (await lineOf({ wire, port }, bob, [])).end();
+      const sender = await lineOf({ wire, port }, alice, MANY);
+      for (const text of gathered(sendsTo(bob.aid))) sender.write(text);
       const errors = () => sender.frames.filter(({ type }) => type === 'error');
       await until(() => answered(sender).length + errors().length >= MESSAGES, WAIT_MS);
       const refused = errors().map((frame) => 're' in frame && frame.re);
       expect([...answered(sender), ...refused]).toEqual(all);
       expect(refused.length).toBeGreaterThan(0);
-      sender.socket.destroy();
+      sender.end();
     }));
 });

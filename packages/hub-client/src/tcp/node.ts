@@ -5,10 +5,11 @@
  */
 import type { Socket } from 'node:net';
 import type { TLSSocket } from 'node:tls';
-import { AgentMeshError, gathered, NO_CHANNEL_BINDING } from '@agentmesh/protocol';
+import { AgentMeshError, NO_CHANNEL_BINDING } from '@agentmesh/protocol';
 import type { ChannelBinding } from '@agentmesh/protocol';
 import { noAnswer, unreachable } from '../connection-errors.js';
 import { NetworkHubError } from '../errors.js';
+import { FrameTurn } from '../frame-turn.js';
 import { LineSplitter } from '../line-splitter.js';
 import { CLOSING_MS } from '../transport.js';
 import type {
@@ -134,27 +135,22 @@ function carry(
   });
   socket.once('end', () => socket.end());
   socket.once('close', () => events.lost({ what, cause }));
-  /** Frames of this turn: in one piece they cost one write. */
-  let pending: string[] = [];
-  let gathers = false;
-  const flush = (): void => {
-    if (pending.length === 0 || socket.destroyed || socket.writableEnded) return;
-    const texts = gathers ? gathered(pending) : pending;
-    pending = [];
-    socket.write(Buffer.from(`${texts.join('\n')}\n`));
-  };
+  // In one piece the frames of a turn cost one write.
+  const turn = new FrameTurn({
+    defer: (flush) => void setImmediate(flush),
+    write(texts) {
+      if (socket.destroyed || socket.writableEnded) return;
+      socket.write(Buffer.from(`${texts.join('\n')}\n`));
+    },
+  });
   return {
     channelBinding,
     send(text) {
-      if (socket.destroyed || socket.writableEnded) return;
-      if (pending.length === 0) setImmediate(flush);
-      pending.push(text);
+      if (!socket.destroyed && !socket.writableEnded) turn.send(text);
     },
-    gather() {
-      gathers = true;
-    },
+    gather: () => turn.gather(),
     close() {
-      flush();
+      turn.flush();
       socket.end();
       // What comes now is of no interest, and nobody waits for an end that may never answer.
       socket.off('data', read);

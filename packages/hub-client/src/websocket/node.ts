@@ -7,6 +7,7 @@ import type { Duplex } from 'node:stream';
 import { PROTOCOL_LIMITS, ProtocolError } from '@agentmesh/protocol';
 import type { WebSocket } from 'ws';
 import { noAnswer, unreachable } from '../connection-errors.js';
+import { FrameTurn } from '../frame-turn.js';
 import { CLOSING_MS } from '../transport.js';
 import type { OpenTransport, Transport, TransportEvents, TransportLimits } from '../transport.js';
 import { webSocketBinding, webSocketUrl } from './address.js';
@@ -58,7 +59,7 @@ function carry(
   client: WebSocket,
   below: Below,
   { events, limits }: { readonly events: TransportEvents; readonly limits: TransportLimits },
-): Pick<Transport, 'send' | 'close'> {
+): Pick<Transport, 'send' | 'gather' | 'close'> {
   let what = 'the hub closed the connection';
   let closed = false;
   /** Bytes that came since the last whole message. */
@@ -82,11 +83,17 @@ function carry(
     else events.text(text);
   });
   client.once('close', (code) => events.lost({ what: `${what} (WebSocket closed with ${code})` }));
-  return {
-    send(text) {
-      if (client.readyState === client.OPEN) client.send(text);
+  const turn = new FrameTurn({
+    defer: (flush) => void setImmediate(flush),
+    write(texts) {
+      for (const text of texts) if (client.readyState === client.OPEN) client.send(text);
     },
+  });
+  return {
+    send: (text) => turn.send(text),
+    gather: () => turn.gather(),
     close() {
+      turn.flush();
       closed = true;
       client.close(1000);
       // Nobody waits for an end that may never answer.

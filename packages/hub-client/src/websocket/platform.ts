@@ -5,6 +5,7 @@
  */
 import type { ProtocolError } from '@agentmesh/protocol';
 import { noAnswer, unreachable } from '../connection-errors.js';
+import { FrameTurn } from '../frame-turn.js';
 import type { OpenTransport, Transport } from '../transport.js';
 import { webSocketBinding, webSocketUrl } from './address.js';
 
@@ -30,12 +31,21 @@ export const openWebSocket: OpenTransport = (address, events, limits) =>
     socket.addEventListener('open', () => {
       settled();
       opened = true;
+      const turn = new FrameTurn({
+        // A page in the background has its timers slowed down.
+        defer: (flush) => queueMicrotask(flush),
+        write(texts) {
+          for (const text of texts) if (socket.readyState === WebSocket.OPEN) socket.send(text);
+        },
+      });
       resolve({
         channelBinding: webSocketBinding(address),
-        send(text) {
-          if (socket.readyState === WebSocket.OPEN) socket.send(text);
+        send: (text) => turn.send(text),
+        gather: () => turn.gather(),
+        close() {
+          turn.flush();
+          socket.close(1000);
         },
-        close: () => socket.close(1000),
       });
     });
     socket.addEventListener('message', ({ data }: MessageEvent<unknown>) => {

@@ -4,7 +4,7 @@
  * itself is `ws`.
  */
 import type { Link, ServedConnection } from '@agentmesh/hub-local';
-import { ProtocolError } from '@agentmesh/protocol';
+import { gathered, ProtocolError } from '@agentmesh/protocol';
 import type { HubFrame } from '@agentmesh/protocol';
 import type { Socket } from 'node:net';
 import type { WebSocket } from 'ws';
@@ -28,6 +28,10 @@ export class WebSocketLink implements Link, Holder {
   readonly #webSocket: WebSocket;
   readonly #options: LinkOptions;
   #served: ServedConnection | null = null;
+  /** Frames of this turn, where they go together. */
+  #pending: string[] = [];
+  #pendingBytes = 0;
+  #gathers = false;
   #corked = false;
   #closing = false;
   #waitingSinceMs: number | null = null;
@@ -61,7 +65,7 @@ export class WebSocketLink implements Link, Holder {
   }
 
   get backlog(): number {
-    return this.#webSocket.bufferedAmount;
+    return this.#pendingBytes + this.#webSocket.bufferedAmount;
   }
 
   get heldSinceMs(): number {
@@ -74,19 +78,22 @@ export class WebSocketLink implements Link, Holder {
     this.#options.onFrame(frame);
     if (frame.type === 'deliver') this.#options.failpoint('pushing');
     this.#cork();
-    this.#writes += 1;
-    this.#waitingSinceMs ??= this.#options.monotonic();
-    this.#webSocket.send(frameText(frame), () => {
-      this.#writes -= 1;
-      this.#waitingSinceMs = this.#writes === 0 ? null : this.#options.monotonic();
-      this.#account();
-    });
+    const text = frameText(frame);
+    if (this.#gathers) {
+      this.#pending.push(text);
+      this.#pendingBytes += text.length;
+    } else this.#write(text);
     this.#pauseIfFull();
     this.#account();
   }
 
+  gather(): void {
+    this.#gathers = true;
+  }
+
   close(code: number, reason: string): void {
     if (this.#closing) return;
+    this.#flush();
     this.#closing = true;
     this.#readOn();
     this.#webSocket.close(code, reason);
@@ -104,6 +111,22 @@ export class WebSocketLink implements Link, Holder {
     this.#webSocket.terminate();
   }
 
+  #flush(): void {
+    for (const text of gathered(this.#pending)) this.#write(text);
+    this.#pending = [];
+    this.#pendingBytes = 0;
+  }
+
+  #write(text: string): void {
+    this.#writes += 1;
+    this.#waitingSinceMs ??= this.#options.monotonic();
+    this.#webSocket.send(text, () => {
+      this.#writes -= 1;
+      this.#waitingSinceMs = this.#writes === 0 ? null : this.#options.monotonic();
+      this.#account();
+    });
+  }
+
   /** What is sent in one turn of the loop leaves in one write. */
   #cork(): void {
     if (this.#corked) return;
@@ -111,6 +134,7 @@ export class WebSocketLink implements Link, Holder {
     this.#socket.cork();
     this.#options.defer(() => {
       this.#corked = false;
+      this.#flush();
       this.#socket.uncork();
       this.#readOn();
     });
