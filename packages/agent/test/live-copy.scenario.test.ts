@@ -108,6 +108,35 @@ describe('T-S10 a copy of a store in use, restored after the agent went on', () 
   });
 });
 
+describe('T-S10 a copy whose lost time has shown prekeys', () => {
+  test('gets what its peer says in a session that was begun with them', async () => {
+    const { world, alice, bob } = await pair(6);
+    await using _ = world;
+    const copy = await bob.store.snapshot();
+    // The time that will be lost: a later run of bob's shows other prekeys.
+    const left = await bob.store.snapshot();
+    await world.kill(bob);
+    const lost = await world.agent('bob', {}, { keyPair: bob.keyPair, store: left });
+    await world.advance(SECOND);
+    world.hub.deviations.deliver = (delivery, to) => (to === 'bob' ? [] : [delivery]);
+    // Each run of alice's begins a session of its own, which bob never sees.
+    let speaker = alice;
+    for (const text of ['a2', 'a3', 'a4']) {
+      const store = await speaker.store.snapshot();
+      await world.kill(speaker);
+      speaker = await world.agent('alice', {}, { keyPair: alice.keyPair, store });
+      await say(world, speaker, 'bob', text);
+    }
+    await world.kill(lost);
+    world.hub.deviations = {};
+    const restored = await world.agent('bob', {}, { keyPair: bob.keyPair, store: copy });
+    await world.advance(5 * SECOND);
+    await say(world, speaker, 'bob', 'a5');
+    await world.advance(MINUTE);
+    expect(restored.texts.toSorted()).toEqual(['a2', 'a3', 'a4', 'a5']);
+  });
+});
+
 describe('T-S11 an agent that was killed and starts on its own store', () => {
   test('is not taken for one that went back; what it sent before is told of', async () => {
     const { world, alice, bob } = await pair(4);

@@ -30,7 +30,7 @@ import { loadPeer } from './handshake.js';
 import { positionOf } from './heard-positions.js';
 import type { Position } from './heard-positions.js';
 import type { Peer, Trust } from './peer.js';
-import { decodeSessionRow } from './sessions.js';
+import { decodeSessionRow, doubtUnanswered, findSession } from './sessions.js';
 import { settle } from './settle.js';
 import { loadSkipped } from './skipped-keys.js';
 import type { SkippedPart } from './skipped-keys.js';
@@ -105,14 +105,26 @@ export async function judge(context: JudgeContext, incoming: Incoming): Promise<
   const { content, contentBytes, proof } = opened;
   const body = readBody(content); //                                                       step 8
   assertAddressed(content, known, context.me.meta.name);
-  const peer = known ?? (await context.introduce(content.fromName, incoming.from)); //     step 9
+  const met = known ?? (await context.introduce(content.fromName, incoming.from)); //      step 9
   const { tx, me, policy, isAwaited } = context;
+  const peer = body.kind === 'retry' ? withDoubt(met, message, me) : met;
   const before = session;
   const step = { tx, me, policy, isAwaited, peer, before, skipped, opened, body };
   const settled = await settle(step); //                                          steps 9 to 11
   const judged = { trust: peer.trust, isNew: known === null, epoch: me.meta.numbersSince };
   const told = { content, contentBytes, proof, body, prekeys: await prekeysOf(tx, opened) };
   return { ...settled, ...judged, ...told, position: positionOf(message) };
+}
+
+/**
+ * A peer that asks again in a session of its own, before it has heard anything in it, cannot read
+ * what we began: its store may be a copy from before it showed those prekeys. What a new run has to
+ * say first comes before its request.
+ */
+function withDoubt(peer: Peer, { sid }: ParsedMessage, { meta }: Author): Peer {
+  const entry = findSession(peer.sessions, sid);
+  const isUnspoken = entry?.ours === false && !entry.heard && entry.epoch === meta.epoch;
+  return isUnspoken ? { ...peer, sessions: doubtUnanswered(peer.sessions) } : peer;
 }
 
 interface Sender {
