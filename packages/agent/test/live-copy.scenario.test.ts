@@ -135,6 +135,26 @@ describe('T-S10 a copy whose lost time has shown prekeys', () => {
     await world.advance(MINUTE);
     expect(restored.texts.toSorted()).toEqual(['a2', 'a3', 'a4', 'a5']);
   });
+
+  test('says so anew, however often it is restored within an hour', async () => {
+    const { world, alice, bob } = await pair(7);
+    await using _ = world;
+    let copy = await bob.store.snapshot();
+    let present = bob;
+    for (const round of [1, 2, 3]) {
+      // In the time that is lost each of them has a session that the copy does not know.
+      await say(world, present, 'alice', `b${round}`);
+      await say(world, alice, 'bob', `lost ${round}`);
+      world.hub.deviations.deliver = (delivery, to) => (to === 'bob' ? [] : [delivery]);
+      await say(world, alice, 'bob', `a${round}`);
+      await world.kill(present);
+      world.hub.deviations = {};
+      present = await world.agent('bob', {}, { keyPair: bob.keyPair, store: copy });
+      await world.advance(MINUTE);
+      expect(present.texts).toContain(`a${round}`);
+      copy = await present.store.snapshot();
+    }
+  });
 });
 
 describe('T-S11 an agent that was killed and starts on its own store', () => {

@@ -3,7 +3,7 @@
  * within the budget of `recovery`. Owns the act; nothing in the unreadable message is believed but
  * that the hub says from whom it came.
  */
-import { addressOf, CONTENT_KIND, encodeRetry } from '@agentmesh/crypto';
+import { addressOf, CONTENT_KIND, encodeRetry, toHex } from '@agentmesh/crypto';
 import type { PeerBundle } from '@agentmesh/crypto';
 import type { AgentContext } from '../agent-context.js';
 import type { BundleSource } from '../peers/bundle-source.js';
@@ -39,6 +39,9 @@ export class Repairs {
   readonly #introductions: Introductions;
   readonly #sender: Sender;
   readonly #budget: HandshakeBudget;
+  /** Aids in hex, with whom this opening of the store has begun anew. */
+  readonly #begunWith = new Set<string>();
+  readonly #firstEpoch: number;
 
   constructor(parts: {
     readonly context: AgentContext;
@@ -52,6 +55,7 @@ export class Repairs {
     this.#introductions = parts.introductions;
     this.#sender = parts.sender;
     this.#budget = parts.budget;
+    this.#firstEpoch = parts.context.self.meta.epoch;
   }
 
   /**
@@ -74,6 +78,7 @@ export class Repairs {
       const begun = await beginSession(tx, author, { peer: { ...peer, reset }, bundle });
       const body = encodeRetry(unreceived(peer, author.meta.since));
       await this.#sender.sayIn({ tx, author, ...begun }, { kind: CONTENT_KIND.retry, body });
+      this.#begunWith.add(toHex(aid));
       if (isNew) this.#introductions.met(peer);
       return true;
     } finally {
@@ -85,13 +90,23 @@ export class Repairs {
     if (known !== null) {
       assertUsable(known);
       if (known.succeededBy !== null) throw new SucceededError(known.succeededBy);
-      return mayReset(known.reset, nowMs);
+      return mayReset(known.reset, nowMs) || this.#mayAsCopy(aid);
     }
     const { policy } = this.#context;
     if (isStrangerRefused(policy, aid)) {
       throw new AgentError(policy.mode === 'strict' ? 'UNTRUSTED_PEER' : 'NOT_ACCEPTED');
     }
     return this.#budget.take(aid, this.#context.waits());
+  }
+
+  /**
+   * A store that may be a copy, or is seen to be one, does not know when it has begun anew since it
+   * was made. Each opening of such a store may do so once with everybody.
+   */
+  #mayAsCopy(aid: Uint8Array): boolean {
+    const { cutBoot, meta } = this.#context.self;
+    const isCopy = cutBoot !== null || meta.epoch !== this.#firstEpoch;
+    return isCopy && !this.#begunWith.has(toHex(aid));
   }
 
   async #subject(tx: StoreTransaction, known: Peer | null, aid: Uint8Array): Promise<Subject> {
