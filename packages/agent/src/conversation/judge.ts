@@ -109,7 +109,8 @@ export async function judge(context: JudgeContext, incoming: Incoming): Promise<
   const { tx, me, policy, isAwaited } = context;
   const peer = body.kind === 'retry' ? withDoubt(met, message, me) : met;
   const before = session;
-  const step = { tx, me, policy, isAwaited, peer, before, skipped, opened, body };
+  const couldBegin = message.prekeyBlock !== null;
+  const step = { tx, me, policy, isAwaited, peer, before, skipped, opened, couldBegin, body };
   const settled = await settle(step); //                                          steps 9 to 11
   const judged = { trust: peer.trust, isNew: known === null, epoch: me.meta.numbersSince };
   const told = { content, contentBytes, proof, body, prekeys: await prekeysOf(tx, opened) };

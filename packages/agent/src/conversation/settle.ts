@@ -72,6 +72,8 @@ export interface OpenedMessage {
   /** Its skipped keys, as they are stored. */
   readonly skipped: readonly SkippedPart[];
   readonly opened: Opened | OpenedInitial;
+  /** Its sender had heard nothing of ours in its session. */
+  readonly couldBegin: boolean;
   readonly body: Body;
 }
 
@@ -108,7 +110,6 @@ interface EarlierMessage {
 }
 
 const OURS: WentBack = { whose: 'ours' };
-/** Stands for the instance that was known last. */
 const NO_INSTANCE = new Uint8Array(16);
 
 /** Steps 9 to 11: judges instance and number, then writes everything but the inbox row. */
@@ -128,8 +129,7 @@ export async function settle(message: OpenedMessage): Promise<Settled> {
   const { repeated, lost, mark } = numbered;
   const wentBack = isOursOld(message, acknowledged) ? OURS : numbered.wentBack;
   const dropped = droppedKeys + opened.droppedKeys;
-  const { upTo, earlier } = acknowledged;
-  const acks = { acknowledged: upTo, acknowledgedEarlier: earlier };
+  const acks = { acknowledged: acknowledged.upTo, acknowledgedEarlier: acknowledged.earlier };
   return { peer, repeated, lost, mark, wentBack, instanceChanged, ...acks, droppedKeys: dropped };
 }
 
@@ -317,18 +317,18 @@ function withFloor(observed: Observed, body: Body, number: number): Observed {
 }
 
 /**
- * The peer has everything up to `peerAck`: those contents are no longer kept. Only in a session in
- * which it has seen a message of this very store of ours, else it means another store's numbers.
+ * The peer has everything up to `peerAck`: those contents are no longer kept. Only where it had
+ * seen a message of this store of ours in the session, else it means another store's numbers.
  */
 async function withAcknowledgement(message: OpenedMessage, peer: Peer): Promise<Acknowledged> {
-  const { tx, me, opened } = message;
+  const { tx, me, opened, couldBegin } = message;
   const { epoch: run, numbersSince: epoch } = me.meta;
   const entry = findSession(peer.sessions, opened.session.sid);
   const outgoing = outgoingOf(peer, epoch);
   const { peerAck } = opened.content;
   // To a former identity, after we have spoken as another one: its numbers are counted no more.
-  const isOver = peer.outgoing.epoch > epoch;
-  const meant = !isOver && entry?.heard === true && entry.epoch >= epoch;
+  const isCounted = !couldBegin && peer.outgoing.epoch <= epoch;
+  const meant = isCounted && entry?.heard === true && entry.epoch >= epoch;
   // In a session of an earlier run nothing of the present one was sent.
   const last = entry?.lastNumber || outgoing.next - 1;
   const isBeyond = meant && entry.epoch < run && peerAck > last;
