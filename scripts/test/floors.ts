@@ -50,7 +50,15 @@ export const floorPlans: Readonly<Record<string, readonly Floor[]>> = {
     floor('roster', 'roster', 'duels', 'presence'),
     floor('store in memory', 'memory-hub-store'),
     floor('queues', 'delivery', 'notice-feed', 'memory-queues'),
-    floor('rows of queues', 'queue-writer', 'queue-share', 'memory-directory', 'send-order'),
+    floor(
+      'rows of queues',
+      'queue-writer',
+      'queue-share',
+      'memory-directory',
+      'send-order',
+      'known-queue',
+    ),
+    floor('turns', 'delivery-plan'),
     floor(
       'contracts and limits',
       'hub-store',

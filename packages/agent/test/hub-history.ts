@@ -79,6 +79,8 @@ export class HubHistory {
           return result;
         }, true),
       read: (query) => read((rows) => rows.read(query)),
+      outline: (query) => read((rows) => rows.outline(query)),
+      fetch: (query) => read((rows) => rows.fetch(query)),
       queued: (recipient) => read((rows) => rows.queued(recipient)),
       expire: (request) => write((rows) => rows.expire(request)),
       notices: (query) => read((rows) => rows.notices(query)),

@@ -30,6 +30,7 @@ import {
   hubDelivering,
   hubRedelivery,
   hubSending,
+  hubTurns,
   hubSendingAttacks,
 } from './hub-queues.js';
 import {
@@ -65,6 +66,7 @@ const PARTS = [
   hubRevokedQueues,
   hubRevocationRefusals,
   hubSending,
+  hubTurns,
   hubSendingAttacks,
   hubDelivering,
   hubRedelivery,

@@ -3,10 +3,11 @@
  * (hub.md §2). Owns the tests; expiry and notices are `hub-fates`.
  */
 import { describe, expect, test } from '@jest/globals';
-import { encodeFrame } from '@agentmesh/protocol';
+import { encodeFrame, equalBytes } from '@agentmesh/protocol';
 import { deliveredIds, sendMany, sendTo, withHub } from './hub-samples.js';
 import type { StartHub } from './hub-under-test.js';
 import type { RawClient } from './raw-client.js';
+import type { TestAgent } from './test-agent.js';
 
 /** Takes `count` deliveries, waiting for them. */
 async function take(client: RawClient, count: number) {
@@ -46,6 +47,48 @@ export function hubSending(start: StartHub): void {
         const client = await join(bob);
         expect(await client.codeOf(sendTo(bob))).toBe('sent');
         expect((await client.next('deliver')).envelope.from).toEqual(bob.aid);
+      }));
+  });
+}
+
+/** What waits in one queue of several senders. */
+export function hubTurns(start: StartHub): void {
+  describe('turns', () => {
+    /** Sends so many, each with its number in its content. */
+    const fill = (client: RawClient, to: TestAgent, count: number) =>
+      Promise.all(
+        Array.from({ length: count }, (_, at) =>
+          client.request(sendTo(to, { blob: new Uint8Array(64).fill(at % 256) })),
+        ),
+      );
+
+    test('T-A72 full-share: what one sender left in a queue is before others with a turn only', () =>
+      withHub(start, {}, async ({ alice, bob, carol, join }) => {
+        (await join(bob)).close();
+        const attacker = await join(alice);
+        const answers = await fill(attacker, bob, 300);
+        expect(answers.every(({ type }) => type === 'sent')).toBe(true);
+        await fill(await join(carol), bob, 3);
+        const deliveries = await take(await join(bob), 256);
+        const isOf = (agent: TestAgent) => (deliver: (typeof deliveries)[number]) =>
+          equalBytes(deliver.envelope.from, agent.aid);
+        const honest = deliveries.filter(isOf(carol));
+        expect(honest.map(({ envelope }) => envelope.blob[0])).toEqual([0, 1, 2]);
+        expect(deliveries.findLastIndex(isOf(carol))).toBeLessThan(12);
+        const others = deliveries.filter(isOf(alice)).map(({ envelope }) => envelope.blob[0]);
+        expect(others).toEqual(Array.from({ length: 253 }, (_, at) => at % 256));
+      }));
+
+    test('who is faster than its recipient does not hold up another that writes meanwhile', () =>
+      withHub(start, {}, async ({ hub, alice, bob, carol, join }) => {
+        const receiver = await join(bob);
+        await fill(await join(alice), bob, 600);
+        expect(await take(receiver, 256)).toHaveLength(256);
+        await fill(await join(carol), bob, 1);
+        await hub.rest();
+        receiver.send({ type: 'credit', messages: 8, bytes: 8_192 });
+        const senders = (await take(receiver, 8)).map(({ envelope }) => envelope.from);
+        expect(senders.some((from) => equalBytes(from, carol.aid))).toBe(true);
       }));
   });
 }

@@ -37,7 +37,8 @@ export class QueueReference {
   readonly complaints: string[] = [];
   readonly #limits: ReferenceLimits;
   readonly #credit = new Map<number, Credit>();
-  readonly #lastFirstSeq = new Map<number, number>();
+  /** By recipient and sender: each sender's own come in order. */
+  readonly #lastFirstSeq = new Map<string, number>();
 
   constructor(limits: ReferenceLimits) {
     this.#limits = limits;
@@ -108,9 +109,10 @@ export class QueueReference {
     this.#expect(delivery.attempt === one.attempt, `${one.seq} attempt ${delivery.attempt}`);
     this.#expect(delivery.blob[0] === one.envelope.blob[0], `${one.seq} has another blob`);
     if (one.deliveries === 0) {
-      const last = this.#lastFirstSeq.get(recipient) ?? 0;
+      const pair = `${recipient} ${one.sender}`;
+      const last = this.#lastFirstSeq.get(pair) ?? 0;
       this.#expect(one.seq > last, `${one.seq} delivered first after ${last}`);
-      this.#lastFirstSeq.set(recipient, one.seq);
+      this.#lastFirstSeq.set(pair, one.seq);
     }
     one.deliveries += 1;
     one.inHand = true;

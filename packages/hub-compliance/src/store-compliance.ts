@@ -21,6 +21,7 @@ import {
   storeAppend,
   storeDeduplication,
   storeQuotas,
+  storeOutlines,
   storeReading,
   storeRecipients,
 } from './store-queues.js';
@@ -46,6 +47,7 @@ export function storeCompliance(name: string, open: OpenStore): void {
     storeRecipients(open);
     storeQuotas(open);
     storeReading(open);
+    storeOutlines(open);
     storePrekeyExpiry(open);
     storeExpiry(open);
     storeSweeps(open);

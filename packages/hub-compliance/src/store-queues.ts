@@ -41,10 +41,11 @@ export function storeAppend(open: OpenStore): void {
     test('what is read is what was appended', () =>
       withStore(open, async (store) => {
         await register(store, 2);
-        const { id, from, tsMs, blob } = envelopeOf(7, { blob: blobOf(7, 100_000) });
+        const { id, from, tsMs, expiresMs, blob } = envelopeOf(7, { blob: blobOf(7, 100_000) });
         await append(store, [envelopeOf(7, { blob })]);
         const [entry] = (await read(store)).entries;
-        expect(entry).toEqual({ due: true, seq: entry?.seq, attempt: 1, id, from, tsMs, blob });
+        const known = { id, from, tsMs, expiresMs, blob };
+        expect(entry).toEqual({ due: true, seq: entry?.seq, attempt: 1, ...known });
       }));
 
     test('a seq is never used twice, not even after acknowledging and reopening', () =>
@@ -192,6 +193,74 @@ export function storeQuotas(open: OpenStore): void {
         expect(await statusOf(store, envelopeOf(2), limits)).toBe('queue_full');
         expect(await store.counts()).toEqual(before);
         expect(await statusOf(store, envelopeOf(2))).toBe('stored');
+      }));
+  });
+}
+
+/** What a fair order is made from, and what is read when it is made. */
+export function storeOutlines(open: OpenStore): void {
+  const query = { recipient: aidOf(2), after: 0, messages: 100, nowMs: NOW_MS };
+
+  describe('outlines', () => {
+    test('tell of whom each envelope is and how large, in order, page by page', () =>
+      withStore(open, async (store) => {
+        await register(store, 3);
+        const large = envelopeOf(3, { from: aidOf(3), blob: blobOf(3, 5_000) });
+        await append(store, [envelopeOf(1), envelopeOf(2, { to: aidOf(3) }), large, envelopeOf(4)]);
+        const seqs = seqsOf(await read(store));
+        const expected = [
+          { seq: seqs[0], from: aidOf(1), bytes: 64 },
+          { seq: seqs[1], from: aidOf(3), bytes: 5_000 },
+          { seq: seqs[2], from: aidOf(1), bytes: 64 },
+        ];
+        expect(await store.outline(query)).toEqual({ entries: expected, end: true });
+        const two = await store.outline({ ...query, messages: 2 });
+        expect(two).toEqual({ entries: expected.slice(0, 2), end: false });
+        const after = seqs[1] ?? 0;
+        const rest = await store.outline({ ...query, after, messages: 1 });
+        expect(rest).toEqual({ entries: expected.slice(2), end: true });
+        const none = { entries: [], end: true };
+        expect(await store.outline({ ...query, after: seqs[2] ?? 0 })).toEqual(none);
+        expect(await store.outline({ ...query, recipient: aidOf(99) })).toEqual(none);
+      }));
+
+    test('leave out what has expired, however much of it there is', () =>
+      withStore(open, async (store) => {
+        await register(store, 2);
+        const late = many(5).map((envelope) => ({ ...envelope, expiresMs: NOW_MS + 1_000 }));
+        await append(store, [...late, envelopeOf(9)]);
+        const [, , , , , last = 0] = seqsOf(await read(store));
+        const nowMs = NOW_MS + 1_000;
+        const entries = [{ seq: last, from: aidOf(1), bytes: 64 }];
+        const page = await store.outline({ ...query, messages: 2, nowMs });
+        expect(page).toEqual({ entries, end: true });
+      }));
+
+    test('what was asked for by number is fetched, if it is still there and due', () =>
+      withStore(open, async (store) => {
+        await register(store, 3);
+        await append(store, [...many(40), envelopeOf(41, { to: aidOf(3) })]);
+        const seqs = seqsOf(await read(store));
+        const [other = 0] = seqsOf(await read(store, { recipient: aidOf(3) }));
+        const [first = 0, second = 0, third = 0, fourth = 0] = seqs;
+        const last = seqs.at(-1) ?? 0;
+        const fetch = async (wanted: readonly number[], nowMs = NOW_MS) =>
+          store.fetch({ recipient: aidOf(2), seqs: wanted, nowMs });
+        const { entries } = await read(store);
+        expect(await fetch([last, first])).toEqual([entries[0], entries.at(-1)]);
+        expect(await fetch(seqs)).toEqual(entries);
+        const scattered = seqs.filter((_, at) => at % 7 === 0);
+        expect(await fetch(scattered)).toEqual(entries.filter((_, at) => at % 7 === 0));
+        // Numbers of other queues may be numbers of this one too: only some stores share them.
+        const foreign = seqs.includes(other) ? [] : [other];
+        expect(await fetch([...foreign, last + 99])).toEqual([]);
+        const recipient = aidOf(2);
+        const notBeforeMs = NOW_MS + 5_000;
+        const reschedule = [{ recipient, seq: third, attempt: 2, notBeforeMs }];
+        await commit(store, { acknowledge: [{ recipient, seqs: [second] }], reschedule });
+        const found = await fetch([first, second, third, fourth]);
+        expect(found).toEqual([entries[0], { due: false, seq: third, notBeforeMs }, entries[3]]);
+        expect(await fetch([first], NOW_MS + 7 * 24 * 3_600_000)).toEqual([]);
       }));
   });
 }

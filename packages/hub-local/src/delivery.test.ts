@@ -30,6 +30,8 @@ function deliveryOver(seqs: readonly number[]) {
         reads += 1;
         return Promise.resolve({ entries: entries.filter(({ seq }) => seq > after), end: true });
       },
+      outline: unused,
+      fetch: unused,
     },
     writer: new QueueWriter({
       store: { commit: unused },

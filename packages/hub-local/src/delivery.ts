@@ -1,17 +1,20 @@
 /**
- * Pushes one queue to one connection: in order, within the client's credit, never faster than the
- * connection takes it (hub.md §2). Owns what is in flight and when it comes again; the queue itself
- * is the store's, the connection the transport's.
+ * Pushes one queue to one connection: its senders in turns, what is of one sender in order, within
+ * the client's credit, never faster than the connection takes it (hub.md §2). Owns what is in
+ * flight and when it comes again; what of the queue is known and whose turn it is is
+ * `known-queue`'s, the queue itself the store's, the connection the transport's.
  *
- * An envelope that was stored a moment ago is pushed from memory when nothing before it is missing,
- * or held there for a while if the connection has no room, or while the queue is being read;
- * otherwise the queue is read page by page, so a long queue is never held in memory.
+ * An envelope that was stored a moment ago is pushed from memory when nothing waits before it, or
+ * waits there for its turn. What is in the queue besides becomes known page by page, as numbers;
+ * its contents are fetched when their turn has come. So a long queue is never held in memory.
  */
 import { ExpiryAgenda } from './expiry-agenda.js';
-import { HeldEnvelopes } from './held-envelopes.js';
+import type { Planned } from './delivery-plan.js';
 import type { HeldBytes } from './held-envelopes.js';
 import type { Link } from './link.js';
-import type { DueEnvelope, HubStore, QueueEntry, QueuePage, QueueQuery } from './hub-store.js';
+import type { DueEnvelope, HubStore, QueueEntry } from './hub-store.js';
+import { KnownQueue } from './known-queue.js';
+import type { Offered, Room } from './known-queue.js';
 import type { CoreLimits } from './core-limits.js';
 import type { QueueWriter } from './queue-writer.js';
 
@@ -19,7 +22,7 @@ import type { QueueWriter } from './queue-writer.js';
 export interface DeliveryOptions {
   readonly recipient: Uint8Array;
   readonly link: Link;
-  readonly store: Pick<HubStore, 'read'>;
+  readonly store: Pick<HubStore, 'read' | 'outline' | 'fetch'>;
   readonly writer: QueueWriter;
   readonly limits: CoreLimits;
   /** What the hub's connections may hold together. */
@@ -34,13 +37,7 @@ export interface DeliveryOptions {
 }
 
 /** An envelope as its recipient gets it. */
-export type Deliverable = Omit<DueEnvelope, 'due' | 'attempt'>;
-
-/** An envelope that was stored a moment ago. */
-export type Offered = Deliverable & { readonly expiresMs: number };
-
-/** And the one that waited before it. */
-type Following = Offered & { readonly follows: number };
+export type Deliverable = Omit<DueEnvelope, 'due' | 'attempt' | 'expiresMs'>;
 
 interface InFlight {
   readonly attempt: number;
@@ -67,12 +64,9 @@ export class Delivery {
   #inFlight: Map<number, InFlight> | null = null;
   /** When each envelope that was refused or delayed is due again, by its `seq`. */
   #retries: ExpiryAgenda | null = null;
-  /** Each follows the one before; the first follows the cursor, or what is to be read before it. */
-  readonly #held: HeldEnvelopes<Following>;
-  /** Highest `seq` that was pushed or put among the retries: what is new is above it, always. */
-  #cursor = 0;
-  /** Whether something may wait beyond the cursor. */
-  #behind = true;
+  readonly #queue: KnownQueue;
+  /** Whose turn it is, and who comes next: their contents are being fetched, or find no room. */
+  readonly #chosen: Planned[] = [];
   #reading = false;
   /** Bytes of credit that the next envelope needs: do not read it again before they are there. */
   #needed = 1;
@@ -82,7 +76,8 @@ export class Delivery {
 
   constructor(options: DeliveryOptions) {
     this.#options = options;
-    this.#held = new HeldEnvelopes(options.held);
+    const delay = (seq: number, dueMs: number): void => this.#retryAt(seq, dueMs);
+    this.#queue = new KnownQueue(options, delay);
     const { initialCreditMessages, initialCreditBytes } = options.limits;
     this.#credit = { messages: initialCreditMessages, bytes: initialCreditBytes };
   }
@@ -99,27 +94,22 @@ export class Delivery {
   }
 
   /**
-   * An envelope was stored: pushes it at once if it is the next one and there is room. `follows` is
-   * the one that waited before it, 0 for none; null if nobody knows.
+   * An envelope was stored: pushes it at once if nothing waits and there is room. `follows` is the
+   * one that waited before it, 0 for none; null if nobody knows.
    */
   offer(envelope: Offered, follows: number | null): void {
-    const { lastSeq } = this.#held;
-    if (!this.#open || envelope.seq <= Math.max(this.#cursor, lastSeq ?? 0)) return;
-    const isGap = follows === null || (lastSeq !== undefined && follows > lastSeq);
-    // What cannot be read yet for want of room is not kept in memory either.
-    if (isGap || (this.#behind && !this.#reading)) return this.wake();
-    const isFirst = lastSeq === undefined;
-    const isNext = isFirst && follows <= this.#cursor && !this.#behind && !this.#reading;
-    if (isNext && this.#fits(envelope.blob.length)) return this.#push(envelope, 1);
-    const isHeld = this.#held.add({ ...envelope, follows });
-    // While the queue is read, whether something is missing shows when that is done.
-    const isMissing = isFirst && follows > this.#cursor && !this.#reading;
-    if (!isHeld || isMissing) this.wake();
+    if (!this.#open) return;
+    if (this.#queue.offer(envelope, follows)) {
+      const isFree = !this.#reading && this.#chosen.length === 0 && this.#queue.size === 0;
+      if (isFree && this.#fits(envelope.blob.length)) return this.#push(envelope, 1);
+      this.#queue.add(envelope);
+    }
+    this.pump();
   }
 
   /** Something may be in the queue that nobody offered. */
   wake(): void {
-    this.#behind = true;
+    this.#queue.wake();
     this.pump();
   }
 
@@ -152,25 +142,11 @@ export class Delivery {
   /** Continues after time has passed, or after the connection has taken what was sent. */
   pump(): void {
     if (!this.#open || this.#reading || !this.#hasRoom()) return;
-    const { store, writer, recipient, clock, onFailure } = this.#options;
-    const due = this.#retries?.take(clock()) ?? null;
-    const retry = due === null ? null : Number(due);
-    if (retry === null && (!this.#pushHeld() || !this.#behind)) return;
-    if (retry === null) this.#behind = false;
-    this.#reading = true;
-    // What was changed before is committed before it is read.
-    writer.whenSettled(() => {
-      const query = this.#query(recipient, retry, clock());
-      store.read(query).then(
-        (page) => this.#take(page, retry),
-        (error: unknown) => {
-          this.#reading = false;
-          if (retry === null) this.#behind = true;
-          else this.#retryAt(retry, clock());
-          onFailure(error);
-        },
-      );
-    });
+    const due = this.#retries?.take(this.#options.clock()) ?? null;
+    if (due !== null) return this.#retry(Number(due));
+    // All that waits is known before turns are given, as far as there is room to know it.
+    if (this.#queue.mayLook) return this.#look();
+    this.#serve();
   }
 
   /**
@@ -180,7 +156,7 @@ export class Delivery {
   end(counts: boolean): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#held.clear();
+    this.#queue.end();
     if (!counts) return;
     for (const [seq, { attempt }] of this.#inFlight ?? []) this.#putBack(seq, attempt, 0);
     this.#inFlight = null;
@@ -195,82 +171,115 @@ export class Delivery {
     return again;
   }
 
-  #query(recipient: Uint8Array, retry: number | null, nowMs: number): QueueQuery {
-    const { limits } = this.#options;
-    const bytes = Math.min(this.#credit.bytes, limits.pageBytes);
-    if (retry !== null) return { recipient, after: retry - 1, messages: 1, bytes, nowMs };
-    const messages = Math.min(this.#credit.messages, limits.pageMessages);
-    return { recipient, after: this.#cursor, messages, bytes, nowMs };
+  #look(): void {
+    const look = this.#queue.look(this.#room);
+    const take = (takeIn: () => boolean): void => {
+      if (takeIn()) this.pump();
+      else this.#serve();
+    };
+    this.#read(
+      () => look.read(),
+      take,
+      () => look.failed(),
+    );
   }
 
-  #take(page: QueuePage, retry: number | null): void {
-    this.#reading = false;
-    if (!this.#open) return;
-    const before = this.#cursor;
-    if (retry === null) this.#takeNew(page);
-    else this.#takeRetry(retry, page.entries[0]);
-    if (retry === null && this.#isGapBeforeHeld()) {
-      this.#behind = true;
-      // What was read did not even show what is held: the next tick reads again.
-      if (this.#cursor === before) return this.#held.clear();
-    }
-    this.pump();
+  /** One reading at a time. What was changed before is committed before it is read. */
+  #read<T>(read: () => Promise<T>, take: (result: T) => void, failed: () => void): void {
+    const { writer, onFailure } = this.#options;
+    this.#reading = true;
+    const took = (result: T): void => {
+      this.#reading = false;
+      if (this.#open) take(result);
+    };
+    writer.whenSettled(() => {
+      read().then(took, (error: unknown) => {
+        this.#reading = false;
+        failed();
+        onFailure(error);
+      });
+    });
   }
 
-  /** Whether something is to be read before what is held. */
-  #isGapBeforeHeld(): boolean {
-    this.#dropRead();
-    const first = this.#held.first;
-    return first !== undefined && first.follows > this.#cursor;
+  /** What may be read at once. */
+  get #room(): Room {
+    const { pageMessages, pageBytes } = this.#options.limits;
+    return {
+      messages: Math.min(this.#credit.messages, pageMessages),
+      bytes: Math.min(this.#credit.bytes, pageBytes),
+    };
   }
 
-  /** What has been pushed meanwhile, or put off, is held no more. */
-  #dropRead(): void {
-    while ((this.#held.first?.seq ?? Infinity) <= this.#cursor) this.#held.dropFirst();
-  }
-
-  /**
-   * Pushes what is held, unless something is to be read before it; false if there is no room. What
-   * has expired meanwhile is the sweep's.
-   */
-  #pushHeld(): boolean {
-    const nowMs = this.#options.clock();
-    this.#dropRead();
-    for (let next = this.#held.first; next !== undefined; next = this.#held.first) {
-      if (next.follows > this.#cursor) return true;
-      const isLate = next.expiresMs <= nowMs;
-      if (!isLate && !this.#fits(next.blob.length)) return false;
-      this.#held.dropFirst();
-      if (isLate) this.#cursor = Math.max(this.#cursor, next.seq);
-      else this.#push(next, 1);
-    }
-    return true;
-  }
-
-  #takeNew(page: QueuePage): void {
-    for (const entry of page.entries) {
-      if (entry.seq <= this.#cursor) continue;
-      if (entry.due && !this.#fits(entry.blob.length)) {
-        this.#behind = true;
-        return;
+  /** Gives turns as long as there is room. `found`: what was fetched for them; null if gone. */
+  #serve(found?: ReadonlyMap<number, QueueEntry | null>): void {
+    for (let next = this.#next(); next !== null; next = this.#next()) {
+      if (!this.#fits(next.bytes)) break;
+      const entry = found?.get(next.seq) ?? this.#queue.contentOf(next.seq);
+      if (entry === undefined && found?.get(next.seq) !== null) return this.#fetchChosen();
+      this.#chosen.shift();
+      if (entry?.due === false) this.#retryAt(entry.seq, entry.notBeforeMs);
+      // What has expired is the sweep's.
+      else if (entry !== undefined && entry.expiresMs > this.#options.clock()) {
+        this.#push(entry, entry.attempt);
       }
-      if (entry.due) this.#push(entry, entry.attempt);
-      else this.#delay(entry.seq, entry.notBeforeMs);
     }
-    if (!page.end) this.#behind = true;
+    // What found no room after all need not be fetched again.
+    for (const { seq } of found === undefined ? [] : this.#chosen) {
+      const entry = found?.get(seq);
+      if (entry?.due === true) this.#queue.provide(entry);
+    }
   }
 
-  /** The envelope asked for comes first in the page, unless it is gone. */
-  #takeRetry(seq: number, entry: QueueEntry | undefined): void {
-    if (entry?.seq !== seq) return;
-    if (!entry.due) this.#delay(seq, entry.notBeforeMs);
-    else if (this.#fits(entry.blob.length)) this.#push(entry, entry.attempt);
-    else this.#delay(seq, this.#options.clock());
+  #next(): Planned | null {
+    if (this.#chosen.length === 0) this.#choose();
+    return this.#chosen[0] ?? null;
   }
 
-  #delay(seq: number, dueMs: number): void {
-    this.#retryAt(seq, dueMs);
-    this.#cursor = Math.max(this.#cursor, seq);
+  #choose(): void {
+    const next = this.#queue.take();
+    if (next !== null) this.#chosen.push(next);
+  }
+
+  /** As many turns at once as there is room for. */
+  #fetchChosen(): void {
+    const { store, recipient, clock } = this.#options;
+    const { messages } = this.#room;
+    let { bytes } = this.#room;
+    const seqs: number[] = [];
+    for (let at = 0; at < messages; at++) {
+      if (this.#chosen.length === at) this.#choose();
+      const next = this.#chosen[at];
+      bytes -= next?.bytes ?? Infinity;
+      if (next === undefined || (bytes < 0 && at > 0)) break;
+      if (!this.#queue.has(next.seq)) seqs.push(next.seq);
+    }
+    this.#read(
+      () => store.fetch({ recipient, seqs, nowMs: clock() }),
+      (entries) => {
+        const found = new Map<number, QueueEntry | null>(seqs.map((seq) => [seq, null]));
+        for (const entry of entries) found.set(entry.seq, entry);
+        this.#serve(found);
+        this.pump();
+      },
+      () => undefined,
+    );
+  }
+
+  /** One that was refused or delayed, out of turn. */
+  #retry(seq: number): void {
+    const { store, recipient, clock } = this.#options;
+    const again = (): void => {
+      this.#retryAt(seq, clock());
+    };
+    const read = () => store.fetch({ recipient, seqs: [seq], nowMs: clock() });
+    const take = ([entry]: readonly QueueEntry[]): void => {
+      if (entry?.due === false) this.#retryAt(seq, entry.notBeforeMs);
+      else if (entry !== undefined && this.#fits(entry.blob.length)) {
+        this.#push(entry, entry.attempt);
+      } else if (entry !== undefined) again();
+      this.pump();
+    };
+    this.#read(read, take, again);
   }
 
   #retryAt(seq: number, dueMs: number): void {
@@ -283,7 +292,7 @@ export class Delivery {
     const { link, recipient } = this.#options;
     this.#credit.messages -= 1;
     this.#credit.bytes -= blob.length;
-    this.#cursor = Math.max(this.#cursor, seq);
+    this.#queue.pass(seq);
     this.#inFlight ??= new Map();
     this.#inFlight.set(seq, { attempt, from, id });
     this.#answers = Math.min(this.#answers + ANSWERS_PER_PUSH, MOST_ANSWERS);

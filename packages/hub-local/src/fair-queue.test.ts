@@ -57,6 +57,23 @@ describe('the fair queue', () => {
     expect(takeAll(large, 10, 10_000)).toEqual([['large']]);
   });
 
+  test('items that are taken one by one come in the same turns', () => {
+    const [one, many] = [0, 1].map(() => new FairQueue<string, string>(3)) as [
+      FairQueue<string, string>,
+      FairQueue<string, string>,
+    ];
+    const random = [5, 1, 9, 2, 2, 7, 1, 1, 12, 3];
+    for (const queue of [one, many]) {
+      for (let n = 0; n < 2_500; n++) {
+        queue.push(`s${(random[n % 10] ?? 0) % 4}`, random[(n * 7) % 10] ?? 1, `${n}`);
+      }
+    }
+    const taken: string[] = [];
+    for (let next = one.takeOne(); next !== null; next = one.takeOne()) taken.push(next.item);
+    expect(taken).toEqual(many.take(Infinity, Infinity));
+    expect(one.size).toBe(0);
+  });
+
   test('an item that costs more than a turn is not stuck', () => {
     const queue = new FairQueue<string, string>(1);
     queue.push('large', 1_000_000, 'large');

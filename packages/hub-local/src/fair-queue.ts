@@ -5,7 +5,9 @@
  */
 
 interface Waiting<T> {
-  readonly items: { readonly item: T; readonly cost: number }[];
+  /** Two plain lists: what waits for long is mostly numbers, and those are small this way. */
+  readonly items: T[];
+  readonly costs: number[];
   /** Position of the next item: cheaper than taking items off the front. */
   next: number;
   /** What is left of its turns. */
@@ -32,8 +34,9 @@ export class FairQueue<Key, T> {
   }
 
   push(sender: Key, cost: number, item: T): void {
-    const waiting = this.#senders.get(sender) ?? { items: [], next: 0, credit: 0 };
-    waiting.items.push({ item, cost });
+    const waiting = this.#senders.get(sender) ?? { items: [], costs: [], next: 0, credit: 0 };
+    waiting.items.push(item);
+    waiting.costs.push(cost);
     this.#senders.set(sender, waiting);
     this.#size += 1;
   }
@@ -59,18 +62,14 @@ export class FairQueue<Key, T> {
       sated = 0;
       const before = spent;
       waiting.credit += this.#quantum;
-      let next = waiting.items[waiting.next];
-      while (next !== undefined && next.cost <= waiting.credit) {
+      while ((waiting.costs[waiting.next] ?? Infinity) <= waiting.credit) {
         if (taken.length >= most || spent >= budget) {
           waiting.credit -= this.#quantum;
           return taken;
         }
-        waiting.credit -= next.cost;
-        spent += next.cost;
-        taken.push(next.item);
-        waiting.next += 1;
-        this.#size -= 1;
-        next = waiting.items[waiting.next];
+        const { item, cost } = this.#takeFirst(waiting);
+        spent += cost;
+        taken.push(item);
       }
       costs.set(sender, own + spent - before);
       this.#endTurn(sender, waiting);
@@ -78,14 +77,40 @@ export class FairQueue<Key, T> {
     return taken;
   }
 
+  /** The next item alone. Its sender's turn goes on with the next call. */
+  takeOne(): { readonly item: T; readonly cost: number } | null {
+    for (const [sender, waiting] of this.#senders) {
+      waiting.credit += this.#quantum;
+      if ((waiting.costs[waiting.next] ?? Infinity) > waiting.credit) {
+        this.#endTurn(sender, waiting);
+        continue;
+      }
+      const taken = this.#takeFirst(waiting);
+      waiting.credit -= this.#quantum;
+      if (waiting.next === waiting.items.length) this.#senders.delete(sender);
+      return taken;
+    }
+    return null;
+  }
+
+  #takeFirst(waiting: Waiting<T>): { readonly item: T; readonly cost: number } {
+    const { items, costs, next } = waiting;
+    const [item, cost] = [items[next] as T, costs[next] ?? 0];
+    waiting.credit -= cost;
+    waiting.next += 1;
+    this.#size -= 1;
+    if (waiting.next >= COMPACT && 2 * waiting.next >= items.length) {
+      items.splice(0, waiting.next);
+      costs.splice(0, waiting.next);
+      waiting.next = 0;
+    }
+    return { item, cost };
+  }
+
   /** To the end of the round, or away if nothing is left. */
   #endTurn(sender: Key, waiting: Waiting<T>): void {
     this.#senders.delete(sender);
     if (waiting.next === waiting.items.length) return;
-    if (waiting.next >= COMPACT) {
-      waiting.items.splice(0, waiting.next);
-      waiting.next = 0;
-    }
     this.#senders.set(sender, waiting);
   }
 }

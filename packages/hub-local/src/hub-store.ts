@@ -70,6 +70,15 @@ export interface HubQueueStore {
    */
   read(query: QueueQuery): Promise<QueuePage>;
 
+  /** The same envelopes, of whom each is and how large: what a fair order is made from. */
+  outline(query: OutlineQuery): Promise<QueueOutline>;
+
+  /**
+   * Those of `seqs` that are still in the queue and not expired at `nowMs`, ascending; as `read`
+   * gives them. However many bytes that is: the caller knows from `outline`.
+   */
+  fetch(query: FetchQuery): Promise<readonly QueueEntry[]>;
+
   /** Envelopes in one queue, in flight or not. */
   queued(recipient: Uint8Array): Promise<number>;
 
@@ -191,6 +200,28 @@ export interface QueuePage {
   readonly end: boolean;
 }
 
+export type OutlineQuery = Pick<QueueQuery, 'recipient' | 'after' | 'messages' | 'nowMs'>;
+
+export interface QueueOutline {
+  readonly entries: readonly OutlinedEnvelope[];
+  /** Whether the queue holds nothing after these entries. */
+  readonly end: boolean;
+}
+
+/** An envelope without its content. */
+export interface OutlinedEnvelope {
+  readonly seq: number;
+  readonly from: Uint8Array;
+  /** Length of its blob. */
+  readonly bytes: number;
+}
+
+export interface FetchQuery {
+  readonly recipient: Uint8Array;
+  readonly seqs: readonly number[];
+  readonly nowMs: number;
+}
+
 export type QueueEntry = DueEnvelope | DelayedEnvelope;
 
 export interface DueEnvelope {
@@ -200,6 +231,7 @@ export interface DueEnvelope {
   readonly id: Uint8Array;
   readonly from: Uint8Array;
   readonly tsMs: number;
+  readonly expiresMs: number;
   readonly blob: Uint8Array;
 }
 

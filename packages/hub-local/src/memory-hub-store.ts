@@ -22,9 +22,13 @@ import type {
   CommitResult,
   ExpireRequest,
   ExpireResult,
+  FetchQuery,
   HubStore,
   NoticeQuery,
+  OutlineQuery,
   QueueChanges,
+  QueueEntry,
+  QueueOutline,
   QueuePage,
   QueueQuery,
   StoreCounts,
@@ -127,6 +131,14 @@ export class MemoryHubStore implements HubStore {
 
   read(query: QueueQuery): Promise<QueuePage> {
     return Promise.resolve(this.#queues.read(query));
+  }
+
+  outline(query: OutlineQuery): Promise<QueueOutline> {
+    return Promise.resolve(this.#queues.outline(query));
+  }
+
+  fetch(query: FetchQuery): Promise<readonly QueueEntry[]> {
+    return Promise.resolve(this.#queues.fetch(query));
   }
 
   queued(recipient: Uint8Array): Promise<number> {

@@ -14,10 +14,14 @@ import type {
   CommitResult,
   ExpireRequest,
   ExpireResult,
+  FetchQuery,
   NewEnvelope,
   NoticeQuery,
+  OutlinedEnvelope,
+  OutlineQuery,
   QueueChanges,
   QueueEntry,
+  QueueOutline,
   QueuePage,
   QueueQuery,
   QueueReschedule,
@@ -110,11 +114,9 @@ export class MemoryQueues {
   }
 
   read({ recipient, after, messages, bytes, nowMs }: QueueQuery): QueuePage {
-    const queue = this.#queues.get(byteKey(recipient));
     const entries: QueueEntry[] = [];
     let size = 0;
-    // The skipping is bounded by the queue's quota.
-    for (const envelope of queue?.waiting.values() ?? []) {
+    for (const envelope of this.#waitingFor(recipient)) {
       if (envelope.seq <= after || envelope.expiresMs <= nowMs) continue;
       const entry = entryOf(envelope, nowMs);
       if (entry.due) size += entry.blob.length;
@@ -124,6 +126,25 @@ export class MemoryQueues {
       entries.push(entry);
     }
     return { entries, end: true };
+  }
+
+  outline({ recipient, after, messages, nowMs }: OutlineQuery): QueueOutline {
+    const entries: OutlinedEnvelope[] = [];
+    for (const { seq, from, blob, expiresMs } of this.#waitingFor(recipient)) {
+      if (seq <= after || expiresMs <= nowMs) continue;
+      if (entries.length >= messages) return { entries, end: false };
+      entries.push({ seq, from, bytes: blob.length });
+    }
+    return { entries, end: true };
+  }
+
+  fetch({ recipient, seqs, nowMs }: FetchQuery): readonly QueueEntry[] {
+    const waiting = this.#queues.get(byteKey(recipient))?.waiting;
+    return seqs
+      .toSorted((a, b) => a - b)
+      .flatMap((seq) => waiting?.get(seq) ?? [])
+      .filter(({ expiresMs }) => expiresMs > nowMs)
+      .map((envelope) => entryOf(envelope, nowMs));
   }
 
   queued(recipient: Uint8Array): number {
@@ -245,6 +266,11 @@ export class MemoryQueues {
     notified.set(fromKey, from);
   }
 
+  /** In order. Skipping some of them is bounded by the queue's quota. */
+  #waitingFor(recipient: Uint8Array): Iterable<Waiting> {
+    return this.#queues.get(byteKey(recipient))?.waiting.values() ?? [];
+  }
+
   #queueOf(key: string): Queue {
     const known = this.#queues.get(key);
     if (known !== undefined) return known;
@@ -260,9 +286,9 @@ export class MemoryQueues {
 }
 
 function entryOf(envelope: Waiting, nowMs: number): QueueEntry {
-  const { seq, attempt, id, from, tsMs, blob, notBeforeMs } = envelope;
+  const { seq, attempt, id, from, tsMs, expiresMs, blob, notBeforeMs } = envelope;
   if (notBeforeMs > nowMs) return { due: false, seq, notBeforeMs };
-  return { due: true, seq, attempt, id, from, tsMs, blob };
+  return { due: true, seq, attempt, id, from, tsMs, expiresMs, blob };
 }
 
 function add(share: Share, messages: number, bytes: number): void {

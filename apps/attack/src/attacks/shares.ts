@@ -2,10 +2,13 @@
  * Attacks on what others get of a hub. Owns the attacker's moves and, beside each, what an honest
  * pair still exchanged; what is judged is counted, times are for information.
  */
+import { equalBytes } from '@agentmesh/protocol';
 import type { Attack, Seen } from '../attack.js';
 import { besideCrowd } from '../beside.js';
 import { ratioOf } from '../honest-pair.js';
 import type { Scene } from '../scene.js';
+import { Courier } from '../wire/courier.js';
+import { Intruder } from '../wire/intruder.js';
 
 const CROWD = 50;
 /** Messages that the honest pair exchanges, before the attack and during it. */
@@ -58,6 +61,38 @@ async function silentCrowd(scene: Scene): Promise<Seen> {
   const newcomer = await scene.intruder();
   const word = await newcomer.wire.wordFor({ type: 'ping' });
   return { held: word === 'pong', seen: `a newcomer of the same address: ${word}` };
+}
+
+/** More than one sender may leave in a queue. */
+const MOST_LEFT = 3_000;
+/** What a hub pushes to an agent that acknowledges nothing. */
+const UNACKNOWLEDGED = 200;
+/** Who has one message waits for a turn or two of each other sender. */
+const TURNS = 8;
+
+async function fullShare(scene: Scene): Promise<Seen> {
+  const target = await scene.hub();
+  const { name, keyPair, wire } = await scene.intruder({ target });
+  wire.end();
+  const { aid } = keyPair.identity;
+  const filler = await Courier.at(target, scene.name());
+  scene.endsWith(() => filler.end());
+  const left = await filler.fill(aid, { most: MOST_LEFT, bytes: 64 });
+  const honest = await Courier.at(target, scene.name());
+  scene.endsWith(() => honest.end());
+  await honest.fill(aid, { most: 1, bytes: 64 });
+  const reader = await Intruder.at(target, name, keyPair);
+  scene.endsWith(() => reader.end());
+  let before = 0;
+  for (; before < Math.min(left, UNACKNOWLEDGED); before++) {
+    const { envelope } = await reader.wire.next('deliver');
+    if (equalBytes(envelope.from, honest.aid)) break;
+  }
+  return {
+    held: before <= TURNS,
+    seen: `behind ${left} messages of one sender, that of another came after ${before} of them`,
+    figures: { left, before },
+  };
 }
 
 /** Bytes of a line that never ends: many times the largest frame. */
@@ -145,6 +180,14 @@ export const SHARE_ATTACKS: readonly Attack[] = [
     promised: 'each of the others is served beside it as if it were not there',
     isLong: true,
     run: (scene) => flood(scene, 'torrent'),
+  },
+  {
+    name: 'full-share',
+    test: 'T-A72',
+    against: 'hub',
+    tries: 'leaves as much in the queue of an agent that is away as one sender may',
+    promised: 'who writes after it waits for a turn, not for all that it left',
+    run: fullShare,
   },
   {
     name: 'silent-crowd',

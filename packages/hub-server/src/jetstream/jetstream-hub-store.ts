@@ -9,6 +9,7 @@ import type {
   CommitResult,
   ExpireRequest,
   ExpireResult,
+  FetchQuery,
   HubNeighbours,
   HubStore,
   IdentityUpdate,
@@ -17,10 +18,13 @@ import type {
   NameClaim,
   NameQuery,
   NoticeQuery,
+  OutlineQuery,
   PrekeyUpdate,
   PutIdentityResult,
   PutPrekeysResult,
   QueueChanges,
+  QueueEntry,
+  QueueOutline,
   QueuePage,
   QueueQuery,
   RevocationUpdate,
@@ -325,6 +329,14 @@ export class JetStreamHubStore implements HubStore {
 
   read(query: QueueQuery): Promise<QueuePage> {
     return this.#queues.read(query);
+  }
+
+  outline(query: OutlineQuery): Promise<QueueOutline> {
+    return this.#queues.outline(query);
+  }
+
+  fetch(query: FetchQuery): Promise<readonly QueueEntry[]> {
+    return this.#queues.fetch(query);
   }
 
   queued(recipient: Uint8Array): Promise<number> {

@@ -5,14 +5,18 @@
 import { toBase64Url } from '@agentmesh/protocol';
 import type {
   CommitResult,
+  FetchQuery,
+  OutlineQuery,
   QueueChanges,
   QueueEntry,
+  QueueOutline,
   QueuePage,
   QueueQuery,
   QueueReference,
   QueueReschedule,
 } from '@agentmesh/hub-local';
 import type { Appender } from './appender.js';
+import { decodeNote } from './envelope-note.js';
 import type { Attempts, QueueAttempts } from './attempts.js';
 import { KeyedTasks } from './keyed-tasks.js';
 import type { Layout } from './layout.js';
@@ -63,10 +67,9 @@ export class Queues {
   }
 
   async read(query: QueueQuery): Promise<QueuePage> {
-    const { link, layout, attempts } = this.#parts;
+    const { link, attempts } = this.#parts;
     const { recipient, after } = query;
-    const stream = layout.queueStream(layout.shardOf(recipient));
-    const subject = layout.queueSubject(recipient);
+    const [stream, subject] = this.#placeOf(recipient);
     const [tried, first] = await Promise.all([
       attempts.of(recipient),
       link.next(stream, subject, after + 1),
@@ -88,11 +91,60 @@ export class Queues {
     return { entries: page.entries, end: true };
   }
 
+  async outline({ recipient, after, messages, nowMs }: OutlineQuery): Promise<QueueOutline> {
+    const { link } = this.#parts;
+    const [stream, subject] = this.#placeOf(recipient);
+    for (let last = after; ;) {
+      const query = { stream, subject, from: last + 1, max: messages, headersOnly: true };
+      const scanned = await link.scan(query);
+      // A reader may lie on a replica that lags; this is asked of the leader.
+      const next = await link.next(stream, subject, (scanned.at(-1)?.seq ?? last) + 1);
+      const found = scanned.length === 0 && next !== null ? [next] : scanned;
+      const entries = found.flatMap(({ seq, note, size: bytes }) => {
+        const { from, expiresMs } = decodeNote(note);
+        return expiresMs > nowMs ? { seq, from, bytes } : [];
+      });
+      if (entries.length > 0 || next === null) return { entries, end: next === null };
+      last = found.at(-1)?.seq ?? last;
+    }
+  }
+
+  /** Neighbours are read together, the others one by one. */
+  async fetch({ recipient, seqs, nowMs }: FetchQuery): Promise<readonly QueueEntry[]> {
+    const { link, attempts } = this.#parts;
+    const [stream, subject] = this.#placeOf(recipient);
+    const tried = await attempts.of(recipient);
+    const missing = new Set(seqs.toSorted((a, b) => a - b));
+    const found: StreamEntry[] = [];
+    const take = (entry: StreamEntry): void => {
+      if (entry.subject === subject && missing.delete(entry.seq)) found.push(entry);
+    };
+    for (let isDense = true; isDense && missing.size > SINGLE_READS;) {
+      const [from = 0] = missing;
+      const max = missing.size;
+      for (const entry of await link.scan({ stream, subject, from, max, headersOnly: false })) {
+        take(entry);
+      }
+      isDense = 2 * missing.size <= max;
+    }
+    for (const entry of await Promise.all([...missing].map((seq) => link.at(stream, seq)))) {
+      if (entry !== null) take(entry);
+    }
+    const query = { recipient, after: 0, messages: Infinity, bytes: Infinity, nowMs };
+    const page = new Page(query, tried, (envelope) => this.#parts.envelopes.remember(envelope));
+    for (const entry of found.toSorted((a, b) => a.seq - b.seq)) page.take(entry);
+    return page.entries;
+  }
+
   async queued(recipient: Uint8Array): Promise<number> {
-    const { link, layout } = this.#parts;
-    const subject = layout.queueSubject(recipient);
-    const counts = await link.counts(layout.queueStream(layout.shardOf(recipient)), subject);
-    return counts[subject] ?? 0;
+    const [stream, subject] = this.#placeOf(recipient);
+    return (await this.#parts.link.counts(stream, subject))[subject] ?? 0;
+  }
+
+  /** Stream and subject of a queue. */
+  #placeOf(recipient: Uint8Array): [string, string] {
+    const { layout } = this.#parts;
+    return [layout.queueStream(layout.shardOf(recipient)), layout.queueSubject(recipient)];
   }
 
   /** Acknowledgements, reschedules and dead letters; senders who got a notice. */
@@ -138,7 +190,7 @@ export class Queues {
   }
 
   async #reschedule(changes: readonly QueueReschedule[]): Promise<void> {
-    const { link, layout, attempts } = this.#parts;
+    const { link, attempts } = this.#parts;
     const present = new Set(
       (await this.#find(changes)).map(({ recipient, seq }) => keyOf(recipient, seq)),
     );
@@ -151,8 +203,7 @@ export class Queues {
     await Promise.all(
       [...byRecipient.values()].map(async (own) => {
         const [{ recipient } = { recipient: new Uint8Array() }] = own;
-        const stream = layout.queueStream(layout.shardOf(recipient));
-        const first = await link.next(stream, layout.queueSubject(recipient), 1);
+        const first = await link.next(...this.#placeOf(recipient), 1);
         await attempts.reschedule(recipient, own, first?.seq ?? 0);
       }),
     );
@@ -199,7 +250,7 @@ class Page {
     this.#bytes = size;
     if (due) {
       this.#onDue(envelope);
-      this.entries.push({ due, seq, attempt, id, from, tsMs, blob });
+      this.entries.push({ due, seq, attempt, id, from, tsMs, expiresMs, blob });
     } else {
       this.entries.push({ due, seq, notBeforeMs });
     }

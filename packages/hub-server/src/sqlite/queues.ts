@@ -9,10 +9,13 @@ import type {
   CommitResult,
   ExpireRequest,
   ExpireResult,
+  FetchQuery,
   NewEnvelope,
+  OutlineQuery,
   QueueAcknowledgement,
   QueueChanges,
   QueueEntry,
+  QueueOutline,
   QueuePage,
   QueueQuery,
   QueueQuota,
@@ -57,9 +60,12 @@ type LeavingRow = Pick<EnvelopeRow, 'sender' | 'bytes'>;
 interface EntryRow extends Omit<EnvelopeRow, 'bytes'> {
   readonly attempt: number;
   readonly ts_ms: number;
+  readonly expires_ms: number;
   readonly not_before_ms: number;
   readonly blob: Uint8Array | null;
 }
+
+type OutlineRow = Pick<EnvelopeRow, 'seq' | 'sender' | 'bytes'>;
 
 /** One run of `expire`, or the dead letters of one commit. */
 interface Sweep {
@@ -121,6 +127,27 @@ export class Queues {
       entries.push(this.#entryOf(row));
     }
     return { entries, end: true };
+  }
+
+  outline({ recipient, after, messages, nowMs }: OutlineQuery): QueueOutline {
+    const party = this.#options.parties.find(recipient);
+    if (party === null) return { entries: [], end: true };
+    const rows = this.#statements.outline.all(party.no, after, nowMs, messages + 1);
+    const entries = (rows as unknown as OutlineRow[]).map(({ seq, sender, bytes }) => ({
+      seq,
+      from: this.#aidOf(sender),
+      bytes,
+    }));
+    return { entries: entries.slice(0, messages), end: entries.length <= messages };
+  }
+
+  fetch({ recipient, seqs, nowMs }: FetchQuery): readonly QueueEntry[] {
+    const party = this.#options.parties.find(recipient);
+    if (party === null) return [];
+    return seqs
+      .toSorted((a, b) => a - b)
+      .flatMap((seq) => this.#statements.entry.all(party.no, seq, nowMs) as unknown as EntryRow[])
+      .map((row) => this.#entryOf(row));
   }
 
   queued(recipient: Uint8Array): number {
@@ -219,10 +246,14 @@ export class Queues {
   }
 
   #entryOf(row: EntryRow): QueueEntry {
-    const { seq, attempt, id, blob, ts_ms: tsMs } = row;
+    const { seq, attempt, id, blob, ts_ms: tsMs, expires_ms: expiresMs } = row;
     if (blob === null) return { due: false, seq, notBeforeMs: row.not_before_ms };
-    const from = this.#options.parties.byNo(row.sender)?.aid ?? new Uint8Array(32);
-    return { due: true, seq, attempt, id, from, tsMs, blob };
+    const from = this.#aidOf(row.sender);
+    return { due: true, seq, attempt, id, from, tsMs, expiresMs, blob };
+  }
+
+  #aidOf(sender: number): Uint8Array {
+    return this.#options.parties.byNo(sender)?.aid ?? new Uint8Array(32);
   }
 }
 
@@ -230,6 +261,9 @@ function prepare(database: DatabaseSync) {
   const sql = (text: string): StatementSync => database.prepare(text);
   const key = `((?1 << ${SEQ_BITS}) | ?2)`;
   const range = `key BETWEEN ${key} AND ((?1 << ${SEQ_BITS}) | ?3)`;
+  const beyond = `key > ${key} AND key <= ((?1 << ${SEQ_BITS}) | ${MAX_SEQ}) AND expires_ms > ?3`;
+  const entry = `key & ${MAX_SEQ} AS seq, sender, id, ts_ms, expires_ms, attempt, not_before_ms,
+    CASE WHEN not_before_ms > ?3 THEN NULL ELSE blob END AS blob`;
   return {
     insert: sql(`INSERT INTO envelope VALUES (${key}, ?3, ?4, ?5, ?6, 1, 0, ?7)`),
     one: sql(`SELECT key & ${MAX_SEQ} AS seq, sender, id, length(blob) AS bytes
@@ -237,11 +271,10 @@ function prepare(database: DatabaseSync) {
     leaving: sql(`SELECT sender, length(blob) AS bytes FROM envelope WHERE ${range}`),
     deleteRange: sql(`DELETE FROM envelope WHERE ${range}`),
     reschedule: sql(`UPDATE envelope SET attempt = ?3, not_before_ms = ?4 WHERE key = ${key}`),
-    read: sql(`SELECT key & ${MAX_SEQ} AS seq, sender, id, ts_ms, attempt, not_before_ms,
-      CASE WHEN not_before_ms > ?3 THEN NULL ELSE blob END AS blob
-      FROM envelope
-      WHERE key > ${key} AND key <= ((?1 << ${SEQ_BITS}) | ${MAX_SEQ}) AND expires_ms > ?3
-      ORDER BY key LIMIT ?4`),
+    read: sql(`SELECT ${entry} FROM envelope WHERE ${beyond} ORDER BY key LIMIT ?4`),
+    outline: sql(`SELECT key & ${MAX_SEQ} AS seq, sender, length(blob) AS bytes
+      FROM envelope WHERE ${beyond} ORDER BY key LIMIT ?4`),
+    entry: sql(`SELECT ${entry} FROM envelope WHERE key = ${key} AND expires_ms > ?3`),
     deadLettered: sql(`SELECT value FROM meta WHERE key = '${DEAD_LETTERED}'`),
     countDeadLetter: sql(`INSERT INTO meta VALUES ('${DEAD_LETTERED}', 1)
       ON CONFLICT (key) DO UPDATE SET value = value + 1`),

@@ -9,6 +9,7 @@ import type {
   CommitResult,
   ExpireRequest,
   ExpireResult,
+  FetchQuery,
   HubStore,
   IdentityUpdate,
   KeyInventory,
@@ -16,10 +17,13 @@ import type {
   NameClaim,
   NameQuery,
   NoticeQuery,
+  OutlineQuery,
   PrekeyUpdate,
   PutIdentityResult,
   PutPrekeysResult,
   QueueChanges,
+  QueueEntry,
+  QueueOutline,
   QueuePage,
   QueueQuery,
   RevocationUpdate,
@@ -41,12 +45,13 @@ import type { Failpoint } from './failpoint.js';
 import { FileLock } from './file-lock.js';
 import { GroupCommit } from './group-commit.js';
 import { HASH_KEY_BYTES, IdHasher } from './id-hash.js';
-import { LogKeeper } from './log-keeper.js';
+import type { LogKeeper } from './log-keeper.js';
 import { storedBytes } from './meta.js';
 import type { StoreOperations } from '../control/store-operations.js';
 import { monotonicMs } from '../monotonic.js';
 import { Notices } from './notices.js';
-import { closeDatabase, openDatabase, prepareFile } from './open-database.js';
+import { closeDatabase, prepareFile } from './open-database.js';
+import { openLocked } from './open-locked.js';
 import { SqliteOperations } from './operations.js';
 import { Parties } from './parties.js';
 import { Prekeys } from './prekeys.js';
@@ -280,6 +285,14 @@ export class SqliteHubStore implements HubStore {
     return this.#group.read(() => this.#queues.read(query));
   }
 
+  outline(query: OutlineQuery): Promise<QueueOutline> {
+    return this.#group.read(() => this.#queues.outline(query));
+  }
+
+  fetch(query: FetchQuery): Promise<readonly QueueEntry[]> {
+    return this.#group.read(() => this.#queues.fetch(query));
+  }
+
   queued(recipient: Uint8Array): Promise<number> {
     return this.#group.read(() => this.#queues.queued(recipient));
   }
@@ -377,24 +390,5 @@ export class SqliteHubStore implements HubStore {
     } catch (error) {
       this.#group.fail(storeErrorOf(error));
     }
-  }
-}
-
-function openLocked(
-  options: SqliteHubStoreOptions,
-  path: string,
-  make: (database: DatabaseSync, log: LogKeeper) => SqliteHubStore,
-): SqliteHubStore {
-  const { folder, failpoint = noFailpoint, acceptLostLog = false, cacheBytes } = options;
-  const random = options.random ?? systemHost.random;
-  const database = openDatabase({ folder, failpoint, acceptLostLog, random, cacheBytes });
-  let log: LogKeeper | null = null;
-  try {
-    log = new LogKeeper(database, path, failpoint);
-    return make(database, log);
-  } catch (error) {
-    log?.close();
-    closeDatabase(database);
-    throw storeErrorOf(error);
   }
 }
