@@ -116,12 +116,13 @@ async function strikeAll(
  * ready and had no processor is the machine's, and does not count.
  */
 async function settle(
-  { agents, hubs }: Victims,
+  { agents, hubs, nodes }: Victims,
   limitMs: number,
   evidence: () => Evidence,
 ): Promise<string> {
   const beganMs = nowMs();
-  const starved = new Starvation(() => [...hubs, ...agents].map(({ child }) => child), nowMs);
+  const machines = [...nodes, ...hubs, ...agents];
+  const starved = new Starvation(() => machines.map(({ child }) => child), nowMs);
   const spentMs = (): number => nowMs() - beganMs - starved.totalMs;
   while (spentMs() < limitMs) {
     await pause(500);

@@ -81,16 +81,19 @@ export class Child {
     while (!this.isOver && !this.#standsStill()) await nextTurn();
   }
 
-  /** For how long it was ready to run and had no processor; 0 where the system does not say. */
-  get waitedMs(): number {
-    try {
-      const [, waitedNs] = readFileSync(`/proc/${this.#process.pid}/schedstat`, 'latin1').split(
-        ' ',
-      );
-      return Number(waitedNs) / 1_000_000;
-    } catch {
-      return 0;
+  /**
+   * For how long each of its threads was ready to run and had no processor, in milliseconds by the
+   * thread's number; empty where the system does not say.
+   */
+  get waits(): ReadonlyMap<string, number> {
+    const waits = new Map<string, number>();
+    const tasks = `/proc/${this.#process.pid}/task`;
+    for (const thread of linesOf(() => readdirSync(tasks))) {
+      const [said = ''] = linesOf(() => [readFileSync(`${tasks}/${thread}/schedstat`, 'latin1')]);
+      const [, waitedNs] = said.split(' ');
+      if (waitedNs !== undefined) waits.set(thread, Number(waitedNs) / 1_000_000);
     }
+    return waits;
   }
 
   /** The signal is a request: threads on other processors may run for a moment longer. */
@@ -117,5 +120,14 @@ export class Child {
     if (!this.isOver) this.#process.kill(signal);
     this.goOn();
     await this.ended;
+  }
+}
+
+/** Empty for a process or a thread that has ended, and where the system has no such files. */
+function linesOf(read: () => string[]): string[] {
+  try {
+    return read();
+  } catch {
+    return [];
   }
 }
