@@ -1,7 +1,10 @@
 /**
- * Compares the public names of the current package with its committed API reports, one per door
- * (`api/index.api.md`, …), so that a change of the surface shows in review. `--update` rewrites
- * them. Reads the built declarations: build first.
+ * Compares the public names of the published packages with their committed API reports, one per
+ * door (`api/index.api.md`, …), so that a change of the surface shows in review. `--update`
+ * rewrites them. Reads the built declarations: build first.
+ *
+ * In the folder of a package it compares that package; in `scripts`, all, with one compilation:
+ * loading the compiler and the libraries' types takes longer than any report.
  */
 import { existsSync, mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
@@ -15,13 +18,12 @@ import {
 } from '@microsoft/api-extractor';
 
 import { lineDiff } from './line-diff.mjs';
+import { publishedPackages, readManifest } from './packing.mjs';
 
 const update = process.argv.includes('--update');
-const folder = process.cwd();
-const manifest = JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8'));
-const reportFolder = join(folder, 'api');
+const reportsOf = ({ folder }) => join(folder, 'api');
 
-function configOf(name, types) {
+function configOf({ folder }, { name, types }) {
   return ExtractorConfig.prepare({
     packageJsonFullPath: join(folder, 'package.json'),
     configObjectFullPath: undefined,
@@ -35,7 +37,7 @@ function configOf(name, types) {
         reportFileName: name,
         // A type that is reachable but has no door of its own is part of the surface all the same.
         includeForgottenExports: true,
-        reportFolder,
+        reportFolder: join(folder, 'api'),
         reportTempFolder: join(folder, '.cache', 'api'),
       },
       docModel: { enabled: false },
@@ -58,7 +60,7 @@ function configOf(name, types) {
 }
 
 /** Whether the report of one door differs from the committed one, and whether it could be made. */
-function report(config, compilerState) {
+function report({ folder, manifest }, config) {
   const problems = [];
   const { apiReportChanged } = Extractor.invoke(config, {
     compilerState,
@@ -74,8 +76,8 @@ function report(config, compilerState) {
 }
 
 /** What changed, and what to do about it. */
-function explain(file) {
-  const committed = join(reportFolder, file);
+function explain({ folder, manifest }, file) {
+  const committed = join(folder, 'api', file);
   const before = existsSync(committed) ? readFileSync(committed, 'utf8') : '';
   const after = readFileSync(join(folder, '.cache', 'api', file), 'utf8');
   const lines = lineDiff(before, after.replaceAll('\r\n', '\n'));
@@ -98,30 +100,52 @@ const declarationOptions = {
   },
 };
 
-const doors = Object.values(manifest.exports)
-  .map((door) => door.types)
-  .filter((types) => types !== undefined);
-const names = doors.map((types) => basename(types, '.d.ts'));
-mkdirSync(reportFolder, { recursive: true });
-const configs = doors.map((types, index) => configOf(names[index], types));
-// One compilation for all doors: it is what costs the time.
-const additionalEntryPoints = configs.map((config) => config.mainEntryPointFilePath);
-const compilerState = CompilerState.create(configs[0], { additionalEntryPoints });
-let failed = false;
-for (const [index, config] of configs.entries()) {
-  const { changed, broken } = report(config, compilerState);
-  if (broken || (changed && !update)) failed = true;
-  if (!changed) continue;
-  const file = `${names[index]}.api.md`;
-  if (update) console.error(`${manifest.name}: api/${file} updated`);
-  else explain(file);
+/** The doors of a package: the name of each report, and the declarations that it is made of. */
+function doorsOf({ manifest }) {
+  return Object.values(manifest.exports)
+    .map(({ types }) => types)
+    .filter((types) => types !== undefined)
+    .map((types) => ({ name: basename(types, '.d.ts'), types }));
 }
-for (const file of readdirSync(reportFolder)) {
-  if (names.includes(file.replace(/\.api\.md$/, ''))) continue;
-  if (update) rmSync(join(reportFolder, file));
-  else {
-    console.error(`${manifest.name}: api/${file} belongs to no door: run \`pnpm api:update\``);
-    failed = true;
+
+/** Whether the reports of a package are as they must be; `--update` makes them so. */
+function compare(entry) {
+  const { manifest, configs } = entry;
+  let good = true;
+  for (const { name, config } of configs) {
+    const { changed, broken } = report(entry, config);
+    if (broken || (changed && !update)) good = false;
+    if (!changed) continue;
+    const file = `${name}.api.md`;
+    if (update) console.error(`${manifest.name}: api/${file} updated`);
+    else explain(entry, file);
   }
+  const names = new Set(configs.map(({ name }) => name));
+  for (const file of readdirSync(reportsOf(entry))) {
+    if (names.has(file.replace(/\.api\.md$/, ''))) continue;
+    if (update) rmSync(join(reportsOf(entry), file));
+    else {
+      console.error(`${manifest.name}: api/${file} belongs to no door: run \`pnpm api:update\``);
+      good = false;
+    }
+  }
+  return good;
 }
-process.exit(failed ? 1 : 0);
+
+const here = process.cwd();
+const chosen =
+  here === import.meta.dirname
+    ? publishedPackages()
+    : [{ folder: here, manifest: readManifest(here) }];
+const entries = chosen.map((one) => {
+  mkdirSync(reportsOf(one), { recursive: true });
+  return {
+    ...one,
+    configs: doorsOf(one).map((door) => ({ ...door, config: configOf(one, door) })),
+  };
+});
+const [first, ...others] = entries.flatMap(({ configs }) => configs.map(({ config }) => config));
+const additionalEntryPoints = others.map((config) => config.mainEntryPointFilePath);
+const compilerState = CompilerState.create(first, { additionalEntryPoints });
+const failed = entries.filter((entry) => !compare(entry));
+process.exit(failed.length === 0 ? 0 : 1);
