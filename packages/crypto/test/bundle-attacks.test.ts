@@ -16,6 +16,7 @@ import {
 import type { Bundle, BundleExpectation, KnownPeer } from '../src/index.js';
 import { concatBytes } from '../src/bytes.js';
 import { flipBit } from './forgery.js';
+import { once } from './once.js';
 import { withCode } from './refusal.js';
 import { seededRandom } from './seeded-random.js';
 import { bundleOf, DAY, HUB_ID, makeAgent, NOW } from './two-agents.js';
@@ -23,8 +24,8 @@ import type { TestAgent } from './two-agents.js';
 
 beforeAll(ready);
 
-const bob = () => makeAgent('bob');
-const charlie = () => makeAgent('charlie');
+const bob = once(() => makeAgent('bob'));
+const charlie = once(() => makeAgent('charlie'));
 const EXPECTED: BundleExpectation = { name: 'bob', hubId: HUB_ID, nowMs: NOW };
 
 function expectRefused(
@@ -293,7 +294,7 @@ describe('revoked identities', () => {
 });
 
 describe('successors', () => {
-  const successor = () => makeAgent('bob', AgentKeyPair.generate(seededRandom('successor')));
+  const successor = once(() => makeAgent('bob', AgentKeyPair.generate(seededRandom('successor'))));
   const signedBy = (previous: AgentKeyPair) =>
     parseIdentityRecord(recordOf(successor(), { previous, revision: 2 }));
 

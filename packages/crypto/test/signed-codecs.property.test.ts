@@ -35,6 +35,7 @@ import {
 } from './codec-property.js';
 import type { Codec } from './codec-property.js';
 import { anyMutation, mutate } from './mutation.js';
+import { once } from './once.js';
 import { repeat } from './seed.js';
 import { seededRandom } from './seeded-random.js';
 
@@ -110,8 +111,8 @@ describe('P5 codecs: hub-auth bytes', () => {
 });
 
 describe('P5 codecs: records that are signed', () => {
-  const alice = () => keyPairOf(1);
-  const older = () => keyPairOf(2);
+  const alice = once(() => keyPairOf(1));
+  const older = once(() => keyPairOf(2));
 
   function keyPairOf(first: number): AgentKeyPair {
     return AgentKeyPair.fromSecrets({
@@ -219,7 +220,7 @@ describe('P5 codecs: records that are signed', () => {
     id: positiveU32s,
     times,
   });
-  const good = () =>
+  const good = once(() =>
     createPrekey({
       keyPair: alice(),
       kind: 'signed',
@@ -227,7 +228,8 @@ describe('P5 codecs: records that are signed', () => {
       createdMs: 0,
       expiresMs: 0,
       random: seededRandom('prekey'),
-    });
+    }),
+  );
 
   describeCodec(
     'prekey record, a signature made and checked in each case',
