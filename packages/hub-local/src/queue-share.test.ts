@@ -77,6 +77,15 @@ describe('shares of a queue', () => {
     expect(queue.fill('known')).toBeGreaterThan(500);
   });
 
+  test('an empty queue takes what is within the bounds, of whomever it is', () => {
+    const small = { ...quota, bytes: 64_000, senderBytes: 6_400 };
+    const none = { messages: 0, bytes: 0 };
+    const of = (total: typeof none, bytes: number): boolean =>
+      hasQueueRoom({ total, share: none, quota: small, bytes, isStranger: () => true });
+    expect([of(none, 6_400), of(none, 6_401)]).toEqual([true, false]);
+    expect(of({ messages: 1, bytes: 100 }, 6_400)).toBe(false);
+  });
+
   test('queues that are not shared have only their fixed bounds', () => {
     const short = { ...quota, messages: 12, senderMessages: 3, isShared: false };
     const load = { messages: 2, bytes: 0 };

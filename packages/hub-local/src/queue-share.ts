@@ -6,6 +6,8 @@
  * then fills a quarter, the next one a quarter of the rest, and so the queue is never quite full
  * (dynamic thresholds, as switches divide their buffers). Strangers, to whom the recipient has
  * never written, get a quarter of that fraction, and nothing of the last quarter of a queue.
+ * An empty queue takes whatever is within the fixed bounds: what it refused it would refuse for
+ * ever.
  */
 import type { QueueQuota } from './hub-store.js';
 
@@ -39,7 +41,7 @@ export function hasQueueRoom({ total, share, quota, bytes, isStranger }: RoomReq
     total.bytes + bytes <= quota.bytes &&
     share.messages < quota.senderMessages &&
     share.bytes + bytes <= quota.senderBytes;
-  if (!isWithin || quota.isShared !== true) return isWithin;
+  if (!isWithin || quota.isShared !== true || total.messages === 0) return isWithin;
   const messages = { total: total.messages, share: share.messages, more: 1 };
   const sizes = { total: total.bytes, share: share.bytes, more: bytes };
   const known =
