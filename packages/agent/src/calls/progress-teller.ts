@@ -44,6 +44,7 @@ export class ProgressTeller {
   async #say(): Promise<void> {
     this.#isBusy = true;
     const { to, id } = this.#call;
+    const tried = this.#latest;
     await this.#sender.tell(to, () => {
       const data = this.#latest;
       this.#latest = null;
@@ -51,6 +52,9 @@ export class ProgressTeller {
       const frame = { callId: fromHex(id), what: CALL_FRAME.progress, run: 0, at: 0, data };
       return { kind: CONTENT_KIND.callFrames, body: encodeCallFrames([frame]) };
     });
+    // It could not be said, such as to a caller that no session can be begun with: that is no
+    // reason to try again and again, also when the request has long ended.
+    if (this.#latest === tried) this.#latest = null;
     this.#runtime.schedule(PACE_MS, () => {
       this.#isBusy = false;
       if (this.#latest !== null) void this.#say();
