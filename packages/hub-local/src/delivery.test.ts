@@ -45,7 +45,7 @@ function deliveryOver(seqs: readonly number[]) {
     limits: CORE_LIMITS,
     held: new HeldBytes(CORE_LIMITS),
     clock: () => 5,
-    senders: { of: unused },
+    senders: { putOff: unused },
     onFailure: unused,
   });
   const offer = (seq: number, follows = seq - 1): void => {

@@ -28,9 +28,9 @@ export interface DeliveryOptions {
   /** What the hub's connections may hold together. */
   readonly held: HeldBytes;
   readonly clock: () => number;
-  /** Who is connected: a sender is told that its envelope waits for a decision. */
+  /** A sender is told that its envelope waits for a decision. */
   readonly senders: {
-    of(aid: Uint8Array): { putOff(id: Uint8Array, reason: string): void } | undefined;
+    putOff(sender: Uint8Array, id: Uint8Array, reason: string): void;
   };
   /** A read failed; it is tried again at the next tick. */
   readonly onFailure: (error: unknown) => void;
@@ -133,7 +133,7 @@ export class Delivery {
     if (pushed === undefined) return;
     const { attempt, from, id } = pushed;
     this.#inFlight?.delete(seq);
-    if (DECISIONS.has(reason)) this.#options.senders.of(from)?.putOff(id, reason);
+    if (DECISIONS.has(reason)) this.#options.senders.putOff(from, id, reason);
     const dueMs = this.#options.clock() + delayMs;
     if (this.#putBack(seq, attempt, dueMs)) this.#retryAt(seq, dueMs);
     this.pump();

@@ -69,6 +69,8 @@ export interface Announcer {
   found(recipient: Uint8Array): void;
   /** A notice waits for a sender that has no connection here. */
   noticed(sender: Uint8Array): void;
+  /** An envelope waits for a decision: its sender is told, wherever it is connected. */
+  putOff(sender: Uint8Array, id: Uint8Array, reason: string): void;
   /** A one-time prekey was asked for here. */
   fetched(requester: Uint8Array, target: Uint8Array): void;
   /** An identity was revoked here. */

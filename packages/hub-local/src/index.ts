@@ -35,6 +35,7 @@ export type {
   HubNeighbours,
   HubNews,
   NeighbourListener,
+  PutOff,
 } from './neighbours.js';
 
 // Storage.

@@ -7,7 +7,7 @@
 import { byteKey } from './byte-key.js';
 import { ExpiryAgenda } from './expiry-agenda.js';
 import type { Announcer, HubContext } from './hub-context.js';
-import type { AgentSpending, HandedOver, HubNews } from './neighbours.js';
+import type { AgentSpending, HandedOver, HubNews, PutOff } from './neighbours.js';
 import type { LiveSession } from './roster.js';
 
 /** What it needs of the hub. */
@@ -17,6 +17,8 @@ export type NeighbourhoodHub = Omit<HubContext, 'neighbourhood' | 'routed'>;
 const LOOK_MS = 15_000;
 /** Looks that are due at once are spread: this much between two of them. */
 const SPREAD_MS = 1;
+/** Senders at other hubs that one turn tells of what waits for a decision: these are hints. */
+const MOST_PUT_OFF = 256;
 
 type AgentRate = keyof AgentSpending;
 const AGENT_RATES = ['sends', 'sendBytes', 'requests', 'refusals'] as const;
@@ -71,6 +73,14 @@ export class Neighbourhood implements Announcer {
     this.#tell((news) => news.noticed.set(byteKey(sender), sender));
   }
 
+  putOff(sender: Uint8Array, id: Uint8Array, reason: string): void {
+    const session = this.#hub.roster.of(sender);
+    if (session !== undefined) return session.putOff(id, reason);
+    this.#tell(({ putOff }) => {
+      if (putOff.length < MOST_PUT_OFF) putOff.push({ sender, id, reason });
+    });
+  }
+
   fetched(requester: Uint8Array, target: Uint8Array): void {
     this.#tell((news) => news.fetched.push({ requester, target }));
   }
@@ -109,23 +119,25 @@ export class Neighbourhood implements Announcer {
     if (this.#telling) return;
     this.#telling = true;
     this.#hub.host.defer(() => {
-      const { stored, noticed, fetched, revoked } = this.#news;
+      const { stored, noticed, putOff, fetched, revoked } = this.#news;
       this.#news = emptyNews();
       this.#telling = false;
       neighbours.tell({
         stored: [...stored.values()],
         noticed: [...noticed.values()],
+        putOff,
         fetched,
         revoked: [...revoked.values()],
       });
     });
   }
 
-  #heard({ stored, noticed, fetched, revoked }: HubNews): void {
+  #heard({ stored, noticed, putOff, fetched, revoked }: HubNews): void {
     const { roster, steady, rates } = this.#hub;
     const nowMs = steady.now();
     for (const recipient of stored) roster.of(recipient)?.delivery.wake();
     for (const sender of noticed) roster.of(sender)?.notices.wake(nowMs);
+    for (const { sender, id, reason } of putOff) roster.of(sender)?.putOff(id, reason);
     for (const { requester, target } of fetched) {
       const [from, of] = [byteKey(requester), byteKey(target)];
       rates.bundlesOfRequester.spend(from, 1, nowMs);
@@ -203,10 +215,11 @@ export function adoptSpending(
 interface GatheredNews {
   readonly stored: Map<string, Uint8Array>;
   readonly noticed: Map<string, Uint8Array>;
+  readonly putOff: PutOff[];
   readonly fetched: { requester: Uint8Array; target: Uint8Array }[];
   readonly revoked: Map<string, Uint8Array>;
 }
 
 function emptyNews(): GatheredNews {
-  return { stored: new Map(), noticed: new Map(), fetched: [], revoked: new Map() };
+  return { stored: new Map(), noticed: new Map(), putOff: [], fetched: [], revoked: new Map() };
 }

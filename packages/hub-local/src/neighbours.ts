@@ -48,6 +48,13 @@ export interface AgentStanding {
   readonly revoked: boolean;
 }
 
+/** An envelope that its recipient has put off because somebody has to decide first. */
+export interface PutOff {
+  readonly sender: Uint8Array;
+  readonly id: Uint8Array;
+  readonly reason: string;
+}
+
 /** What others may want to know at once. */
 export interface HubNews {
   /** Recipients for whom an envelope was stored, or is to be looked for again. */
@@ -56,6 +63,8 @@ export interface HubNews {
   readonly noticed: readonly Uint8Array[];
   /** One-time prekeys that were asked for: they count for every hub's fetch limits. */
   readonly fetched: readonly { readonly requester: Uint8Array; readonly target: Uint8Array }[];
+  /** Senders whose envelopes wait for a decision of their recipients, as `notice` says it. */
+  readonly putOff: readonly PutOff[];
   /** Identities that are void from now on. */
   readonly revoked: readonly Uint8Array[];
 }

@@ -86,7 +86,7 @@ export class Session implements LiveSession {
     this.close = connection.close;
     this.#isToldOfWaits = admission.features.includes(FEATURES.putOff);
     const common = { link, store, limits, onFailure };
-    const senders = hub.roster;
+    const senders = hub.neighbourhood;
     const { clock } = host;
     this.delivery = new Delivery({ ...common, writer, held, recipient: aid, clock, senders });
     this.notices = new NoticeFeed({ ...common, sender: aid });

@@ -46,6 +46,30 @@ describe('hubs over one store', () => {
     expect(idsOf(receiver)).toEqual([1]);
   });
 
+  test('a sender at another hub hears that its envelope waits for a decision', async () => {
+    const village = await Village.of(3);
+    const sender = await join(village, 0, alice, 'alice');
+    const other = await join(village, 0, carol, 'carol');
+    const receiver = await join(village, 1, bob, 'bob');
+    sender.sendTo(bob, 7);
+    await village.settle();
+    const refuse = (reason: string) => {
+      const [{ seq } = { seq: 0 }] = receiver.link.take('deliver');
+      const frame = { type: 'nack', seq, reason, delay: 0 } as const;
+      receiver.connection.receive({ ok: true, frame }, '');
+    };
+    refuse('BUSY');
+    await village.settle();
+    expect(sender.link.take('notice')).toEqual([]);
+    refuse('IDENTITY_CHANGED');
+    await village.settle();
+    const id = new Uint8Array(16).fill(7);
+    expect(sender.link.take('notice')).toEqual([
+      { type: 'notice', id, what: 'put_off', reason: 'IDENTITY_CHANGED' },
+    ]);
+    expect(other.link.take('notice')).toEqual([]);
+  });
+
   test('after an interruption everybody is looked after soon', async () => {
     const village = await Village.of(2);
     const sender = await join(village, 0, alice, 'alice');

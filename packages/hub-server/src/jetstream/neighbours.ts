@@ -17,6 +17,7 @@ import type { Layout } from './layout.js';
 import type { NatsLink } from './nats-link.js';
 
 const aid = z.base64url().length(43);
+const envelopeId = z.base64url().length(22);
 const amount = z.number().min(0);
 const releaseShape = z.object({ aid, connection: z.number() });
 const presenceShape = z.object({ present: aid });
@@ -30,6 +31,10 @@ const spendingShape = z.object({
 const newsShape = z.object({
   stored: z.array(aid).default([]),
   noticed: z.array(aid).default([]),
+  /** Sender, envelope and reason. */
+  putOff: z
+    .array(z.tuple([aid, envelopeId, z.literal(['IDENTITY_CHANGED', 'INSTANCE_HELD'])]))
+    .default([]),
   fetched: z.array(z.tuple([aid, aid])).default([]),
   revoked: z.array(aid).default([]),
   /** An agent, the number of its new connection, and the hub that is asked by itself. */
@@ -65,10 +70,11 @@ export class JetStreamNeighbours implements HubNeighbours {
     this.#parts = parts;
   }
 
-  tell({ stored, noticed, fetched, revoked }: HubNews): void {
+  tell({ stored, noticed, putOff, fetched, revoked }: HubNews): void {
     this.#publish({
       stored: stored.map(toBase64Url),
       noticed: noticed.map(toBase64Url),
+      putOff: putOff.map(({ sender, id, reason }) => [...[sender, id].map(toBase64Url), reason]),
       fetched: fetched.map(({ requester, target }) => [requester, target].map(toBase64Url)),
       revoked: revoked.map(toBase64Url),
     });
@@ -134,6 +140,11 @@ function hear(listener: NeighbourListener, owner: string, data: Uint8Array): voi
   listener.heard({
     stored: news.stored.map(fromBase64Url),
     noticed: news.noticed.map(fromBase64Url),
+    putOff: news.putOff.map(([sender, id, reason]) => ({
+      sender: fromBase64Url(sender),
+      id: fromBase64Url(id),
+      reason,
+    })),
     fetched: news.fetched.map(([requester, target]) => ({
       requester: fromBase64Url(requester),
       target: fromBase64Url(target),

@@ -67,6 +67,22 @@ async function publish(connection: HubConnection, agent: TestAgent, keys: number
 
 const suite = hasNats() ? describe : describe.skip;
 suite('two hubs over one NATS', () => {
+  test('tell a sender at one that its recipient at the other has to decide first', async () => {
+    const ports = await twoHubs();
+    const [alice, bob] = [newAgent('alice'), newAgent('bob')];
+    const notices: unknown[] = [];
+    const sender = await joinHub(ports[0], alice, { notice: (notice) => notices.push(notice) });
+    const receiver: HubConnection = await joinHub(ports[1], bob, {
+      deliver: ({ seq }) => receiver.nack({ seq, delayMs: 60_000, reason: 'IDENTITY_CHANGED' }),
+    });
+    const envelope = outgoing(bob);
+    await sender.send(envelope);
+    await until(() => notices.length > 0, WAIT_MS);
+    expect(notices).toMatchObject([
+      { id: envelope.id, what: 'put_off', reason: 'IDENTITY_CHANGED' },
+    ]);
+  });
+
   test('hand out each one-time prekey once, to whoever races for it at either', async () => {
     const ports = await twoHubs();
     const bob = newAgent('bob');

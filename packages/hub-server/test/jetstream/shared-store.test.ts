@@ -187,7 +187,7 @@ suite('a store in NATS that two hubs share', () => {
       missed: () => undefined,
     };
     const stop = b.neighbours.listen(listener);
-    const nothing = { stored: [], noticed: [], fetched: [] };
+    const nothing = { stored: [], noticed: [], putOff: [], fetched: [] };
     // What is told before the subscription has arrived is lost: hints are.
     const again = setInterval(
       () => a.neighbours.tell({ ...nothing, revoked: [bytesOf(2, 32)] }),
