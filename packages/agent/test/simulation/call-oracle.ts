@@ -101,7 +101,8 @@ export class CallOracle {
 
   /** A program reads an item of a stream. */
   item(ask: Ask, store: Holdings, at: number, isRight: boolean): void {
-    const read = ask.read.get(store) ?? 0;
+    // A copy goes on where the store was that it was made of: no further than anybody has read.
+    const read = ask.read.get(store) ?? Math.max(0, ...ask.read.values());
     const { n, items } = ask.question;
     if (at > read) this.#fail(`item ${at} of ${n} comes after ${read}`);
     if (at >= items) this.#fail(`item ${at} of ${n} is more than there are`);
