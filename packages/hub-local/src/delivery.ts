@@ -68,6 +68,8 @@ export class Delivery {
   /** Whose turn it is, and who comes next: their contents are being fetched, or find no room. */
   readonly #chosen: Planned[] = [];
   #reading = false;
+  /** Whether the last one came again: then those who have a turn are next. */
+  #wasRetry = false;
   /** Bytes of credit that the next envelope needs: do not read it again before they are there. */
   #needed = 1;
   #open = true;
@@ -142,11 +144,14 @@ export class Delivery {
   /** Continues after time has passed, or after the connection has taken what was sent. */
   pump(): void {
     if (!this.#open || this.#reading || !this.#hasRoom()) return;
-    const due = this.#retries?.take(this.#options.clock()) ?? null;
+    const isTurn = this.#wasRetry && this.#chosen.length + this.#queue.size > 0;
+    const due = isTurn ? null : (this.#retries?.take(this.#options.clock()) ?? null);
+    this.#wasRetry = due !== null;
     if (due !== null) return this.#retry(Number(due));
     // All that waits is known before turns are given, as far as there is room to know it.
     if (this.#queue.mayLook) return this.#look();
     this.#serve();
+    if (isTurn) this.pump();
   }
 
   /**

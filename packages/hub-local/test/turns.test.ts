@@ -172,3 +172,30 @@ test('of a queue longer than can be known at once, all comes, and a late sender 
   // Behind what was not known yet, but before most of what is left by then.
   expect(late).toBeLessThan(1_100);
 });
+
+test('T-A73 put-off backlog: what comes again does not go before what others write meanwhile', async () => {
+  const { host, join } = await bench();
+  const receiver = await join(bob, 'bob');
+  const sender = await join(alice, 'alice');
+  const other = await join(carol, 'carol');
+  for (let n = 1; n <= 200; n++) sender.sendTo(bob, n);
+  await host.settle();
+  for (const { seq } of receiver.link.take('deliver')) {
+    const frame = { type: 'nack', seq, delay: 1_000, reason: 'INSTANCE_HELD' } as const;
+    receiver.connection.receive({ ok: true, frame }, '');
+  }
+  const credit = { type: 'credit', messages: 200, bytes: 200_000 } as const;
+  receiver.connection.receive({ ok: true, frame: credit }, '');
+  await host.settle();
+  host.nowMs += 1_000;
+  // The first of them is being read when the others come.
+  receiver.connection.drained();
+  for (let n = 1; n <= 5; n++) other.sendTo(bob, 200 + n);
+  await host.settle();
+  await host.settle();
+  const senders = receiver.link.take('deliver').map(({ envelope }) => envelope.from);
+  expect(senders.length).toBeGreaterThan(100);
+  const last = senders.findLastIndex((from) => Buffer.compare(from, carol.identity.aid) === 0);
+  expect(last).toBeGreaterThanOrEqual(0);
+  expect(last).toBeLessThan(20);
+});
