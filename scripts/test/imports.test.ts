@@ -149,6 +149,14 @@ describe('import table', () => {
     );
     expect(wrong).toEqual([]);
   });
+
+  test('no start loads `fetch` by an import of `node:http`, which reads all that it exports', () => {
+    const wrong = packages
+      .flatMap((pkg) => (pkg.manifest.private === true ? [] : publishedSources(pkg)))
+      .filter((file) => /^import (?!type )[^;]*'node:http'/m.test(readFileSync(file, 'utf8')))
+      .map((file) => `${relativePath(file)}: use process.getBuiltinModule('node:http')`);
+    expect(wrong).toEqual([]);
+  });
 });
 
 describe('floors', () => {

@@ -2,7 +2,6 @@
  * The few pages that a hub serves: `/healthz`, `/readyz`, `/metrics`, and the upgrade of `/ws`.
  * Owns paths, answers and who may see what; the sockets come from `front-door`.
  */
-import { createServer, STATUS_CODES } from 'node:http';
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
@@ -10,6 +9,9 @@ import type { WebSocket } from 'ws';
 import type { Visitor } from './front-door.js';
 import { isForwarded } from './web-access.js';
 import type { WebAccess, WebRefusal, WebRequest } from './web-access.js';
+
+/** Not imported: an import reads `http.WebSocket` too, for which Node loads all of `fetch`. */
+const { createServer, STATUS_CODES } = process.getBuiltinModule('node:http');
 
 const REQUEST_MS = 10_000;
 const HEADER_BYTES = 8 * 1024;
