@@ -4,6 +4,7 @@
  * the arithmetic of ids and dates is `prekeys`'.
  */
 import {
+  CryptoError,
   createIdentityRecord,
   createPrekey,
   decodePrekeyPair,
@@ -11,6 +12,7 @@ import {
   equalBytes,
   LIMITS,
   parseIdentityRecord,
+  parsePrekeyRecord,
 } from '@agentmesh/crypto';
 import type { Bundle, IdentityRecord, PrekeyKind, PrekeyPair } from '@agentmesh/crypto';
 import { ProtocolError } from '@agentmesh/protocol';
@@ -53,6 +55,8 @@ export class Publisher {
   readonly #context: AgentContext;
   /** One change of keys at a time. */
   readonly #turns = new KeyedMutex();
+  /** When the newest signed prekey was made that the hub has shown instead of ours. */
+  #shownMs = 0;
   /** A signed prekey that has to be replaced before its time; 0 for none. */
   #exhausted = 0;
   readonly #onRefill: () => void;
@@ -79,6 +83,7 @@ export class Publisher {
       // After the store went back, or an end that was not clean, sessions begun with what the hub
       // holds would only receive.
       const isOfBefore = isOfLostTime(state, this.#context.self.meta.prekeysFrom);
+      if (!agrees) this.#shownMs = await this.#signedShownMs(hub);
       const rotated = await this.#rotate();
       if (isOfBefore) return this.#replaceAll(hub, AGENT_LIMITS.oneTimePrekeys);
       if (!agrees) {
@@ -219,6 +224,19 @@ export class Publisher {
     }
   }
 
+  /** When our signed prekey was made that the hub shows to others; 0 while it shows none. */
+  async #signedShownMs(hub: HubConnection): Promise<number> {
+    const { keyPair } = this.#context.self;
+    try {
+      const { signed } = await hub.getBundle(keyPair.address, { oneTime: false });
+      return signed === undefined ? 0 : parsePrekeyRecord(signed, keyPair.identity).createdMs;
+    } catch (error) {
+      // It shows nothing, or what we have not signed, or says nothing now.
+      if (error instanceof CryptoError || error instanceof ProtocolError) return 0;
+      throw error;
+    }
+  }
+
   /** The record for a hub, signed anew when it is old or was made for another one. */
   async #record(hubId: Uint8Array): Promise<IdentityRecord> {
     const row = await this.#context.store.get(ROW.record);
@@ -264,12 +282,15 @@ export class Publisher {
     const nowMs = this.#context.runtime.now();
     const { prekeysFrom } = this.#context.self.meta;
     const isExhausted = newestSigned(state)?.id === this.#exhausted;
-    const isNeeded = isExhausted || isOfLostTime(state, prekeysFrom);
+    const newestMs = newestSigned(state)?.createdMs ?? 0;
+    const isNeeded =
+      isExhausted || isOfLostTime(state, prekeysFrom) || newestMs < this.#shownMs;
     const isDue = isRotationDue(state, nowMs) || (isNeeded && hasRoomForSigned(state, nowMs));
     if (!isDue) return null;
     const taken = takeIds(state, 1);
-    // Peers take none that is older than the one before, whatever has become of our clock.
-    const createdMs = Math.max(nowMs, (newestSigned(state)?.createdMs ?? 0) + 1);
+    // Peers take none that is older than the one before, whatever has become of our clock; in a
+    // time that this store has lost there may have been others.
+    const createdMs = Math.max(nowMs, newestMs + 1, this.#shownMs + 1);
     const pair = this.#create('signed', taken.first, createdMs);
     const { id, expiresMs } = pair.record;
     const next = withSigned(taken.state, { id, createdMs, expiresMs }, nowMs);
