@@ -5,19 +5,22 @@
  * are remembered is `sequence-window`'s.
  */
 import { equalBytes } from '@agentmesh/crypto';
-import { isSameStore } from '../self/meta.js';
+import { isSameStore, withoutRun } from '../self/meta.js';
 import { DecodedRows, RowReader, RowWriter } from '../store/row-codec.js';
 import { ROW } from '../store/row-keys.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import { currentWindow } from './peer.js';
 import type { Peer } from './peer.js';
-import { PART_NUMBERS, partOf, partsOf } from './sequence-window.js';
+import { emptyWindow, PART_NUMBERS, partOf, partsOf, withParts } from './sequence-window.js';
 import type { FormerWindow, SeenNumber, SequenceWindow, WindowKey } from './sequence-window.js';
 
 const VERSION = 1;
 const TAG_BYTES = 5;
 /** A peer decides how often a run is forgotten: what that writes is bounded. */
 const BEQUEATHED_PARTS = 16;
+/** Parts of what runs that are forgotten had, and stores of which that is remembered. */
+const ASIDE_PARTS = 32;
+const ASIDE_STORES = 2;
 
 /** A message under a number. */
 export interface Heard {
@@ -127,13 +130,18 @@ export async function isHeardOfStore(
   peer: Peer,
   { key, heard }: { readonly key: WindowKey; readonly heard: Heard },
 ): Promise<boolean> {
-  const { number, msgId } = heard;
-  for (const window of runsOf(peer.windows, key)) {
+  const { number } = heard;
+  for (const window of runsOf([...peer.windows, ...peer.aside], key)) {
     if (!window.seen.includes(number)) continue;
-    const known = await knownTag(tx, peer.identity.aid, { window, number });
-    if (known !== null && equalBytes(known, tagOf(msgId))) return true;
+    const at = { since: key.since, instance: window.instance, part: partOf(number) };
+    const tags = await loadTags(tx, peer.identity.aid, at);
+    if (tags.some((each) => isHeard(each, heard))) return true;
   }
   return false;
+}
+
+function isHeard({ number, tag }: SeenNumber, heard: Heard): boolean {
+  return number === heard.number && equalBytes(tag, tagOf(heard.msgId));
 }
 
 /** The windows of all runs of one store. */
@@ -141,53 +149,97 @@ function runsOf(windows: Peer['windows'], { since, instance }: WindowKey): Peer[
   return windows.filter((each) => each.since === since && isSameStore(each.instance, instance));
 }
 
+/** What of a peer's numbers is remembered, and where. */
+type Remembered = Pick<Peer, 'windows' | 'aside'>;
+
 /**
  * Rows of parts that no window of the peer has any more. What a run that is forgotten shares with
- * one that is kept is remembered with that.
+ * one that is kept is remembered with that; what it alone had is put aside: nobody may ever say
+ * from where which run went on. Returns what is aside then.
  */
 export async function forgetParts(
   tx: StoreTransaction,
   aid: Uint8Array,
-  windows: { readonly before: Peer['windows']; readonly after: Peer['windows'] },
-): Promise<void> {
-  const forgotten = windows.before.filter(
+  { before, after }: { readonly before: Remembered; readonly after: Pick<Peer, 'windows'> },
+): Promise<Peer['aside']> {
+  const forgotten = before.windows.filter(
     (window) =>
-      !windows.after.some(
+      !after.windows.some(
         ({ since, instance }) => since === window.since && equalBytes(instance, window.instance),
       ),
   );
-  for (const window of forgotten) await bequeath(tx, aid, { window, to: windows.after });
-  const gone = windows.before.filter((window) => !windows.after.includes(window));
+  let { aside } = before;
+  for (const window of forgotten) aside = await bequeath(tx, aid, { window, after, aside });
+  const kept = [...after.windows, ...aside];
+  const gone = [...before.windows, ...before.aside].filter((window) => !kept.includes(window));
   const keys = gone.flatMap((window) =>
     partsOf(window).map((part) => ROW.heard(aid, window, part)),
   );
-  if (keys.length === 0) return;
-  const kept = new Set(
-    windows.after.flatMap((window) => partsOf(window).map((part) => ROW.heard(aid, window, part))),
+  if (keys.length === 0) return aside;
+  const keptKeys = new Set(
+    kept.flatMap((window) => partsOf(window).map((part) => ROW.heard(aid, window, part))),
   );
-  for (const key of keys) if (!kept.has(key)) tx.delete(key);
+  for (const key of keys) if (!keptKeys.has(key)) tx.delete(key);
+  return aside;
 }
 
-/** The last run that has seen a number remembers its message; so of the newest parts. */
+/** Rows of all that is remembered of a peer's numbers: it is forgotten. */
+export async function forgetNumbers(tx: StoreTransaction, peer: Peer): Promise<void> {
+  const before = { windows: [...peer.windows, ...peer.aside], aside: [] };
+  await forgetParts(tx, peer.identity.aid, { before, after: { windows: [] } });
+}
+
+/**
+ * The last run that has seen a number remembers its message, else it is put aside; so of the newest
+ * parts. Of a store of which no run is kept nothing is.
+ */
 async function bequeath(
   tx: StoreTransaction,
   aid: Uint8Array,
-  { window, to }: { readonly window: SequenceWindow; readonly to: Peer['windows'] },
-): Promise<void> {
-  const heirs = runsOf(to, window);
-  if (heirs.length === 0) return;
+  {
+    window,
+    after,
+    aside,
+  }: { readonly window: SequenceWindow; readonly after: Pick<Peer, 'windows'> } & Pick<
+    Peer,
+    'aside'
+  >,
+): Promise<Peer['aside']> {
+  const heirs = runsOf(after.windows, window);
+  if (heirs.length === 0) return aside;
+  const place = asideOf(aside, window);
+  const seen = new Set(place.seen);
   for (const part of partsOf(window).slice(-BEQUEATHED_PARTS)) {
     const tags = await loadTags(tx, aid, { ...window, part });
     const byHeir = Map.groupBy(tags, ({ number }) =>
-      heirs.findLast(({ seen }) => seen.includes(number)),
+      heirs.findLast((heir) => heir.seen.includes(number)),
     );
-    for (const [heir, shared] of byHeir) {
-      if (heir === undefined) continue;
-      const own = await loadTags(tx, aid, { ...heir, part });
-      const others = shared.filter(({ number }) => !own.some((each) => each.number === number));
-      tx.put(ROW.heard(aid, heir, part), encodeTags([...own, ...others]));
+    for (const [heir, its] of byHeir) {
+      const { since, instance } = heir ?? place;
+      const own = await loadTags(tx, aid, { since, instance, part });
+      const others = its.filter(({ number, tag }) =>
+        // Two runs, one of a lost time, may have given one number: either message is known.
+        heir === undefined
+          ? !own.some((each) => each.number === number && equalBytes(each.tag, tag))
+          : !own.some((each) => each.number === number),
+      );
+      const tagsOfPart = [...own, ...others].slice(-PART_NUMBERS);
+      tx.put(ROW.heard(aid, { since, instance }, part), encodeTags(tagsOfPart));
+      if (heir === undefined) for (const { number } of its) seen.add(number);
     }
   }
+  if (seen.size === place.seen.length) return aside;
+  const next = { ...place, seen: [...seen].toSorted((a, b) => a - b) };
+  const { seen: bounded } = withParts(next, ASIDE_PARTS).window;
+  return [...aside.filter((each) => each !== place), { ...place, seen: bounded }].slice(
+    -ASIDE_STORES,
+  );
+}
+
+/** Where that is remembered: an instance that no run of the store has. */
+function asideOf(aside: Peer['aside'], { since, instance }: SequenceWindow): SequenceWindow {
+  const found = runsOf(aside, { since, instance })[0];
+  return found ?? emptyWindow({ since, instance: withoutRun(instance) });
 }
 
 /** Writes the rows of what an earlier version kept in the peer's row. */

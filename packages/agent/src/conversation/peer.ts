@@ -87,9 +87,13 @@ export interface Peer {
   readonly generation: number;
   /** Its current store; null until it was heard. */
   readonly instance: Uint8Array | null;
+  /** What that has shown of itself: its highest boot, and its latest time; 0 while none is known. */
+  readonly spoken: { readonly boot: number; readonly atMs: number };
   /** With strict trust: a new store of its that waits to be approved. */
   readonly heldInstance: Uint8Array | null;
   readonly windows: readonly SequenceWindow[];
+  /** Numbers that only runs had whose windows are forgotten, of each store: see `heard-tags`. */
+  readonly aside: readonly SequenceWindow[];
   readonly outgoing: Outgoing;
   /** The mark we last told it, and messages received since that want an acknowledgement. */
   readonly ackSent: number;
@@ -141,8 +145,10 @@ export function newPeer(record: IdentityRecord, standing: Standing, epoch: numbe
     sessions: [],
     generation: 0,
     instance: null,
+    spoken: { boot: 0, atMs: 0 },
     heldInstance: null,
     windows: [],
+    aside: [],
     outgoing: freshOutgoing(epoch),
     ackSent: 0,
     owed: 0,
@@ -266,9 +272,10 @@ export function ackOf(peer: Peer, since: number): number {
  * Version 1 knew of no successions and revocations, version 2 of no numbers given up, version 3 of
  * none that want an acknowledgement, version 4 of no runs, version 5 of no
  * date of the pin, version 6 wrote numbers in more bytes, version 7 held
- * what is now in rows of their own (`heard-tags`).
+ * what is now in rows of their own (`heard-tags`), version 8
+ * did not know when the present run spoke, and what forgotten ones had.
  */
-const VERSION = 8;
+const VERSION = 9;
 const rows = new DecodedRows<StoredPeer>();
 
 /** A peer, with what an earlier version held in its row beside. */
@@ -293,6 +300,8 @@ export function encodePeer(peer: Peer): Uint8Array {
   row.u32(epoch).u64(next).u64(acked).u64(wanted).u64(keptFrom);
   row.u64(total).u64(before).u64(trimmedMs).u32(run).optional(instance);
   row.u64(peer.ackSent).u32(peer.owed).u64(peer.reset.atMs).u32(peer.reset.count);
+  row.u32(peer.spoken.boot).u64(peer.spoken.atMs);
+  row.list(peer.aside, (window) => writeWindow(row, window));
   return rows.written(row.finish(), { peer, former: [] });
 }
 
@@ -313,7 +322,7 @@ function readStored(bytes: Uint8Array): StoredPeer {
   if (version < 1 || version > VERSION) row.fail();
   const signing = row.fixed(32);
   const dh = row.fixed(32);
-  const peer: Peer = {
+  const known = {
     // Checked when it was stored: these bytes are our own.
     identity: { signing, dh, aid: aidOf(signing, dh) },
     name: row.text(),
@@ -352,6 +361,9 @@ function readStored(bytes: Uint8Array): StoredPeer {
     owed: row.u32(),
     reset: { atMs: row.u64(), count: row.u32() },
   };
+  const spoken = version < 9 ? { boot: 0, atMs: 0 } : { boot: row.u32(), atMs: row.u64() };
+  const aside = version < 9 ? [] : row.list(() => readWindow(row));
+  const peer: Peer = { ...known, spoken, aside };
   row.end();
   return { peer, former };
 }

@@ -67,18 +67,14 @@ function isOlderThan({ sessions }: Peer, than: Uint8Array, sentAtMs: number): bo
 }
 
 /**
- * Whether a run of the present one's store began before it and is only late: its first message was
- * put off. A store that went back in time speaks later, by whatever boot.
+ * Whether a run of the present one's store began before it and is only late. One thing alone shows
+ * nothing: a store that went back has a boot of before, a clock that was set back a time of before.
  */
 export function isLate(
-  peer: Peer,
-  key: WindowKey,
+  { spoken }: Peer,
   { boot, sentAtMs }: { readonly boot: number; readonly sentAtMs: number },
 ): boolean {
-  const { instance: present } = peer;
-  if (present === null || !isSameStore(present, key.instance)) return false;
-  const window = windowAt(peer, { since: key.since, instance: present });
-  return window !== null && boot < window.boot && isOlderThan(peer, present, sentAtMs);
+  return boot < spoken.boot && sentAtMs <= spoken.atMs;
 }
 
 /**
@@ -157,8 +153,8 @@ export function continued(peer: Peer, key: WindowKey, { instance, number }: RunW
   if (window.parent !== null || isCircle) return { window, wentBack: null };
   const from = { instance: parent?.instance ?? instance, from: number };
   // Of the run that it names nothing may have come yet, or ever: what came of those before it
-  // counts all the same.
-  const forked = forkedFrom(window, parent ?? lastBelow(peer, key, number), from);
+  // counts all the same. The number before is that run's own: who else has it is of a lost time.
+  const forked = forkedFrom(window, parent ?? lastBelow(peer, key, number - 1), from);
   const wentBack = parent !== null && highest(parent) >= number ? parent : null;
   return { window: forked, wentBack };
 }
@@ -180,12 +176,15 @@ export function holesOf(peer: Peer, since: number): SequenceRange[] {
   return missing(isOpen ? supposed(peer, window) : window, LIMITS.retryRanges);
 }
 
-/** The window of a run as it will be if it goes on from the last one below it. */
+/**
+ * The window of a run as it will be if it goes on from the last one below it. The first thing that
+ * it has said is from where it goes on: that was of this run, whoever else had a number there.
+ */
 function supposed(peer: Peer, window: SequenceWindow): SequenceWindow {
   const [first = 0] = window.seen;
   const before = lastBelow(peer, window, first);
   if (before === null) return window;
-  return forkedFrom(window, before, { instance: before.instance, from: first });
+  return forkedFrom(window, before, { instance: before.instance, from: first - 1 });
 }
 
 /** The window of the instance that is named; zeros stand for the last one of the same store. */

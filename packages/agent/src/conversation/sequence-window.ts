@@ -106,8 +106,7 @@ export function forkedFrom(
   const givenUp = of.givenUp
     .filter(({ from }) => from <= last)
     .map(({ from, to }) => ({ from, to: Math.min(to, last) }));
-  const boot = Math.max(of.boot, window.boot);
-  const joint = settle({ ...window, boot, low: Math.min(of.low, last), seen, givenUp, parent });
+  const joint = settle({ ...window, low: Math.min(of.low, last), seen, givenUp, parent });
   const { window: forked } = giveUp(joint, window.low);
   return withParts(forked, AGENT_LIMITS.sequenceParts).window;
 }

@@ -17,6 +17,7 @@ function entry(sid: number, fields: Partial<SessionEntry> = {}): SessionEntry {
     usedMs: 0,
     sent: 0,
     instance: here,
+    boot: 1,
     heard: true,
     doubtful: false,
     oneTimePrekey: true,

@@ -25,6 +25,11 @@ export interface SessionEntry {
   /** The peer's instance at its other end; null until a message of its has come. */
   readonly instance: Uint8Array | null;
   /**
+   * Highest boot of the peer that was seen in it: only one run seals in a session, contents of
+   * earlier ones among its own. 0 while none is known.
+   */
+  readonly boot: number;
+  /**
    * Whether it has seen a message of ours in it: only then its acknowledgements are meant for us.
    */
   readonly heard: boolean;
@@ -61,6 +66,7 @@ export function entryOf(session: CryptoSession, nowMs: number, epoch: number): S
     usedMs: nowMs,
     sent: 0,
     instance: null,
+    boot: 0,
     heard: false,
     doubtful: false,
     oneTimePrekey: session.usedOneTimePrekey,
@@ -177,12 +183,15 @@ export function writeEntry(row: RowWriter, entry: SessionEntry): void {
   row.fixed(entry.sid).u32(entry.generation).flag(entry.ours).u32(entry.epoch);
   row.u64(entry.createdMs).u64(entry.usedMs).u32(entry.sent).optional(entry.instance);
   row.flag(entry.heard).flag(entry.doubtful).flag(entry.oneTimePrekey).u32(entry.skipped);
-  row.u64(entry.lastNumber);
+  row.u64(entry.lastNumber).u32(entry.boot);
 }
 
-/** `version`: of the peer's row; until the fifth one nothing was known of runs. */
+/**
+ * `version`: of the peer's row; until the fifth one nothing was known of runs, until the ninth one
+ * not which of them seals in a session.
+ */
 export function readEntry(row: RowReader, version: number): SessionEntry {
-  return {
+  const entry = {
     sid: row.fixed(16),
     generation: row.u32(),
     ours: row.flag(),
@@ -197,6 +206,7 @@ export function readEntry(row: RowReader, version: number): SessionEntry {
     skipped: row.u32(),
     lastNumber: version < 5 ? 0 : row.u64(),
   };
+  return { ...entry, boot: version < 9 ? 0 : row.u32() };
 }
 
 const states = new DecodedRows<CryptoSession>();

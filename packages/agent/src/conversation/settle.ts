@@ -4,19 +4,11 @@
  * writes; opening is `receive`'s, delivering and answering is `receiver`'s.
  */
 import { CryptoError, equalBytes } from '@agentmesh/crypto';
-import type { CryptoSession, Opened, OpenedInitial, SequenceRange } from '@agentmesh/crypto';
+import type { SequenceRange } from '@agentmesh/crypto';
 import type { Body } from './body.js';
-import type { Author } from '../self/author.js';
-import { AgentError, InstanceHeldError } from '../ground/errors.js';
+import { AgentError } from '../ground/errors.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
-import {
-  encodePeer,
-  isAwaiting,
-  outgoingOf,
-  replaceSession,
-  replaceWindow,
-  windowAt,
-} from './peer.js';
+import { encodePeer, isAwaiting, outgoingOf, replaceWindow, windowAt } from './peer.js';
 import type { Outgoing, Peer } from './peer.js';
 import {
   forgetParts,
@@ -25,17 +17,7 @@ import {
   isOtherHeard,
   rememberHeard,
 } from './heard-tags.js';
-import {
-  continued,
-  goesOnFrom,
-  holesOf,
-  isEarlierRun,
-  isKnownParent,
-  isLate,
-  isOfPastStore,
-  isTakenTwice,
-  windowsOf,
-} from './run.js';
+import { continued, holesOf, isKnownParent, isTakenTwice, windowsOf } from './run.js';
 import type { RunWord } from './run.js';
 import { isSameStore } from '../self/meta.js';
 import { ROW } from '../store/row-keys.js';
@@ -43,12 +25,12 @@ import { applicationId, loadSent } from './sent-log.js';
 import { giveUp, highest, isNew, observe } from './sequence-window.js';
 import type { Observed, SequenceWindow, WindowKey } from './sequence-window.js';
 import { withBounds } from './session-bounds.js';
-import { doubtUnanswered, entryOf, findSession, isOfLostTime } from './sessions.js';
-import type { SessionEntry } from './sessions.js';
+import { findSession } from './sessions.js';
 import { saveReceived } from './skipped-keys.js';
 import type { SkippedPart } from './skipped-keys.js';
+import { isFirstOf, withInstance } from './speaker.js';
+import type { SpokenMessage } from './speaker.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
-import type { TrustPolicy } from './trust.js';
 
 /** What owes no receipt: an answer would bring about the next one. */
 const UNANSWERED: ReadonlySet<Body['kind']> = new Set([
@@ -60,21 +42,14 @@ const UNANSWERED: ReadonlySet<Body['kind']> = new Set([
 ]);
 
 /** An opened message, with what was known before it. */
-export interface OpenedMessage {
+export interface OpenedMessage extends SpokenMessage {
   readonly tx: StoreTransaction;
-  readonly me: Author;
-  readonly policy: TrustPolicy;
   /** Whether this run knows the message at this position and awaits its receipt. */
   readonly isAwaited: (aid: Uint8Array, epoch: number, number: number) => boolean;
-  readonly peer: Peer;
-  /** Its session before; null for the first message of a new one. */
-  readonly before: CryptoSession | null;
   /** Its skipped keys, as they are stored. */
   readonly skipped: readonly SkippedPart[];
-  readonly opened: Opened | OpenedInitial;
   /** Its sender had heard nothing of ours in its session. */
   readonly couldBegin: boolean;
-  readonly body: Body;
 }
 
 /** The peer after a message, and what is worth telling. */
@@ -120,10 +95,12 @@ export async function settle(message: OpenedMessage): Promise<Settled> {
   const numbered = await withNumber(message, heard);
   const acknowledged = await withAcknowledgement(message, numbered.peer);
   const owing = withReceiptOwed(message, acknowledged.peer);
-  const { peer, droppedKeys } = await withBounds(message.tx, owing, boundsOf(message));
+  const { peer: bounded, droppedKeys } = await withBounds(tx, owing, boundsOf(message));
   writeSession(message);
-  writeGap(message, peer);
-  await forgetParts(tx, peer.identity.aid, { before: message.peer.windows, after: peer.windows });
+  writeGap(message, bounded);
+  const windows = { before: message.peer, after: bounded };
+  const aside = await forgetParts(tx, bounded.identity.aid, windows);
+  const peer: Peer = { ...bounded, aside };
   const stored = { peer, former: [] };
   tx.putLate(ROW.peer(peer.identity.aid), stored, (last) => encodePeer(last.peer));
   const { repeated, lost, mark } = numbered;
@@ -131,74 +108,6 @@ export async function settle(message: OpenedMessage): Promise<Settled> {
   const dropped = droppedKeys + opened.droppedKeys;
   const acks = { acknowledged: acknowledged.upTo, acknowledgedEarlier: acknowledged.earlier };
   return { peer, repeated, lost, mark, wentBack, instanceChanged, ...acks, droppedKeys: dropped };
-}
-
-/**
- * §2.9: whose store is at the other end of the session. A session that shows a new store makes that
- * store the current one (strict trust: only once approved); what we began before is then doubtful.
- */
-function withInstance(message: OpenedMessage): {
-  readonly peer: Peer;
-  readonly instanceChanged: boolean;
-} {
-  const { opened, policy, body } = message;
-  const { instance, sentAtMs } = opened.content;
-  const entry = entryAfter(message);
-  const known = message.peer.instance;
-  // Runs of one store share a session; another store has none of its keys.
-  const own = findSession(message.peer.sessions, opened.session.sid)?.instance ?? null;
-  if (own !== null && !isSameStore(own, instance)) throw new CryptoError('BAD_CONTENT');
-  const key = { since: message.me.meta.since, instance };
-  const isFirst = known !== null && isFirstOf(message) && !equalBytes(known, instance);
-  const isOther = isFirst && !isOfPastStore(message.peer, instance, sentAtMs);
-  const instanceChanged = isOther && !isSameStore(known, instance);
-  if (instanceChanged && policy.mode === 'strict') {
-    throw new InstanceHeldError(instance);
-  }
-  // A retry request on another session says that the peer cannot read what we began.
-  const doubt = instanceChanged || (body.kind === 'retry' && isFirstOf(message));
-  const sessions = doubt ? doubtUnanswered(message.peer.sessions) : message.peer.sessions;
-  const peer = replaceSession({ ...message.peer, sessions }, entry);
-  const trust = peer.trust === 'first-contact' ? 'pinned' : peer.trust;
-  if (known !== null && !instanceChanged) {
-    // A later run of the same store is what sends from now on. What comes to a former identity of
-    // ours may be late, and its numbers do not say how runs followed each other since.
-    const isLater =
-      isOther &&
-      !message.me.isFormer &&
-      !isEarlierRun(message.peer, key, known) &&
-      !isLate(message.peer, key, opened.content);
-    const goesOn = body.kind === 'run' && goesOnFrom(body.word, known);
-    const next = isLater || goesOn ? { instance, ackSent: 0 } : {};
-    return { peer: { ...peer, trust, ...next }, instanceChanged };
-  }
-  return { peer: { ...peer, trust, instance, ackSent: 0, owed: 0 }, instanceChanged };
-}
-
-/** Whether nothing of the peer's had come in this session before. */
-function isFirstOf({ peer, opened }: OpenedMessage): boolean {
-  return (findSession(peer.sessions, opened.session.sid)?.instance ?? null) === null;
-}
-
-function entryAfter({ peer, me, before, opened }: OpenedMessage): SessionEntry {
-  const { session, content } = opened;
-  const epoch = me.meta.epoch - (isOfLostTime(opened, me.meta) ? 1 : 0);
-  const entry = findSession(peer.sessions, session.sid) ?? entryOf(session, me.nowMs, epoch);
-  // The peer turns its ratchet only in answer to a message of ours.
-  const turned =
-    before?.phase === 'established' &&
-    !equalBytes(before.receiving.ratchetKey, session.receiving.ratchetKey);
-  // Contents of an earlier run may be sent again in it: its end is the latest one that has spoken.
-  const key = { since: me.meta.since, instance: entry.instance ?? content.instance };
-  const isLater = entry.instance === null || isEarlierRun(peer, key, content.instance);
-  return {
-    ...entry,
-    usedMs: me.nowMs,
-    instance: isLater ? content.instance : entry.instance,
-    heard: entry.heard || entry.ours || turned,
-    doubtful: false,
-    skipped: session.skipped.length,
-  };
 }
 
 interface Numbered {
@@ -224,10 +133,11 @@ async function withNumber(message: OpenedMessage, before: Peer): Promise<Numbere
     if (await isOtherHeard(tx, peer, { window, heard })) throw new AgentError('CLONE_OR_ROLLBACK');
   }
   const { low } = windows.at(-1) ?? windows[0];
-  const isSeen = peer.windows.some(({ seen }) => seen.includes(number));
+  const isSeen = [...peer.windows, ...peer.aside].some(({ seen }) => seen.includes(number));
   const repeated = taken.length > 0 || (isSeen && (await isHeardOfStore(tx, peer, { key, heard })));
   let numbered: Numbered = { peer, repeated, lost: [], mark: low, wentBack };
-  for (const window of repeated ? [] : windows) {
+  // Also one that is known from elsewhere counts where it is missing: it would be asked for again.
+  for (const window of windows.filter((each) => isNew(each, number))) {
     const observed = observe(window, { number, boot });
     const settled = withFloor(observed, body, number);
     const { lost } = settled;
@@ -270,7 +180,8 @@ function withRun(
   const { instance, convSeq } = opened.content;
   const key = { since: me.meta.since, instance };
   const isSaid = body.kind === 'run' && body.word.what === 'goesOn';
-  const isShown = convSeq === 1 && isUnheard(message, key);
+  const isPresent = peer.instance !== null && equalBytes(peer.instance, instance);
+  const isShown = convSeq === 1 && isPresent && isUnheard(message, key);
   if (!isSaid && !isShown) return { peer, wentBack: null };
   const word = isSaid ? body.word : { what: 'goesOn' as const, instance: NO_INSTANCE, number: 1 };
   const { window, wentBack } = continued(peer, key, word);

@@ -283,8 +283,7 @@ export class Publisher {
     const { prekeysFrom } = this.#context.self.meta;
     const isExhausted = newestSigned(state)?.id === this.#exhausted;
     const newestMs = newestSigned(state)?.createdMs ?? 0;
-    const isNeeded =
-      isExhausted || isOfLostTime(state, prekeysFrom) || newestMs < this.#shownMs;
+    const isNeeded = isExhausted || isOfLostTime(state, prekeysFrom) || newestMs < this.#shownMs;
     const isDue = isRotationDue(state, nowMs) || (isNeeded && hasRoomForSigned(state, nowMs));
     if (!isDue) return null;
     const taken = takeIds(state, 1);

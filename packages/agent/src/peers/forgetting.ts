@@ -4,7 +4,7 @@
  */
 import { equalBytes } from '@agentmesh/crypto';
 import { raiseBeginning } from '../conversation/beginning.js';
-import { forgetParts } from '../conversation/heard-tags.js';
+import { forgetNumbers } from '../conversation/heard-tags.js';
 import type { Peer } from '../conversation/peer.js';
 import { forgetSent } from '../conversation/sent-log.js';
 import { forgetSession } from '../conversation/skipped-keys.js';
@@ -36,7 +36,7 @@ export async function forgetTalk(
 ): Promise<void> {
   const { aid } = peer.identity;
   for (const { sid } of peer.sessions) await forgetSession(tx, sid);
-  await forgetParts(tx, aid, { before: peer.windows, after: [] });
+  await forgetNumbers(tx, peer);
   forgetSent(tx, peer);
   for (const row of SINGLE) tx.delete(row(aid));
   for (const prefix of [outcomesUnder(aid), pendingOf(aid), keysOf(aid)]) {

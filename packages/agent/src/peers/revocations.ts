@@ -90,7 +90,7 @@ export class Revocations {
       if (peer === null || peer.isRevoked) return;
       await forgetTalk(context.store, tx, peer);
       const outgoing = { ...peer.outgoing, keptFrom: peer.outgoing.next };
-      const silent = { sessions: [], windows: [], outgoing, owed: 0, isRevoked: true };
+      const silent = { sessions: [], windows: [], aside: [], outgoing, owed: 0, isRevoked: true };
       tx.put(ROW.peer(aid), encodePeer({ ...peer, ...silent }));
       await tx.commit();
       this.#onEnd(aid, new CryptoError('REVOKED'));

@@ -53,6 +53,13 @@ export function isSameStore(a: Uint8Array, b: Uint8Array): boolean {
   return equalBytes(a.subarray(0, STORE_BYTES), b.subarray(0, STORE_BYTES));
 }
 
+/** The store that an instance is of, with no run of it. */
+export function withoutRun(instance: Uint8Array): Uint8Array {
+  const store = new Uint8Array(instance.length);
+  store.set(instance.subarray(0, STORE_BYTES));
+  return store;
+}
+
 /** The store that an instance is of, in hex. */
 export function storeOf(instance: Uint8Array): string {
   return toHex(instance.subarray(0, STORE_BYTES));

@@ -1,0 +1,73 @@
+/**
+ * Runs of one store that follow each other faster than their messages come: whatever the order,
+ * whatever is lost and asked for again, each message is handled once and none is missing for ever.
+ */
+import { ready } from '@agentmesh/crypto';
+import { randomRuns } from '@agentmesh/hub-compliance';
+import { beforeAll, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { RunModel } from './run-model.js';
+
+beforeAll(ready);
+
+/** What happens next; `at` stands for a place, a step of the boot, a time or a choice. */
+interface Act {
+  readonly what:
+    'kill' | 'say' | 'lose' | 'deliver' | 'ask' | 'pass' | 'copy' | 'restore' | 'clock';
+  readonly at: number;
+}
+
+const HOUR_MS = 3_600_000;
+const COMMON: readonly Act['what'][] = [
+  ...(['kill', 'kill', 'kill', 'say', 'say', 'lose', 'lose'] as const),
+  ...(['deliver', 'deliver', 'deliver', 'deliver', 'ask', 'pass'] as const),
+];
+
+function historiesOf(whats: readonly Act['what'][]): fc.Arbitrary<Act[]> {
+  const act = fc.record({ what: fc.constantFrom(...whats), at: fc.nat(2 * HOUR_MS) });
+  return fc.array(act, { maxLength: 100, size: 'max' });
+}
+
+async function step(model: RunModel, { what, at }: Act): Promise<void> {
+  if (what === 'kill') model.kill(at % 1_024);
+  else if (what === 'restore') model.restore(at % 1_024);
+  else if (what === 'copy') model.copy();
+  else if (what === 'ask') model.ask();
+  else if (what === 'deliver') await model.deliver(at);
+  else if (what === 'pass') model.pass(at % 5_000);
+  else if (what === 'clock') model.setClock(at - HOUR_MS);
+  else model.say(what === 'lose');
+}
+
+/** Runs a history to its end; at no time is anything acknowledged that has not come. */
+async function run(history: readonly Act[]): Promise<RunModel> {
+  const model = new RunModel();
+  for (const act of history) {
+    await step(model, act);
+    expect(model.untrueAcks()).toEqual([]);
+  }
+  await model.settle();
+  expect(model.untrueAcks()).toEqual([]);
+  return model;
+}
+
+const { seed, numRuns } = randomRuns(60);
+
+test.each([
+  ['killed', COMMON],
+  ['killed, with a clock that is set', [...COMMON, 'clock' as const]],
+  ['killed and restored', [...COMMON, 'copy' as const, 'restore' as const]],
+])(
+  `all that a sender says that is %s is handled once (seed ${seed}, ${numRuns} runs)`,
+  async (_, whats) => {
+    await fc.assert(
+      fc.asyncProperty(historiesOf(whats), async (history) => {
+        const model = await run(history);
+        expect(model.twice()).toEqual([]);
+        expect(model.missing()).toEqual([]);
+      }),
+      { seed, numRuns },
+    );
+  },
+  60_000 + 1_000 * numRuns,
+);
