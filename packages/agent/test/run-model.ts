@@ -237,6 +237,7 @@ export class RunModel {
       before: isOpen ? session : null,
       skipped: [],
       opened: { session, content, droppedKeys: 0, ...first },
+      couldBegin: true,
       body: said.body,
     } as unknown as OpenedMessage;
   }

@@ -151,6 +151,7 @@ function runsOf(windows: Peer['windows'], { since, instance }: WindowKey): Peer[
 
 /** What of a peer's numbers is remembered, and where. */
 type Remembered = Pick<Peer, 'windows' | 'aside'>;
+type Aside = Pick<Peer, 'aside'>;
 
 /**
  * Rows of parts that no window of the peer has any more. What a run that is forgotten shares with
@@ -169,7 +170,9 @@ export async function forgetParts(
       ),
   );
   let { aside } = before;
-  for (const window of forgotten) aside = await bequeath(tx, aid, { window, after, aside });
+  for (const window of forgotten) {
+    aside = await bequeath(tx, aid, { window, to: after.windows, aside });
+  }
   const kept = [...after.windows, ...aside];
   const gone = [...before.windows, ...before.aside].filter((window) => !kept.includes(window));
   const keys = gone.flatMap((window) =>
@@ -189,51 +192,57 @@ export async function forgetNumbers(tx: StoreTransaction, peer: Peer): Promise<v
   await forgetParts(tx, peer.identity.aid, { before, after: { windows: [] } });
 }
 
+/** What is known under numbers of one part, in a place. */
+interface Place {
+  readonly window: SequenceWindow;
+  tags: readonly SeenNumber[];
+}
+
 /**
- * The last run that has seen a number remembers its message, else it is put aside; so of the newest
- * parts. Of a store of which no run is kept nothing is.
+ * The last run that has seen a number remembers its message, unless it knows another one: two runs,
+ * one of a lost time, may have given one number. Else it is put aside; so of the newest parts. Of a
+ * store of which no run is kept nothing is.
  */
 async function bequeath(
   tx: StoreTransaction,
   aid: Uint8Array,
-  {
-    window,
-    after,
-    aside,
-  }: { readonly window: SequenceWindow; readonly after: Pick<Peer, 'windows'> } & Pick<
-    Peer,
-    'aside'
-  >,
+  { window, to, aside }: { readonly window: SequenceWindow; readonly to: Peer['windows'] } & Aside,
 ): Promise<Peer['aside']> {
-  const heirs = runsOf(after.windows, window);
+  const heirs = runsOf(to, window);
   if (heirs.length === 0) return aside;
-  const place = asideOf(aside, window);
-  const seen = new Set(place.seen);
+  const former = asideOf(aside, window);
+  const seen = new Set(former.seen);
   for (const part of partsOf(window).slice(-BEQUEATHED_PARTS)) {
-    const tags = await loadTags(tx, aid, { ...window, part });
-    const byHeir = Map.groupBy(tags, ({ number }) =>
-      heirs.findLast((heir) => heir.seen.includes(number)),
-    );
-    for (const [heir, its] of byHeir) {
-      const { since, instance } = heir ?? place;
-      const own = await loadTags(tx, aid, { since, instance, part });
-      const others = its.filter(({ number, tag }) =>
-        // Two runs, one of a lost time, may have given one number: either message is known.
-        heir === undefined
-          ? !own.some((each) => each.number === number && equalBytes(each.tag, tag))
-          : !own.some((each) => each.number === number),
-      );
-      const tagsOfPart = [...own, ...others].slice(-PART_NUMBERS);
-      tx.put(ROW.heard(aid, { since, instance }, part), encodeTags(tagsOfPart));
-      if (heir === undefined) for (const { number } of its) seen.add(number);
+    const placeOf = async (at: SequenceWindow): Promise<Place> => {
+      const tags = await loadTags(tx, aid, { since: at.since, instance: at.instance, part });
+      return { window: at, tags };
+    };
+    const last = await placeOf(former);
+    const places = await Promise.all(heirs.map(placeOf));
+    for (const tag of await loadTags(tx, aid, { ...window, part })) {
+      const heir = heirOf(places, last, tag);
+      if (heir === null) continue;
+      heir.tags = [...heir.tags, tag].slice(-PART_NUMBERS);
+      tx.put(ROW.heard(aid, heir.window, part), encodeTags(heir.tags));
+      if (heir === last) seen.add(tag.number);
     }
   }
-  if (seen.size === place.seen.length) return aside;
-  const next = { ...place, seen: [...seen].toSorted((a, b) => a - b) };
-  const { seen: bounded } = withParts(next, ASIDE_PARTS).window;
-  return [...aside.filter((each) => each !== place), { ...place, seen: bounded }].slice(
-    -ASIDE_STORES,
+  if (seen.size === former.seen.length) return aside;
+  const next = { ...former, seen: [...seen].toSorted((a, b) => a - b) };
+  const bounded = { ...former, seen: withParts(next, ASIDE_PARTS).window.seen };
+  return [...aside.filter((each) => each !== former), bounded].slice(-ASIDE_STORES);
+}
+
+/** Who is to remember a message; null where somebody does. */
+function heirOf(heirs: readonly Place[], last: Place, { number, tag }: SeenNumber): Place | null {
+  const isSame = (each: SeenNumber): boolean => each.number === number;
+  const isKnown = [...heirs, last].some(({ tags }) =>
+    tags.some((each) => isSame(each) && equalBytes(each.tag, tag)),
   );
+  if (isKnown) return null;
+  const isFree = ({ window, tags }: Place): boolean =>
+    window.seen.includes(number) && !tags.some(isSame);
+  return heirs.findLast(isFree) ?? last;
 }
 
 /** Where that is remembered: an instance that no run of the store has. */

@@ -273,7 +273,7 @@ export function ackOf(peer: Peer, since: number): number {
  * none that want an acknowledgement, version 4 of no runs, version 5 of no
  * date of the pin, version 6 wrote numbers in more bytes, version 7 held
  * what is now in rows of their own (`heard-tags`), version 8
- * did not know when the present run spoke, and what forgotten ones had.
+ * did not know when the present run spoke, and what forgotten ones had, and took more bytes.
  */
 const VERSION = 9;
 const rows = new DecodedRows<StoredPeer>();
@@ -297,11 +297,13 @@ export function encodePeer(peer: Peer): Uint8Array {
   row.list(peer.windows, (window) => writeWindow(row, window));
   const { epoch, next, acked, wanted, keptFrom, total, before, trimmedMs } = peer.outgoing;
   const { run, instance } = peer.outgoing;
-  row.u32(epoch).u64(next).u64(acked).u64(wanted).u64(keptFrom);
+  row.u32(epoch).varint(next).varint(acked).varint(wanted).varint(keptFrom);
   row.u64(total).u64(before).u64(trimmedMs).u32(run).optional(instance);
   row.u64(peer.ackSent).u32(peer.owed).u64(peer.reset.atMs).u32(peer.reset.count);
-  row.u32(peer.spoken.boot).u64(peer.spoken.atMs);
-  row.list(peer.aside, (window) => writeWindow(row, window));
+  for (const { boot } of peer.sessions) row.varint(boot);
+  row.varint(peer.spoken.boot).varint(peer.spoken.atMs);
+  row.varint(peer.aside.length);
+  for (const window of peer.aside) writeWindow(row, window);
   return rows.written(row.finish(), { peer, former: [] });
 }
 
@@ -320,6 +322,7 @@ function readStored(bytes: Uint8Array): StoredPeer {
   const row = new RowReader(bytes, 'peer');
   const version = row.u8();
   if (version < 1 || version > VERSION) row.fail();
+  const number = (): number => (version < 9 ? row.u64() : row.varint());
   const signing = row.fixed(32);
   const dh = row.fixed(32);
   const known = {
@@ -347,10 +350,10 @@ function readStored(bytes: Uint8Array): StoredPeer {
     }),
     outgoing: {
       epoch: row.u32(),
-      next: row.u64(),
-      acked: row.u64(),
-      wanted: version < 4 ? 0 : row.u64(),
-      keptFrom: row.u64(),
+      next: number(),
+      acked: number(),
+      wanted: version < 4 ? 0 : number(),
+      keptFrom: number(),
       total: row.u64(),
       before: row.u64(),
       trimmedMs: row.u64(),
@@ -361,9 +364,12 @@ function readStored(bytes: Uint8Array): StoredPeer {
     owed: row.u32(),
     reset: { atMs: row.u64(), count: row.u32() },
   };
-  const spoken = version < 9 ? { boot: 0, atMs: 0 } : { boot: row.u32(), atMs: row.u64() };
-  const aside = version < 9 ? [] : row.list(() => readWindow(row));
-  const peer: Peer = { ...known, spoken, aside };
+  const boot = (): number => (version < 9 ? 0 : row.varint());
+  const sessions = known.sessions.map((entry) => ({ ...entry, boot: boot() }));
+  const spoken = version < 9 ? { boot: 0, atMs: 0 } : { boot: row.varint(), atMs: row.varint() };
+  const length = version < 9 ? 0 : row.varint();
+  const aside = Array.from({ length }, () => readWindow(row));
+  const peer: Peer = { ...known, sessions, spoken, aside };
   row.end();
   return { peer, former };
 }

@@ -179,19 +179,17 @@ export function boundSessions(
   return { kept, dropped: entries.filter((entry) => !ranked.includes(entry)) };
 }
 
+/** Without its `boot`, which the peer's row has. */
 export function writeEntry(row: RowWriter, entry: SessionEntry): void {
   row.fixed(entry.sid).u32(entry.generation).flag(entry.ours).u32(entry.epoch);
   row.u64(entry.createdMs).u64(entry.usedMs).u32(entry.sent).optional(entry.instance);
   row.flag(entry.heard).flag(entry.doubtful).flag(entry.oneTimePrekey).u32(entry.skipped);
-  row.u64(entry.lastNumber).u32(entry.boot);
+  row.u64(entry.lastNumber);
 }
 
-/**
- * `version`: of the peer's row; until the fifth one nothing was known of runs, until the ninth one
- * not which of them seals in a session.
- */
+/** `version`: of the peer's row; until the fifth one nothing was known of runs. No `boot`. */
 export function readEntry(row: RowReader, version: number): SessionEntry {
-  const entry = {
+  return {
     sid: row.fixed(16),
     generation: row.u32(),
     ours: row.flag(),
@@ -205,8 +203,8 @@ export function readEntry(row: RowReader, version: number): SessionEntry {
     oneTimePrekey: row.flag(),
     skipped: row.u32(),
     lastNumber: version < 5 ? 0 : row.u64(),
+    boot: 0,
   };
-  return { ...entry, boot: version < 9 ? 0 : row.u32() };
 }
 
 const states = new DecodedRows<CryptoSession>();

@@ -126,15 +126,20 @@ async function withNumber(message: OpenedMessage, before: Peer): Promise<Numbere
   const { peer, wentBack } = withRun(message, before);
   const heard = { number, msgId };
   const windows = windowsOf(peer, key, number, await isHeardHere(tx, peer, { key, heard }));
-  const taken = windows.filter((window) => !isNew(window, number));
   // A nudge may stand in the place of a content that was given up: it shows no clone.
   const mayShowClone = body.kind !== 'nudge';
-  for (const window of mayShowClone ? taken : []) {
-    if (await isOtherHeard(tx, peer, { window, heard })) throw new AgentError('CLONE_OR_ROLLBACK');
+  const taken: SequenceWindow[] = [];
+  const mistaken: SequenceWindow[] = [];
+  for (const window of windows.filter((each) => !isNew(each, number))) {
+    const isOther = mayShowClone && (await isOtherHeard(tx, peer, { window, heard }));
+    if (isOther && equalBytes(window.instance, instance)) throw new AgentError('CLONE_OR_ROLLBACK');
+    (isOther ? mistaken : taken).push(window);
   }
   const { low } = windows.at(-1) ?? windows[0];
   const isSeen = [...peer.windows, ...peer.aside].some(({ seen }) => seen.includes(number));
   const repeated = taken.length > 0 || (isSeen && (await isHeardOfStore(tx, peer, { key, heard })));
+  // A later run shares the number, which one of a lost time was supposed to have given it.
+  for (const window of mistaken) await rememberHeard(tx, peer.identity.aid, { window, heard });
   let numbered: Numbered = { peer, repeated, lost: [], mark: low, wentBack };
   // Also one that is known from elsewhere counts where it is missing: it would be asked for again.
   for (const window of windows.filter((each) => isNew(each, number))) {
