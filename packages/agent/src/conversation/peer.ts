@@ -87,7 +87,7 @@ export interface Peer {
   readonly generation: number;
   /** Its current store; null until it was heard. */
   readonly instance: Uint8Array | null;
-  /** What that has shown of itself: its highest boot, and its latest time; 0 while none is known. */
+  /** What that has shown of itself: its highest boot and its latest time, 0 while none is known. */
   readonly spoken: { readonly boot: number; readonly atMs: number };
   /** With strict trust: a new store of its that waits to be approved. */
   readonly heldInstance: Uint8Array | null;
