@@ -3,6 +3,7 @@
  * whose name was pointed at the hub (DNS rebinding). A browser lets both connect.
  */
 import { get } from 'node:http';
+import { connect } from 'node:net';
 import { beforeAll, describe, expect, test } from '@jest/globals';
 import { ready } from '@agentmesh/protocol';
 import { WebSocket as WsClient } from 'ws';
@@ -61,6 +62,21 @@ describe('T-A18 foreign-page', () => {
       expect(await openAs(port, { host })).toBe('421');
       expect(await pageAs(port, '/metrics', { host })).toBe('421 none');
       expect(await pageAs(port, '/healthz', { host })).toBe('200 none');
+    }));
+
+  test('a request with two names is refused, whichever of them comes first', () =>
+    withServer({}, async (server) => {
+      const names = ['localhost', 'rebind.evil.example'];
+      for (const hosts of [names, names.toReversed()]) {
+        const answered = Promise.withResolvers<string>();
+        const socket = connect(server.port, '127.0.0.1', () => {
+          const lines = hosts.map((host) => `Host: ${host}\r\n`).join('');
+          socket.write(`GET /metrics HTTP/1.1\r\n${lines}\r\n`);
+        });
+        socket.once('data', (bytes: Buffer) => answered.resolve(bytes.toString().slice(9, 12)));
+        expect(await answered.promise).toBe('421');
+        socket.destroy();
+      }
     }));
 
   test('a page that the operator allows connects, and so do programs and pages of the hub', () =>

@@ -166,8 +166,11 @@ export class HttpPages {
   }
 }
 
-function webRequestOf({ headers }: IncomingMessage, visitor: Visitor): WebRequest {
-  return { headers, address: visitor.address, secure: visitor.secure };
+/** Two names are none that is known: who passes a request on may have looked at the other one. */
+function webRequestOf(request: IncomingMessage, { address, secure }: Visitor): WebRequest {
+  const hosts = request.headersDistinct['host'] ?? [];
+  const named = hosts.length > 1 ? { host: hosts.join(',') } : {};
+  return { headers: { ...request.headers, ...named }, address, secure };
 }
 
 /** Answers an upgrade that does not take place, and ends the connection. */
