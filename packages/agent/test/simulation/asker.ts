@@ -41,6 +41,7 @@ export class Asker {
   readonly #process: Process;
   readonly #store: Holdings;
   /** Ids of calls that it follows. */
+  readonly #asking = new Set<Ask>();
   readonly #followed = new Set<string>();
 
   constructor(parts: AskerParts, machine: AgentMachine, agent: Agent, process: Process) {
@@ -58,6 +59,11 @@ export class Asker {
   ask(to: string, chance: Chance, isStream: boolean): void {
     const { n } = this.#begin(to, chance, { isStream, mayNest: true }).question;
     this.#parts.trace.add(`${this.#machine.name} asks ${to}: ${n}`);
+  }
+
+  /** Whether something is not asked yet, such as of a peer that cannot be reached. */
+  get isAsking(): boolean {
+    return this.#process.alive && this.#asking.size > 0;
   }
 
   /** Asks something that a healed world answers. */
@@ -93,18 +99,21 @@ export class Asker {
 
   /** `leaves`: gives it up after a while, or in the middle of its items. */
   async #run(ask: Ask, leaves: Chance | null, key: string | null = null): Promise<void> {
+    this.#asking.add(ask);
     const { to, question, timeoutMs } = ask;
     const options = { timeout: timeoutMs };
     try {
       if (ask.isStream) {
         const stream = this.#agent.stream(to, question, options);
         ask.id = await stream.id;
+        this.#asking.delete(ask);
         await this.#read(ask, stream, leaves === null ? null : leaves.below(question.items));
         return;
       }
       const isKeyed = key !== null && question.manner === 'quick';
       const call = await this.#agent.call(to, question, isKeyed ? { ...options, key } : options);
       ask.id = call.id;
+      this.#asking.delete(ask);
       if (leaves !== null) {
         this.#process.after(leaves.skewed(1, 20_000), () => {
           ask.isCancelled = true;
@@ -117,7 +126,9 @@ export class Asker {
     }
   }
 
-  #notAsked({ question }: Ask, error: unknown): void {
+  #notAsked(ask: Ask, error: unknown): void {
+    const { question } = ask;
+    this.#asking.delete(ask);
     const code = error instanceof AgentMeshError ? error.code : String(error);
     this.#parts.trace.add(`${this.#machine.name} did not ask ${question.n}: ${code}`);
     if (!(error instanceof AgentMeshError)) this.#parts.oracle.fail(`not asked: ${String(error)}`);

@@ -13,6 +13,7 @@ import {
 import type { Content } from '@agentmesh/crypto';
 import { decodePayload } from '@agentmesh/protocol';
 import { decodeCallRow } from '../../src/calls/call-row.js';
+import { decodeRead } from '../../src/calls/stream-rows.js';
 import { readEnd } from '../../src/message/ask.js';
 import { decodeInboxRow } from '../../src/message/inbox.js';
 import { replyToOf } from '../../src/message/payload.js';
@@ -31,6 +32,8 @@ export class CallHoldings {
   readonly steps: Map<string, string>;
   /** By id: which of the workload's requests it is. */
   readonly asked: Map<string, number>;
+  /** By id of a stream: how many of its items this store knows as read. */
+  readonly read: Map<string, number>;
   /** Keys of rows that are there now. */
   readonly rows: Set<string>;
   /** Of the inbox: ids of messages by key, and all that were ever there. */
@@ -42,6 +45,7 @@ export class CallHoldings {
     this.ends = new Map(other?.ends);
     this.steps = new Map(other?.steps);
     this.asked = new Map(other?.asked);
+    this.read = new Map(other?.read);
     this.rows = new Set(other?.rows);
     this.#inbox = new Map(other === undefined ? [] : other.#inbox);
     this.#taken = new Set(other === undefined ? [] : other.#taken);
@@ -76,7 +80,13 @@ export class CallHoldings {
     if (key.startsWith('inbox/')) this.#inboxRow(key, value, commit);
     else if (key.startsWith('sent/')) this.#sentRow(value, commit);
     else if (key.startsWith('call/')) this.#callRow(key.slice('call/'.length), value, commit);
+    else if (key.startsWith('part/')) this.#partRow(key, value);
     else if (key.startsWith('step/')) this.#stepRow(key, value, commit);
+  }
+
+  #partRow(key: string, value: Uint8Array): void {
+    const [, id = '', what] = key.split('/');
+    if (what === 'read') this.read.set(id, decodeRead(value).items);
   }
 
   #inboxRow(key: string, value: Uint8Array, { faults }: Commit): void {

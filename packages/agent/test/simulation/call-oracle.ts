@@ -101,8 +101,7 @@ export class CallOracle {
 
   /** A program reads an item of a stream. */
   item(ask: Ask, store: Holdings, at: number, isRight: boolean): void {
-    // A copy goes on where the store was that it was made of: no further than anybody has read.
-    const read = ask.read.get(store) ?? Math.max(0, ...ask.read.values());
+    const read = readOf(ask, store);
     const { n, items } = ask.question;
     if (at > read) this.#fail(`item ${at} of ${n} comes after ${read}`);
     if (at >= items) this.#fail(`item ${at} of ${n} is more than there are`);
@@ -114,7 +113,8 @@ export class CallOracle {
   ended(ask: Ask, store: Holdings, code: string, what: string): void {
     const { n, items } = ask.question;
     const before = ask.ends.get(store);
-    const now = `${code} ${what}`;
+    // Whoever gives something up is told so by its own call, and why by a later run.
+    const now = code === 'CANCELLED' ? code : `${code} ${what}`;
     if (before !== undefined && before !== now) this.#fail(`${n} ended twice: ${before}, ${now}`);
     ask.ends.set(store, now);
     if (code === 'CANCELLED' && !ask.isCancelled) this.#fail(`${n} was cancelled by nobody`);
@@ -123,8 +123,8 @@ export class CallOracle {
     } else if (!USUAL.has(code) && !this.#isGivenUp(ask, code)) {
       this.#fail(`${n} ended with ${now}`);
     }
-    const isShort = ask.isStream && code === 'answered' && (ask.read.get(store) ?? 0) !== items;
-    if (isShort) this.#fail(`${n} ended after ${ask.read.get(store) ?? 0} of ${items} items`);
+    const isShort = ask.isStream && code === 'answered' && readOf(ask, store) !== items;
+    if (isShort) this.#fail(`${n} ended after ${readOf(ask, store)} of ${items} items`);
   }
 
   /** A restored hub may not know the callee, or one side has followed another identity since. */
@@ -163,4 +163,9 @@ export class CallOracle {
   #fail(what: string): void {
     this.#oracle.fail(what);
   }
+}
+
+/** How many items were read over this store: one that was put back goes on in between. */
+function readOf({ read, id }: Ask, store: Holdings): number {
+  return read.get(store) ?? store.calls.read.get(id ?? '') ?? 0;
 }

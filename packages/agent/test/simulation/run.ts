@@ -139,6 +139,7 @@ async function liveness(world: World): Promise<number> {
   const isOver = (): boolean =>
     oracle.owing().length === 0 &&
     (calls?.owing() ?? []).length === 0 &&
+    ![...world.askers.values()].some(({ isAsking }) => isAsking) &&
     world.agents.every(({ agent }) => agent !== null);
   for (const [spanMs, idleness] of [
     [3 * MINUTE_MS, 1],
