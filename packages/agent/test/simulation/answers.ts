@@ -32,8 +32,9 @@ export async function answers(
     agents.flatMap(({ name }) =>
       [...oracle.holdingsOf(name).calls.rows].map((row) => `${name} ${row}`),
     );
-  // Rows that are done with go with the next commit, or after a while.
-  await pass(5 * MINUTE_MS, () => left().length === 0);
+  // Rows that are done with go with the next commit, or after a while. A store that was put back
+  // may wait for what had come already, until the deadline of its request.
+  await pass(25 * MINUTE_MS, () => left().length === 0);
   const [row] = left();
   if (row !== undefined) throw new Violation(`${row} is left of calls that have ended`);
 }
