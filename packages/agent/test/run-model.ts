@@ -190,8 +190,12 @@ export class RunModel {
     if (sealed === undefined) return true;
     const sid = toHex(sealed.sid);
     const isOpen = this.#peer.sessions.some((entry) => toHex(entry.sid) === sid);
-    // A session that was dropped is never accepted again.
-    if (!isOpen && this.#rows.has(ROW.usedSession(sealed.sid))) return true;
+    // A session that was dropped is never accepted again; whoever uses it is told so.
+    if (!isOpen && this.#rows.has(ROW.usedSession(sealed.sid))) {
+      const { sid: used } = this.#sender;
+      if (used !== null && toHex(used) === sid) this.#sender = { ...this.#sender, sid: null };
+      return true;
+    }
     const rows = new Map(this.#rows);
     try {
       const settled = await settle(this.#opened(rows, sealed, isOpen));

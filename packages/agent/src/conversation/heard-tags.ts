@@ -122,6 +122,27 @@ export async function rememberHeard(
 }
 
 /**
+ * The same in the place of another message, which a run of a lost time had given this number: that
+ * one is put aside. Returns what is aside then.
+ */
+export async function rememberInstead(
+  tx: StoreTransaction,
+  peer: Peer,
+  { window, heard }: { readonly window: SequenceWindow; readonly heard: Heard },
+): Promise<Peer['aside']> {
+  const { aid } = peer.identity;
+  const { number } = heard;
+  const known = await knownTag(tx, aid, { window, number });
+  await rememberHeard(tx, aid, { window, heard });
+  if (known === null) return peer.aside;
+  const place = asideOf(peer.aside, window);
+  const at = { since: place.since, instance: place.instance, part: partOf(number) };
+  const tags = [...(await loadTags(tx, aid, at)), { number, tag: known }].slice(-PART_NUMBERS);
+  tx.put(ROW.heard(aid, place, at.part), encodeTags(tags));
+  return withSeen(peer.aside, place, [...place.seen, number]);
+}
+
+/**
  * Whether this very message was received of any run of its store: the window of its own may be
  * forgotten, and a later run may not have said yet from where it goes on.
  */
@@ -161,7 +182,7 @@ type Aside = Pick<Peer, 'aside'>;
 export async function forgetParts(
   tx: StoreTransaction,
   aid: Uint8Array,
-  { before, after }: { readonly before: Remembered; readonly after: Pick<Peer, 'windows'> },
+  { before, after }: { readonly before: Remembered; readonly after: Remembered },
 ): Promise<Peer['aside']> {
   const forgotten = before.windows.filter(
     (window) =>
@@ -169,7 +190,7 @@ export async function forgetParts(
         ({ since, instance }) => since === window.since && equalBytes(instance, window.instance),
       ),
   );
-  let { aside } = before;
+  let { aside } = after;
   for (const window of forgotten) {
     aside = await bequeath(tx, aid, { window, to: after.windows, aside });
   }
@@ -189,7 +210,7 @@ export async function forgetParts(
 /** Rows of all that is remembered of a peer's numbers: it is forgotten. */
 export async function forgetNumbers(tx: StoreTransaction, peer: Peer): Promise<void> {
   const before = { windows: [...peer.windows, ...peer.aside], aside: [] };
-  await forgetParts(tx, peer.identity.aid, { before, after: { windows: [] } });
+  await forgetParts(tx, peer.identity.aid, { before, after: { windows: [], aside: [] } });
 }
 
 /** What is known under numbers of one part, in a place. */
@@ -227,10 +248,19 @@ async function bequeath(
       if (heir === last) seen.add(tag.number);
     }
   }
-  if (seen.size === former.seen.length) return aside;
-  const next = { ...former, seen: [...seen].toSorted((a, b) => a - b) };
-  const bounded = { ...former, seen: withParts(next, ASIDE_PARTS).window.seen };
-  return [...aside.filter((each) => each !== former), bounded].slice(-ASIDE_STORES);
+  return seen.size === former.seen.length ? aside : withSeen(aside, former, [...seen]);
+}
+
+/** What is aside with these numbers in one of its places; the oldest go. */
+function withSeen(
+  aside: Peer['aside'],
+  place: SequenceWindow,
+  seen: readonly number[],
+): Peer['aside'] {
+  const sorted = [...new Set(seen)].toSorted((a, b) => a - b);
+  const bounded = withParts({ ...place, seen: sorted }, ASIDE_PARTS).window.seen;
+  const next = { ...place, seen: bounded };
+  return [...aside.filter((each) => each !== place), next].slice(-ASIDE_STORES);
 }
 
 /** Who is to remember a message; null where somebody does. */

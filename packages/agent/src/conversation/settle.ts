@@ -16,6 +16,7 @@ import {
   isHeardOfStore,
   isOtherHeard,
   rememberHeard,
+  rememberInstead,
 } from './heard-tags.js';
 import { continued, holesOf, isKnownParent, isTakenTwice, windowsOf } from './run.js';
 import type { RunWord } from './run.js';
@@ -123,8 +124,11 @@ async function withNumber(message: OpenedMessage, before: Peer): Promise<Numbere
   const { tx, me, opened, body } = message;
   const { convSeq: number, msgId, instance, boot } = opened.content;
   const key = { since: me.meta.since, instance };
-  const { peer, wentBack } = withRun(message, before);
   const heard = { number, msgId };
+  // Looked for before anything is changed: a new window may take the place of one that knows it.
+  const isSeen = [...before.windows, ...before.aside].some(({ seen }) => seen.includes(number));
+  const isKnown = isSeen && (await isHeardOfStore(tx, before, { key, heard }));
+  const { peer, wentBack } = withRun(message, before, isKnown);
   const windows = windowsOf(peer, key, number, await isHeardHere(tx, peer, { key, heard }));
   // A nudge may stand in the place of a content that was given up: it shows no clone.
   const mayShowClone = body.kind !== 'nudge';
@@ -136,11 +140,13 @@ async function withNumber(message: OpenedMessage, before: Peer): Promise<Numbere
     (isOther ? mistaken : taken).push(window);
   }
   const { low } = windows.at(-1) ?? windows[0];
-  const isSeen = [...peer.windows, ...peer.aside].some(({ seen }) => seen.includes(number));
-  const repeated = taken.length > 0 || (isSeen && (await isHeardOfStore(tx, peer, { key, heard })));
+  const repeated = taken.length > 0 || isKnown;
   // A later run shares the number, which one of a lost time was supposed to have given it.
-  for (const window of mistaken) await rememberHeard(tx, peer.identity.aid, { window, heard });
-  let numbered: Numbered = { peer, repeated, lost: [], mark: low, wentBack };
+  let { aside } = peer;
+  for (const window of mistaken) {
+    aside = await rememberInstead(tx, { ...peer, aside }, { window, heard });
+  }
+  let numbered: Numbered = { peer: { ...peer, aside }, repeated, lost: [], mark: low, wentBack };
   // Also one that is known from elsewhere counts where it is missing: it would be asked for again.
   for (const window of windows.filter((each) => isNew(each, number))) {
     const observed = observe(window, { number, boot });
@@ -180,13 +186,14 @@ async function withSpeaker(
 function withRun(
   message: OpenedMessage,
   peer: Peer,
+  isKnown: boolean,
 ): { readonly peer: Peer; readonly wentBack: WentBack | null } {
   const { me, opened, body } = message;
   const { instance, convSeq } = opened.content;
   const key = { since: me.meta.since, instance };
   const isSaid = body.kind === 'run' && body.word.what === 'goesOn';
   const isPresent = peer.instance !== null && equalBytes(peer.instance, instance);
-  const isShown = convSeq === 1 && isPresent && isUnheard(message, key);
+  const isShown = convSeq === 1 && isPresent && !isKnown && isUnheard(message, key);
   if (!isSaid && !isShown) return { peer, wentBack: null };
   const word = isSaid ? body.word : { what: 'goesOn' as const, instance: NO_INSTANCE, number: 1 };
   const { window, wentBack } = continued(peer, key, word);

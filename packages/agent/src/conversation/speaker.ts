@@ -9,7 +9,7 @@ import { InstanceHeldError } from '../ground/errors.js';
 import type { Author } from '../self/author.js';
 import { isSameStore } from '../self/meta.js';
 import type { Body } from './body.js';
-import { replaceSession } from './peer.js';
+import { replaceSession, windowAt } from './peer.js';
 import type { Peer } from './peer.js';
 import { goesOnFrom, isEarlierRun, isLate, isOfPastStore } from './run.js';
 import { doubtUnanswered, entryOf, findSession, isOfLostTime } from './sessions.js';
@@ -82,7 +82,9 @@ function isPresentNow(
   if (isSaidAgain || me.isFormer) return false;
   const key = { since: me.meta.since, instance };
   if (isEarlierRun(peer, { ...key, instance: known }, instance)) return true;
-  return !isEarlierRun(peer, key, known) && !isLate(peer, opened.content);
+  // What only a first number showed is taken back when the run that was there before goes on.
+  const isSupposed = windowAt(peer, { ...key, instance: known })?.parent?.from === 1;
+  return (isSupposed || !isEarlierRun(peer, key, known)) && !isLate(peer, opened.content);
 }
 
 /** Whether nothing of the peer's had come in this session before. */
