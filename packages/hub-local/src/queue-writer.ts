@@ -59,8 +59,8 @@ const ENVELOPE_COST = 1_024;
 const TURN_COST = 8 * 1_024;
 /** What one commit takes of large envelopes. */
 const COMMIT_COST = 8 * 1_024 * 1_024;
-/** The same of one sender while there are others: about a millisecond, for which they wait. */
-const COST_BESIDE_OTHERS = 128 * 1_024;
+/** The same of one sender while there are others, who wait for it: a fraction of a millisecond. */
+const COST_BESIDE_OTHERS = 24 * 1_024;
 /** So long after two senders came one after the other there are others. */
 const OTHERS_MS = 1_000;
 
