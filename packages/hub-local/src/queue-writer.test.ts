@@ -123,10 +123,10 @@ describe('the queue writer', () => {
     await end(0, Array<'stored'>(512).fill('stored'));
     const second = idsOf(1) ?? [];
     expect(second).toContain(1);
-    expect(second.length).toBeLessThanOrEqual(30);
+    expect(second.length).toBeLessThanOrEqual(40);
     await end(1, Array<'stored'>(second.length).fill('stored'));
     expect(idsOf(2)?.length).toBeGreaterThan(20);
-    expect(idsOf(2)?.length).toBeLessThanOrEqual(30);
+    expect(idsOf(2)?.length).toBeLessThanOrEqual(40);
   });
 
   test('settled waits for all that was called before, also where it takes several commits', async () => {
