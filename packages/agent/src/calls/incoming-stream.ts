@@ -3,6 +3,7 @@
  * told only when it fits to all of them (protocol.md §2.19). Owns order, credit and this check.
  */
 import {
+  AgentMeshError,
   CALL_FRAME,
   CONTENT_KIND,
   encodeCallFrames,
@@ -30,6 +31,7 @@ const SLACK = 1_100_000;
 /** What is read is told in portions of this part of the window, or after a while. */
 const PORTION = 4;
 const TELL_MS = 200;
+const TELL_AGAIN_MS = 5_000;
 /** More parts than a window can hold. */
 export const STREAM_PARTS = 10_000;
 
@@ -301,19 +303,17 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
   }
 
   /** All of it is read: little streams whose reader is fast say so a few times a second. */
-  #tellLater(): void {
+  #tellLater(delayMs = TELL_MS): void {
     if (this.#untold.parts.length === 0) return;
-    this.#cancelTelling ??= this.#means.context.runtime.schedule(
-      TELL_MS,
-      () => void this.#tellRead(),
-    );
+    const { runtime } = this.#means.context;
+    this.#cancelTelling ??= runtime.schedule(delayMs, () => void this.#tellRead());
   }
 
   /** One commit: what was read is gone, and the producer has credit again. */
   async #tellRead(): Promise<void> {
     this.#cancelTelling?.();
     this.#cancelTelling = null;
-    const { parts } = this.#untold;
+    const { parts, bytes } = this.#untold;
     // In the middle of a part it is too early; at the end nobody needs credit any more.
     const isAtEnd = this.#end !== null && this.#read >= this.#end.count;
     if (parts.length === 0 || this.#inPart > 0 || this.#isOver || isAtEnd) return;
@@ -333,6 +333,12 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
         speech.write(writes);
       });
     } catch (error) {
+      if (error instanceof AgentMeshError && error.retryable && this.#failure === null) {
+        // The producer cannot be told now: what was read stays read, and is told a while later.
+        const { bytes: since, parts: later } = this.#untold;
+        this.#untold = { bytes: bytes + since, parts: [...parts, ...later] };
+        return this.#tellLater(TELL_AGAIN_MS);
+      }
       this.#break(this.#failure ?? brokenBy(error));
       this.#wake();
     }

@@ -57,6 +57,10 @@ describe('simulation', () => {
     await expectHolds(1_009, { calls: true });
   });
 
+  test('holds for seed 905382, which found: a stream breaks where its producer cannot be told what was read', async () => {
+    await expectHolds(905_382, { calls: true });
+  });
+
   test('holds where agents change their identities, too', async () => {
     for (let seed = FIRST; seed < FIRST + ROTATING; seed++)
       await expectHolds(seed, { rotate: true });
