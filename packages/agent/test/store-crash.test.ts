@@ -19,7 +19,7 @@ const ROUND_MS = 10_000;
 describe('kill -9', () => {
   const kills = chance(20, 'AGENTMESH_KILLS');
   /** The log reaches the size of a checkpoint several times a second. */
-  const largest = 40_000;
+  const largest = 120_000;
 
   test(
     `at any moment loses nothing that was committed and tears nothing: ${kills.title}`,
@@ -63,7 +63,7 @@ describe('power loss', () => {
       inFolder(async ({ folder }) => {
         for (let i = 0; i < losses.times;) {
           // Every second process moves its log into the database again and again.
-          const largest = (i / PER_PROCESS) % 2 === 0 ? 300 : 40_000;
+          const largest = (i / PER_PROCESS) % 2 === 0 ? 300 : 120_000;
           const path = join(folder, `${i}.db`);
           const writer = new StoreWriter(path, { largest });
           await writer.first();

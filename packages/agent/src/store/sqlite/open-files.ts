@@ -2,7 +2,7 @@
  * The two files of an open store, and whether they are still the ones that were opened.
  * Owns that question only: SQLite itself goes on writing to a file that was removed.
  */
-import { statSync } from 'node:fs';
+import { statfsSync, statSync } from 'node:fs';
 import type { BigIntStats } from 'node:fs';
 import { StorageError } from '../../ground/errors.js';
 
@@ -22,6 +22,12 @@ export class OpenFiles {
   confirm(): number {
     this.#same(this.#path, this.#database);
     return Number(this.#same(logOf(this.#path), this.#log).size);
+  }
+
+  /** Bytes that the disk of the database has left for us. */
+  room(): number {
+    const { bavail, bsize } = statfsSync(this.#path);
+    return bavail * bsize;
   }
 
   #same(path: string, before: BigIntStats): BigIntStats {

@@ -166,13 +166,28 @@ export class SqliteAgentStore implements AgentStore {
 
   /** After a sync and before the next transaction: what is merged is durable, or refused. */
   #mergeSoon(journalBytes: number): void {
-    if (journalBytes >= LONGEST_JOURNAL_BYTES || this.#isMergeDue) {
+    if (this.#isMergeDue) {
       setImmediate(() => this.#merge({ carry: true }));
       return;
     }
     // The pause is that of the first commit.
     if (this.#isQuiet) this.#forgetMerge();
     this.#mergeAfterPause();
+    if (journalBytes >= LONGEST_JOURNAL_BYTES) setImmediate(() => this.#shorten());
+  }
+
+  /**
+   * Ends a long cycle of the journal before its pause is over. The log mostly stays: what several
+   * cycles write over one another reaches the database once.
+   */
+  #shorten(): void {
+    if (this.#database === null || this.#failure !== null) return;
+    try {
+      this.#database.merge({ carry: true });
+      if (this.#database.isLogLong()) this.#database.emptyLog();
+    } catch (thrown) {
+      this.#failed(thrown);
+    }
   }
 
   #mergeAfterPause(): void {
@@ -190,6 +205,7 @@ export class SqliteAgentStore implements AgentStore {
     try {
       // What goes on in the journal is for the table next time, if it is still there.
       this.#isQuiet = this.#database.merge(options);
+      this.#database.emptyLog();
       if (this.#isQuiet) this.#mergeAfterPause();
     } catch (thrown) {
       this.#failed(thrown);

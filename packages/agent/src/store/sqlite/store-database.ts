@@ -17,6 +17,9 @@ import type { RowSealer } from './row-sealer.js';
 import { RowTable } from './row-table.js';
 import { storageErrorOf } from './storage-failure.js';
 
+const LONGEST_LOG_BYTES = 3 * 1024 * 1024;
+/** On a disk with less room than this the log takes no more of it than it must. */
+const SCARCE_BYTES = 16 * 1024 * 1024;
 const CHECKPOINT = 'PRAGMA wal_checkpoint(TRUNCATE)';
 
 /** Reads and writes of one open database. Everything it throws is a typed error. */
@@ -62,6 +65,13 @@ export class StoreDatabase {
     return this.#journal.bytes;
   }
 
+  /** Whether SQLite's log should not wait for the end of a pause to be emptied. */
+  isLogLong(): boolean {
+    return this.#typed(
+      () => this.#files.confirm() >= LONGEST_LOG_BYTES || this.#files.room() < SCARCE_BYTES,
+    );
+  }
+
   get(key: string): Uint8Array | null {
     return this.#typed(() => this.#overlay.get(key, this.#table));
   }
@@ -87,23 +97,23 @@ export class StoreDatabase {
 
   /**
    * Ends the journal's cycle: what was committed moves into the table, or, with `carry`, what is
-   * young goes on in the next cycle. Then moves the log into the database and empties it: older
-   * versions of rows go with both. Returns whether anything goes on.
+   * young goes on in the next cycle. Returns whether anything does.
    */
   merge(options: { readonly carry: boolean }): boolean {
-    let carries = false;
-    if (this.#journal.bytes > 0) {
-      const { table, journal } = this.#overlay.part(options);
-      const next = this.#transactWithRoom(() => {
-        this.#table.apply(table);
-        return this.#journal.end(journal);
-      });
-      this.#journal.ended(next);
-      this.#overlay.replace(journal);
-      carries = journal.size > 0;
-    }
+    if (this.#journal.bytes === 0) return false;
+    const { table, journal } = this.#overlay.part(options);
+    const next = this.#transactWithRoom(() => {
+      this.#table.apply(table);
+      return this.#journal.end(journal);
+    });
+    this.#journal.ended(next);
+    this.#overlay.replace(journal);
+    return journal.size > 0;
+  }
+
+  /** Moves the log into the database and empties it: older versions of rows go with both. */
+  emptyLog(): void {
     this.#typed(() => this.#database.exec(CHECKPOINT));
-    return carries;
   }
 
   /** What a failed sync may have left was refused. The store is not used any more after it. */
