@@ -24,12 +24,20 @@ export function partRoom({ envelopeBytes }: AgentContext, wanted: number): numbe
   return Math.min(wanted, Math.max(0, envelopeBytes - ENVELOPE_OVERHEAD) * PADDED);
 }
 
+/** What becomes of the parts of a stream. */
+interface StreamFate {
+  /** Some are kept, and will leave. */
+  readonly kept: () => void;
+  /** They cannot be sent any more. */
+  readonly failed: (error: unknown) => void;
+}
+
 /** The streams to one peer. */
 export class PartSender {
   readonly #context: AgentContext;
   readonly #sender: Sender;
   readonly #to: Uint8Array;
-  readonly #streams = new Map<StreamProducer, (error: unknown) => void>();
+  readonly #streams = new Map<StreamProducer, StreamFate>();
   #isCommitting = false;
   #isUnaccepted = false;
   #readyMs = 0;
@@ -45,9 +53,8 @@ export class PartSender {
     return this.#streams.size === 0;
   }
 
-  /** `fail` is called when its parts cannot be sent any more. */
-  open(stream: StreamProducer, fail: (error: unknown) => void): void {
-    this.#streams.set(stream, fail);
+  open(stream: StreamProducer, fate: StreamFate): void {
+    this.#streams.set(stream, fate);
   }
 
   close(stream: StreamProducer): void {
@@ -74,8 +81,10 @@ export class PartSender {
     this.#isUnaccepted = true;
     this.#readyMs = this.#context.waits() + PACE_MS * this.#streams.size;
     try {
+      let kept: readonly StreamProducer[] = [];
       await this.#sender.turn(this.#to, (speech) => {
         const { frames, streams } = this.#take();
+        kept = streams;
         if (frames.length === 0) return this.#accepted();
         const draft = { kind: CONTENT_KIND.callFrames, body: encodeCallFrames(frames) };
         speech.say(draft, (refusal, stays) => {
@@ -84,6 +93,7 @@ export class PartSender {
         });
         speech.write(streams.map((stream) => stream.row()));
       });
+      for (const stream of kept) this.#streams.get(stream)?.kept();
     } catch (error) {
       this.#fail([...this.#streams.keys()], error);
     }
@@ -93,7 +103,7 @@ export class PartSender {
 
   /** What they have said will not arrive: they end, and their consumers hear of it. */
   #fail(streams: readonly StreamProducer[], error: unknown): void {
-    for (const stream of streams) this.#streams.get(stream)?.(error);
+    for (const stream of streams) this.#streams.get(stream)?.failed(error);
   }
 
   #accepted(): void {

@@ -13,6 +13,7 @@ import type { Message } from '../message/message.js';
 import { abortAt } from '../handling/deadline.js';
 import { tellOfFailure } from '../handling/handlers.js';
 import type { Registered } from '../handling/handlers.js';
+import { countAnew } from '../handling/run-count.js';
 import type { Surroundings } from '../handling/surroundings.js';
 import type { Waiting } from '../handling/waiting-messages.js';
 import type { Sender } from '../sending/sender.js';
@@ -73,7 +74,7 @@ export class RequestRun {
     this.controller = controller;
     this.byMs = parts.context.hubClock.toOurs(this.ask.byMs);
     const { signal } = controller;
-    this.steps = new Steps(parts.context.store, this.id, signal);
+    this.steps = new Steps(parts.context.store, this.id, signal, () => this.gotOn());
     this.#aborted = new Promise((_, reject) => {
       const end = (): void => reject(signal.reason as Error);
       if (signal.aborted) end();
@@ -100,6 +101,11 @@ export class RequestRun {
     if (hops > AGENT_LIMITS.hops) return endError('LOOP', `${hops} requests led here`);
     if (this.byMs <= this.#parts.context.runtime.now()) return endError('DEADLINE', 'it never ran');
     return null;
+  }
+
+  /** Something of this run is kept, a step or chunks: no more runs are counted than this one. */
+  gotOn(): void {
+    countAnew(this.#parts.context, this.item);
   }
 
   /** The signal is aborted when the time is over; the returned function cancels that. */

@@ -18,10 +18,12 @@ export class Steps {
   readonly #signal: AbortSignal;
   /** Results that are being written. */
   readonly #writing = new Set<Promise<void>>();
+  readonly #onKept: () => void;
   #isOver = false;
 
-  /** `signal`: nobody wants the answer any more. */
-  constructor(store: AgentStore, id: string, signal: AbortSignal) {
+  /** `signal`: nobody wants the answer any more. `onKept`: the result of a step is stored. */
+  constructor(store: AgentStore, id: string, signal: AbortSignal, onKept: () => void) {
+    this.#onKept = onKept;
     this.#store = store;
     this.#id = id;
     this.#signal = signal;
@@ -72,6 +74,7 @@ export class Steps {
     this.#writing.add(writing);
     try {
       await writing;
+      this.#onKept();
     } finally {
       this.#writing.delete(writing);
     }

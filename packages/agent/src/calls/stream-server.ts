@@ -146,7 +146,10 @@ export class StreamServer {
     const key = toHex(run.from);
     const parts = this.#senders.get(key) ?? new PartSender(context, sender, run.from);
     this.#senders.set(key, parts);
-    parts.open(producer, (error) => run.controller.abort(error));
+    parts.open(producer, {
+      kept: () => run.gotOn(),
+      failed: (error) => run.controller.abort(error),
+    });
     this.#producers.set(keyOf(run.from, run.id), producer);
     return parts;
   }

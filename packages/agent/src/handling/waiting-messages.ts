@@ -35,6 +35,8 @@ export interface Waiting {
   readonly entry: InboxEntry;
   /** Runs begun, this one included while it runs. */
   attempts: number;
+  /** While it runs: whether this run stands in its row already. */
+  isCounted: boolean;
   /** Handlers that were content with it. */
   readonly content: Set<object>;
   /** Whether it came late; null before its first run. */
@@ -161,6 +163,7 @@ export class WaitingMessages {
     sender.items.add({
       entry,
       attempts,
+      isCounted: false,
       content: new Set(),
       late: null,
       dueMs,
@@ -217,6 +220,7 @@ export class WaitingMessages {
   /** They have it no more. */
   end(item: Waiting): void {
     item.controller = null;
+    item.isCounted = false;
     if (!item.isInTurn) return;
     item.isInTurn = false;
     this.#inTurn.delete(item.entry.sender);

@@ -21,6 +21,7 @@ import { HandlerList } from '../handling/handler-list.js';
 import { GivenBack, HANDLED, isRefusal, refusedBy, tellOfFailure } from '../handling/handlers.js';
 import type { Handler, HandlerKind, HandlerOptions, Run } from '../handling/handlers.js';
 import type { Surroundings } from '../handling/surroundings.js';
+import { countRun, endRun, keepRuns } from '../handling/run-count.js';
 import { InboxRows } from './inbox-rows.js';
 import { entryOf, seenOf, WaitingMessages } from '../handling/waiting-messages.js';
 import type { Choice, InboxEntry, Waiting, WaitingRequest } from '../handling/waiting-messages.js';
@@ -207,7 +208,7 @@ export class Dispatcher {
     this.#cancelWake?.();
     this.#updateHold();
     const reason = new AgentError('CLOSED');
-    for (const { controller } of this.#waiting.running()) controller?.abort(reason);
+    for (const item of this.#waiting.running()) endRun(this.#context, item, reason);
   }
 
   async #idle(): Promise<void> {
@@ -322,8 +323,8 @@ export class Dispatcher {
     item.attempts += 1;
     const attempt = item.attempts;
     // A run that kills the process must count: its row has come back from an earlier one.
-    const isMailbox = entry.redelivered && this.#handlers.isOnlyMailbox;
-    if (entry.redelivered && !isMailbox) await this.#rows.count(item);
+    const isMailbox = !isRequest && entry.redelivered && this.#handlers.isOnlyMailbox;
+    if (entry.redelivered && !isMailbox) await countRun(this.#context, item);
     if (controller.signal.aborted) return;
     if (attempt > AGENT_LIMITS.handlerAttempts) return this.#setAside(item);
     const message = this.#read(entry.row, seenOf(item), controller.signal);
@@ -386,7 +387,7 @@ export class Dispatcher {
   }
 
   async #later(item: Waiting, isMailbox: boolean): Promise<void> {
-    if (!item.entry.redelivered || isMailbox) await this.#rows.count(item);
+    if (!item.entry.redelivered || isMailbox) await keepRuns(this.#context, item);
     const waitMs = AGENT_LIMITS.handlerRetryMs * 2 ** (item.attempts - 1);
     item.dueMs = this.#context.waits() + waitMs;
   }

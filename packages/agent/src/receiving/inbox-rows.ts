@@ -1,6 +1,6 @@
 /**
- * The rows of waiting messages as their runs change them: a run is counted, a message ends, or it
- * is set aside as a dead letter. Owns these commits; what a run means is `dispatcher`'s.
+ * The rows of waiting messages as their runs change them: a message ends, or it is set aside as a
+ * dead letter. Owns these commits; what a run means is `dispatcher`'s.
  */
 import { toHex } from '@agentmesh/crypto';
 import type { AgentContext } from '../agent-context.js';
@@ -29,15 +29,6 @@ export class InboxRows {
     this.#owed = parts.owed;
   }
 
-  /** Counts a run in the row, unless it is a request that was cancelled: then its row is gone. */
-  count({ entry: { key, row }, attempts, controller }: Waiting): Promise<void> {
-    // Its sender may cancel it now: one after the other, or the row would come back.
-    return this.#context.peers.run(toHex(row.from), async () => {
-      if (controller?.signal.aborted === true) return;
-      await this.#context.store.commit([{ put: key, value: encodeInboxRow({ ...row, attempts }) }]);
-    });
-  }
-
   /** The message is done with; its sender is told how. */
   end({ key, row }: InboxEntry, ending: Ending): void {
     this.#sweeper.delete(key, this.#owed.rowsOf(key, row, ending));
@@ -53,14 +44,16 @@ export class InboxRows {
 
   /** A dead letter: out of the inbox, kept for whoever looks into it. */
   async setAside({ entry: { key, row }, attempts }: Waiting): Promise<void> {
-    const tx = this.#context.transaction();
-    const dead = this.#context.logs.nextKey('dead');
-    tx.delete(key);
-    tx.put(dead, encodeInboxRow({ ...row, attempts }));
-    const beyond = orderOf(dead) - AGENT_LIMITS.deadLetters;
-    if (beyond > 0) tx.delete(ROW.log('dead', beyond));
-    for (const owed of this.#owed.rowsOf(key, row, FAILED)) tx.write(owed);
-    await tx.commit();
+    await this.#context.peers.run(toHex(row.from), async () => {
+      const tx = this.#context.transaction();
+      const dead = this.#context.logs.nextKey('dead');
+      tx.delete(key);
+      tx.put(dead, encodeInboxRow({ ...row, attempts }));
+      const beyond = orderOf(dead) - AGENT_LIMITS.deadLetters;
+      if (beyond > 0) tx.delete(ROW.log('dead', beyond));
+      for (const owed of this.#owed.rowsOf(key, row, FAILED)) tx.write(owed);
+      await tx.commit();
+    });
     this.#owed.ended(row, FAILED);
   }
 }
