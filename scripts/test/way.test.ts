@@ -17,9 +17,10 @@ import { root } from './workspace.js';
  * Four of the functions keep what rows stand for until their commit: see decision 76. One file and
  * four functions are the patience of whoever sends: see decision 80. One file and six functions ask
  * whether other senders have their turn first: see decision 84. One file decides who speaks for a
- * store: see decision 85.
+ * store: see decision 85. Three functions take a message that another one holds as every other one:
+ * see decision 86.
  */
-const BOUND = { files: 148, functions: 732 };
+const BOUND = { files: 148, functions: 735 };
 
 interface Way {
   readonly files: number;

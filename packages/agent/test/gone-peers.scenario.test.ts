@@ -47,6 +47,7 @@ const OWNERS: Readonly<Record<keyof typeof ROW, 'agent' | 'peer' | 'message' | '
   pending: 'peer',
   gap: 'peer',
   unacked: 'peer',
+  behind: 'peer',
   told: 'peer',
   taken: 'peer',
   loop: 'peer',

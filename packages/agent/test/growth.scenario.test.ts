@@ -23,11 +23,11 @@ async function laterVersion(world: World, alice: Resident) {
   return { say, mallory };
 }
 
-test('unknown kinds from 9 to 127 are taken and skipped, and what follows is received', async () => {
+test('unknown kinds from 12 to 127 are taken and skipped, and what follows is received', async () => {
   await using world = await World.create();
   const alice = await world.agent('alice');
   const { say } = await laterVersion(world, alice);
-  for (const kind of [11, 64, 127]) say(kind, Uint8Array.of(1, 2, 3));
+  for (const kind of [12, 64, 127]) say(kind, Uint8Array.of(1, 2, 3));
   say(CONTENT_KIND.application, new TextEncoder().encode('{"text":"after"}'));
   await world.advance(10_000);
   expect(alice.texts).toEqual(['hello', 'after']);
@@ -35,11 +35,11 @@ test('unknown kinds from 9 to 127 are taken and skipped, and what follows is rec
   expect(alice.events.gap).toEqual([]);
 });
 
-test('kinds from 128 on are taken, acknowledged and answered as unsupported', async () => {
+test('kinds from 129 on are taken, acknowledged and answered as unsupported', async () => {
   await using world = await World.create();
   const alice = await world.agent('alice');
   const { say, mallory } = await laterVersion(world, alice);
-  for (const kind of [128, 255]) say(kind, new Uint8Array());
+  for (const kind of [129, 255]) say(kind, new Uint8Array());
   say(CONTENT_KIND.application, new TextEncoder().encode('{"text":"after"}'));
   await world.advance(10_000);
   expect(alice.texts).toEqual(['hello', 'after']);

@@ -30,6 +30,8 @@ export const CONTENT_KIND = {
   outcome: 8,
   callFrames: 9,
   run: 10,
+  formerTalk: 11,
+  saidBefore: 128,
 } as const;
 
 /** A kind that this version knows. */

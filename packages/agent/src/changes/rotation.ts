@@ -27,7 +27,9 @@ import type { Publisher } from '../keys/publisher.js';
 import { decodeBegun, encodeBegun } from '../self/begun-rotation.js';
 import { owns } from '../self/present-identity.js';
 import { recordTimes } from '../self/revision.js';
+import { decodePeer } from '../conversation/peer.js';
 import { ROW } from '../store/row-keys.js';
+import { rowsUnder } from '../store/row-pages.js';
 import type { Transmitter } from '../sending/transmitter.js';
 
 /** How a change of identity treats what the hub has not accepted yet. */
@@ -312,6 +314,12 @@ export class Rotation {
       if (record === null) tx.delete(ROW.record);
       else tx.put(ROW.record, record);
       tx.delete(ROW.rotation);
+      for await (const { value } of rowsUnder(context.store, 'peer')) {
+        const { identity, outgoing } = decodePeer(value);
+        const isKept = outgoing.epoch === meta.numbersSince && outgoing.keptFrom < outgoing.next;
+        // What it has not acknowledged the next identity settles with it.
+        if (isKept) tx.put(ROW.behind(identity.aid, outgoing.epoch), new Uint8Array());
+      }
       await tx.commit();
       context.self.become(next, renewed, former);
       this.#areKeysToMove = true;

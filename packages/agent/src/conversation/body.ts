@@ -19,6 +19,8 @@ import type { CallFrame, Content, Revocation, SequenceRange } from '@agentmesh/c
 import { AgentMeshError } from '@agentmesh/crypto';
 import { decodePayload, visible } from '@agentmesh/protocol';
 import type { JsonObject } from '@agentmesh/protocol';
+import { decodeFormerWord, decodeSaidBefore } from './former-talk.js';
+import type { FormerWord, SaidBefore } from './former-talk.js';
 import { decodeOutcomes } from './outcome.js';
 import type { Outcome } from './outcome.js';
 import { decodeRunWord } from './run.js';
@@ -34,6 +36,8 @@ export type Body =
   | { readonly kind: 'revocation'; readonly revocation: Revocation }
   | { readonly kind: 'run'; readonly word: RunWord }
   | { readonly kind: 'callFrames'; readonly frames: readonly CallFrame[] }
+  | { readonly kind: 'formerTalk'; readonly word: FormerWord }
+  | { readonly kind: 'saidBefore'; readonly before: SaidBefore }
   /** Of a later version, or reserved. */
   | { readonly kind: 'skipped' }
   /** The same, and its sender is told. */
@@ -59,6 +63,10 @@ export function readBody({ kind, body }: Pick<Content, 'kind' | 'body'>): Body {
       return { kind: 'run', word: decodeRunWord(body) };
     case CONTENT_KIND.callFrames:
       return { kind: 'callFrames', frames: decodeCallFrames(body) };
+    case CONTENT_KIND.formerTalk:
+      return { kind: 'formerTalk', word: decodeFormerWord(body) };
+    case CONTENT_KIND.saidBefore:
+      return { kind: 'saidBefore', before: decodeSaidBefore(body) };
     default:
       return { kind: mustBeUnderstood(kind) ? 'unsupported' : 'skipped' };
   }

@@ -4,7 +4,8 @@
  */
 import { CONTENT_KIND, decodeContent, encodeContent, toHex } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from '../ground/limits.js';
-import type { Outgoing, Peer } from './peer.js';
+import { decodeSaidBefore } from './former-talk.js';
+import type { Outgoing } from './peer.js';
 import { RowReader, RowWriter } from '../store/row-codec.js';
 import { ROW } from '../store/row-keys.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
@@ -58,7 +59,7 @@ export function leftMs({ sentMs, sentHubMs, ttlMs }: SentRow, { ourMs, hubMs }: 
 }
 
 /** Whether a content is given up: no envelope that holds it is on its way any more. */
-function isOld(row: SentRow, now: Times): boolean {
+export function isOld(row: SentRow, now: Times): boolean {
   return leftMs({ ...row, ttlMs: Math.max(row.ttlMs, AGENT_LIMITS.keptMs) }, now) < 0;
 }
 
@@ -112,14 +113,9 @@ export async function trimSent(
 
 /** msgId in hex of a message of the application; null for what agents say on their own. */
 export function applicationId({ content }: SentRow): string | null {
-  const { kind, msgId } = decodeContent(content);
-  return kind === CONTENT_KIND.application ? toHex(msgId) : null;
-}
-
-/** Nothing that was said to this peer is said again. */
-export function forgetSent(tx: StoreTransaction, { identity, outgoing }: Peer): void {
-  const { epoch, keptFrom, next } = outgoing;
-  for (let n = keptFrom; n < next; n++) tx.delete(ROW.sent(identity.aid, epoch, n));
+  const { kind, msgId, body } = decodeContent(content);
+  const said = kind === CONTENT_KIND.saidBefore ? decodeSaidBefore(body).said.kind : kind;
+  return said === CONTENT_KIND.application ? toHex(msgId) : null;
 }
 
 /**

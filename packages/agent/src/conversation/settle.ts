@@ -40,6 +40,7 @@ const UNANSWERED: ReadonlySet<Body['kind']> = new Set([
   'run',
   'outcome',
   'revocation',
+  'formerTalk',
 ]);
 
 /** An opened message, with what was known before it. */

@@ -13,6 +13,7 @@ import { Publisher } from '../keys/publisher.js';
 import type { InboxRow } from '../message/inbox.js';
 import { Message } from '../message/message.js';
 import type { Reply } from '../message/message.js';
+import { Behind } from '../owed/behind.js';
 import { Owed } from '../owed/owed.js';
 import { Repairs } from '../owed/repairs.js';
 import { StoreAges } from '../owed/store-ages.js';
@@ -76,12 +77,16 @@ export class Engine {
   readonly calls: CallSide;
   readonly transmitter: Transmitter;
   readonly #owed: Owed;
+  readonly #behind: Behind;
   readonly #around: Surroundings;
   readonly #sealing: SealingAnew;
   readonly #sweeper: RowSweeper;
   /** File of the store; null where it is no file. */
   readonly storePath: string | null;
-  readonly #onMet = (aid: Uint8Array): void => this.strangers.met(aid);
+  readonly #onPeers = {
+    onMet: (aid: Uint8Array): void => this.strangers.met(aid),
+    onFollowed: (previous: Uint8Array): void => this.#behind.followed(previous),
+  };
   #mailbox: Mailbox | null = null;
   #closing: Closing | null = null;
 
@@ -98,19 +103,7 @@ export class Engine {
     context.store.carry(() => sweeper.riders());
     this.#sweeper = sweeper;
     const { deliveries } = this;
-    this.transmitter = new Transmitter({
-      context,
-      sweeper,
-      onRefused: async (row, refusal) => {
-        const told = await refusalFor(this, row.to, refusal);
-        if (told === refusal || !told.retryable) await retention.replaceRefused(row, told);
-        return told;
-      },
-      onWaiting(envelopeId, reason) {
-        const sent = deliveries.byEnvelope(envelopeId);
-        if (sent !== undefined) deliveries.waiting(sent, reason);
-      },
-    });
+    this.transmitter = this.#transmitterWith(retention, sweeper);
     const { transmitter } = this;
     this.revocations = new Revocations(context, (aid, error) => {
       transmitter.abandon(aid, error);
@@ -119,7 +112,7 @@ export class Engine {
     const { revocations } = this;
     this.bundles = new BundleSource(() => this.hub?.link ?? null, revocations);
     const { bundles } = this;
-    this.introductions = new Introductions({ context, bundles, revocations, onMet: this.#onMet });
+    this.introductions = new Introductions({ context, bundles, revocations, ...this.#onPeers });
     const { introductions } = this;
     const sessions = new SessionFinder(context, bundles);
     const onAwaiting = (aid: Uint8Array): void => this.#owed.awaits(aid);
@@ -128,16 +121,18 @@ export class Engine {
     const { sender } = this;
     this.#sealing = new SealingAnew({ context, sender, transmitter, deliveries });
     const owed = new Owed({ context, sender, sweeper, deliveries });
-    this.#owed = owed;
+    const behind = new Behind({ context, sender, deliveries, retention });
+    [this.#owed, this.#behind] = [owed, behind];
     const read: ReadMessage = (row, seen, signal) =>
       new Message(row, seen, (...args) => reply(row, ...args), signal);
     const post = (to: Uint8Array, message: Post): Promise<Posted> => postFrom(this, to, message);
     this.calls = new CallSide({ context, sweeper, deliveries, sender, transmitter, post, around });
     const { server, outgoing: calls } = this.calls;
     this.dispatcher = new Dispatcher({ context, sweeper, owed, server, read, around });
-    this.publisher = new Publisher(context, () => void this.hub?.upkeep.refill());
+    const { dispatcher } = this;
+    const publisher = new Publisher(context, () => void this.hub?.upkeep.refill());
+    this.publisher = publisher;
     this.invites = new Invites(context);
-    const { dispatcher, publisher } = this;
     this.strangers = this.#strangersWith(owed);
     this.contacts = this.#contactsWith(read);
     const intake = new Intake({ context, dispatcher, owed, calls, server });
@@ -145,14 +140,21 @@ export class Engine {
     const storeAges = new StoreAges(context, sender);
     const refusals = new Refusals({ context, introductions, repairs, storeAges, budget });
     const told = { context, introductions, deliveries, dispatcher, intake };
-    const telling = { publisher, revocations, owed, storeAges, strangers: this.strangers };
+    const telling = { publisher, revocations, owed, behind, storeAges, strangers: this.strangers };
     const consequences = new Consequences({ ...told, ...telling });
     const { contacts } = this;
-    this.receiver = new Receiver({ ...told, contacts, budget, refusals, consequences });
-    const { receiver } = this;
+    const receiver = new Receiver({ ...told, contacts, budget, refusals, consequences });
+    this.receiver = receiver;
     const { hub, token } = options;
-    const served = { bundles, publisher, retention, transmitter, deliveries, owed, receiver };
-    const all = { context, ...served, storeAges, calls: this.calls, sealing: this.#sealing };
+    const served = { context, bundles, publisher, retention, transmitter, deliveries, owed };
+    const all = {
+      ...served,
+      receiver,
+      behind,
+      storeAges,
+      calls: this.calls,
+      sealing: this.#sealing,
+    };
     this.hub = hub === null ? null : new HubSide({ ...all, hub, token, keeper: kept.keeper });
   }
 
@@ -184,6 +186,23 @@ export class Engine {
       await engine.close(false).ended;
       throw error;
     }
+  }
+
+  #transmitterWith(retention: Retention, sweeper: RowSweeper): Transmitter {
+    const { deliveries } = this;
+    return new Transmitter({
+      context: this.context,
+      sweeper,
+      onRefused: async (row, refusal) => {
+        const told = await refusalFor(this, row.to, refusal);
+        if (told === refusal || !told.retryable) await retention.replaceRefused(row, told);
+        return told;
+      },
+      onWaiting(envelopeId, reason) {
+        const sent = deliveries.byEnvelope(envelopeId);
+        if (sent !== undefined) deliveries.waiting(sent, reason);
+      },
+    });
   }
 
   #strangersWith(owed: Owed): Strangers {
@@ -259,6 +278,7 @@ export class Engine {
     if (this.hub === null) return;
     await this.transmitter.load();
     await this.#owed.load();
+    await this.#behind.load();
     await this.calls.load();
     await this.#sealing.load();
   }
@@ -288,6 +308,7 @@ export class Engine {
     this.receiver.stop();
     this.dispatcher.stop();
     this.#owed.stop();
+    this.#behind.stop();
     this.calls.stop(new AgentError('CLOSED', undefined, reason));
     this.transmitter.stop(reason);
     this.deliveries.close(reason);

@@ -21,6 +21,7 @@ import { HubLink } from '../hub/hub-link.js';
 import type { IdentityConnection } from '../hub/identity-connection.js';
 import type { IdentityKeeper } from '../keys/kept-identity.js';
 import type { Publisher } from '../keys/publisher.js';
+import type { Behind } from '../owed/behind.js';
 import type { Owed } from '../owed/owed.js';
 import type { StoreAges } from '../owed/store-ages.js';
 import type { BundleSource } from '../peers/bundle-source.js';
@@ -48,6 +49,7 @@ export interface HubSideParts {
   readonly calls: CallSide;
   readonly deliveries: Deliveries;
   readonly owed: Owed;
+  readonly behind: Behind;
   readonly storeAges: StoreAges;
   readonly receiver: Receiver;
 }
@@ -102,6 +104,7 @@ export class HubSide {
       retention,
       transmitter,
       calls,
+      behind: parts.behind,
       formers,
     });
   }
@@ -222,6 +225,8 @@ export class HubSide {
     this.#parts.transmitter.pause();
     this.#formers.adopt(this.link.connection);
     this.link.replace(this.#newConnection());
+    // A store that fails has stopped the agent and says why.
+    void this.#parts.behind.load().catch(() => undefined);
   }
 
   /** The new identity connects, even where its keys could not be moved. */

@@ -10,6 +10,7 @@ import { AGENT_LIMITS } from '../ground/limits.js';
 import type { CallSide } from './call-side.js';
 import type { HubLink } from '../hub/hub-link.js';
 import type { Publisher } from '../keys/publisher.js';
+import type { Behind } from '../owed/behind.js';
 import type { Retention } from '../sending/retention.js';
 import type { Transmitter } from '../sending/transmitter.js';
 
@@ -22,6 +23,7 @@ interface UpkeepParts {
   readonly retention: Retention;
   readonly transmitter: Transmitter;
   readonly calls: CallSide;
+  readonly behind: Behind;
 }
 
 /** The upkeep of one agent. */
@@ -66,6 +68,7 @@ export class Upkeep {
   async #giveUpOld(): Promise<void> {
     try {
       await this.#parts.retention.giveUpOld();
+      await this.#parts.behind.sweep();
       await this.#parts.transmitter.expire();
       await this.#parts.calls.sweep();
     } catch (error) {

@@ -116,6 +116,13 @@ export const AGENT_LIMITS = {
   /** How often a gap is asked for, each time after four times the wait. */
   gapAttempts: 7,
 
+  /** Wait before a peer is asked what has come of what a former identity has said, or was told. */
+  behindMs: 3_000,
+  /** How often, each time after four times the wait; then with the next start. */
+  behindAttempts: 9,
+  /** Bytes of contents that are asked about, and said again, at once. */
+  behindBytes: MIB,
+
   /** Wait for an acknowledgement before a nudge asks for it; each time four times as long. */
   nudgeMs: 5 * MINUTE_MS,
   /** How often: the last time after some days, since contents are kept for seven. */

@@ -6,9 +6,8 @@ import { equalBytes } from '@agentmesh/crypto';
 import { raiseBeginning } from '../conversation/beginning.js';
 import { forgetNumbers } from '../conversation/heard-tags.js';
 import type { Peer } from '../conversation/peer.js';
-import { forgetSent } from '../conversation/sent-log.js';
 import { forgetSession } from '../conversation/skipped-keys.js';
-import { keysOf, outcomesUnder, pendingOf, ROW } from '../store/row-keys.js';
+import { behindOf, keysOf, outcomesUnder, pendingOf, ROW, sentTo } from '../store/row-keys.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { AgentStore } from '../store/store.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
@@ -37,9 +36,14 @@ export async function forgetTalk(
   const { aid } = peer.identity;
   for (const { sid } of peer.sessions) await forgetSession(tx, sid);
   await forgetNumbers(tx, peer);
-  forgetSent(tx, peer);
   for (const row of SINGLE) tx.delete(row(aid));
-  for (const prefix of [outcomesUnder(aid), pendingOf(aid), keysOf(aid)]) {
+  for (const prefix of [
+    sentTo(aid),
+    behindOf(aid),
+    outcomesUnder(aid),
+    pendingOf(aid),
+    keysOf(aid),
+  ]) {
     for await (const { key } of rowsUnder(store, prefix)) tx.delete(key);
   }
 }

@@ -71,13 +71,15 @@ export class Introductions {
     readonly bundles: BundleSource;
     readonly revocations: Revocations;
     readonly onMet: (aid: Uint8Array) => void;
+    /** Another identity has followed this one of a peer, which is told nothing any more. */
+    readonly onFollowed: (previous: Uint8Array) => void;
   }) {
     const { context, bundles, revocations } = parts;
     this.#context = context;
     this.#bundles = bundles;
     this.#revocations = revocations;
     this.#onMet = parts.onMet;
-    this.#successions = new Successions(context, bundles, revocations);
+    this.#successions = new Successions(parts);
   }
 
   /** The aid of a peer. One that is new is requested from the hub, judged, pinned. */

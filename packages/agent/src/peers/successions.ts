@@ -23,11 +23,18 @@ export class Successions {
   readonly #context: AgentContext;
   readonly #bundles: BundleSource;
   readonly #revocations: Revocations;
+  readonly #onFollowed: (previous: Uint8Array) => void;
 
-  constructor(context: AgentContext, bundles: BundleSource, revocations: Revocations) {
-    this.#context = context;
-    this.#bundles = bundles;
-    this.#revocations = revocations;
+  constructor(parts: {
+    readonly context: AgentContext;
+    readonly bundles: BundleSource;
+    readonly revocations: Revocations;
+    readonly onFollowed: (previous: Uint8Array) => void;
+  }) {
+    this.#context = parts.context;
+    this.#bundles = parts.bundles;
+    this.#revocations = parts.revocations;
+    this.#onFollowed = parts.onFollowed;
   }
 
   /**
@@ -76,7 +83,7 @@ export class Successions {
 
   /**
    * This peer has followed another one, who is told nothing any more. Told once. What was sent to
-   * that one before is kept as long as usual: its outcome may come yet, or is that it is given up.
+   * that one before and is not acknowledged is settled with this one.
    */
   async complete(successor: Peer): Promise<void> {
     const context = this.#context;
@@ -88,7 +95,10 @@ export class Successions {
       const peer = await loadPeer(tx, previous);
       if (peer === null || peer.succeededBy !== null) return;
       tx.put(ROW.peer(previous), encodePeer({ ...peer, succeededBy: aid }));
+      const { epoch, keptFrom, next } = peer.outgoing;
+      if (keptFrom < next) tx.put(ROW.behind(previous, epoch), new Uint8Array());
       await tx.commit();
+      this.#onFollowed(previous);
       context.events.emit('identityRotated', {
         peer: successor.name,
         address: addressOf(aid),

@@ -33,15 +33,36 @@ export interface Accepted {
   readonly key: string | null;
   /** Null unless its sender may not reach the handlers. */
   readonly held: HeldBack | null;
+  /** The message of a former conversation that it holds, if it does. */
+  readonly earlier: Earlier | null;
+}
+
+/** A message that was said before in a conversation of former identities. */
+export interface Earlier extends Pick<Accepted, 'received' | 'row' | 'key' | 'held'> {
+  /** Nothing is known of that conversation here: handlers may have had it. */
+  readonly isPerhapsRepeated: boolean;
 }
 
 /** Messages of one sender that share a commit. */
 export class Batch {
   readonly tx: StoreTransaction;
   readonly accepted: Accepted[] = [];
+  /** By aid in hex: locks of former identities of its sender, until it is committed. */
+  readonly #locks = new Map<string, () => void>();
 
   constructor(tx: StoreTransaction) {
     this.tx = tx;
+  }
+
+  /** Nobody else takes anything of this identity until the batch is committed. */
+  async lock(peers: KeyedMutex, aid: Uint8Array): Promise<void> {
+    const key = toHex(aid);
+    if (!this.#locks.has(key)) this.#locks.set(key, await peers.lock(key));
+  }
+
+  release(): void {
+    for (const release of this.#locks.values()) release();
+    this.#locks.clear();
   }
 }
 

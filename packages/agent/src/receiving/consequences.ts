@@ -11,6 +11,7 @@ import { loadPeer } from '../conversation/handshake.js';
 import type { Received } from '../conversation/judge.js';
 import type { Peer } from '../conversation/peer.js';
 import type { Publisher } from '../keys/publisher.js';
+import type { Behind } from '../owed/behind.js';
 import type { Owed } from '../owed/owed.js';
 import type { StoreAges } from '../owed/store-ages.js';
 import type { Introductions } from '../peers/introductions.js';
@@ -31,6 +32,7 @@ interface ConsequenceParts {
   readonly publisher: Publisher;
   readonly revocations: Revocations;
   readonly owed: Owed;
+  readonly behind: Behind;
   readonly storeAges: StoreAges;
   readonly strangers: Strangers;
 }
@@ -69,6 +71,7 @@ export class Consequences {
     if (received.prekeys !== null) publisher.used(received.prekeys);
     intake.follow(received);
     dispatcher.advance(aid, sourceOf(received), received.mark);
+    if (body.kind === 'formerTalk' && !received.repeated) this.#parts.behind.heard(peer, body.word);
     if (body.kind === 'revocation') this.#revoked(body.revocation, peer);
     if (!dispatcher.isPuttingOff(aid)) owed.after(peer, body.kind);
     // Numbers of a former identity are not said again: it asks for what the present one said.
@@ -76,6 +79,14 @@ export class Consequences {
     if (body.kind === 'retry' && !received.repeated && isPresent) {
       owed.answerRetry(aid, body.ranges);
     }
+  }
+
+  /** The same for what a message holds that was said before, to or by a former identity. */
+  ofEarlier(received: Received): void {
+    const { dispatcher, intake } = this.#parts;
+    if (received.repeated) return;
+    intake.follow(received);
+    dispatcher.advance(received.peer.identity.aid, sourceOf(received), received.mark);
   }
 
   /** A peer shows a revocation: its own, ours, or that of an identity that is known here. */

@@ -22,12 +22,13 @@ import type { Deliveries } from '../sending/deliveries.js';
 import { toldWith } from '../sending/told.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import { Arrivals, Batch, inboxRowOf, positionOf, takenWith } from './arrivals.js';
-import type { Accepted, Arrival } from './arrivals.js';
+import type { Accepted, Arrival, Earlier } from './arrivals.js';
 import type { Consequences } from './consequences.js';
 import type { Contacts } from './contacts.js';
 import type { Dispatcher } from './dispatcher.js';
 import type { Intake } from './intake.js';
 import type { Refusals } from './refusals.js';
+import { unfold } from './said-before.js';
 
 /** What the receiver works with. */
 interface ReceiverParts {
@@ -129,22 +130,44 @@ export class Receiver {
   }
 
   /** Steps 1 to 11 for one delivery: its part of the batch, or a refusal that leaves nothing. */
-  async #accept({ tx }: Batch, arrival: Arrival): Promise<Accepted> {
-    const { intake, contacts } = this.#parts;
+  async #accept(batch: Batch, arrival: Arrival): Promise<Accepted> {
     const incoming: Incoming = arrival.delivery.envelope;
     return this.#alone(incoming, async () => {
-      const part = tx.nested();
+      const part = batch.tx.nested();
       const received = await this.#judge(part, incoming);
       const row = inboxRowOf(received, this.#parts.context.runtime.now());
-      const held = await contacts.stage(part, received, row);
-      const key = held === null ? intake.stage(part, received, row) : null;
+      const staged = await this.#stage(part, received, row);
+      const holds = received.body.kind === 'saidBefore' && !received.repeated;
+      const earlier = holds ? await this.#earlierIn(batch, part, received) : null;
       await part.commit();
-      return { arrival, received, row, key, held };
+      return { arrival, received, row, ...staged, earlier };
     });
   }
 
+  async #stage(
+    tx: StoreTransaction,
+    received: Received,
+    row: InboxRow,
+  ): Promise<Pick<Accepted, 'key' | 'held'>> {
+    const { intake, contacts } = this.#parts;
+    const held = await contacts.stage(tx, received, row);
+    return { held, key: held === null ? intake.stage(tx, received, row) : null };
+  }
+
+  /** The message that was said before in a conversation of former identities, if it holds one. */
+  async #earlierIn(batch: Batch, tx: StoreTransaction, holder: Received): Promise<Earlier | null> {
+    const { context } = this.#parts;
+    const unfolded = await unfold(context, { batch, tx }, holder);
+    if (unfolded === null) return null;
+    const { received } = unfolded;
+    // What was signed is the message that holds it.
+    const row = { ...inboxRowOf(received, context.runtime.now()), proof: null };
+    return { ...unfolded, row, ...(await this.#stage(tx, received, row)) };
+  }
+
   /** Step 12: committed, then acknowledged, then told. Gives an empty batch to go on with. */
-  async #finish({ tx, accepted }: Batch): Promise<Batch> {
+  async #finish(batch: Batch): Promise<Batch> {
+    const { tx, accepted } = batch;
     try {
       const { context, deliveries } = this.#parts;
       const { boot } = context.self.meta;
@@ -157,27 +180,39 @@ export class Receiver {
     } catch (error) {
       // Not acknowledged: no message is lost, the store is what has to be repaired.
       this.#parts.context.store.fail(error);
+    } finally {
+      batch.release();
     }
     return new Batch(this.#parts.context.transaction());
   }
 
-  #tell({ arrival, received, row, key, held }: Accepted): void {
+  #tell({ arrival, earlier, ...own }: Accepted): void {
     const { line, delivery } = arrival;
-    this.#parts.refusals.taken(delivery.envelope.id);
+    const { consequences, refusals } = this.#parts;
+    refusals.taken(delivery.envelope.id);
     line.ack(delivery.seq);
     // It is durable here: how long handlers take is no concern of the hub's.
     line.giveBack(delivery.envelope.blob.length);
+    this.#handOn(own, false);
+    if (earlier !== null) {
+      this.#handOn(earlier, earlier.isPerhapsRepeated);
+      consequences.ofEarlier(earlier.received);
+    }
+    this.#follow(own.received);
+  }
+
+  /** To the handlers, or to whoever decides whether it may go there. */
+  #handOn({ received, row, key, held }: Omit<Accepted, 'arrival' | 'earlier'>, isRepeat: boolean) {
+    const { context, contacts, dispatcher } = this.#parts;
     if (key !== null) {
-      const position = positionOf(received, this.#parts.context.self.meta);
+      const position = positionOf(received, context.self.meta);
       const { body, content } = received;
       const told = toldIn(content.msgId, body.kind === 'application' ? body.payload : {});
-      const { self } = this.#parts.context;
-      const redelivered = content.sentAtMs <= self.lostUntilMs;
+      const redelivered = isRepeat || content.sentAtMs <= context.self.lostUntilMs;
       const { fromName: sender } = content;
-      this.#parts.dispatcher.add({ key, row, sender, position, redelivered, ...told });
+      dispatcher.add({ key, row, sender, position, redelivered, ...told });
     }
-    if (held !== null) this.#parts.contacts.heldBack(received, row, held);
-    this.#follow(received);
+    if (held !== null) contacts.heldBack(received, row, held);
   }
 
   /** It is committed. */

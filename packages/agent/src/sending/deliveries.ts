@@ -143,6 +143,14 @@ export class Deliveries {
     this.#forgetIfIdle(aid);
   }
 
+  /** The peer has one message, whatever came before it. */
+  had(sent: Sent): void {
+    const waiter = this.#awaited.get(toHex(sent.aid))?.numbers.get(positionOf(sent));
+    if (waiter === undefined) return this.#tell(sent, 'delivered');
+    this.#deliver(waiter);
+    this.#forgetIfIdle(sent.aid);
+  }
+
   /** Peers whose receipts are awaited by this run. */
   awaited(): Uint8Array[] {
     return [...this.#awaited.values()].flatMap(({ numbers }) => {

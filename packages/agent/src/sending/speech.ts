@@ -11,15 +11,8 @@ import type { Composed, Conversation, Draft } from '../conversation/compose.js';
 import { encodePeer, isAwaiting, outgoingOf } from '../conversation/peer.js';
 import type { Peer } from '../conversation/peer.js';
 import { encodeSessionRow } from '../conversation/sessions.js';
-import {
-  encodeSentRow,
-  fillerFor,
-  forgetSent,
-  leftMs,
-  loadSent,
-  trimSent,
-} from '../conversation/sent-log.js';
-import type { Times } from '../conversation/sent-log.js';
+import { encodeSentRow, fillerFor, leftMs, loadSent, trimSent } from '../conversation/sent-log.js';
+import type { SentRow, Times } from '../conversation/sent-log.js';
 import { UnconfirmedError } from '../ground/errors.js';
 import type { Author } from '../self/author.js';
 import { ROW } from '../store/row-keys.js';
@@ -62,12 +55,21 @@ interface Enqueued {
   readonly form?: OutboxForm | undefined;
 }
 
+/** A content kept of a conversation of former identities. */
+export interface FormerRow {
+  readonly aid: Uint8Array;
+  readonly epoch: number;
+  readonly number: number;
+  readonly sent: SentRow;
+}
+
 /** What is said anew when it was taken back; all else is said when there is need of it. */
 export const SAID_ANEW = [
   CONTENT_KIND.application,
   CONTENT_KIND.outcome,
   CONTENT_KIND.revocation,
   CONTENT_KIND.callFrames,
+  CONTENT_KIND.saidBefore,
 ] as const;
 const DEFAULT_TTL_MS = PROTOCOL_LIMITS.defaultTtlSeconds * 1000;
 
@@ -185,11 +187,36 @@ export class Speech {
     const ttlMs = Math.max(1, expiresMs - this.#author.nowMs);
     const composed = this.#stage({ kind, body, msgId }, ttlMs);
     this.#enqueue(composed, composed.number, { settle, ttlMs, sinceMs, envelopeId });
-    const { application, callFrames } = CONTENT_KIND;
-    if (kind === application || kind === callFrames) this.#await(composed);
-    const { epoch } = composed.peer.outgoing;
-    const place = { aid: composed.peer.identity.aid, epoch, number: composed.number };
-    this.#told.push(() => this.#parts.deliveries.saidAnew({ aid: to, id: toHex(msgId) }, place));
+    if (isAwaitedKind(kind)) this.#await(composed);
+    this.#moved({ aid: to, id: toHex(msgId) }, composed);
+  }
+
+  /**
+   * Says what was said in a conversation of former identities, in this one: the same message under
+   * a number of this one. `row` is kept no more.
+   */
+  before(row: FormerRow, draft: Draft & { readonly msgId: Uint8Array }): void {
+    const { aid, epoch, number, sent } = row;
+    const { deliveries } = this.#parts;
+    const ttlMs = Math.max(1, leftMs(sent, this.#times()));
+    const composed = this.#stage(draft, ttlMs);
+    this.#enqueue(composed, composed.number, { ttlMs });
+    this.#tx.delete(ROW.sent(aid, epoch, number));
+    if (isAwaitedKind(draft.kind)) this.#await(composed);
+    this.#told.push(() => deliveries.takenBack({ aid, epoch, number }));
+    this.#moved({ aid, id: toHex(draft.msgId) }, composed);
+  }
+
+  /** Called once all of it is committed. */
+  afterwards(tell: () => void): void {
+    this.#told.push(tell);
+  }
+
+  /** A message has another place from now on. */
+  #moved(message: { readonly aid: Uint8Array; readonly id: string }, composed: Composed): void {
+    const { peer, number } = composed;
+    const place = { aid: peer.identity.aid, epoch: peer.outgoing.epoch, number };
+    this.#told.push(() => this.#parts.deliveries.saidAnew(message, place));
   }
 
   /** One commit for session, peer, kept contents and outbox; only then anything is sent. */
@@ -232,11 +259,8 @@ export class Speech {
   #put(draft: Draft, ttlMs: number): Composed {
     const author = this.#author;
     const { numbersSince: epoch } = author.meta;
-    // Contents of an earlier epoch are not said again.
-    if (this.peer.outgoing.epoch !== epoch) {
-      forgetSent(this.#tx, this.peer);
-      this.#tx.delete(ROW.unacked(this.peer.identity.aid));
-    }
+    // What an earlier identity of ours has said is settled apart: see `behind`.
+    if (this.peer.outgoing.epoch !== epoch) this.#tx.delete(ROW.unacked(this.peer.identity.aid));
     const composed = compose(author, this.#conversation, draft);
     const { content, number, peer } = composed;
     const before = outgoingOf(peer, epoch).total - content.length;
@@ -278,4 +302,10 @@ export class Speech {
     this.#entries.push({ key, to, envelopeId, bytes, expiresMs, sinceMs, settle });
     return envelopeId;
   }
+}
+
+/** Whether the peer has to acknowledge it. */
+function isAwaitedKind(kind: number): boolean {
+  const { application, callFrames, saidBefore } = CONTENT_KIND;
+  return kind === application || kind === callFrames || kind === saidBefore;
 }

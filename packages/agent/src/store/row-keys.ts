@@ -18,6 +18,7 @@
  *   unaided/<id>              sessions under a signed prekey alone
  *   used/<sid>                accepted once (§2.3)         used-until/<ms>/<sid>
  *   sent/<aid>/<epoch>/<seq>  contents not yet acknowledged
+ *   behind/<aid>/<epoch>      the same of a former identity, ours or the peer's, not settled yet
  *   rotation                  a change of identity that was begun
  *   former/<aid>              identities of ours that were followed by another one
  *   revoked/<aid>             a revocation, for ever
@@ -85,6 +86,7 @@ export const ROW = {
   usedUntil: (untilMs: number, sid: Uint8Array) => `used-until/${sortable(untilMs)}/${toHex(sid)}`,
   sent: (aid: Uint8Array, epoch: number, number: number) =>
     `sent/${toHex(aid)}/${id8(epoch)}/${sortable(number)}`,
+  behind: (aid: Uint8Array, epoch: number) => `${behindOf(aid)}/${id8(epoch)}`,
   receipt: (aid: Uint8Array) => `receipt/${toHex(aid)}`,
   told: (aid: Uint8Array) => `told/${toHex(aid)}`,
   taken: (aid: Uint8Array) => `taken/${toHex(aid)}`,
@@ -115,6 +117,38 @@ export function under(prefix: string): { readonly from: string; readonly to: str
 /** Bounds of the accepted sessions whose time is over. */
 export function usedBefore(nowMs: number): { readonly from: string; readonly to: string } {
   return { from: 'used-until/', to: `used-until/${sortable(nowMs)}` };
+}
+
+/** What the keys of former conversations with one peer that are not settled begin with. */
+export function behindOf(aid: Uint8Array): string {
+  return `behind/${toHex(aid)}`;
+}
+
+/** Whose former conversation a row stands for, and of which epoch of ours. */
+export function formerTalkOf(behindKey: string): {
+  readonly aid: Uint8Array;
+  readonly epoch: number;
+} {
+  const [, aid = '', epoch = ''] = behindKey.split('/');
+  return { aid: fromHex(aid), epoch: Number.parseInt(epoch, 16) };
+}
+
+/** What the keys of contents kept for one peer begin with. */
+export function sentTo(aid: Uint8Array): string {
+  return `sent/${toHex(aid)}`;
+}
+
+/** Bounds of the contents kept for one peer that were said in one epoch of ours. */
+export function sentIn(
+  aid: Uint8Array,
+  epoch: number,
+): { readonly from: string; readonly to: string } {
+  return under(`${sentTo(aid)}/${id8(epoch)}`);
+}
+
+/** Number of a kept content. */
+export function numberOfSent(sentKey: string): number {
+  return Number.parseInt(sentKey.slice(sentKey.lastIndexOf('/') + 1), 16);
 }
 
 /** Bounds of the outcomes owed to one peer. */

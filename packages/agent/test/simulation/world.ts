@@ -95,7 +95,7 @@ export class World implements Victims {
   /** A request, a stream, or something that only a later version knows. */
   #ask(speaker: AgentMachine, { name: to }: AgentMachine): void {
     if (this.chance.flip(0.1)) {
-      const kind = this.chance.pick([11, 127, 128, 255]);
+      const kind = this.chance.pick([12, 127, 129, 255]);
       return speaker.sayUnknown({ to, kind, body: this.chance.bytes(this.chance.below(300)) });
     }
     this.askers.get(speaker.name)?.ask(to, this.chance, this.chance.flip(0.4));
