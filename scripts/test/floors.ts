@@ -58,7 +58,7 @@ export const floorPlans: Readonly<Record<string, readonly Floor[]>> = {
       'send-order',
       'known-queue',
     ),
-    floor('turns', 'delivery-plan'),
+    floor('turns', 'delivery-plan', 'queue-upkeep'),
     floor(
       'contracts and limits',
       'hub-store',
@@ -72,6 +72,7 @@ export const floorPlans: Readonly<Record<string, readonly Floor[]>> = {
       'byte-key',
       'errors',
       'expiry-agenda',
+      'commit-share',
       'fair-queue',
       'held-envelopes',
       'hub-host',

@@ -191,7 +191,7 @@ export class Delivery {
 
   /** One reading at a time. What was changed before is committed before it is read. */
   #read<T>(read: () => Promise<T>, take: (result: T) => void, failed: () => void): void {
-    const { writer, onFailure } = this.#options;
+    const { writer, recipient, onFailure } = this.#options;
     this.#reading = true;
     const took = (result: T): void => {
       this.#reading = false;
@@ -203,7 +203,7 @@ export class Delivery {
         failed();
         onFailure(error);
       });
-    });
+    }, recipient);
   }
 
   /** What may be read at once. */

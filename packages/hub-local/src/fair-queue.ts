@@ -12,6 +12,8 @@ interface Waiting<T> {
   next: number;
   /** What is left of its turns. */
   credit: number;
+  /** Of all that wait. */
+  cost: number;
 }
 
 /** Items whose first part was taken are dropped from the front once there are so many of them. */
@@ -33,12 +35,18 @@ export class FairQueue<Key, T> {
     return this.#size;
   }
 
-  push(sender: Key, cost: number, item: T): void {
-    const waiting = this.#senders.get(sender) ?? { items: [], costs: [], next: 0, credit: 0 };
+  /** Gives what all that the sender has waiting costs now. */
+  push(sender: Key, cost: number, item: T): number {
+    let waiting = this.#senders.get(sender);
+    if (waiting === undefined) {
+      waiting = { items: [], costs: [], next: 0, credit: 0, cost: 0 };
+      this.#senders.set(sender, waiting);
+    }
     waiting.items.push(item);
     waiting.costs.push(cost);
-    this.#senders.set(sender, waiting);
+    waiting.cost += cost;
     this.#size += 1;
+    return waiting.cost;
   }
 
   /**
@@ -98,6 +106,7 @@ export class FairQueue<Key, T> {
     const [item, cost] = [items[next] as T, costs[next] ?? 0];
     waiting.credit -= cost;
     waiting.next += 1;
+    waiting.cost -= cost;
     this.#size -= 1;
     if (waiting.next >= COMPACT && 2 * waiting.next >= items.length) {
       items.splice(0, waiting.next);

@@ -129,6 +129,85 @@ describe('the queue writer', () => {
     expect(idsOf(2)?.length).toBeLessThanOrEqual(40);
   });
 
+  test('senders of the same speed get a commit as large as they fill it together', async () => {
+    const { append, turn, end, idsOf } = desk(512);
+    for (let n = 0; n < 100; n++) {
+      for (let sender = 0; sender < 8; sender++) append(sender, `sender ${sender}`);
+    }
+    await end(0, Array<'stored'>(512).fill('stored'));
+    for (let n = 0; n < 100; n++) {
+      for (let sender = 0; sender < 8; sender++) append(sender, `sender ${sender}`);
+    }
+    await turn();
+    await end(1, Array<'stored'>(idsOf(1)?.length ?? 0).fill('stored'));
+    expect(idsOf(2)).toHaveLength(512);
+    const counts = [0, 1, 2, 3, 4, 5, 6, 7].map(
+      (id) => idsOf(2)?.filter((one) => one === id).length,
+    );
+    for (const count of counts) expect(Math.abs((count ?? 0) - 64)).toBeLessThanOrEqual(8);
+  });
+
+  test('T-A74 all-at-once: what one recipient brings at once is divided, others are between', async () => {
+    const { writer, commits, append, turn, end, idsOf } = desk(512);
+    const leaver = new Uint8Array(32).fill(1);
+    for (let seq = 1; seq <= 10_000; seq++) {
+      writer.acknowledge(leaver, seq);
+      writer.reschedule({ recipient: leaver, seq: 10_000 + seq, attempt: 2, notBeforeMs: 0 });
+      writer.deadLetter({ recipient: leaver, seq: 20_000 + seq });
+    }
+    await turn();
+    append(1, 'honest');
+    const seen = { acknowledge: 0, reschedule: 0, deadLetter: 0 };
+    for (let at = 0; commits[at] !== undefined; at++) {
+      const { acknowledge, reschedule, deadLetter } = commits[at]?.changes ?? {};
+      const count = acknowledge?.reduce((sum, { seqs }) => sum + seqs.length, 0) ?? 0;
+      expect(count).toBeLessThanOrEqual(256);
+      expect(reschedule?.length).toBeLessThanOrEqual(256);
+      expect(deadLetter?.length).toBeLessThanOrEqual(256);
+      seen.acknowledge += count;
+      seen.reschedule += reschedule?.length ?? 0;
+      seen.deadLetter += deadLetter?.length ?? 0;
+      await end(at, Array<'stored'>(idsOf(at)?.length ?? 0).fill('stored'));
+    }
+    expect(idsOf(1)).toEqual([1]);
+    expect(seen).toEqual({ acknowledge: 10_000, reschedule: 10_000, deadLetter: 10_000 });
+    expect(commits).toHaveLength(40);
+  });
+
+  test('a reading waits for what was called of its queue, not for all that another one left', async () => {
+    const { writer, commits, told, turn, end } = desk(512);
+    const [leaver, reader] = [1, 2].map((n) => new Uint8Array(32).fill(n)) as [
+      Uint8Array,
+      Uint8Array,
+    ];
+    const acknowledge = (queue: Uint8Array, first: number, count: number): void => {
+      for (let seq = first; seq < first + count; seq++) writer.acknowledge(queue, seq);
+    };
+    acknowledge(leaver, 1, 1_000);
+    writer.whenSettled(() => told.push('leaver'), leaver);
+    writer.whenSettled(() => told.push('all'));
+    await turn();
+    acknowledge(reader, 1, 10);
+    acknowledge(leaver, 1_001, 1_000);
+    writer.whenSettled(() => told.push('reader'), reader);
+    writer.whenSettled(() => told.push('nobody'), recipient);
+    const words = (): string[] => told.splice(0).filter((word) => word !== 'notified');
+    await end(0, []);
+    expect(words()).toEqual([]);
+    await end(1, []);
+    expect(words()).toEqual(['nobody']);
+    await end(2, []);
+    expect(words()).toEqual([]);
+    await end(3, []);
+    // What was called after it delays no task.
+    expect(words()).toEqual(['leaver', 'all']);
+    await end(4, []);
+    await end(5, []);
+    expect(words()).toContain('reader');
+    for (let at = 6; commits[at] !== undefined; at++) await end(at, []);
+    expect(words()).toEqual([]);
+  });
+
   test('settled waits for all that was called before, also where it takes several commits', async () => {
     const { writer, commits, told, append, turn, end } = desk(2);
     for (const id of [1, 2, 3, 4, 5]) append(id, `sender ${id}`);
@@ -174,10 +253,12 @@ describe('the queue writer', () => {
     await turn();
     expect(idsOf(1)).toEqual([2]);
     expect(commits[1]?.changes).toMatchObject({
-      acknowledge: [{ seqs: [7, 10] }],
+      acknowledge: [{ seqs: [7] }],
       reschedule: [{ seq: 8 }],
       deadLetter: [{ seq: 9 }],
     });
+    await end(1, ['stored']);
+    expect(commits[2]?.changes).toMatchObject({ acknowledge: [{ seqs: [10] }], reschedule: [] });
   });
 
   test('what came while a commit failed is tried by itself', async () => {

@@ -4,9 +4,13 @@
  * and, while commits are slower than what comes, the share of each sender in them, which is small
  * where others would wait for it; does not own who is answered or pushed to, nor limits of senders.
  */
+import { byteKey } from './byte-key.js';
+import { RecentSenders } from './commit-share.js';
 import { FairQueue } from './fair-queue.js';
 import type { AppendOutcome, HubStore, NewEnvelope, QueueQuota } from './hub-store.js';
-import type { CommitResult, QueueChanges, QueueReference, QueueReschedule } from './hub-store.js';
+import type { CommitResult, QueueReference, QueueReschedule } from './hub-store.js';
+import { QueueUpkeep } from './queue-upkeep.js';
+import type { Upkeep } from './queue-upkeep.js';
 
 /** An envelope on its way into the store, and who is told what became of it. */
 export interface PendingEnvelope {
@@ -38,10 +42,8 @@ export interface QueueWriterOptions {
 
 /** What the next commit changes, apart from envelopes to append. */
 interface Batch {
-  append: readonly PendingEnvelope[];
-  readonly acknowledge: Map<Uint8Array, number[]>;
-  readonly reschedule: QueueReschedule[];
-  readonly deadLetter: QueueReference[];
+  readonly append: readonly PendingEnvelope[];
+  readonly upkeep: Upkeep;
   /** Run after the commit, whatever came of it. */
   readonly after: LaterTask[];
 }
@@ -49,6 +51,8 @@ interface Batch {
 /** A task that waits for all that was called before it. */
 interface LaterTask {
   readonly run: () => void;
+  /** Whose queue it is about; null for all of them. */
+  readonly recipient: Uint8Array | null;
   /** Number of the last append before it. */
   readonly appends: number;
 }
@@ -59,30 +63,29 @@ const ENVELOPE_COST = 1_024;
 const TURN_COST = 8 * 1_024;
 /** What one commit takes of large envelopes. */
 const COMMIT_COST = 8 * 1_024 * 1_024;
-/** The same of one sender while there are others, who wait for it: a fraction of a millisecond. */
-const COST_BESIDE_OTHERS = 24 * 1_024;
-/** So long after two senders came one after the other there are others. */
-const OTHERS_MS = 1_000;
+/** What one commit changes of each kind in queues, beside what it appends. */
+const MOST_UPKEEP = 256;
 
 /** One per hub. Every change goes through it, so that what was called first is stored first. */
 export class QueueWriter {
   readonly #options: QueueWriterOptions;
-  #gathering = emptyBatch();
   #committing: Batch | null = null;
   /** Envelopes for this commit or a later one. */
   readonly #waiting = new FairQueue<string, PendingEnvelope>(TURN_COST);
+  readonly #senders = new RecentSenders();
+  /** For the next commits, and the tasks that wait for it. */
+  #upkeep = new QueueUpkeep();
+  #settling: LaterTask[] = [];
+  /** What follows all of that, and the tasks that wait for it too. */
+  #gathering = new QueueUpkeep();
+  #after: LaterTask[] = [];
   /** Numbers of those that are not settled, the lowest first. */
   readonly #unsettled = new Map<PendingEnvelope, number>();
   #appends = 0;
-  #lastSender = '';
-  /** When another sender came than the one before. */
-  #changedMs = Number.NEGATIVE_INFINITY;
   /** Tasks whose commit is done, and which wait for envelopes of an earlier call. */
   #later: LaterTask[] = [];
   #flushDeferred = false;
   #uncommittedBytes = 0;
-  /** Acknowledgements among what is gathered. */
-  #acknowledged = 0;
 
   constructor(options: QueueWriterOptions) {
     this.#options = options;
@@ -97,12 +100,9 @@ export class QueueWriter {
     const { length } = pending.envelope.blob;
     this.#uncommittedBytes += length;
     this.#appends += 1;
-    if (pending.sender !== this.#lastSender && this.#lastSender !== '') {
-      this.#changedMs = this.#options.clock();
-    }
-    this.#lastSender = pending.sender;
     this.#unsettled.set(pending, this.#appends);
-    this.#waiting.push(pending.sender, ENVELOPE_COST + length, pending);
+    const waiting = this.#waiting.push(pending.sender, ENVELOPE_COST + length, pending);
+    this.#senders.note(pending.sender, waiting, this.#options.clock());
     if (this.#waiting.size >= this.#options.commitEnvelopes) this.flush();
     else this.#flushLater();
   }
@@ -114,28 +114,28 @@ export class QueueWriter {
    * redelivery, which can happen to every acknowledgement on its way.
    */
   acknowledge(recipient: Uint8Array, seq: number): void {
-    const seqs = this.#gathering.acknowledge.get(recipient);
-    if (seqs === undefined) this.#gathering.acknowledge.set(recipient, [seq]);
-    else seqs.push(seq);
-    this.#acknowledged += 1;
-    if (this.#acknowledged >= this.#options.commitEnvelopes) this.#flushLater();
+    this.#gathering.acknowledge(recipient, seq);
+    if (this.#gathering.acknowledged >= this.#options.commitEnvelopes) this.#flushLater();
   }
 
   reschedule(change: QueueReschedule): void {
-    this.#gathering.reschedule.push(change);
+    this.#gathering.reschedule(change);
     this.#flushLater();
   }
 
   deadLetter(reference: QueueReference): void {
-    this.#gathering.deadLetter.push(reference);
+    this.#gathering.deadLetter(reference);
     this.#flushLater();
   }
 
-  /** Runs the task once everything called before is committed; at once if nothing is open. */
-  whenSettled(task: () => void): void {
-    const later = { run: task, appends: this.#appends };
+  /**
+   * Runs the task once every append before it is committed, and everything else that was called of
+   * the recipient's queue, or of any; at once if nothing is open.
+   */
+  whenSettled(task: () => void, recipient: Uint8Array | null = null): void {
+    const later = { run: task, recipient, appends: this.#appends };
     if (!this.#isIdle) {
-      this.#gathering.after.push(later);
+      this.#after.push(later);
       this.#flushLater();
     } else if (this.#committing === null) task();
     else this.#committing.after.push(later);
@@ -145,17 +145,43 @@ export class QueueWriter {
   flush(): void {
     if (this.#committing !== null) return;
     const append = this.#nextEnvelopes();
-    if (append.length === 0 && isEmpty(this.#gathering)) {
-      return this.#runSettled(this.#gathering.after.splice(0));
-    }
-    const batch = { ...this.#gathering, append };
-    this.#gathering = emptyBatch();
-    this.#acknowledged = 0;
+    if (this.#upkeep.isEmpty) this.#nextUpkeep();
+    const upkeep = this.#upkeep.take(Math.max(MOST_UPKEEP, 2 * append.length));
+    const after = this.#takeSettling();
+    if (append.length === 0 && isEmpty(upkeep)) return this.#runSettled(after);
+    const batch = { append, upkeep, after };
     this.#committing = batch;
-    this.#options.store.commit(this.#changesOf(batch)).then(
+    const { store, clock, quota } = this.#options;
+    const envelopes = append.map(({ envelope }) => envelope);
+    store.commit({ ...upkeep, nowMs: clock(), append: envelopes, quota }).then(
       (result) => this.#committed(batch, result),
       (error: unknown) => this.#failed(batch, error),
     );
+  }
+
+  /** What comes from now on waits until all of this is done: so it delays no task before it. */
+  #nextUpkeep(): void {
+    [this.#upkeep, this.#gathering] = [this.#gathering, this.#upkeep];
+    this.#settling.push(...this.#after);
+    this.#after = [];
+  }
+
+  /** The tasks before which no change of a queue is left for a later commit. */
+  #takeSettling(): LaterTask[] {
+    if (this.#settling.length + this.#after.length === 0) return [];
+    const taken: LaterTask[] = [];
+    const [open, later] = [this.#upkeep, this.#gathering].map((upkeep) => upkeep.keys());
+    const concerns = (keys: ReadonlySet<string> | undefined, { recipient }: LaterTask): boolean =>
+      keys !== undefined && (recipient === null ? keys.size > 0 : keys.has(byteKey(recipient)));
+    const stays = (task: LaterTask, isOpen: boolean): boolean => {
+      if (!isOpen) taken.push(task);
+      return isOpen;
+    };
+    this.#settling = this.#settling.filter((task) => stays(task, concerns(open, task)));
+    this.#after = this.#after.filter((task) =>
+      stays(task, concerns(open, task) || concerns(later, task)),
+    );
+    return taken;
   }
 
   #flushLater(): void {
@@ -169,13 +195,12 @@ export class QueueWriter {
 
   /** Nothing to commit but what is being committed. */
   get #isIdle(): boolean {
-    return this.#waiting.size === 0 && isEmpty(this.#gathering);
+    return this.#waiting.size === 0 && this.#upkeep.isEmpty && this.#gathering.isEmpty;
   }
 
   /** Each sender's share. What came before some was refused by an earlier commit: these too. */
   #nextEnvelopes(): PendingEnvelope[] {
-    const hasOthers = this.#options.clock() - this.#changedMs < OTHERS_MS;
-    const ofOne = hasOthers ? COST_BESIDE_OTHERS : COMMIT_COST;
+    const ofOne = this.#senders.share(COMMIT_COST, this.#options.clock());
     for (;;) {
       const next = this.#waiting.take(this.#options.commitEnvelopes, COMMIT_COST, ofOne);
       const open = next.filter((pending) => {
@@ -186,17 +211,6 @@ export class QueueWriter {
       });
       if (open.length > 0 || next.length === 0) return open;
     }
-  }
-
-  #changesOf(batch: Batch): QueueChanges {
-    return {
-      nowMs: this.#options.clock(),
-      acknowledge: [...batch.acknowledge].map(([recipient, seqs]) => ({ recipient, seqs })),
-      reschedule: batch.reschedule,
-      deadLetter: batch.deadLetter,
-      append: batch.append.map((pending) => pending.envelope),
-      quota: this.#options.quota,
-    };
   }
 
   #committed(batch: Batch, result: CommitResult): void {
@@ -213,14 +227,10 @@ export class QueueWriter {
   #failed(batch: Batch, error: unknown): void {
     this.#committing = null;
     this.#options.onFailure(error);
-    for (const [recipient, seqs] of batch.acknowledge) {
-      const later = this.#gathering.acknowledge.get(recipient) ?? [];
-      this.#gathering.acknowledge.set(recipient, [...seqs, ...later]);
-    }
-    this.#gathering.reschedule.unshift(...batch.reschedule);
-    this.#gathering.deadLetter.unshift(...batch.deadLetter);
+    this.#upkeep.putBack(batch.upkeep);
     for (const pending of batch.append) this.#settle(pending, { status: 'storage' });
-    this.#runSettled(batch.after);
+    // Nobody waits for a store that takes no changes.
+    this.#runSettled([...batch.after, ...this.#settling.splice(0), ...this.#after.splice(0)]);
     // New envelopes are tried again at once; what was kept alone waits for the hub's next tick.
     if (this.#waiting.size > 0) this.#flushLater();
   }
@@ -241,10 +251,6 @@ export class QueueWriter {
   }
 }
 
-function emptyBatch(): Batch {
-  return { append: [], acknowledge: new Map(), reschedule: [], deadLetter: [], after: [] };
-}
-
-function isEmpty({ acknowledge, reschedule, deadLetter }: Batch): boolean {
-  return acknowledge.size === 0 && reschedule.length === 0 && deadLetter.length === 0;
+function isEmpty({ acknowledge, reschedule, deadLetter }: Upkeep): boolean {
+  return acknowledge.length === 0 && reschedule.length === 0 && deadLetter.length === 0;
 }

@@ -47,6 +47,8 @@ export class LineLink implements Link, Holder {
   #deferred = false;
   #gathers = false;
   #closing = false;
+  /** What came in one piece and is for later turns of the loop. */
+  #unread: Buffer | null = null;
   /** Whether reading goes on in the next turn of the loop. */
   #isTurnOver = false;
   /** Since when a write has been waiting to be done; null while none is. */
@@ -109,6 +111,7 @@ export class LineLink implements Link, Holder {
     this.#flush();
     this.#closing = true;
     this.#splitter.stop();
+    this.#unread = null;
     this.#socket.end();
     this.#readOn();
     const linger = setTimeout(() => this.destroy(), LINGER_MS);
@@ -131,7 +134,19 @@ export class LineLink implements Link, Holder {
       if (this.#lingered > LINGER_BYTES) this.destroy();
       return;
     }
-    this.#splitter.feed(bytes, (line) => this.#receive(line));
+    // Paused while something is unread: nothing is before these bytes.
+    this.#unread = bytes;
+    this.#readTurn();
+  }
+
+  /** Whole lines, of many no more than a turn's; the rest when the others have been read. */
+  #readTurn(): void {
+    const bytes = this.#unread;
+    if (bytes === null) return;
+    const cut = bytes.indexOf(NEWLINE, TURN_BYTES) + 1;
+    const isWhole = cut === 0 || cut === bytes.length;
+    this.#unread = isWhole ? null : bytes.subarray(cut);
+    this.#splitter.feed(isWhole ? bytes : bytes.subarray(0, cut), (line) => this.#receive(line));
     if (bytes.length >= TURN_BYTES) this.#endTurn();
     if (!this.#mayRead()) this.#socket.pause();
     this.#account();
@@ -154,16 +169,17 @@ export class LineLink implements Link, Holder {
   }
 
   #readOn(): void {
-    if (this.#socket.isPaused() && !this.#socket.destroyed && this.#mayRead()) {
-      this.#socket.resume();
-    }
+    if (this.#socket.destroyed || !this.#mayRead()) return;
+    this.#readTurn();
+    if (this.#unread === null && this.#socket.isPaused() && this.#mayRead()) this.#socket.resume();
   }
 
   #account(): void {
     const { held } = this.#splitter;
     if (held === 0) this.#lineSinceMs = null;
     else this.#lineSinceMs ??= this.#options.monotonic();
-    if (!this.#socket.destroyed) this.#options.budget.update(this, held + this.backlog);
+    if (this.#socket.destroyed) return;
+    this.#options.budget.update(this, held + (this.#unread?.length ?? 0) + this.backlog);
   }
 
   #receive(line: Line): void {

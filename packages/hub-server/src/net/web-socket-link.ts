@@ -19,6 +19,8 @@ const LINGER_MS = 5_000;
  * Pings of the WebSocket protocol in a quarter of a second. `ws` answers them; clients need few.
  */
 const PINGS_PER_TICK = 10;
+/** Bytes after which others are read first: no sender of much is read for long at a time. */
+const TURN_BYTES = 16 * 1024;
 /** One reading of the socket may hold several whole messages beside an unfinished one. */
 const READING_BYTES = 64 * 1024;
 
@@ -34,6 +36,8 @@ export class WebSocketLink implements Link, Holder {
   #gathers = false;
   #corked = false;
   #closing = false;
+  /** Whether reading goes on in the next turn of the loop. */
+  #isTurnOver = false;
   #waitingSinceMs: number | null = null;
   #writes = 0;
   /** Bytes that came since the last whole message. */
@@ -144,6 +148,7 @@ export class WebSocketLink implements Link, Holder {
   #count(bytes: number): void {
     this.#unfinished += bytes;
     this.#unfinishedSinceMs ??= this.#options.monotonic();
+    if (bytes >= TURN_BYTES) this.#endTurn();
     this.#account();
     const length = this.#served?.maxFrameLength ?? 0;
     if (this.#unfinished > length + READING_BYTES) {
@@ -151,6 +156,17 @@ export class WebSocketLink implements Link, Holder {
       this.#served?.receive(tooLong(length), '');
       this.destroy();
     }
+  }
+
+  /** Whoever sends much is read on when the others have been. */
+  #endTurn(): void {
+    if (this.#isTurnOver || this.#closing) return;
+    this.#isTurnOver = true;
+    this.#webSocket.pause();
+    this.#options.defer(() => {
+      this.#isTurnOver = false;
+      this.#readOn();
+    });
   }
 
   #pinged(): void {
@@ -184,7 +200,8 @@ export class WebSocketLink implements Link, Holder {
   }
 
   #mayRead(): boolean {
-    return this.#closing || (this.backlog <= PAUSE_BYTES && this.#served?.isSated !== true);
+    if (this.#closing) return true;
+    return !this.#isTurnOver && this.backlog <= PAUSE_BYTES && this.#served?.isSated !== true;
   }
 
   #readOn(): void {
