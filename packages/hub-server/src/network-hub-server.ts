@@ -295,6 +295,7 @@ export class NetworkHubServer {
       // A little more, so that a frame that is slightly too long gets an answer.
       maxMessageBytes: this.#limits.frameBytes + 65_536,
       monotonic: monotonicMs,
+      budget: this.#budget,
       onWebSocket: (visitor, webSocket, request) => this.#upgraded(visitor, webSocket, request),
     });
   }

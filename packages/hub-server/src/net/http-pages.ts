@@ -3,10 +3,13 @@
  * Owns paths, answers and who may see what; the sockets come from `front-door`.
  */
 import type { IncomingMessage, Server, ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { WebSocketServer } from 'ws';
 import type { WebSocket } from 'ws';
 import type { Visitor } from './front-door.js';
+import type { MemoryBudget } from './memory-budget.js';
+import { PageVisit } from './page-visit.js';
 import { isForwarded } from './web-access.js';
 import type { WebAccess, WebRefusal, WebRequest } from './web-access.js';
 
@@ -33,6 +36,8 @@ export interface PageSources {
   readonly allowsForwardedPlaintext: boolean;
   readonly maxMessageBytes: number;
   readonly monotonic: () => number;
+  /** What all connections hold in memory. */
+  readonly budget: MemoryBudget;
   readonly onWebSocket: (visitor: Visitor, webSocket: WebSocket, request: IncomingMessage) => void;
 }
 
@@ -56,6 +61,7 @@ const PLAIN = 'text/plain; charset=utf-8';
 export class HttpPages {
   readonly #sources: PageSources;
   readonly #visitors = new WeakMap<object, Visitor>();
+  readonly #visits = new WeakMap<object, PageVisit>();
   readonly #server: Server;
   readonly #webSockets: WebSocketServer;
   /** Of the present second, by source. */
@@ -78,7 +84,13 @@ export class HttpPages {
       connectionsCheckingInterval: 1_000,
     });
     this.#server.maxRequestsPerSocket = REQUESTS_PER_CONNECTION;
-    this.#server.on('request', (request, response) => this.#answer(request, response));
+    const answer = (request: IncomingMessage, response: ServerResponse): void =>
+      this.#answer(request, response);
+    this.#server.on('request', answer);
+    // What Node would answer by itself, without a bound.
+    this.#server.on('checkContinue', answer);
+    this.#server.on('checkExpectation', answer);
+    this.#server.on('dropRequest', (_request, socket) => socket.destroy());
     this.#server.on('upgrade', (request, socket, head) => this.#upgrade(request, socket, head));
     this.#server.on('clientError', (_error, socket) => socket.destroy());
   }
@@ -97,14 +109,24 @@ export class HttpPages {
   #answer(request: IncomingMessage, response: ServerResponse): void {
     // Nobody has anything to upload here.
     request.resume();
+    const visit = this.#visitOf(request.socket);
+    if (!visit.begin()) return;
+    const answer = (page: Page): void => {
+      response.once('close', visit.answer(page.text.length));
+      write(response, page);
+    };
     if (!this.#isWithinRate(request)) {
       response.shouldKeepAlive = false;
-      return write(response, TOO_MANY);
+      return answer(TOO_MANY);
     }
-    this.#page(request).then(
-      (page) => write(response, page),
-      () => write(response, { status: 503, text: 'unavailable\n' }),
-    );
+    this.#page(request).then(answer, () => answer({ status: 503, text: 'unavailable\n' }));
+  }
+
+  #visitOf(socket: Socket): PageVisit {
+    const { budget, monotonic } = this.#sources;
+    const visit = this.#visits.get(socket) ?? new PageVisit(socket, budget, monotonic);
+    this.#visits.set(socket, visit);
+    return visit;
   }
 
   #isWithinRate(request: IncomingMessage): boolean {
