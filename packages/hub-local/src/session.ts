@@ -58,7 +58,7 @@ export class Session implements LiveSession {
   readonly close: (code: EndCode) => void;
   readonly #hub: HubContext;
   readonly #link: Link;
-  readonly #requests = new SerialTasks();
+  readonly #requests: SerialTasks;
   readonly #order = new SendOrder();
   readonly #isToldOfWaits: boolean;
   #retired: boolean;
@@ -74,6 +74,7 @@ export class Session implements LiveSession {
   ) {
     const { store, writer, held, limits, host, observer } = hub;
     const { link } = connection;
+    this.#requests = new SerialTasks((task) => host.defer(task));
     const onFailure = (error: unknown): void => observer.failed?.(error);
     const { aid } = admission.identity;
     this.#hub = hub;

@@ -38,14 +38,19 @@ export class StillHost implements HubHost {
     return () => undefined;
   }
 
+  /** Runs what was deferred until now, and the promises that follow. */
+  async turn(): Promise<void> {
+    const tasks = this.#tasks;
+    this.#tasks = [];
+    for (const task of tasks) task();
+    // A handful of microtasks: as many as the longest chain of promises in the core.
+    for (let hops = 0; hops < 20; hops++) await Promise.resolve();
+  }
+
   /** Runs deferred tasks and promises until there are none. */
   async settle(): Promise<void> {
     for (let quiet = 0; quiet < 3; quiet = this.#tasks.length === 0 ? quiet + 1 : 0) {
-      const tasks = this.#tasks;
-      this.#tasks = [];
-      for (const task of tasks) task();
-      // A handful of microtasks: as many as the longest chain of promises in the core.
-      for (let hops = 0; hops < 20; hops++) await Promise.resolve();
+      await this.turn();
     }
   }
 }

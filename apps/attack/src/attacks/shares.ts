@@ -50,6 +50,28 @@ async function flood(scene: Scene, move: 'window' | 'torrent'): Promise<Seen> {
   };
 }
 
+/** Pages of names that an agent may have at once, and in each second after that. */
+const PAGES_AT_ONCE = 100;
+const PAGES_PER_SECOND = 20;
+/** The longest that all rounds take, on a machine that is busy. */
+const ROUNDS_S = 120;
+
+async function lists(scene: Scene): Promise<Seen> {
+  const target = await scene.hub();
+  const crowd = await scene.crowd(AGENTS);
+  const { isWhole, attacker, figures } = await besideCrowd(crowd, {
+    move: 'lists',
+    target,
+    crowd: 1,
+  });
+  const { sent, closes, answered } = attacker;
+  return {
+    held: isWhole && answered <= 3 * PAGES_AT_ONCE + ROUNDS_S * PAGES_PER_SECOND,
+    seen: `of ${sent} questions ${answered} were answered, and ${closes} connections closed`,
+    figures: { 'attacker sent': sent, 'attacker answered': answered, ...figures },
+  };
+}
+
 /** Connections that begin something and never end it. */
 async function silentCrowd(scene: Scene): Promise<Seen> {
   const beginnings = ['G', '{', '\u0016', ''];
@@ -180,6 +202,15 @@ export const SHARE_ATTACKS: readonly Attack[] = [
     promised: 'each of the others is served beside it as if it were not there',
     isLong: true,
     run: (scene) => flood(scene, 'torrent'),
+  },
+  {
+    name: 'list-flood',
+    test: 'T-A76',
+    against: 'hub',
+    tries: `asks for all names as fast as it can, beside ${AGENTS} honest agents`,
+    promised: 'an agent gets so many names in a second, and the others are served beside it',
+    isLong: true,
+    run: lists,
   },
   {
     name: 'full-share',

@@ -3,19 +3,24 @@
  * is measured beside it does not share its time. Owns the attackers' moves; it tells each second
  * what it counted.
  */
+import type { Socket } from 'node:net';
 import { constants, getPriority, setPriority } from 'node:os';
 import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
-import { ready } from '@agentmesh/crypto';
+import { AgentKeyPair, ready } from '@agentmesh/crypto';
 import { systemRandom, toHex } from '@agentmesh/protocol';
 import type { Target } from '../target.js';
 import { Courier } from '../wire/courier.js';
+import { Intruder } from '../wire/intruder.js';
 import { dial } from '../wire/wire.js';
 
 /** How it is started. */
 export interface AssailantSetup {
-  /** `pings`: unauthenticated. `window`: as many envelopes as a hub allows. `torrent`: more. */
-  readonly move: 'pings' | 'window' | 'torrent';
+  /**
+   * `pings`: unauthenticated. `lists`: names, as an agent. `window`: as many envelopes as a hub
+   * allows. `torrent`: more.
+   */
+  readonly move: 'pings' | 'lists' | 'window' | 'torrent';
   readonly target: Target;
   readonly crowd: number;
 }
@@ -28,7 +33,9 @@ export interface AssailantWord {
   readonly closes: number;
 }
 
-const PINGS = Buffer.from('{"type":"ping","id":1}\n'.repeat(2_800));
+const LINES = 2_800;
+const PINGS = Buffer.from('{"type":"ping","id":1}\n'.repeat(LINES));
+const LISTS = Buffer.from('{"type":"list","id":1,"max":1000}\n'.repeat(LINES));
 const COMES_BACK_MS = 300;
 const BYTES = 256;
 /** Unanswered envelopes: nearly all that a hub allows one connection. */
@@ -41,27 +48,45 @@ const LESS = 10;
 const tally = { sent: 0, answered: 0, most: 0, closes: 0 };
 const name = (): string => `attack-${toHex(systemRandom(6))}`;
 
-/** Pings as fast as the socket takes them, and comes back when it is thrown out. */
+/** Says the same as fast as the socket takes it, until it is thrown out. */
+async function pour(socket: Socket, lines: Buffer, answer: string): Promise<void> {
+  let answers = 0;
+  socket.on('data', (bytes: Buffer) => {
+    answers += bytes.toString('latin1').split(answer).length - 1;
+  });
+  const { promise, resolve } = Promise.withResolvers<void>();
+  socket.once('close', () => resolve());
+  const write = (): void => {
+    do tally.sent += LINES;
+    while (!socket.destroyed && socket.write(lines));
+  };
+  socket.on('drain', write);
+  write();
+  await promise;
+  tally.answered += answers;
+  tally.most = Math.max(tally.most, answers);
+  tally.closes += 1;
+}
+
+/** Pings as a stranger, and comes back. */
 async function pinger(target: Target): Promise<never> {
   for (;;) {
     const socket = await dial(target).catch(() => null);
-    if (socket !== null) {
-      let answers = 0;
-      socket.on('data', (bytes: Buffer) => {
-        answers += bytes.toString('latin1').split('"pong"').length - 1;
-      });
-      const { promise, resolve } = Promise.withResolvers<void>();
-      socket.once('close', () => resolve());
-      const write = (): void => {
-        do tally.sent += 2_800;
-        while (!socket.destroyed && socket.write(PINGS));
-      };
-      socket.on('drain', write);
-      write();
-      await promise;
-      tally.answered += answers;
-      tally.most = Math.max(tally.most, answers);
-      tally.closes += 1;
+    if (socket !== null) await pour(socket, PINGS, '"pong"');
+    await pause(COMES_BACK_MS);
+  }
+}
+
+/** Asks for all names as one agent, and comes back. */
+async function lister(target: Target): Promise<never> {
+  const keyPair = AgentKeyPair.generate();
+  const own = name();
+  for (;;) {
+    const agent = await Intruder.at(target, own, keyPair).catch(() => null);
+    if (agent !== null) {
+      const { socket } = agent.wire;
+      socket.removeAllListeners('data');
+      await pour(socket, LISTS, '"type":"agents"');
     }
     await pause(COMES_BACK_MS);
   }
@@ -110,7 +135,7 @@ async function torrent(target: Target): Promise<never> {
   }
 }
 
-const MOVES = { pings: pinger, window, torrent } as const;
+const MOVES = { pings: pinger, lists: lister, window, torrent } as const;
 
 const { move, target, crowd } = JSON.parse(process.argv[2] ?? '') as AssailantSetup;
 // Its machine is another one: it takes no processor time of those whom it attacks.
