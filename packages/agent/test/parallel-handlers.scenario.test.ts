@@ -2,7 +2,7 @@
  * Handlers beside each other (protocol.md §2.11): one sender's messages in order, no sender behind
  * another, and no handler, however slow, that keeps anything but its own sender waiting.
  */
-import { describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { AGENT_LIMITS } from '../src/ground/limits.js';
 import type { Message } from '../src/index.js';
 import { World } from './world.js';
@@ -194,31 +194,104 @@ describe('the inbox', () => {
     expect((await bob.agent.status()).inbox).toBe(301);
   });
 
-  test('a sender fills its quarter; beyond it only its own messages are put off, and none is lost', async () => {
-    const table = AGENT_LIMITS as { inboxMessages: number };
-    const { inboxMessages } = table;
-    table.inboxMessages = 40;
-    try {
-      await using world = await World.create();
+  describe('of forty messages', () => {
+    const table = AGENT_LIMITS as { inboxMessages: number; backlogBytes: number };
+    const { inboxMessages, backlogBytes } = table;
+    const flood = Array.from({ length: 25 }, (_, n) => `${n}`);
+
+    beforeEach(() => {
+      table.inboxMessages = 40;
+    });
+    afterEach(() => {
+      Object.assign(table, { inboxMessages, backlogBytes });
+    });
+
+    /** Says so many things that most find no room; nobody handles them yet. */
+    async function flooded(world: World) {
       const mallory = await world.agent('mallory');
       const alice = await world.agent('alice');
       const bob = await world.agentWithoutHandler('bob');
-      const flood = Array.from({ length: 25 }, (_, n) => `${n}`);
       await sendAll(world, mallory, 'bob', flood);
       await world.advance(1_000);
       expect((await bob.agent.status()).inbox).toBe(10);
+      return { mallory, alice, bob };
+    }
+
+    /** Notes what is handled, and what of it came late or again. */
+    function noter(bob: Resident) {
+      const texts: string[] = [];
+      const odd: string[] = [];
+      bob.agent.onMessage(({ text, late, redelivered }) => {
+        texts.push(text);
+        if (late || redelivered) odd.push(text);
+      });
+      return { texts, odd };
+    }
+
+    test('a sender fills its quarter; beyond it only its own messages wait, and none is lost', async () => {
+      await using world = await World.create();
+      const { alice, bob } = await flooded(world);
       const honest = await world.finish(alice.agent.send('bob', 'honest'));
       await world.finish(honest.delivered);
       expect((await bob.agent.status()).inbox).toBe(11);
-      // What was put off asks for nothing: it comes again by itself.
+      // What waits for room asks for nothing: it is here.
       await world.advance(10_000);
       expect(bob.events.gap).toEqual([]);
-      const texts: string[] = [];
-      bob.agent.onMessage(({ text }) => void texts.push(text));
+      const { texts, odd } = noter(bob);
+      await world.advance(1);
+      expect(texts.filter((text) => text !== 'honest')).toEqual(flood);
+      expect(texts.indexOf('honest')).toBeLessThan(2);
+      expect(odd).toEqual([]);
+    });
+
+    test('what comes behind it waits for it, also while it is taken', async () => {
+      await using world = await World.create();
+      const { mallory, bob } = await flooded(world);
+      const { begun, handler, end } = keeper();
+      bob.agent.onMessage(handler);
+      await sendAll(world, mallory, 'bob', ['behind']);
+      const all = [...flood, 'behind'];
+      for (const text of all) {
+        await world.rest();
+        end(text);
+      }
+      expect(begun).toEqual(all);
+      expect(bob.events.keysDropped).toEqual([]);
+    });
+
+    test('a handler that asks its sender gets its answer past what waits', async () => {
+      await using world = await World.create();
+      const { mallory, bob } = await flooded(world);
+      mallory.agent.onRequest(() => ({ text: 'because' }));
+      const answers: unknown[] = [];
+      bob.agent.onMessage(async ({ text }) => {
+        if (text === '0') answers.push(await bob.agent.request('mallory', 'why'));
+      });
+      await world.advance(1_000);
+      expect(answers).toEqual([{ text: 'because' }]);
+      expect((await bob.agent.status()).inbox).toBe(0);
+    });
+
+    test.each([
+      ['for more than a minute', backlogBytes, 100_000],
+      ['for which memory has no room', 0, 1_000],
+    ])('what waits %s is put off, and comes in the end', async (_, bytes, ms) => {
+      table.backlogBytes = bytes;
+      await using world = await World.create();
+      const { bob } = await flooded(world);
+      await world.advance(ms);
+      const { texts } = noter(bob);
       await world.advance(200_000);
-      expect(texts).toEqual(['0', 'honest', ...flood.slice(1)]);
-    } finally {
-      table.inboxMessages = inboxMessages;
-    }
+      expect(texts).toEqual(flood);
+    });
+
+    test('what waits comes again on the next connection, and in the next run', async () => {
+      await using world = await World.create();
+      const { bob } = await flooded(world);
+      const again = await world.restart(bob);
+      const { texts } = noter(again);
+      await world.advance(10_000);
+      expect([...new Set([...again.texts, ...texts])]).toEqual(flood);
+    });
   });
 });

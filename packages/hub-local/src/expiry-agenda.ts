@@ -6,16 +6,19 @@
 interface Appointment {
   readonly key: string;
   readonly atMs: number;
+  /** Among equal times. */
+  readonly no: number;
 }
 
-/** One time per key; setting it again moves it. Equal times come in no particular order. */
+/** One time per key; setting it again moves it. Equal times come in the order of setting them. */
 export class ExpiryAgenda {
-  readonly #times = new Map<string, number>();
+  readonly #appointments = new Map<string, Appointment>();
   /** Min-heap by time. A moved or deleted key leaves a stale appointment, skipped when met. */
   #heap: Appointment[] = [];
+  #set = 0;
 
   get size(): number {
-    return this.#times.size;
+    return this.#appointments.size;
   }
 
   /** Entries in memory, stale ones included. */
@@ -24,15 +27,17 @@ export class ExpiryAgenda {
   }
 
   set(key: string, atMs: number): void {
-    if (this.#times.get(key) === atMs) return;
-    this.#times.set(key, atMs);
-    this.#push({ key, atMs });
+    if (this.#appointments.get(key)?.atMs === atMs) return;
+    const appointment = { key, atMs, no: this.#set };
+    this.#set += 1;
+    this.#appointments.set(key, appointment);
+    this.#push(appointment);
     // Stale appointments never outnumber the live ones: memory stays bounded by the keys.
-    if (this.#heap.length > 2 * this.#times.size + 64) this.#rebuild();
+    if (this.#heap.length > 2 * this.size + 64) this.#rebuild();
   }
 
   delete(key: string): void {
-    this.#times.delete(key);
+    this.#appointments.delete(key);
   }
 
   /** Whether anything is due at `nowMs`. */
@@ -47,21 +52,20 @@ export class ExpiryAgenda {
     if (!this.isDue(nowMs)) return null;
     const first = this.#pop();
     if (first === null) return null;
-    this.#times.delete(first.key);
+    this.#appointments.delete(first.key);
     return first.key;
   }
 
   #dropStale(): void {
     for (;;) {
       const first = this.#heap[0];
-      if (first === undefined || this.#times.get(first.key) === first.atMs) return;
+      if (first === undefined || this.#appointments.get(first.key) === first) return;
       this.#pop();
     }
   }
 
   #rebuild(): void {
-    this.#heap = [...this.#times].map(([key, atMs]) => ({ key, atMs }));
-    this.#heap.sort((a, b) => a.atMs - b.atMs);
+    this.#heap = [...this.#appointments.values()].toSorted((a, b) => (isBefore(a, b) ? -1 : 1));
   }
 
   #push(appointment: Appointment): void {
@@ -69,7 +73,7 @@ export class ExpiryAgenda {
     while (at > 0) {
       const parent = (at - 1) >> 1;
       const above = this.#heap[parent];
-      if (above === undefined || above.atMs <= appointment.atMs) break;
+      if (above === undefined || !isBefore(appointment, above)) break;
       this.#heap[at] = above;
       at = parent;
     }
@@ -89,16 +93,17 @@ export class ExpiryAgenda {
     let at = 0;
     for (;;) {
       const left = 2 * at + 1;
-      const child = this.#timeAt(left + 1) < this.#timeAt(left) ? left + 1 : left;
-      const below = this.#heap[child];
-      if (below === undefined || below.atMs >= appointment.atMs) break;
+      const [one, other] = [this.#heap[left], this.#heap[left + 1]];
+      const isOther = one !== undefined && other !== undefined && isBefore(other, one);
+      const below = isOther ? other : one;
+      if (below === undefined || !isBefore(below, appointment)) break;
       this.#heap[at] = below;
-      at = child;
+      at = isOther ? left + 1 : left;
     }
     this.#heap[at] = appointment;
   }
+}
 
-  #timeAt(index: number): number {
-    return this.#heap[index]?.atMs ?? Number.POSITIVE_INFINITY;
-  }
+function isBefore(one: Appointment, other: Appointment): boolean {
+  return one.atMs < other.atMs || (one.atMs === other.atMs && one.no < other.no);
 }

@@ -23,6 +23,7 @@ import { Introductions } from '../peers/introductions.js';
 import { refusalFor } from '../peers/replaced-peer.js';
 import { Revocations } from '../peers/revocations.js';
 import { SessionFinder } from '../peers/session-finder.js';
+import { WaitingMessages } from '../handling/waiting-messages.js';
 import { Consequences } from '../receiving/consequences.js';
 import { Contacts } from '../receiving/contacts.js';
 import { Dispatcher } from '../receiving/dispatcher.js';
@@ -128,7 +129,8 @@ export class Engine {
     const post = (to: Uint8Array, message: Post): Promise<Posted> => postFrom(this, to, message);
     this.calls = new CallSide({ context, sweeper, deliveries, sender, transmitter, post, around });
     const { server, outgoing: calls } = this.calls;
-    this.dispatcher = new Dispatcher({ context, sweeper, owed, server, read, around });
+    const waiting = new WaitingMessages();
+    this.dispatcher = new Dispatcher({ context, sweeper, owed, waiting, server, read, around });
     const { dispatcher } = this;
     const publisher = new Publisher(context, () => void this.hub?.upkeep.refill());
     this.publisher = publisher;
@@ -143,7 +145,7 @@ export class Engine {
     const telling = { publisher, revocations, owed, behind, storeAges, strangers: this.strangers };
     const consequences = new Consequences({ ...told, ...telling });
     const { contacts } = this;
-    const receiver = new Receiver({ ...told, contacts, budget, refusals, consequences });
+    const receiver = new Receiver({ ...told, contacts, budget, refusals, consequences, waiting });
     this.receiver = receiver;
     const { hub, token } = options;
     const served = { context, bundles, publisher, retention, transmitter, deliveries, owed };

@@ -176,11 +176,17 @@ export const AGENT_LIMITS = {
   loopPairs: 10_000,
   /**
    * Messages that wait for a handler. One sender may fill a third of the room that is left, a
-   * quarter where it is alone; beyond it only its own messages are put off.
+   * quarter where it is alone; beyond it only its own messages wait.
    */
   inboxMessages: 4_096,
   /** The same in bytes of contents. */
   inboxBytes: 64 * MIB,
+  /**
+   * Bytes of deliveries that are kept beside it where a sender has filled its part, until there is
+   * room; one sender may take a quarter of them. What has waited so long is put off.
+   */
+  backlogBytes: 16 * MIB,
+  backlogMs: MINUTE_MS,
   /** How long a handler has a message before `handlerSlow` is told. */
   handlerSlowMs: MINUTE_MS,
   /** Runs of the handlers for one message before it becomes a local dead letter. */

@@ -112,18 +112,32 @@ export class WaitingMessages {
   readonly #inTurn = new Set<string>();
   #messages = 0;
   #bytes = 0;
+  #onRoom: () => void = () => undefined;
 
   get size(): number {
     return this.#messages;
   }
 
-  /** Whether a message of this sender still fits, what is staged counted. */
-  hasRoomFor(from: Uint8Array, bytes: number): boolean {
+  /** Tells whenever one is done with. */
+  onRoom(told: () => void): void {
+    this.#onRoom = told;
+  }
+
+  /** Whether something of this sender waits, runs or is being committed. */
+  holds(key: string): boolean {
+    return this.#senders.has(key);
+  }
+
+  /**
+   * Whether a message of this sender still fits, what is staged counted. `before`: so many of it
+   * come first, whose bytes are in `bytes`.
+   */
+  hasRoomFor(from: Uint8Array, bytes: number, before = 0): boolean {
     const { inboxMessages, inboxBytes } = AGENT_LIMITS;
     const sender = this.#senders.get(toHex(from));
-    const messages = (sender?.items.size ?? 0) + (sender?.stagedMessages ?? 0);
+    const messages = before + (sender?.items.size ?? 0) + (sender?.stagedMessages ?? 0);
     const held = (sender?.bytes ?? 0) + (sender?.stagedBytes ?? 0);
-    const room = inboxMessages - this.#messages;
+    const room = inboxMessages - this.#messages - before;
     const roomBytes = inboxBytes - this.#bytes;
     if (room <= 0 || bytes > roomBytes) return false;
     // One message always fits: a share smaller than a message would close the door for good.
@@ -190,6 +204,7 @@ export class WaitingMessages {
     this.#messages -= 1;
     this.#bytes -= content.length;
     if (sender.items.size === 0 && sender.stagedMessages === 0) this.#senders.delete(key);
+    this.#onRoom();
   }
 
   /** The message with this key, if it waits or runs. */

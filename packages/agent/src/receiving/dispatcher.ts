@@ -23,8 +23,9 @@ import type { Handler, HandlerKind, HandlerOptions, Run } from '../handling/hand
 import type { Surroundings } from '../handling/surroundings.js';
 import { countRun, endRun, keepRuns } from '../handling/run-count.js';
 import { InboxRows } from './inbox-rows.js';
-import { entryOf, seenOf, WaitingMessages } from '../handling/waiting-messages.js';
-import type { Choice, InboxEntry, Waiting, WaitingRequest } from '../handling/waiting-messages.js';
+import { entryOf, seenOf } from '../handling/waiting-messages.js';
+import type { Choice, InboxEntry, Waiting } from '../handling/waiting-messages.js';
+import type { WaitingMessages, WaitingRequest } from '../handling/waiting-messages.js';
 
 /** Makes the message of a row; the signal tells its handlers to stop. */
 export type ReadMessage = (row: InboxRow, seen: Seen, signal: AbortSignal) => Message;
@@ -37,7 +38,7 @@ export class Dispatcher {
   readonly #read: ReadMessage;
   readonly #around: Surroundings;
   readonly #handlers: HandlerList;
-  readonly #waiting = new WaitingMessages();
+  readonly #waiting: WaitingMessages;
   /** One for each message that handlers have. */
   readonly #runs = new Set<Promise<void>>();
   /** Told whether the run of a message counts. */
@@ -56,11 +57,13 @@ export class Dispatcher {
     readonly context: AgentContext;
     readonly sweeper: RowSweeper;
     readonly owed: Owed;
+    readonly waiting: WaitingMessages;
     readonly server: RequestServer;
     readonly read: ReadMessage;
     readonly around: Surroundings;
   }) {
     this.#context = parts.context;
+    this.#waiting = parts.waiting;
     this.#holder = parts.context.keepAlive.holder();
     this.#rows = new InboxRows(parts);
     this.#server = parts.server;
@@ -92,12 +95,7 @@ export class Dispatcher {
 
   /** A message takes its room before its commit. Throws INBOX_FULL where there is none. */
   reserve({ from, content }: InboxRow): void {
-    if (!this.#waiting.hasRoomFor(from, content.length)) {
-      // They come again after this wait, or twice as long the second time.
-      const untilMs = this.#context.waits() + 3 * AGENT_LIMITS.busyNackMs;
-      this.#waiting.putOff(from, untilMs);
-      throw new AgentError('INBOX_FULL');
-    }
+    if (!this.#waiting.hasRoomFor(from, content.length)) throw new AgentError('INBOX_FULL');
     this.#waiting.stage(from, content.length);
   }
 

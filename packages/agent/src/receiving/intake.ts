@@ -53,9 +53,14 @@ export class Intake {
 
   /**
    * Writes what a message leaves; returns the key of its inbox row, null if no handler sees it.
-   * Throws INBOX_FULL where its sender has filled its share.
+   * Throws INBOX_FULL where its sender has filled its share, or others of it wait for room
+   * (`isBehind`) and are missing before it.
    */
-  stage(tx: StoreTransaction, received: Received, row: InboxRow): string | null {
+  stage(
+    tx: StoreTransaction,
+    received: Received,
+    { row, isBehind }: { readonly row: InboxRow; readonly isBehind: boolean },
+  ): string | null {
     const { body, repeated } = received;
     if (repeated || this.#calls.stage(tx, received)) return null;
     if (body.kind === 'callFrames') this.#stageCancels(tx, received);
@@ -65,10 +70,13 @@ export class Intake {
       this.#stageEnding(tx, row, CANCELLED);
       return null;
     }
+    const request = requestIn(received);
+    // A request waits for nothing before it.
+    const isNext = request !== null || received.mark >= received.content.convSeq;
+    if (isBehind && !isNext) throw new AgentError('INBOX_FULL');
     this.#dispatcher.reserve(row);
     const key = this.#context.logs.nextKey('inbox');
     tx.put(key, encodeInboxRow(row));
-    const request = requestIn(received);
     if (request !== null) this.#fresh.add(request);
     return key;
   }

@@ -3,7 +3,7 @@
  * then told (protocol.md §2.8 step 12, §2.11 P2). Owns this order; what becomes of a refused
  * delivery is `refusals`', what follows from a message `consequences`'.
  */
-import { CryptoError, toHex } from '@agentmesh/crypto';
+import { AgentMeshError, CryptoError, toHex } from '@agentmesh/crypto';
 import type { Delivery } from '@agentmesh/protocol';
 import { nameOf } from '../agent-context.js';
 import type { AgentContext } from '../agent-context.js';
@@ -12,7 +12,9 @@ import { judge, prekeyNamedIn } from '../conversation/judge.js';
 import type { Incoming, Received } from '../conversation/judge.js';
 import { AgentError } from '../ground/errors.js';
 import { KeyedMutex } from '../ground/keyed-mutex.js';
+import { AGENT_LIMITS } from '../ground/limits.js';
 import { toldIn } from '../handling/waiting-messages.js';
+import type { WaitingMessages } from '../handling/waiting-messages.js';
 import type { DeliveryLine } from '../hub/identity-connection.js';
 import type { InboxRow } from '../message/inbox.js';
 import type { HandshakeBudget } from '../peers/handshake-budget.js';
@@ -23,6 +25,7 @@ import { toldWith } from '../sending/told.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import { Arrivals, Batch, inboxRowOf, positionOf, takenWith } from './arrivals.js';
 import type { Accepted, Arrival, Earlier } from './arrivals.js';
+import { Backlog } from './backlog.js';
 import type { Consequences } from './consequences.js';
 import type { Contacts } from './contacts.js';
 import type { Dispatcher } from './dispatcher.js';
@@ -41,6 +44,7 @@ interface ReceiverParts {
   readonly budget: HandshakeBudget;
   readonly refusals: Refusals;
   readonly consequences: Consequences;
+  readonly waiting: WaitingMessages;
 }
 
 /** Receives for one agent. */
@@ -50,16 +54,23 @@ export class Receiver {
   readonly #positions = new HeardPositions();
   readonly #skips = new SkipBudget();
   readonly #arrivals: Arrivals;
+  readonly #backlog: Backlog;
   #stopped = false;
 
   constructor(parts: ReceiverParts) {
     this.#parts = parts;
     this.#arrivals = new Arrivals(parts.context.peers, (group) => this.#takeAll(group));
+    this.#backlog = new Backlog({
+      ...parts,
+      release: (arrival) => this.#arrivals.add(arrival),
+      putOff: (arrival) => void this.#refuse(arrival, new AgentError('INBOX_FULL')),
+    });
   }
 
   /** Takes nothing more; what was begun is completed. */
   stop(): void {
     this.#stopped = true;
+    this.#backlog.stop();
   }
 
   /**
@@ -113,20 +124,40 @@ export class Receiver {
 
   /** The batch that goes on. */
   async #take(batch: Batch, arrival: Arrival): Promise<Batch> {
-    const { context, refusals } = this.#parts;
+    const { context } = this.#parts;
     if (this.#stopped || context.store.failure !== null) return batch;
     try {
       batch.accepted.push(await this.#accept(batch, arrival));
       return batch;
     } catch (error) {
       // Behind others it is judged again when they are done: a refusal never depends on a batch.
-      if (batch.accepted.length > 0) return this.#take(await this.#finish(batch), arrival);
-      await refusals.refuse(arrival, error).catch((failure: unknown) => {
-        // Not even the refusal could be written: the hub delivers again.
-        context.log.error('delivery not taken', { error: nameOf(failure) });
-      });
+      if (batch.accepted.length > 0) return await this.#take(await this.#finish(batch), arrival);
+      if (!this.#isKept(arrival, error)) await this.#refuse(arrival, error);
       return batch;
+    } finally {
+      this.#backlog.judged(arrival);
     }
+  }
+
+  /** Whether it waits here for room, behind others of its sender. */
+  #isKept(arrival: Arrival, error: unknown): boolean {
+    if (!(error instanceof AgentMeshError)) return false;
+    // What skips too many messages may skip those that wait.
+    const isBehind = error.code === 'SKIP_BUDGET' && this.#backlog.isBehind(arrival);
+    return (error.code === 'INBOX_FULL' || isBehind) && this.#backlog.hold(arrival);
+  }
+
+  async #refuse(arrival: Arrival, error: unknown): Promise<void> {
+    const { context, refusals, waiting } = this.#parts;
+    if (error instanceof AgentError && error.code === 'INBOX_FULL') {
+      // They come again after this wait, or twice as long the second time.
+      const untilMs = context.waits() + 3 * AGENT_LIMITS.busyNackMs;
+      waiting.putOff(arrival.delivery.envelope.from, untilMs);
+    }
+    await refusals.refuse(arrival, error).catch((failure: unknown) => {
+      // Not even the refusal could be written: the hub delivers again.
+      context.log.error('delivery not taken', { error: nameOf(failure) });
+    });
   }
 
   /** Steps 1 to 11 for one delivery: its part of the batch, or a refusal that leaves nothing. */
@@ -136,7 +167,8 @@ export class Receiver {
       const part = batch.tx.nested();
       const received = await this.#judge(part, incoming);
       const row = inboxRowOf(received, this.#parts.context.runtime.now());
-      const staged = await this.#stage(part, received, row);
+      const isBehind = this.#backlog.isBehind(arrival);
+      const staged = await this.#stage(part, received, { row, isBehind });
       const holds = received.body.kind === 'saidBefore' && !received.repeated;
       const earlier = holds ? await this.#earlierIn(batch, part, received) : null;
       await part.commit();
@@ -147,11 +179,11 @@ export class Receiver {
   async #stage(
     tx: StoreTransaction,
     received: Received,
-    row: InboxRow,
+    place: { readonly row: InboxRow; readonly isBehind: boolean },
   ): Promise<Pick<Accepted, 'key' | 'held'>> {
     const { intake, contacts } = this.#parts;
-    const held = await contacts.stage(tx, received, row);
-    return { held, key: held === null ? intake.stage(tx, received, row) : null };
+    const held = await contacts.stage(tx, received, place.row);
+    return { held, key: held === null ? intake.stage(tx, received, place) : null };
   }
 
   /** The message that was said before in a conversation of former identities, if it holds one. */
@@ -162,7 +194,7 @@ export class Receiver {
     const { received } = unfolded;
     // What was signed is the message that holds it.
     const row = { ...inboxRowOf(received, context.runtime.now()), proof: null };
-    return { ...unfolded, row, ...(await this.#stage(tx, received, row)) };
+    return { ...unfolded, row, ...(await this.#stage(tx, received, { row, isBehind: false })) };
   }
 
   /** Step 12: committed, then acknowledged, then told. Gives an empty batch to go on with. */
@@ -218,7 +250,7 @@ export class Receiver {
   /** It is committed. */
   #follow(received: Received): void {
     this.#positions.add(received.position);
-    this.#parts.consequences.of(received);
+    this.#parts.consequences.of(received, this.#backlog.has(received.peer.identity.aid));
   }
 
   /**
