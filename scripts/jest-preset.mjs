@@ -1,5 +1,5 @@
 /**
- * The one jest configuration of the workspace: TypeScript as ES modules through esbuild, and a
+ * The one jest configuration of the workspace: TypeScript as ES modules through ts-jest, and a
  * reporter that leaves `test-results/jest.json`. Types are not checked here: `typecheck` does it.
  */
 import { availableParallelism } from 'node:os';
@@ -9,8 +9,6 @@ const reporter = fileURLToPath(new URL('./jest-reporter.mjs', import.meta.url));
 
 const environment = fileURLToPath(new URL('./jest-environment.mjs', import.meta.url));
 
-const transform = fileURLToPath(new URL('./jest-transform.mjs', import.meta.url));
-
 const cache = fileURLToPath(new URL('../node_modules/.cache/jest', import.meta.url));
 
 export function jestConfig({ moduleNameMapper = {}, ...rest } = {}) {
@@ -19,7 +17,7 @@ export function jestConfig({ moduleNameMapper = {}, ...rest } = {}) {
     testMatch: ['<rootDir>/src/**/*.test.ts', '<rootDir>/test/**/*.test.ts'],
     extensionsToTreatAsEsm: ['.ts'],
     moduleNameMapper: { ...moduleNameMapper, '^(\\.{1,2}/.*)\\.js$': '$1' },
-    transform: { '^.+\\.ts$': transform },
+    transform: { '^.+\\.ts$': ['ts-jest', { useESM: true, tsconfig: '<rootDir>/tsconfig.json' }] },
     // Kept from run to run, unlike the temporary files of tests.
     cacheDirectory: cache,
     reporters: ['default', reporter],
