@@ -140,7 +140,9 @@ describe('a hub that is not there', () => {
     const alice = await world.agent('alice');
     await expect(world.finish(alice.agent.send('nobody', 'x'))).rejects.toMatchObject({
       code: 'PEER_NOT_FOUND',
-      message: "Peer 'nobody' not found on hub",
+      message: expect.stringMatching(
+        /^Peer 'nobody' not found on hub: check the spelling, listPeers.* waitForPeer of send$/,
+      ),
     });
     const alone = await world.agent('alone', { hub: undefined });
     await expect(alone.agent.send('bob', 'x')).rejects.toMatchObject({

@@ -13,7 +13,17 @@ beforeAll(ready);
 /** What happens next; `at` stands for a place, a step of the boot, a time or a choice. */
 interface Act {
   readonly what:
-    'kill' | 'say' | 'lose' | 'deliver' | 'ask' | 'pass' | 'copy' | 'restore' | 'clock';
+    | 'kill'
+    | 'say'
+    | 'burst'
+    | 'lose'
+    | 'deliver'
+    | 'flush'
+    | 'ask'
+    | 'pass'
+    | 'copy'
+    | 'restore'
+    | 'clock';
   readonly at: number;
 }
 
@@ -34,6 +44,8 @@ async function step(model: RunModel, { what, at }: Act): Promise<void> {
   else if (what === 'copy') model.copy();
   else if (what === 'ask') model.ask();
   else if (what === 'deliver') await model.deliver(at);
+  else if (what === 'flush') for (let n = at % 40; n > 0; n--) await model.deliver(0);
+  else if (what === 'burst') for (let n = at % 12; n > 0; n--) model.say(false);
   else if (what === 'pass') model.pass(at % 5_000);
   else if (what === 'clock') model.setClock(at - HOUR_MS);
   else model.say(what === 'lose');
@@ -60,6 +72,7 @@ const { seed, numRuns } = randomRuns(60);
 
 test.each([
   ['killed', [...COMMON, 'lose', 'lose'] as const],
+  ['killed, in bursts', [...COMMON, 'kill', 'kill', 'burst', 'burst', 'flush'] as const],
   ['killed, with a clock that is set', [...COMMON, 'lose', 'clock'] as const],
 ])(
   `all that a sender says that is %s is handled once (seed ${seed}, ${numRuns} runs)`,
@@ -90,3 +103,13 @@ test(
   },
   60_000 + 1_000 * numRuns,
 );
+
+test('what is remembered far below the mark is enough where all of six runs comes late', async () => {
+  const model = new RunModel();
+  for (const said of [1, 21, 29, 9, 1, 0]) {
+    for (let n = said; n > 0; n--) model.say(false);
+    if (said > 0) model.kill();
+  }
+  await model.settle();
+  expect([model.twice(), model.missing()]).toEqual([[], []]);
+});

@@ -11,8 +11,9 @@ import { World } from './world.js';
 import type { Resident } from './world.js';
 
 const LIVES = 40;
-/** How long each life is, in turn. */
+/** How long each life is, in turn: as long as messages take, or so short that they come late. */
 const LASTS_MS = [0, 200, 1_000, 5_000];
+const SHORT_MS = [0, 0, 0, 700];
 const CHUNKS = 20;
 const PACE_MS = 100;
 
@@ -58,12 +59,12 @@ class Reader {
 }
 
 test.each([
-  ['consumer', 'killed', LIVES],
-  ['consumer', 'closed', LIVES],
-  ['producer', 'killed', LIVES],
-  ['producer', 'closed', LIVES / 4],
-])('of the %s, %s again and again: each stream is its chunks', async (who, how, lives) => {
-  await using world = await World.create();
+  ['consumer', 'killed', SHORT_MS, LIVES],
+  ['consumer', 'closed', LASTS_MS, LIVES],
+  ['producer', 'killed', LASTS_MS, LIVES],
+  ['producer', 'closed', LASTS_MS, LIVES / 4],
+])('of the %s, %s again and again: each stream is its chunks', async (who, how, lasts, lives) => {
+  await using world = await World.create(4_000);
   let { alice, bob } = await acquainted(world);
   const runs: string[] = [];
   serve(world, bob.agent, runs);
@@ -78,7 +79,7 @@ test.each([
     const stream = alice.agent.stream('bob', `question ${life}`);
     asked.set(await world.finish(stream.id), `question ${life}`);
     void reader.read(stream);
-    await world.advance(LASTS_MS[life % LASTS_MS.length] ?? 0);
+    await world.advance(lasts[life % lasts.length] ?? 0);
     if (who === 'consumer') {
       alice = await again(alice);
       for (const open of await alice.agent.streams()) void reader.read(open);

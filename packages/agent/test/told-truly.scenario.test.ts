@@ -147,6 +147,27 @@ describe('the log', () => {
     expect(lines).toEqual(['info online {}', ...once, ...once]);
   });
 
+  test('says at the first start why the hub is not reached yet, and when it is', async () => {
+    await using world = await World.create();
+    const { lines, logger } = listener();
+    const away = new ProtocolError('CONNECTION_LOST', { message: 'Cannot reach hub localhost:1' });
+    const back = Promise.withResolvers<void>();
+    const hub: Hub = {
+      connect: async (credentials, events) => {
+        events.down(away);
+        await back.promise;
+        return world.hub.connect(credentials, events);
+      },
+    };
+    const starting = world.agent('alice', { hub, logger, logLevel: 'info' });
+    await world.rest();
+    const told = JSON.stringify({ code: 'CONNECTION_LOST', reason: away.message });
+    expect(lines).toEqual([`warn offline: connecting again ${told}`]);
+    back.resolve();
+    await starting;
+    expect(lines.slice(1)).toEqual(['info online again {}']);
+  });
+
   test('has nothing to say of what is delivered again after a lost connection', async () => {
     await using world = await World.create();
     const { lines, logger } = listener();

@@ -122,6 +122,8 @@ export class LastingConnection implements HubConnection {
         this.#finish(error);
         throw error;
       }
+      // Whoever waits for it is to know why, at once.
+      if (this.#attempt === 1) this.#options.events.down(error);
       await this.#sleep(pause);
       if (this.#end !== null)
         throw new ProtocolError('CONNECTION_LOST', { detail: 'closed by us' });

@@ -218,6 +218,19 @@ describe('ends', () => {
     ).rejects.toMatchObject({ code: 'HUB_CLOSED' });
   });
 
+  test('the first connection that has to be tried again says why, once', async () => {
+    await ready();
+    const cable = new Cable();
+    cable.connected = false;
+    const hub = networkHub({ host: 'localhost' }, cable.host());
+    const diary = new Diary();
+    const connecting = hub.connect(new TestAgent('early', random).credentials(), diary);
+    await diary.until('down CONNECTION_LOST');
+    cable.connected = true;
+    await connecting;
+    expect(diary.news).toEqual(['down CONNECTION_LOST']);
+  });
+
   test('nobody listening: connect rejects with a retryable error after its time', async () => {
     await ready();
     const hub = networkHub({ host: '127.0.0.1', port: 9, connectTimeoutMs: 300 });

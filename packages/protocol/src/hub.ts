@@ -91,7 +91,8 @@ export interface HubEvents {
   /** An envelope that the hub had accepted from us will not arrive. */
   notice(notice: DeliveryNotice): void;
   /**
-   * Connection lost and being restored; called again when something else keeps it from that, such
+   * Connection lost and being restored, or not there yet while the first one is tried again: then
+   * `authenticated` is not called for it. Called again when something else keeps it from that, such
    * as HUB_KEY_CHANGED or HUB_UNPROVEN. Requests meanwhile wait or fail: CONNECTION_LOST.
    */
   down(error: AgentMeshError): void;

@@ -105,7 +105,7 @@ export async function isHeardHere(
   return !(await isOtherHeard(tx, peer, { window, heard }));
 }
 
-/** Remembers a message under a number that its window has just taken; stale ones of its part go. */
+/** Remembers a message under a number that its window has just taken. */
 export async function rememberHeard(
   tx: StoreTransaction,
   aid: Uint8Array,
@@ -116,7 +116,8 @@ export async function rememberHeard(
   const { since, instance } = window;
   const part = partOf(number);
   const before = await loadTags(tx, aid, { since, instance, part });
-  const kept = before.filter((each) => each.number !== number && window.seen.includes(each.number));
+  // Those that are far below the mark by now go with their part: it may be put aside before.
+  const kept = before.filter((each) => each.number !== number);
   const tags = [...kept, { number, tag: tagOf(msgId) }];
   tx.putLate(ROW.heard(aid, window, part), tags, (last) => rows.written(encodeTags(last), last));
 }
@@ -143,19 +144,18 @@ export async function rememberInstead(
 }
 
 /**
- * Whether this very message was received of any run of its store: the window of its own may be
- * forgotten, and a later run may not have said yet from where it goes on.
+ * Whether this very message was received of any run of its store, of those that have its number:
+ * the window of its own may be forgotten, and a later run may not have said yet from where it goes
+ * on.
  */
 export async function isHeardOfStore(
   tx: StoreTransaction,
-  peer: Peer,
-  { key, heard }: { readonly key: WindowKey; readonly heard: Heard },
+  aid: Uint8Array,
+  about: { readonly key: WindowKey; readonly heard: Heard; readonly having: Peer['windows'] },
 ): Promise<boolean> {
-  const { number } = heard;
-  for (const window of runsOf([...peer.windows, ...peer.aside], key)) {
-    if (!window.seen.includes(number)) continue;
-    const at = { since: key.since, instance: window.instance, part: partOf(number) };
-    const tags = await loadTags(tx, peer.identity.aid, at);
+  const { key, heard, having } = about;
+  for (const { since, instance } of runsOf(having, key)) {
+    const tags = await loadTags(tx, aid, { since, instance, part: partOf(heard.number) });
     if (tags.some((each) => isHeard(each, heard))) return true;
   }
   return false;
@@ -190,8 +190,12 @@ export async function forgetParts(
         ({ since, instance }) => since === window.since && equalBytes(instance, window.instance),
       ),
   );
+  const isShared = before.windows.some(
+    ({ parent, seen: [first = Infinity] }) => parent !== null && first < parent.from,
+  );
+  const gonePast = isShared ? passed(before.windows, after.windows) : [];
   let { aside } = after;
-  for (const window of forgotten) {
+  for (const window of [...forgotten, ...gonePast]) {
     aside = await bequeath(tx, aid, { window, to: after.windows, aside });
   }
   const kept = [...after.windows, ...aside];
@@ -205,6 +209,22 @@ export async function forgetParts(
   );
   for (const key of keys) if (!keptKeys.has(key)) tx.delete(key);
   return aside;
+}
+
+/**
+ * What runs share with those before them, and what is too far below the mark now to be remembered
+ * with them: the runs that sent it may be forgotten, and who speaks now may not have said that it
+ * goes on from any of them.
+ */
+function passed(before: Peer['windows'], after: Peer['windows']): SequenceWindow[] {
+  return after.flatMap((window) => {
+    const { parent, since, instance, seen } = window;
+    const was = before.find((each) => each.since === since && equalBytes(each.instance, instance));
+    if (parent === null || was === undefined || was === window) return [];
+    const [first = 0] = seen;
+    const gone = was.seen.filter((number) => number < first && number < parent.from);
+    return gone.length === 0 ? [] : [{ ...window, seen: gone }];
+  });
 }
 
 /** Rows of all that is remembered of a peer's numbers: it is forgotten. */
@@ -266,8 +286,10 @@ function withSeen(
 /** Who is to remember a message; null where somebody does. */
 function heirOf(heirs: readonly Place[], last: Place, { number, tag }: SeenNumber): Place | null {
   const isSame = (each: SeenNumber): boolean => each.number === number;
-  const isKnown = [...heirs, last].some(({ tags }) =>
-    tags.some((each) => isSame(each) && equalBytes(each.tag, tag)),
+  const isKnown = [...heirs, last].some(
+    ({ window, tags }) =>
+      window.seen.includes(number) &&
+      tags.some((each) => isSame(each) && equalBytes(each.tag, tag)),
   );
   if (isKnown) return null;
   const isFree = ({ window, tags }: Place): boolean =>

@@ -87,6 +87,7 @@ interface EarlierMessage {
 }
 
 const OURS: WentBack = { whose: 'ours' };
+/** Stands for the instance that was known last. */
 const NO_INSTANCE = new Uint8Array(16);
 
 /** Steps 9 to 11: judges instance and number, then writes everything but the inbox row. */
@@ -127,8 +128,9 @@ async function withNumber(message: OpenedMessage, before: Peer): Promise<Numbere
   const key = { since: me.meta.since, instance };
   const heard = { number, msgId };
   // Looked for before anything is changed: a new window may take the place of one that knows it.
-  const isSeen = [...before.windows, ...before.aside].some(({ seen }) => seen.includes(number));
-  const isKnown = isSeen && (await isHeardOfStore(tx, before, { key, heard }));
+  const having = [...before.windows, ...before.aside].filter(({ seen }) => seen.includes(number));
+  const { aid } = before.identity;
+  const isKnown = having.length > 0 && (await isHeardOfStore(tx, aid, { key, heard, having }));
   const { peer, wentBack } = withRun(message, before, isKnown);
   const windows = windowsOf(peer, key, number, await isHeardHere(tx, peer, { key, heard }));
   // A nudge may stand in the place of a content that was given up: it shows no clone.

@@ -8,6 +8,10 @@ import { AgentError } from '../ground/errors.js';
 import type { HubLink } from '../hub/hub-link.js';
 import type { Revocations } from './revocations.js';
 
+const ADVICE =
+  'check the spelling, listPeers() gives the names on the hub; for one that is about to start, ' +
+  'wait with the option waitForPeer of send';
+
 /** What of a peer is asked for. */
 export interface BundleRequest {
   /** Name or `am2…` address. */
@@ -38,12 +42,12 @@ export class BundleSource {
 
   /** Asks once, now; rejects with CONNECTION_LOST while the connection is down, or NO_HUB. */
   async ask({ peer, oneTime }: BundleRequest): Promise<Bundle> {
-    return this.#noticed(await this.#hub().ask((hub) => hub.getBundle(peer, { oneTime })));
+    return this.#noticed(this.#hub().ask((hub) => hub.getBundle(peer, { oneTime })));
   }
 
   /** Asks until the hub answers; rejects with NO_HUB. */
   async request({ peer, oneTime }: BundleRequest): Promise<Bundle> {
-    return this.#noticed(await this.#hub().request((hub) => hub.getBundle(peer, { oneTime })));
+    return this.#noticed(this.#hub().request((hub) => hub.getBundle(peer, { oneTime })));
   }
 
   #hub(): HubLink {
@@ -52,10 +56,20 @@ export class BundleSource {
     return link;
   }
 
-  async #noticed(bundle: Bundle): Promise<Bundle> {
+  async #noticed(asking: Promise<Bundle>): Promise<Bundle> {
+    const bundle = await asking.catch(withAdvice);
     await this.#revocations.noticeIn(bundle);
     return bundle;
   }
+}
+
+/** A hub says that nobody is there; what a program can do about that is ours to say. */
+function withAdvice(error: unknown): never {
+  if (!(error instanceof ProtocolError) || error.code !== 'PEER_NOT_FOUND') throw error;
+  throw new ProtocolError('PEER_NOT_FOUND', {
+    message: `${error.message}: ${ADVICE}`,
+    cause: error,
+  });
 }
 
 /** Whether the hub has nobody of this name or address. */

@@ -4,6 +4,7 @@
  */
 import type { Command } from 'commander';
 import type { Mail } from '../control/api.js';
+import type { Control } from '../holder/open-control.js';
 import { controlError } from '../control/error.js';
 import { pageOf } from './messages.js';
 import type { CommandProcess } from './process.js';
@@ -61,12 +62,13 @@ async function hook(event: string, options: CommonOptions, command: CommandProce
 
 async function mailFor(options: CommonOptions, command: CommandProcess): Promise<readonly Mail[]> {
   try {
-    return await withClient(options, command, async (control) => {
+    const look = async (control: Control): Promise<readonly Mail[]> => {
       const waitMs = (await control.isHolder()) ? FETCH_MS : 0;
       // Only looked at: whoever decides takes them.
       const request = { max: MOST, waitMs, leaseMs: 0 };
       return (await control.call('inbox', request)).messages;
-    });
+    };
+    return await withClient(options, command, look, 'agentmesh hook');
   } catch (error) {
     if ((error as { code?: unknown }).code === 'NO_AGENT') return [];
     throw error;

@@ -24,16 +24,20 @@ export function filesFor(options: CommonOptions, { env, cwd }: CommandProcess): 
   return filesOf(options, { env, cwd });
 }
 
-/** Opens the way to the agent, works, and closes it, whether a signal comes or not. */
+/**
+ * Opens the way to the agent, works, and closes it, whether a signal comes or not. `client` is what
+ * the holder is told of who asks.
+ */
 export async function withClient<T>(
   options: CommonOptions,
   command: CommandProcess,
   work: (control: Control) => Promise<T>,
+  client?: string,
 ): Promise<T> {
   const files = filesFor(options, command);
   return closing(command, async (signal) => {
     const control = await withPassphrase(files.keys, command, (passphrase) =>
-      openControl(files, { passphrase, signal }),
+      openControl(files, { passphrase, signal, client }),
     );
     const forget = noteAbsence(control, command);
     try {

@@ -41,6 +41,11 @@ const WORDS: readonly (readonly [string, string])[] = [
     'pass { hub } to Agent.create, or use seal() and open()',
     'name one with agentmesh up --hub HOST:PORT',
   ],
+  [
+    'check the spelling, listPeers() gives the names on the hub; for one that is about to start, ' +
+      'wait with the option waitForPeer of send',
+    'check the spelling, or start it',
+  ],
   ['outgoing tells what becomes of it', 'agentmesh outbox shows whether it still waits'],
 ];
 
