@@ -63,6 +63,9 @@ export class Session implements LiveSession {
   readonly #isToldOfWaits: boolean;
   #retired: boolean;
   #ignore: () => void = () => undefined;
+  /** Goes on with a request that waits until its answer will be read. */
+  #goOn: (() => void) | null = null;
+  #hasEnded = false;
   #unanswered = 0;
   #isSated = false;
   #unansweredBytes = 0;
@@ -170,6 +173,7 @@ export class Session implements LiveSession {
 
   /** Continues pushing after time has passed or the connection has room again. */
   pump(nowMs: number): void {
+    this.#goOn?.();
     this.delivery.pump();
     this.notices.pump(nowMs);
   }
@@ -177,6 +181,8 @@ export class Session implements LiveSession {
   /** The connection is gone; `counts` whether what was in flight counts as an attempt. */
   end(counts: boolean): void {
     this.#ignore();
+    this.#hasEnded = true;
+    this.#goOn?.();
     this.delivery.end(counts);
     this.notices.end();
   }
@@ -285,11 +291,20 @@ export class Session implements LiveSession {
     }
     rates.requests.spend(this.key, cost, nowMs);
     this.#requests.add(async () => {
+      while (this.#link.backlog > limits.backlogBytes && !this.#hasEnded) await this.#room();
+      if (this.#hasEnded) return;
       try {
         this.#link.send(await answer());
       } catch (error) {
         this.#refuse(frame.id, this.#refusalOf(error));
       }
+    });
+  }
+
+  /** Resolves when it may be that answers are read: pages of names that nobody reads are many. */
+  #room(): Promise<void> {
+    return new Promise((resolve) => {
+      this.#goOn = resolve;
     });
   }
 
