@@ -78,6 +78,7 @@ export const floorPlans: Readonly<Record<string, readonly Floor[]>> = {
       'hub-host',
       'link',
       'neighbours',
+      'queue-order',
       'registration',
       'serial-tasks',
       'token-buckets',

@@ -8,6 +8,7 @@ import { byteKey } from './byte-key.js';
 import { ExpiryAgenda } from './expiry-agenda.js';
 import { RefusedBefore } from './send-order.js';
 import type { RecipientRefusal } from './memory-directory.js';
+import { waitingAfter } from './queue-order.js';
 import { hasQueueRoom } from './queue-share.js';
 import type {
   AppendOutcome,
@@ -116,8 +117,8 @@ export class MemoryQueues {
   read({ recipient, after, messages, bytes, nowMs }: QueueQuery): QueuePage {
     const entries: QueueEntry[] = [];
     let size = 0;
-    for (const envelope of this.#waitingFor(recipient)) {
-      if (envelope.seq <= after || envelope.expiresMs <= nowMs) continue;
+    for (const envelope of this.#waitingFor(recipient, after)) {
+      if (envelope.expiresMs <= nowMs) continue;
       const entry = entryOf(envelope, nowMs);
       if (entry.due) size += entry.blob.length;
       if (entries.length > 0 && (entries.length >= messages || size > bytes)) {
@@ -130,8 +131,8 @@ export class MemoryQueues {
 
   outline({ recipient, after, messages, nowMs }: OutlineQuery): QueueOutline {
     const entries: OutlinedEnvelope[] = [];
-    for (const { seq, from, blob, expiresMs } of this.#waitingFor(recipient)) {
-      if (seq <= after || expiresMs <= nowMs) continue;
+    for (const { seq, from, blob, expiresMs } of this.#waitingFor(recipient, after)) {
+      if (expiresMs <= nowMs) continue;
       if (entries.length >= messages) return { entries, end: false };
       entries.push({ seq, from, bytes: blob.length });
     }
@@ -266,9 +267,10 @@ export class MemoryQueues {
     notified.set(fromKey, from);
   }
 
-  /** In order. Skipping some of them is bounded by the queue's quota. */
-  #waitingFor(recipient: Uint8Array): Iterable<Waiting> {
-    return this.#queues.get(byteKey(recipient))?.waiting.values() ?? [];
+  #waitingFor(recipient: Uint8Array, after: number): Iterable<Waiting> {
+    const queue = this.#queues.get(byteKey(recipient));
+    if (queue === undefined) return [];
+    return waitingAfter(queue.waiting, { after, lastSeq: queue.lastSeq });
   }
 
   #queueOf(key: string): Queue {
