@@ -23,13 +23,21 @@ function prefixEnds(text: string): number[] {
   return ends.filter((end) => end < 600 || text[end - 1] === '}' || end % 97 === 0);
 }
 
-/** What comes out, or the code of the typed refusal. */
+/**
+ * What comes out, or the code of the typed refusal: a million of them, of whose time their stacks
+ * take the most. An error of another kind is made again, with its stack.
+ */
 function outcomeOf(attempt: () => unknown): unknown {
+  const { stackTraceLimit } = Error;
+  Error.stackTraceLimit = 0;
   try {
     return attempt();
   } catch (error) {
-    return error instanceof ProtocolError ? error.code : error;
+    if (error instanceof ProtocolError) return error.code;
+  } finally {
+    Error.stackTraceLimit = stackTraceLimit;
   }
+  return attempt();
 }
 
 /** The engine's own codec, if it has one: behind a flag in engines of before 2026. */
