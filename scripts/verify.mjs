@@ -39,7 +39,7 @@ const build = { name: 'build', command: turbo('build'), hint: 'pnpm build shows 
 const checks = [
   [
     { name: 'type check', command: turbo('typecheck'), hint: 'pnpm typecheck shows it again' },
-    { name: 'lint', command: turbo('lint'), hint: 'pnpm lint -- --fix mends some of it' },
+    { name: 'lint', command: turbo('lint:all'), hint: 'pnpm lint -- --fix mends some of it' },
     { name: 'API reports', command: turbo('api'), hint: 'pnpm api:update, then pnpm changeset' },
     {
       name: 'packages',
