@@ -107,10 +107,12 @@ class Program {
     }
   }
 
-  /** A full disk is its owner's matter: it is started again, as its error says. */
+  /**
+   * A full disk is its owner's matter, and so is a twin: it is started again, as its error says.
+   */
   async #giveUpStarting(error: AgentMeshError): Promise<void> {
-    if (error.code !== 'STORE_FULL') throw error;
-    this.#note({ what: 'not started', code: error.code });
+    if (error.code !== 'STORE_FULL' && error.code !== 'DISPLACED') throw error;
+    if (error.code === 'STORE_FULL') this.#note({ what: 'not started', code: error.code });
     this.#end(`not started ${error.code}`);
     await pause(PATIENCE_MS);
   }

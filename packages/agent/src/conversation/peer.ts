@@ -223,8 +223,12 @@ function isAt(window: SequenceWindow, { since, instance }: WindowKey): boolean {
  */
 export function replaceWindow(peer: Peer, window: SequenceWindow): Peer {
   const others = peer.windows.filter((other) => !isAt(other, window));
-  const isRoom = others.length < AGENT_LIMITS.instances;
-  const kept = isRoom ? others : ranked(peer, others, window).slice(1 - AGENT_LIMITS.instances);
+  const beside = others.filter(({ since }) => since === window.since);
+  const isRoom = beside.length < AGENT_LIMITS.instances;
+  const counted = isRoom ? beside : ranked(peer, beside, window).slice(1 - AGENT_LIMITS.instances);
+  // What came to each identity of ours is counted apart, and may be asked about for a while.
+  const apart = others.filter(({ since }) => since !== window.since);
+  const kept = apart.length === 0 ? counted : [...ofLatest(apart), ...counted];
   let room = AGENT_LIMITS.sequenceSparse - sparseOf(window);
   let parts = AGENT_LIMITS.sequenceParts - partsOf(window).length;
   let ranges = AGENT_LIMITS.givenUpRanges - window.givenUp.length;
@@ -236,6 +240,13 @@ export function replaceWindow(peer: Peer, window: SequenceWindow): Peer {
     return next;
   });
   return { ...peer, windows: [...bounded.toReversed(), window] };
+}
+
+/** Windows of the latest of other identities of ours. */
+function ofLatest(windows: readonly SequenceWindow[]): readonly SequenceWindow[] {
+  const all = [...new Set(windows.map(({ since }) => since))].toSorted((a, b) => b - a);
+  const oldest = all[AGENT_LIMITS.identities - 2] ?? 0;
+  return windows.filter(({ since }) => since >= oldest);
 }
 
 /**

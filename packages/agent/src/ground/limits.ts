@@ -74,8 +74,9 @@ export const AGENT_LIMITS = {
   takenTags: 14,
   /** Keys of missing messages in one row: a message writes the few rows that it changes. */
   skippedPartKeys: 32,
-  /** Instances of one peer whose windows are kept. */
+  /** Instances of one peer whose windows are kept, for each identity of ours, and of how many. */
   instances: 4,
+  identities: 8,
 
   /** Age at which a session is replaced: coarse post-quantum healing (§2.9). */
   sessionLifetimeMs: 7 * DAY_MS,

@@ -12,7 +12,7 @@ import { ASKED, encodeFormerWord, isAmong, saidBefore } from '../conversation/fo
 import { SAID_BEFORE_BYTES } from '../conversation/former-talk.js';
 import type { FormerWord, Place, TalkEnds } from '../conversation/former-talk.js';
 import { hasCome } from '../conversation/former-heard.js';
-import { loadPeer } from '../conversation/handshake.js';
+import { loadPeer, loadPresentPeer } from '../conversation/handshake.js';
 import type { Peer } from '../conversation/peer.js';
 import { applicationId, decodeSentRow, isOld, leftMs } from '../conversation/sent-log.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
@@ -195,9 +195,14 @@ export class Behind {
   /** Says what of these has come. */
   async #answer(asker: Peer, { speaker, to, places }: Asks): Promise<void> {
     const { context, sender } = this.#parts;
-    if (!isAmong(speaker, aidsOf(asker))) return;
     const tx = context.transaction();
     const peer = await loadPeer(tx, speaker);
+    // Of one that is not known nothing has come.
+    const present = peer === null ? asker : await loadPresentPeer(tx, speaker);
+    const isOfAsker =
+      isAmong(speaker, aidsOf(asker)) ||
+      (present !== null && equalBytes(present.identity.aid, asker.identity.aid));
+    if (!isOfAsker) return;
     const since = context.self.authorFor(to)?.meta.since ?? null;
     const had: Uint8Array[] = [];
     const lacks: Uint8Array[] = [];

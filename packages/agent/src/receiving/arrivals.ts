@@ -47,6 +47,8 @@ export interface Earlier extends Pick<Accepted, 'received' | 'row' | 'key' | 'he
 export class Batch {
   readonly tx: StoreTransaction;
   readonly accepted: Accepted[] = [];
+  /** Former identities of its sender that are being met. */
+  readonly met: Uint8Array[] = [];
   /** By aid in hex: locks of former identities of its sender, until it is committed. */
   readonly #locks = new Map<string, () => void>();
 

@@ -8,6 +8,7 @@ import type { Delivery } from '@agentmesh/protocol';
 import { nameOf } from '../agent-context.js';
 import type { AgentContext } from '../agent-context.js';
 import { HeardPositions } from '../conversation/heard-positions.js';
+import type { SaidBefore } from '../conversation/former-talk.js';
 import { judge, prekeyNamedIn } from '../conversation/judge.js';
 import type { Incoming, Received } from '../conversation/judge.js';
 import { AgentError } from '../ground/errors.js';
@@ -169,8 +170,10 @@ export class Receiver {
       const row = inboxRowOf(received, this.#parts.context.runtime.now());
       const isBehind = this.#backlog.isBehind(arrival);
       const staged = await this.#stage(part, received, { row, isBehind });
-      const holds = received.body.kind === 'saidBefore' && !received.repeated;
-      const earlier = holds ? await this.#earlierIn(batch, part, received) : null;
+      const { body, repeated } = received;
+      const before = body.kind === 'saidBefore' && !repeated ? body.before : null;
+      const holder = { batch, tx: part, received, isBehind };
+      const earlier = before === null ? null : await this.#earlierIn(holder, before);
       await part.commit();
       return { arrival, received, row, ...staged, earlier };
     });
@@ -186,15 +189,17 @@ export class Receiver {
     return { held, key: held === null ? intake.stage(tx, received, place) : null };
   }
 
-  /** The message that was said before in a conversation of former identities, if it holds one. */
-  async #earlierIn(batch: Batch, tx: StoreTransaction, holder: Received): Promise<Earlier | null> {
-    const { context } = this.#parts;
-    const unfolded = await unfold(context, { batch, tx }, holder);
-    if (unfolded === null) return null;
+  /** The message that was said before in a conversation of former identities. */
+  async #earlierIn(
+    holder: { batch: Batch; tx: StoreTransaction; received: Received; isBehind: boolean },
+    before: SaidBefore,
+  ): Promise<Earlier> {
+    const { tx, isBehind } = holder;
+    const unfolded = await unfold(this.#parts, holder, { received: holder.received, before });
     const { received } = unfolded;
     // What was signed is the message that holds it.
-    const row = { ...inboxRowOf(received, context.runtime.now()), proof: null };
-    return { ...unfolded, row, ...(await this.#stage(tx, received, { row, isBehind: false })) };
+    const row = { ...inboxRowOf(received, this.#parts.context.runtime.now()), proof: null };
+    return { ...unfolded, row, ...(await this.#stage(tx, received, { row, isBehind })) };
   }
 
   /** Step 12: committed, then acknowledged, then told. Gives an empty batch to go on with. */
@@ -214,6 +219,7 @@ export class Receiver {
       this.#parts.context.store.fail(error);
     } finally {
       batch.release();
+      for (const aid of batch.met) this.#parts.introductions.release(aid);
     }
     return new Batch(this.#parts.context.transaction());
   }
