@@ -19,10 +19,10 @@ import { root } from './workspace.js';
  * whether other senders have their turn first: see decision 84. One file decides who speaks for a
  * store: see decision 85. Three functions take a message that another one holds as every other one:
  * see decision 86. Two files and seven functions know what all senders ask for, and divide what a
- * recipient changes: see decision 87. One file and five functions ask whether earlier ones wait for
- * room: see decision 88.
+ * recipient changes: see decision 87. One file and eight functions ask whether earlier ones wait
+ * for room: see decision 88.
  */
-const BOUND = { files: 151, functions: 747 };
+const BOUND = { files: 151, functions: 750 };
 
 interface Way {
   readonly files: number;

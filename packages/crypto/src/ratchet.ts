@@ -78,6 +78,8 @@ export interface JumpBound {
   readonly nowMs: number;
   /** Steps that this message may cost; beyond them SKIP_BUDGET. */
   readonly maxSteps: number;
+  /** Keys that are kept of a chain, the newest ones; by default `skippedKeysPerJump`. */
+  readonly keptKeys?: number | undefined;
 }
 
 /**
@@ -96,14 +98,13 @@ export function takeMessageKey(
   if (Math.max(header.number, header.previousLength) >= LIMITS.maxMessageNumber) {
     throw new CryptoError('TOO_FAR');
   }
-  const { nowMs } = bound;
   const skippedOver = stepsOf(receiver, choice, header);
   if (skippedOver > bound.maxSteps) throw new CryptoError('SKIP_BUDGET');
   const { receiver: left, dropped } =
     choice.kind === 'turn'
-      ? leaveChain(receiver, header.previousLength, nowMs)
+      ? leaveChain(receiver, header.previousLength, bound)
       : { receiver, dropped: 0 };
-  const forward = skipTo(choice.chain, header.number, nowMs);
+  const forward = skipTo(choice.chain, header.number, bound);
   const { chain, messageKey } = stepChain(forward.chain);
   return {
     messageKey,
@@ -148,11 +149,11 @@ function takeSkipped(receiver: Receiver, header: Header): KeyChoice {
 function leaveChain(
   receiver: Receiver,
   previousLength: number,
-  nowMs: number,
+  bound: JumpBound,
 ): Pick<KeyChoice, 'receiver' | 'dropped'> {
   const { receiving } = receiver;
   if (receiving === null) return { receiver, dropped: 0 };
-  const left = skipTo(receiving, previousLength, nowMs);
+  const left = skipTo(receiving, previousLength, bound);
   const { ratchetKey, headerKey } = receiving;
   const old = [{ ratchetKey, headerKey }, ...receiver.old];
   const forgotten = old.slice(LIMITS.oldChains);
@@ -168,13 +169,13 @@ function leaveChain(
 function skipTo(
   chain: ReceiveChain,
   number: number,
-  nowMs: number,
+  { nowMs, keptKeys = LIMITS.skippedKeysPerJump }: JumpBound,
 ): {
   readonly chain: ReceiveChain;
   readonly skipped: readonly SkippedKey[];
   readonly dropped: number;
 } {
-  const firstKept = number - LIMITS.skippedKeysPerJump;
+  const firstKept = number - keptKeys;
   const dropped = Math.max(0, firstKept - chain.next);
   let current = chain;
   while (current.next < firstKept) current = passOver(current);

@@ -37,6 +37,8 @@ export interface UnsealRequest {
    * later.
    */
   readonly maxSteps?: number;
+  /** Keys of a jump that are kept, the newest ones; by default `skippedKeysPerJump`. */
+  readonly keptKeys?: number;
 }
 
 /** An authentic message. The session must be stored before anything is acknowledged. */
@@ -62,7 +64,7 @@ export interface Refused {
 
 /** Opens a message of a known session. Refuses with a typed error; throws only on misuse. */
 export function unseal(request: UnsealRequest): Opened | Refused {
-  const { session, wire, nowMs, random, maxSteps = Infinity } = request;
+  const { session, wire, nowMs, random, maxSteps = Infinity, keptKeys } = request;
   assertTime(nowMs);
   return refusable(() => {
     const message = parseMessage(wire);
@@ -72,7 +74,7 @@ export function unseal(request: UnsealRequest): Opened | Refused {
       receiver: receiverOf(session),
       parties,
       message,
-      bound: { nowMs, maxSteps },
+      bound: { nowMs, maxSteps, keptKeys },
     });
     const { receiver, content, contentBytes, proof, droppedKeys, skippedOver } = opened;
     return {

@@ -8,6 +8,7 @@ import {
   CryptoError,
   decodePrekeyPair,
   equalBytes,
+  LIMITS,
   parseMessage,
   unseal,
   unsealInitial,
@@ -55,6 +56,8 @@ export interface JudgeContext {
   readonly skips: {
     left(aid: Uint8Array): number;
     spend(aid: Uint8Array, steps: number): void;
+    /** How many of its messages are here and wait for room: their keys are needed. */
+    waiting(aid: Uint8Array): number;
   };
   /** Step 6: whether another message was received at this position of its session. */
   readonly isTaken: (position: Position) => boolean;
@@ -194,7 +197,8 @@ async function open(context: JudgeContext, found: Found): Promise<Opened | Opene
   const { incoming, message, session } = found;
   if (session === null) return openFirst(context, found);
   const maxSteps = context.skips.left(incoming.from);
-  const result = unseal({ session, wire: incoming.blob, nowMs, random, maxSteps });
+  const keptKeys = LIMITS.skippedKeysPerJump + context.skips.waiting(incoming.from);
+  const result = unseal({ session, wire: incoming.blob, nowMs, random, maxSteps, keptKeys });
   if (result.ok) context.skips.spend(incoming.from, result.skippedOver);
   const repeats = !result.ok && result.error.code === 'DUPLICATE';
   // Its header is authentic: its sender has the state of this session too.

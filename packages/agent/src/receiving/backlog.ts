@@ -7,6 +7,7 @@ import { toHex } from '@agentmesh/crypto';
 import type { AgentContext } from '../agent-context.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import type { WaitingMessages } from '../handling/waiting-messages.js';
+import type { StoreTransaction } from '../store/store-transaction.js';
 import type { Arrival } from './arrivals.js';
 
 interface Held {
@@ -20,11 +21,15 @@ interface Sender {
   bytes: number;
   /** Given back to be judged, and not judged yet. */
   readonly released: Set<Arrival>;
+  /** As it will be when they are taken: never committed, it only opens what comes behind them. */
+  ahead: StoreTransaction | null;
 }
 
 interface BacklogParts {
   readonly context: AgentContext;
   readonly waiting: WaitingMessages;
+  /** Judges one; whether it is for the handlers, which take it in its order. Throws the refusal. */
+  readonly opens: (tx: StoreTransaction, arrival: Arrival) => Promise<boolean>;
   /** There is room for this one now. */
   readonly release: (arrival: Arrival) => void;
   /** This one has been here for too long. */
@@ -62,11 +67,38 @@ export class Backlog {
     return sender !== undefined && !sender.released.has(arrival);
   }
 
+  /** How many of this sender are here. */
+  count(from: Uint8Array): number {
+    return this.#senders.get(toHex(from))?.held.length ?? 0;
+  }
+
+  /**
+   * Whether it comes behind others and waits for its turn as they do. It is opened in a state in
+   * which they are taken already, so that each costs one step of its chain and not all those since
+   * the first of them.
+   */
+  async isForLater(arrival: Arrival): Promise<boolean> {
+    if (!this.isBehind(arrival)) return false;
+    const sender = this.#senders.get(toHex(arrival.delivery.envelope.from));
+    if (sender === undefined) return false;
+    sender.ahead ??= this.#parts.context.transaction();
+    try {
+      const part = sender.ahead.nested();
+      const isForHandlers = await this.#parts.opens(part, arrival);
+      await part.commit();
+      return isForHandlers;
+    } catch {
+      // The state has become another one: it is judged as it is, which says what is wrong with it.
+      sender.ahead = null;
+      return false;
+    }
+  }
+
   /** Keeps one; false where there is no room for it. */
   hold(arrival: Arrival): boolean {
     const { from, blob } = arrival.delivery.envelope;
     const key = toHex(from);
-    const sender = this.#senders.get(key) ?? { held: [], bytes: 0, released: new Set() };
+    const sender = this.#senders.get(key) ?? newSender();
     const bytes = blob.length + HELD_BYTES;
     const room = AGENT_LIMITS.backlogBytes - this.#bytes - bytes;
     if (sender.bytes + bytes > room * SHARE_OF_ROOM) return false;
@@ -142,4 +174,8 @@ export class Backlog {
     sender.bytes += bytes;
     this.#bytes += bytes;
   }
+}
+
+function newSender(): Sender {
+  return { held: [], bytes: 0, released: new Set(), ahead: null };
 }

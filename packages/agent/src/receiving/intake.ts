@@ -13,6 +13,7 @@ import { AgentError } from '../ground/errors.js';
 import { readAsk } from '../message/ask.js';
 import { encodeInboxRow } from '../message/inbox.js';
 import type { InboxRow } from '../message/inbox.js';
+import { replyToOf } from '../message/payload.js';
 import type { Ending, Owed } from '../owed/owed.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import type { Dispatcher } from './dispatcher.js';
@@ -71,7 +72,6 @@ export class Intake {
       return null;
     }
     const request = requestIn(received);
-    // A request waits for nothing before it.
     const isNext = request !== null || received.mark >= received.content.convSeq;
     if (isBehind && !isNext) throw new AgentError('INBOX_FULL');
     this.#dispatcher.reserve(row);
@@ -152,6 +152,16 @@ export class Intake {
 /** Its present identity, and those that it had before. */
 function aidsOf({ identity, formerly }: Peer): readonly Uint8Array[] {
   return [identity.aid, ...formerly];
+}
+
+/**
+ * Whether handlers take it in its order, for all that can be seen of it: a request waits for
+ * nothing before it, nor does an answer.
+ */
+export function hasItsTurn(received: Received): boolean {
+  const { body, repeated } = received;
+  if (body.kind !== 'application' || repeated) return false;
+  return requestIn(received) === null && replyToOf(body.payload) === null;
 }
 
 /** Id of a message that is a request; null for others. */

@@ -3,7 +3,7 @@
  * then told (protocol.md §2.8 step 12, §2.11 P2). Owns this order; what becomes of a refused
  * delivery is `refusals`', what follows from a message `consequences`'.
  */
-import { AgentMeshError, CryptoError, toHex } from '@agentmesh/crypto';
+import { AgentMeshError, CryptoError, parseMessage, toHex } from '@agentmesh/crypto';
 import type { Delivery } from '@agentmesh/protocol';
 import { nameOf } from '../agent-context.js';
 import type { AgentContext } from '../agent-context.js';
@@ -23,6 +23,7 @@ import type { Introductions } from '../peers/introductions.js';
 import { SkipBudget } from '../peers/skip-budget.js';
 import type { Deliveries } from '../sending/deliveries.js';
 import { toldWith } from '../sending/told.js';
+import { ROW } from '../store/row-keys.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import { Arrivals, Batch, inboxRowOf, positionOf, takenWith } from './arrivals.js';
 import type { Accepted, Arrival, Earlier } from './arrivals.js';
@@ -30,6 +31,7 @@ import { Backlog } from './backlog.js';
 import type { Consequences } from './consequences.js';
 import type { Contacts } from './contacts.js';
 import type { Dispatcher } from './dispatcher.js';
+import { hasItsTurn } from './intake.js';
 import type { Intake } from './intake.js';
 import type { Refusals } from './refusals.js';
 import { unfold } from './said-before.js';
@@ -63,6 +65,11 @@ export class Receiver {
     this.#arrivals = new Arrivals(parts.context.peers, (group) => this.#takeAll(group));
     this.#backlog = new Backlog({
       ...parts,
+      opens: async (tx, { delivery: { envelope } }) => {
+        // A new session is begun where it is taken, and nowhere else.
+        const isKnown = (await tx.get(ROW.session(parseMessage(envelope.blob).sid))) !== null;
+        return isKnown && hasItsTurn(await this.#judge(tx, envelope));
+      },
       release: (arrival) => this.#arrivals.add(arrival),
       putOff: (arrival) => void this.#refuse(arrival, new AgentError('INBOX_FULL')),
     });
@@ -128,6 +135,7 @@ export class Receiver {
     const { context } = this.#parts;
     if (this.#stopped || context.store.failure !== null) return batch;
     try {
+      if ((await this.#backlog.isForLater(arrival)) && this.#backlog.hold(arrival)) return batch;
       batch.accepted.push(await this.#accept(batch, arrival));
       return batch;
     } catch (error) {
@@ -283,6 +291,7 @@ export class Receiver {
         skips: {
           left: (aid) => this.#skips.left(aid, context.waits()),
           spend: (aid, steps) => this.#skips.spend(aid, steps, context.waits()),
+          waiting: (aid) => this.#backlog.count(aid),
         },
         isTaken: (position) => this.#positions.isTaken(position),
         introduce: (name, aid) => introductions.meetSender(tx, name, aid),
