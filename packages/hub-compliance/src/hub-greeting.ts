@@ -3,7 +3,7 @@
  * itself and signs what is final (protocol.md §2.15). Owns the tests.
  */
 import { describe, expect, test } from '@jest/globals';
-import { PROTOCOL_LIMITS } from '@agentmesh/protocol';
+import { FEATURES, PROTOCOL_LIMITS, SUPPORTED_FEATURES } from '@agentmesh/protocol';
 import { sendTo, withHub } from './hub-samples.js';
 import type { StartHub } from './hub-under-test.js';
 import { RawClient } from './raw-client.js';
@@ -49,6 +49,23 @@ export function hubGreeting(start: StartHub): void {
         expect(error.message).toMatch(/speaks protocol version 2, the client 3/);
         await foreign.closed();
       }));
+
+    test.each(SUPPORTED_FEATURES)(
+      'a client that has not learnt %s is served without it',
+      (feature) =>
+        withHub(start, {}, async ({ hub, alice, bob }) => {
+          const features = SUPPORTED_FEATURES.filter((one) => one !== feature);
+          const client = await RawClient.connect(hub, features);
+          client.send((await client.auth(alice.credentials())).frame);
+          const welcome = await client.next('auth_ok');
+          expect(welcome.timelines !== undefined).toBe(feature !== FEATURES.timelines);
+          const other = await RawClient.authenticate(hub, bob.credentials());
+          const sent = sendTo(alice);
+          expect(await other.codeOf(sent)).toBe('sent');
+          if (feature !== FEATURES.many) return;
+          expect((await client.next('deliver')).envelope.id).toEqual(sent.envelope.id);
+        }),
+    );
   });
 }
 

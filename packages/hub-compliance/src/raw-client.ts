@@ -52,13 +52,16 @@ export class RawClient {
   #lastId = 1_000;
   #closed = false;
 
-  private constructor(hub: HubUnderTest) {
+  readonly #features: readonly string[];
+
+  private constructor(hub: HubUnderTest, features: readonly string[]) {
     this.#hub = hub;
+    this.#features = features;
   }
 
   /** Connects without saying anything; nor does the hub. */
-  static async connect(hub: HubUnderTest): Promise<RawClient> {
-    const client = new RawClient(hub);
+  static async connect(hub: HubUnderTest, features = WITHOUT_MANY): Promise<RawClient> {
+    const client = new RawClient(hub, features);
     client.#transport = await hub.open({
       receive: (text) => client.#receive(text),
       lost: () => client.#end(),
@@ -80,7 +83,7 @@ export class RawClient {
 
   /** Lets the hub prove its key. */
   async begin(): Promise<{ hello: HelloFrame; hub: ProvedHub }> {
-    const begin = createBegin(seededRandom(this.#lastId)(32), WITHOUT_MANY);
+    const begin = createBegin(seededRandom(this.#lastId)(32), this.#features);
     this.sendText(begin.text);
     const frame = await this.next('hello');
     const hello = { frame, text: this.#texts.get(frame) ?? '' };
