@@ -198,8 +198,10 @@ describe('the socket', () => {
     await using world = await CommandWorld.create();
     const { bob } = await twoAgents(world);
     const socket = join(bob.folder, '.agentmesh', 'default', 'agent.sock');
+    const heard: string[] = [];
     const other = createServer((client) => {
-      client.on('data', () => {
+      client.on('data', (text: Buffer) => {
+        heard.push(String(text));
         const data = { code: 'HOLDER_VERSION', retryable: false, remedy: 'restart it' };
         const error = { code: -32_000, message: 'The holder is of another version', data };
         client.write(`${JSON.stringify({ jsonrpc: '2.0', id: 1, error })}\n`);
@@ -209,6 +211,9 @@ describe('the socket', () => {
     const result = await bob.run(['whoami']);
     expect(result).toMatchObject({ status: 1, stdout: '' });
     expect(result.stderr).toContain('HOLDER_VERSION');
+    // A holder is told who asks.
+    expect((await bob.run(['hook', 'prompt'])).stderr).toContain('HOLDER_VERSION');
+    expect(heard.join('')).toContain('"client":"agentmesh hook"');
     await new Promise((resolve) => void other.close(resolve));
     writeFileSync(socket, 'a file');
     expect((await bob.run(['whoami'])).stderr).toContain('SOCKET_UNSAFE');
