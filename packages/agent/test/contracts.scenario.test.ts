@@ -193,7 +193,12 @@ describe('what does not fit', () => {
 
   test('another major, or an operation that is not served, is UNKNOWN_OPERATION with what is', async () => {
     await using world = await World.create();
-    const { alice } = await desk(world);
+    const { alice, llm } = await desk(world);
+    // Plain handlers beside it are not asked instead.
+    llm.agent.onRequest(() => 'plain');
+    llm.agent.onStream(async function* () {
+      yield 'plain';
+    });
     const next = defineContract('research@2', { summarize: request({}), ponder: stream({}) });
     const peer = alice.agent.peer('llm', next);
     await expect(world.finish(peer.summarize({}))).rejects.toMatchObject({

@@ -46,6 +46,8 @@ interface Answer {
 
 /** Stands for the operation of streams that name none. */
 export const STREAMS = 'streams';
+/** Handlers of no operation: they get operations, too, where no contract is served. */
+const PLAIN: ReadonlySet<string> = new Set(['', STREAMS]);
 const ANSWER_GRACE_MS = 60_000;
 
 /** The requests that one agent answers. */
@@ -95,10 +97,12 @@ export class RequestServer {
   }
 
   #handlerFor({ op, isStream }: Ask): ServedHandler | undefined {
-    const named = this.#handlers.get(op ?? '');
-    const handler = named ?? this.#handlers.get(isStream ? STREAMS : '');
-    const other = op === null && isStream ? this.#handlers.get(STREAMS) : handler;
-    return other?.isStream === isStream ? other : undefined;
+    const named = op === null ? undefined : this.#handlers.get(op);
+    // An operation that no contract here has, such as one of another major, is no plain request.
+    const isPlain = op === null || ![...this.#handlers.keys()].some((name) => !PLAIN.has(name));
+    const plain = isPlain ? this.#handlers.get(isStream ? STREAMS : '') : undefined;
+    const handler = named ?? plain;
+    return handler?.isStream === isStream ? handler : undefined;
   }
 
   /**
