@@ -9,15 +9,11 @@ const reporter = fileURLToPath(new URL('./jest-reporter.mjs', import.meta.url));
 
 const environment = fileURLToPath(new URL('./jest-environment.mjs', import.meta.url));
 
-const runtime = fileURLToPath(new URL('./jest-runtime.mjs', import.meta.url));
-
 const cache = fileURLToPath(new URL('../node_modules/.cache/jest', import.meta.url));
 
-/** `shareModules`: code under test is loaded once for all files of a worker: `jest-runtime.mjs`. */
-export function jestConfig({ moduleNameMapper = {}, shareModules = false, ...rest } = {}) {
+export function jestConfig({ moduleNameMapper = {}, ...rest } = {}) {
   return {
     testEnvironment: environment,
-    ...(shareModules ? { runtime, testEnvironmentOptions: { shareModules } } : {}),
     testMatch: ['<rootDir>/src/**/*.test.ts', '<rootDir>/test/**/*.test.ts'],
     extensionsToTreatAsEsm: ['.ts'],
     moduleNameMapper: { ...moduleNameMapper, '^(\\.{1,2}/.*)\\.js$': '$1' },

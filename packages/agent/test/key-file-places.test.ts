@@ -1,8 +1,4 @@
-/**
- * Where people keep key files: in their home folder, and in mounted secrets of a container.
- *
- * @jest-environment-options {"shareModules": false}
- */
+/** Where people keep key files: in their home folder, and in mounted secrets of a container. */
 import { chmodSync, chownSync, existsSync, statSync, writeFileSync } from 'node:fs';
 import os from 'node:os';
 import { join } from 'node:path';

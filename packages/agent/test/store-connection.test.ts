@@ -1,8 +1,6 @@
 /**
  * The very connection that `SqliteAgentStore` uses: its settings, its transactions, and what the
  * store makes of failures that no test can cause on a real disk.
- *
- * @jest-environment-options {"shareModules": false}
  */
 import fs from 'node:fs';
 import { DatabaseSync } from 'node:sqlite';
