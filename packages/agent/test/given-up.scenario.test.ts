@@ -182,7 +182,7 @@ describe('a bound', () => {
 });
 
 describe('what was sent to an identity that another one has followed', () => {
-  /** Accepted and lost; bob is another one then, and gone; alice has followed, and started again. */
+  /** Accepted and lost; bob is another one, and gone; alice has followed, and started again. */
   async function lostToFormer() {
     const world = await World.create();
     const alice = await world.agent('alice');
