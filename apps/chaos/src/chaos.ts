@@ -23,6 +23,9 @@ const PROGRESS_MS = 10_000;
 const CALM_MS = 1_500;
 /** Lines of a report. */
 const SHOWN = 20;
+/** How often it is looked whether all is settled, and for how long nothing new may have begun. */
+const LOOK_MS = 500;
+const QUIET_LOOKS = 4;
 
 /** Runs it, or as much of it as `signal` lets; returns what was not as it must be. */
 export async function chaos(
@@ -124,12 +127,17 @@ async function settle(
   const machines = [...nodes, ...hubs, ...agents];
   const starved = new Starvation(() => machines.map(({ child }) => child), nowMs);
   const spentMs = (): number => nowMs() - beganMs - starved.totalMs;
+  let [begun, looks] = [0, 0];
   while (spentMs() < limitMs) {
-    await pause(500);
+    await pause(LOOK_MS);
     starved.look();
     if (!agents.every(({ isReady }) => isReady)) continue;
     for (const agent of agents) if (agent.flows) agent.tell({ flow: false });
-    if (unsettledIn(evidence()).length === 0) break;
+    const seen = evidence();
+    // A busy process hears late that it is to begin nothing more.
+    looks = begunIn(seen) === begun ? looks + 1 : 0;
+    begun = begunIn(seen);
+    if (looks >= QUIET_LOOKS && unsettledIn(seen).length === 0) break;
   }
   for (const agent of agents) agent.tell({ flow: false });
   const seconds = (ms: number): string => `${(ms / 1_000).toFixed(1)} s`;
@@ -137,6 +145,12 @@ async function settle(
   // What is told late of what has arrived counts too.
   await pause(2_000);
   return starved.totalMs < 1_000 ? told : `${told}, and ${seconds(starved.totalMs)} without a CPU`;
+}
+
+/** Messages that agents have begun to send. */
+function begunIn({ ledgers }: Evidence): number {
+  const entries = [...ledgers.values()].flat();
+  return entries.filter(({ what }) => what === 'began').length;
 }
 
 function report(violations: readonly string[], say: (text: string) => void): void {

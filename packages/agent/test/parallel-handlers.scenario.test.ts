@@ -279,6 +279,39 @@ describe('the inbox', () => {
       expect(bob.events.keysDropped).toEqual([]);
     });
 
+    test('what was taken is acknowledged while the rest waits', async () => {
+      await using world = await World.create();
+      const alice = await world.agent('alice');
+      const bob = await world.agentWithoutHandler('bob');
+      const sent = [];
+      for (const text of flood) sent.push(await world.finish(alice.agent.send('bob', text)));
+      const delivered: number[] = [];
+      for (const [at, each] of sent.entries())
+        each.delivered.then(
+          () => void delivered.push(at),
+          () => undefined,
+        );
+      await world.advance(AGENT_LIMITS.receiptMs + 5_000);
+      expect(delivered).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9]);
+      expect((await bob.agent.status()).inbox).toBe(10);
+    });
+
+    test('what is lost on the way among it is asked for, though nothing follows', async () => {
+      await using world = await World.create();
+      const alice = await world.agent('alice');
+      const bob = await world.agentWithoutHandler('bob');
+      for (const text of flood) {
+        if (text === '17') world.hub.deviations = { send: () => [] };
+        await world.finish(alice.agent.send('bob', text));
+        world.hub.deviations = {};
+      }
+      await world.advance(10_000);
+      expect(bob.events.gap).toEqual([]);
+      const { texts } = noter(bob);
+      await world.advance(10_000);
+      expect(texts).toEqual(flood);
+    });
+
     test.each([
       ['for more than a minute', backlogBytes, 100_000],
       ['for which memory has no room', 0, 1_000],

@@ -121,7 +121,8 @@ export class Engine {
     this.sender = new Sender({ ...means, onAwaiting });
     const { sender } = this;
     this.#sealing = new SealingAnew({ context, sender, transmitter, deliveries });
-    const owed = new Owed({ context, sender, sweeper, deliveries });
+    const isComing = (aid: Uint8Array): boolean => this.receiver.isComing(aid);
+    const owed = new Owed({ context, sender, sweeper, deliveries, isComing });
     const behind = new Behind({ context, sender, deliveries, retention });
     [this.#owed, this.#behind] = [owed, behind];
     const read: ReadMessage = (row, seen, signal) =>

@@ -47,6 +47,8 @@ interface OwedParts {
   readonly sender: Sender;
   readonly sweeper: RowSweeper;
   readonly deliveries: Deliveries;
+  /** Whether messages of this peer are here or will come again by themselves. */
+  readonly isComing: (aid: Uint8Array) => boolean;
 }
 
 /** All that one agent owes. */
@@ -200,9 +202,11 @@ export class Owed {
 
   /**
    * Asked again in any case: what ends it is that the holes are filled. Where some were filled
-   * since it was asked for last, after the first wait again.
+   * since it was asked for last, after the first wait again. While the peer's messages wait for
+   * room nothing is missing yet.
    */
   async #askFor(aid: Uint8Array): Promise<Next> {
+    if (this.#parts.isComing(aid)) return 'more';
     const before = this.#missing.get(toHex(aid)) ?? 0;
     await this.#parts.sender.tell(aid, (peer) => this.#requestOf(peer));
     const now = this.#missing.get(toHex(aid)) ?? 0;

@@ -45,8 +45,8 @@ export class Consequences {
     this.#parts = parts;
   }
 
-  /** What an authentic, committed message brings about; `isBehind`: others before it wait here. */
-  of(received: Received, isBehind: boolean): void {
+  /** What an authentic, committed message brings about. */
+  of(received: Received): void {
     const { context, deliveries, dispatcher, intake, owed, introductions, publisher } = this.#parts;
     const { peer, body, lost, droppedKeys, epoch } = received;
     const { aid } = peer.identity;
@@ -73,7 +73,7 @@ export class Consequences {
     dispatcher.advance(aid, sourceOf(received), received.mark);
     if (body.kind === 'formerTalk' && !received.repeated) this.#parts.behind.heard(peer, body.word);
     if (body.kind === 'revocation') this.#revoked(body.revocation, peer);
-    if (!isBehind && !dispatcher.isPuttingOff(aid)) owed.after(peer, body.kind);
+    owed.after(peer, body.kind);
     // Numbers of a former identity are not said again: it asks for what the present one said.
     const isPresent = epoch === context.self.meta.numbersSince;
     if (body.kind === 'retry' && !received.repeated && isPresent) {

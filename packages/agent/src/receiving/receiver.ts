@@ -90,6 +90,11 @@ export class Receiver {
     this.#arrivals.add({ delivery, line });
   }
 
+  /** Whether messages of this sender wait here for room, or were put off: they are not missing. */
+  isComing(from: Uint8Array): boolean {
+    return this.#backlog.has(from) || this.#parts.dispatcher.isPuttingOff(from);
+  }
+
   /** An envelope that came by hand: its message, for the caller alone. Throws the refusal. */
   async open(incoming: Incoming): Promise<InboxRow> {
     const { context } = this.#parts;
@@ -264,7 +269,7 @@ export class Receiver {
   /** It is committed. */
   #follow(received: Received): void {
     this.#positions.add(received.position);
-    this.#parts.consequences.of(received, this.#backlog.has(received.peer.identity.aid));
+    this.#parts.consequences.of(received);
   }
 
   /**
