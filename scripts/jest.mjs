@@ -10,11 +10,7 @@ import { createRequire } from 'node:module';
 import { folderInMemory } from './temporary.mjs';
 
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
-const flags = [
-  '--experimental-vm-modules',
-  '--disable-warning=ExperimentalWarning',
-  `--import=${new URL('./jest-compiled.mjs', import.meta.url).href}`,
-];
+const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
 const { GATE_SEED, ...given } = process.env;
 const folder = process.env.TMPDIR === undefined ? folderInMemory() : null;
 const env = {
