@@ -62,6 +62,41 @@ function tellHistory(world: World, change: (told: StoreTimelines) => StoreTimeli
   };
 }
 
+describe('an agent that a restored hub does not know', () => {
+  async function restored() {
+    const world = await World.create();
+    const alice = await world.agent('alice');
+    await expect(world.finish(alice.agent.send('carol', 'too early'))).rejects.toMatchObject({
+      code: 'PEER_NOT_FOUND',
+    });
+    tellHistory(world, (told) => ({ ...told, store: new Uint8Array(16).fill(6) }));
+    world.network.goDown();
+    await world.network.comeBack();
+    return { world, alice };
+  }
+
+  test('is waited for: it comes back when it has noticed', async () => {
+    const { world, alice } = await restored();
+    await using _ = world;
+    const sending = alice.agent.send('carol', 'hello');
+    await world.advance(20_000);
+    const carol = await world.agent('carol');
+    await world.finish(sending);
+    await world.advance(5_000);
+    expect(carol.texts).toEqual(['hello']);
+  });
+
+  test('is not there if it has not come within a minute', async () => {
+    const { world, alice } = await restored();
+    await using _ = world;
+    const sending = alice.agent.send('carol', 'hello');
+    await expect(world.finish(sending)).rejects.toMatchObject({ code: 'PEER_NOT_FOUND' });
+    await expect(world.finish(alice.agent.send('carol', 'again'))).rejects.toMatchObject({
+      code: 'PEER_NOT_FOUND',
+    });
+  });
+});
+
 describe('T-S12 accepted messages that a restored hub has lost', () => {
   test.each([100, 1_500, 2_300])(
     'all arrive with the next one, and both go on: %i of them',

@@ -111,7 +111,7 @@ export class Engine {
       deliveries.abandon(aid, error);
     });
     const { revocations } = this;
-    this.bundles = new BundleSource(() => this.hub?.link ?? null, revocations);
+    this.bundles = new BundleSource(context, () => this.hub?.link ?? null, revocations);
     const { bundles } = this;
     this.introductions = new Introductions({ context, bundles, revocations, ...this.#onPeers });
     const { introductions } = this;

@@ -67,6 +67,8 @@ export class HubSide {
   readonly #log: ConnectionLog;
   readonly #restating: Restating;
   #isLeaving = false;
+  /** Whether that was told. */
+  #isOffline = false;
 
   constructor(parts: HubSideParts) {
     const { context, hub, token, keeper, bundles, publisher, retention, transmitter } = parts;
@@ -302,8 +304,9 @@ export class HubSide {
 
   /** What it had accepted may be lost: peers are asked soon what they have not received. */
   #hubWentBack(which: 'hub' | 'perhaps hub'): void {
-    const { context, owed } = this.#parts;
+    const { bundles, context, owed } = this.#parts;
     const { boot } = context.self.meta;
+    bundles.hubWentBack();
     const lost = 'what it lost is sent again';
     if (which === 'hub') context.log.warn(`the hub went back in time: ${lost}`, { boot });
     else context.log.info(`the hub may have lost some time: ${lost}`, { boot });
@@ -314,13 +317,16 @@ export class HubSide {
     const { context, transmitter } = this.#parts;
     transmitter.pause();
     this.#log.down(error);
-    context.events.emit('connection', { state: 'offline', error });
+    // Told once: it is tried again and again.
+    if (!this.#isOffline) context.events.emit('connection', { state: 'offline', error });
+    this.#isOffline = true;
   }
 
   #up(connection: HubConnection): void {
     const { context, transmitter } = this.#parts;
     transmitter.start(connection);
     this.#log.up();
+    this.#isOffline = false;
     context.events.emit('connection', { state: 'online', error: null });
   }
 

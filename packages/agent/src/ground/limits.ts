@@ -158,6 +158,8 @@ export const AGENT_LIMITS = {
   /** First wait before a peer that is not there yet is looked for again; doubles to the longest. */
   peerWaitMs: 250,
   peerWaitMaxMs: 5_000,
+  /** How long the agents of a hub that has lost some time are expected back. */
+  hubReturnMs: MINUTE_MS,
 
   /** Requests that have not ended; then `call` is refused with BACKPRESSURE. */
   openCalls: 10_000,

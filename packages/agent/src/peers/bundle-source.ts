@@ -4,8 +4,11 @@
  */
 import type { Bundle } from '@agentmesh/crypto';
 import { ProtocolError } from '@agentmesh/protocol';
+import type { AgentContext } from '../agent-context.js';
 import { AgentError } from '../ground/errors.js';
+import { AGENT_LIMITS } from '../ground/limits.js';
 import type { HubLink } from '../hub/hub-link.js';
+import { untilThere } from './peer-wait.js';
 import type { Revocations } from './revocations.js';
 
 const ADVICE =
@@ -21,11 +24,15 @@ export interface BundleRequest {
 
 /** All bundles come in here from the hub. */
 export class BundleSource {
+  readonly #context: AgentContext;
   readonly #link: () => HubLink | null;
   readonly #revocations: Revocations;
+  /** Until when agents come back to a hub that has lost them. */
+  #returningUntilMs = 0;
 
   /** `link` gives null for an agent without a hub. */
-  constructor(link: () => HubLink | null, revocations: Revocations) {
+  constructor(context: AgentContext, link: () => HubLink | null, revocations: Revocations) {
+    this.#context = context;
     this.#link = link;
     this.#revocations = revocations;
   }
@@ -45,9 +52,20 @@ export class BundleSource {
     return this.#noticed(this.#hub().ask((hub) => hub.getBundle(peer, { oneTime })));
   }
 
-  /** Asks until the hub answers; rejects with NO_HUB. */
+  /**
+   * Asks until the hub answers; rejects with NO_HUB. A hub that has lost some time may have lost
+   * the peer with it: for a minute it is asked again before nobody is there.
+   */
   async request({ peer, oneTime }: BundleRequest): Promise<Bundle> {
-    return this.#noticed(this.#hub().request((hub) => hub.getBundle(peer, { oneTime })));
+    const untilMs = (): number => this.#returningUntilMs;
+    return untilThere(this.#context, untilMs, () =>
+      this.#noticed(this.#hub().request((hub) => hub.getBundle(peer, { oneTime }))),
+    );
+  }
+
+  /** The hub has lost some time: its agents publish again when they have noticed. */
+  hubWentBack(): void {
+    this.#returningUntilMs = this.#context.waits() + AGENT_LIMITS.hubReturnMs;
   }
 
   #hub(): HubLink {

@@ -10,17 +10,26 @@ import { AGENT_LIMITS } from '../ground/limits.js';
 const ABSENT: ReadonlySet<string> = new Set(['PEER_NOT_FOUND', 'NO_PREKEYS']);
 
 /** Looks for a peer until it is there, for at most `limitMs`; rejects with the last refusal. */
-export async function whenThere<T>(
+export function whenThere<T>(
   context: AgentContext,
   limitMs: number,
   find: () => Promise<T>,
 ): Promise<T> {
   const untilMs = context.waits() + limitMs;
+  return untilThere(context, () => untilMs, find);
+}
+
+/** The same with an end that may still move. */
+export async function untilThere<T>(
+  context: AgentContext,
+  untilMs: () => number,
+  find: () => Promise<T>,
+): Promise<T> {
   for (let waitMs: number = AGENT_LIMITS.peerWaitMs; ; waitMs *= 2) {
     try {
       return await find();
     } catch (error) {
-      const leftMs = untilMs - context.waits();
+      const leftMs = untilMs() - context.waits();
       const mayCome = error instanceof AgentMeshError && ABSENT.has(error.code);
       if (!mayCome || leftMs <= 0) throw error;
       const { keepAlive, pauses } = context;

@@ -61,6 +61,10 @@ describe('simulation', () => {
     await expectHolds(905_382, { calls: true });
   });
 
+  test('holds for seed 912031, which found: nobody is there on a hub that has just lost everybody', async () => {
+    await expectHolds(912_031, { calls: true });
+  });
+
   test('holds where agents change their identities, too', async () => {
     for (let seed = FIRST; seed < FIRST + ROTATING; seed++)
       await expectHolds(seed, { rotate: true });
