@@ -1,5 +1,5 @@
 /**
- * T-A75 others-past: a peer speaks of conversations that are not its own (protocol.md §2.13). It is
+ * T-A80 others-past: a peer speaks of conversations that are not its own (protocol.md §2.13). It is
  * told nothing of them, and gives nobody a message that another one has said.
  */
 import { expect, test } from '@jest/globals';
@@ -30,7 +30,7 @@ async function threeWith(world: World) {
   return { alice, bob, forger, say, to, saidBy };
 }
 
-test('T-A75 others-past: of what another peer has said nothing is told', async () => {
+test('T-A80 others-past: of what another peer has said nothing is told', async () => {
   await using world = await World.create();
   const { alice, bob, forger, say, to, saidBy } = await threeWith(world);
   const places = [{ convSeq: 1, instance: new Uint8Array(16), msgId: new Uint8Array(16) }];
@@ -48,7 +48,7 @@ test('T-A75 others-past: of what another peer has said nothing is told', async (
   expect(alice.events.refused).toEqual([]);
 });
 
-test('T-A75 others-past: nothing is said in the name of another peer', async () => {
+test('T-A80 others-past: nothing is said in the name of another peer', async () => {
   await using world = await World.create();
   const { alice, bob, say, to } = await threeWith(world);
   const said = {
