@@ -30,7 +30,7 @@ export class WebSocketLink implements Link, Holder {
   readonly #webSocket: WebSocket;
   readonly #options: LinkOptions;
   #served: ServedConnection | null = null;
-  /** Frames of this turn, where they go together. */
+  /** Frames of this turn. */
   #pending: string[] = [];
   #pendingBytes = 0;
   #gathers = false;
@@ -83,10 +83,8 @@ export class WebSocketLink implements Link, Holder {
     if (frame.type === 'deliver') this.#options.failpoint('pushing');
     this.#cork();
     const text = frameText(frame);
-    if (this.#gathers) {
-      this.#pending.push(text);
-      this.#pendingBytes += text.length;
-    } else this.#write(text);
+    this.#pending.push(text);
+    this.#pendingBytes += text.length;
     this.#pauseIfFull();
     this.#account();
   }
@@ -116,7 +114,8 @@ export class WebSocketLink implements Link, Holder {
   }
 
   #flush(): void {
-    for (const text of gathered(this.#pending)) this.#write(text);
+    const texts = this.#gathers ? gathered(this.#pending) : this.#pending;
+    for (const text of texts) this.#write(text);
     this.#pending = [];
     this.#pendingBytes = 0;
   }
