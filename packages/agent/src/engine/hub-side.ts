@@ -67,8 +67,8 @@ export class HubSide {
   readonly #log: ConnectionLog;
   readonly #restating: Restating;
   #isLeaving = false;
-  /** Whether that was told. */
-  #isOffline = false;
+  /** Why we are offline, as it was told last; null while we are not. */
+  #toldOffline: string | null = null;
 
   constructor(parts: HubSideParts) {
     const { context, hub, token, keeper, bundles, publisher, retention, transmitter } = parts;
@@ -317,16 +317,17 @@ export class HubSide {
     const { context, transmitter } = this.#parts;
     transmitter.pause();
     this.#log.down(error);
-    // Told once: it is tried again and again.
-    if (!this.#isOffline) context.events.emit('connection', { state: 'offline', error });
-    this.#isOffline = true;
+    // Each reason is told once, however often it is tried again.
+    if (error.code === this.#toldOffline) return;
+    this.#toldOffline = error.code;
+    context.events.emit('connection', { state: 'offline', error });
   }
 
   #up(connection: HubConnection): void {
     const { context, transmitter } = this.#parts;
     transmitter.start(connection);
     this.#log.up();
-    this.#isOffline = false;
+    this.#toldOffline = null;
     context.events.emit('connection', { state: 'online', error: null });
   }
 
