@@ -1,6 +1,6 @@
 /**
  * What is written down of the connection: once when it is lost, with the reason, and once when it
- * is there again. Owns that nothing is said twice; events are the hub side's.
+ * is there again. Owns that nothing is told twice; events are the hub side's.
  */
 import type { AgentMeshError } from '@agentmesh/crypto';
 import type { Logger } from '../ground/runtime.js';
@@ -16,11 +16,13 @@ export class ConnectionLog {
     this.#log = log;
   }
 
-  down({ code, message }: AgentMeshError): void {
-    if (this.#state === 'offline' && this.#told === code) return;
+  /** Whether that is news: each reason is told once, however often it is tried again. */
+  down({ code, message }: AgentMeshError): boolean {
+    if (this.#state === 'offline' && this.#told === code) return false;
     this.#state = 'offline';
     this.#told = code;
     this.#log.warn('offline: connecting again', { code, reason: message });
+    return true;
   }
 
   up(): void {

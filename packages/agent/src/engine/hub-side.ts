@@ -67,8 +67,6 @@ export class HubSide {
   readonly #log: ConnectionLog;
   readonly #restating: Restating;
   #isLeaving = false;
-  /** Why we are offline, as it was told last; null while we are not. */
-  #toldOffline: string | null = null;
 
   constructor(parts: HubSideParts) {
     const { context, hub, token, keeper, bundles, publisher, retention, transmitter } = parts;
@@ -316,10 +314,7 @@ export class HubSide {
   #down(error: AgentMeshError): void {
     const { context, transmitter } = this.#parts;
     transmitter.pause();
-    this.#log.down(error);
-    // Each reason is told once, however often it is tried again.
-    if (error.code === this.#toldOffline) return;
-    this.#toldOffline = error.code;
+    if (!this.#log.down(error)) return;
     context.events.emit('connection', { state: 'offline', error });
   }
 
@@ -327,7 +322,6 @@ export class HubSide {
     const { context, transmitter } = this.#parts;
     transmitter.start(connection);
     this.#log.up();
-    this.#toldOffline = null;
     context.events.emit('connection', { state: 'online', error: null });
   }
 
