@@ -31,8 +31,7 @@ export async function hasCome(
   peer: Peer,
   { key, heard }: FormerMessage,
 ): Promise<boolean> {
-  const having = [...peer.windows, ...peer.aside].filter(({ seen }) => seen.includes(heard.number));
-  if (await isHeardOfStore(tx, peer.identity.aid, { key, heard, having })) return true;
+  if (await isHeardOfStore(tx, peer, { key, heard })) return true;
   const isHere = await isHeardHere(tx, peer, { key, heard });
   for (const window of windowsOf(peer, key, heard.number, isHere)) {
     if (isNew(window, heard.number)) continue;

@@ -144,18 +144,19 @@ export async function rememberInstead(
 }
 
 /**
- * Whether this very message was received of any run of its store, of those that have its number:
- * the window of its own may be forgotten, and a later run may not have said yet from where it goes
- * on.
+ * Whether this very message was received of any run of its store: the window of its own may be
+ * forgotten, and a later run may not have said yet from where it goes on.
  */
 export async function isHeardOfStore(
   tx: StoreTransaction,
-  aid: Uint8Array,
-  about: { readonly key: WindowKey; readonly heard: Heard; readonly having: Peer['windows'] },
+  { identity, windows, aside }: Peer,
+  { key, heard }: { readonly key: WindowKey; readonly heard: Heard },
 ): Promise<boolean> {
-  const { key, heard, having } = about;
+  const having = [...windows, ...aside].filter(({ seen }) => seen.includes(heard.number));
+  if (having.length === 0) return false;
   for (const { since, instance } of runsOf(having, key)) {
-    const tags = await loadTags(tx, aid, { since, instance, part: partOf(heard.number) });
+    const at = { since, instance, part: partOf(heard.number) };
+    const tags = await loadTags(tx, identity.aid, at);
     if (tags.some((each) => isHeard(each, heard))) return true;
   }
   return false;

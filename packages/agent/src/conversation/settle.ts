@@ -128,9 +128,7 @@ async function withNumber(message: OpenedMessage, before: Peer): Promise<Numbere
   const key = { since: me.meta.since, instance };
   const heard = { number, msgId };
   // Looked for before anything is changed: a new window may take the place of one that knows it.
-  const having = [...before.windows, ...before.aside].filter(({ seen }) => seen.includes(number));
-  const { aid } = before.identity;
-  const isKnown = having.length > 0 && (await isHeardOfStore(tx, aid, { key, heard, having }));
+  const isKnown = await isHeardOfStore(tx, before, { key, heard });
   const { peer, wentBack } = withRun(message, before, isKnown);
   const windows = windowsOf(peer, key, number, await isHeardHere(tx, peer, { key, heard }));
   // A nudge may stand in the place of a content that was given up: it shows no clone.
