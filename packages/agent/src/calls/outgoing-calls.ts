@@ -8,6 +8,7 @@ import type { CallFrame } from '@agentmesh/crypto';
 import type { JsonObject } from '@agentmesh/protocol';
 import type { Received } from '../conversation/judge.js';
 import type { Outcome } from '../conversation/outcome.js';
+import { aidsOf } from '../conversation/peer.js';
 import type { Peer } from '../conversation/peer.js';
 import { AgentError, isAgentErrorCode } from '../ground/errors.js';
 import type { AgentErrorCode } from '../ground/errors.js';
@@ -191,8 +192,7 @@ export class OutgoingCalls {
     if (end === null) return;
     // A callee that knows calls says with its answer that it has handled the request.
     const msgId = fromHex(id);
-    const told = [peer.identity.aid, ...peer.formerly];
-    deliveries.ended(told, peer.name, { msgId, state: 'handled', reason: '' });
+    deliveries.ended(aidsOf(peer), peer.name, { msgId, state: 'handled', reason: '' });
   }
 
   #applyStaged(id: string): void {
@@ -364,12 +364,11 @@ export class OutgoingCalls {
     this.#parts.sweeper.delete(ROW.call(id));
   }
 
-  #find(id: string, { identity, formerly }: Peer): OpenCall | null {
+  #find(id: string, peer: Peer): OpenCall | null {
     const call = this.#calls.get(id);
     if (call === undefined) return null;
-    const theirs = [identity.aid, ...formerly];
-    if (!theirs.some((aid) => equalBytes(aid, call.row.to))) return null;
-    call.heardAs = identity.aid;
+    if (!aidsOf(peer).some((aid) => equalBytes(aid, call.row.to))) return null;
+    call.heardAs = peer.identity.aid;
     return call;
   }
 

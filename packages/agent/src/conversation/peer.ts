@@ -242,6 +242,11 @@ export function replaceWindow(peer: Peer, window: SequenceWindow): Peer {
   return { ...peer, windows: [...bounded.toReversed(), window] };
 }
 
+/** Its present identity, and those that it had before. */
+export function aidsOf({ identity, formerly }: Peer): readonly Uint8Array[] {
+  return [identity.aid, ...formerly];
+}
+
 /** Windows of the latest of other identities of ours. */
 function ofLatest(windows: readonly SequenceWindow[]): readonly SequenceWindow[] {
   const all = [...new Set(windows.map(({ since }) => since))].toSorted((a, b) => b - a);

@@ -14,6 +14,7 @@ import {
 import type { IdentityRecord } from '@agentmesh/crypto';
 import { parsePeer } from '@agentmesh/protocol';
 import { AgentError, IdentityChangedError } from '../ground/errors.js';
+import { aidsOf } from './peer.js';
 import type { Peer, Standing, VerifiedBy } from './peer.js';
 
 /** A peer as a caller names it: `bob`, `bob#ec18:…` or `am2…`. */
@@ -54,8 +55,7 @@ export function isProvenBy(reference: PeerReference, aid: Uint8Array): boolean {
  */
 export function assertReferenceFits(reference: PeerReference, peer: Peer): void {
   const given = reference.aid !== null || reference.fingerprint !== null;
-  const aids = [peer.identity.aid, ...peer.formerly];
-  if (given && !aids.some((aid) => isProvenBy(reference, aid))) {
+  if (given && !aidsOf(peer).some((aid) => isProvenBy(reference, aid))) {
     throw new CryptoError('BAD_FINGERPRINT');
   }
 }

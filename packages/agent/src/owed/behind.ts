@@ -13,6 +13,7 @@ import { SAID_BEFORE_BYTES } from '../conversation/former-talk.js';
 import type { FormerWord, Place, TalkEnds } from '../conversation/former-talk.js';
 import { hasCome } from '../conversation/former-heard.js';
 import { loadPeer, loadPresentPeer } from '../conversation/handshake.js';
+import { aidsOf } from '../conversation/peer.js';
 import type { Peer } from '../conversation/peer.js';
 import { applicationId, decodeSentRow, isOld, leftMs } from '../conversation/sent-log.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
@@ -277,9 +278,4 @@ function withinPortion(kept: readonly Kept[]): readonly Kept[] {
     bytes += sent.content.length;
     return at === 0 || bytes <= AGENT_LIMITS.behindBytes;
   });
-}
-
-/** Its present identity, and those that it had before. */
-function aidsOf({ identity, formerly }: Peer): readonly Uint8Array[] {
-  return [identity.aid, ...formerly];
 }

@@ -8,6 +8,7 @@ import type { OutgoingCalls } from '../calls/outgoing-calls.js';
 import type { RequestServer } from '../calls/request-server.js';
 import type { AgentContext } from '../agent-context.js';
 import type { Received } from '../conversation/judge.js';
+import { aidsOf } from '../conversation/peer.js';
 import type { Peer } from '../conversation/peer.js';
 import { AgentError } from '../ground/errors.js';
 import { readAsk } from '../message/ask.js';
@@ -147,11 +148,6 @@ export class Intake {
       this.#early.delete(oldest);
     }
   }
-}
-
-/** Its present identity, and those that it had before. */
-function aidsOf({ identity, formerly }: Peer): readonly Uint8Array[] {
-  return [identity.aid, ...formerly];
 }
 
 /**
