@@ -9,6 +9,12 @@ const HOUR_MS = 60 * MINUTE_MS;
 const DAY_MS = 24 * HOUR_MS;
 const MIB = 1024 * 1024;
 
+/**
+ * What one peer may fill of the room that is left: a quarter where it is alone. However many fill
+ * their part, there is some left for the next one.
+ */
+export const SHARE_OF_ROOM = 1 / 3;
+
 /** Bytes, milliseconds and counts, as the names say. */
 export const AGENT_LIMITS = {
   /**

@@ -5,7 +5,7 @@
 import { decodeContent, toHex } from '@agentmesh/crypto';
 import { decodePayload } from '@agentmesh/protocol';
 import type { JsonObject } from '@agentmesh/protocol';
-import { AGENT_LIMITS } from '../ground/limits.js';
+import { AGENT_LIMITS, SHARE_OF_ROOM } from '../ground/limits.js';
 import { readAsk } from '../message/ask.js';
 import type { Ask } from '../message/ask.js';
 import type { InboxRow } from '../message/inbox.js';
@@ -96,12 +96,6 @@ interface Sender {
   /** Some of its messages were put off: those that come meanwhile wait for them. */
   putOffUntilMs: number;
 }
-
-/**
- * One sender may fill a third of the room that is left: a quarter of the inbox where it is alone.
- * However many fill their part, there is some left for the next one.
- */
-const SHARE_OF_ROOM = 1 / 3;
 
 /** The waiting messages of one agent. Senders are aids in hex. */
 export class WaitingMessages {

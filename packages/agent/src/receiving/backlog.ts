@@ -5,7 +5,7 @@
  */
 import { toHex } from '@agentmesh/crypto';
 import type { AgentContext } from '../agent-context.js';
-import { AGENT_LIMITS } from '../ground/limits.js';
+import { AGENT_LIMITS, SHARE_OF_ROOM } from '../ground/limits.js';
 import type { WaitingMessages } from '../handling/waiting-messages.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import type { Arrival } from './arrivals.js';
@@ -38,8 +38,6 @@ interface BacklogParts {
 
 /** What a delivery takes besides its blob. */
 const HELD_BYTES = 512;
-/** As in the inbox: a quarter for a sender that is alone, and always some for the next one. */
-const SHARE_OF_ROOM = 1 / 3;
 
 /** One per agent. */
 export class Backlog {

@@ -7,7 +7,7 @@
 import type { AgentMeshError } from '@agentmesh/crypto';
 import { PROTOCOL_LIMITS, ProtocolError } from '@agentmesh/protocol';
 import { AgentError } from '../ground/errors.js';
-import { AGENT_LIMITS } from '../ground/limits.js';
+import { AGENT_LIMITS, SHARE_OF_ROOM } from '../ground/limits.js';
 import { RowReader, RowWriter } from '../store/row-codec.js';
 
 /** One finished message on its way. */
@@ -72,12 +72,6 @@ interface OutboxLoad {
   readonly messages: number;
   readonly bytes: number;
 }
-
-/**
- * Messages to one peer may fill a third of the room that is left: a quarter of the outbox where
- * only that peer does not read. However many do not, there is some left for the next one.
- */
-const SHARE_OF_ROOM = 1 / 3;
 
 /** Whether nothing more can wait for one recipient, for whom `own` waits of all. */
 export function isOutboxFull(total: OutboxLoad, own: OutboxLoad | undefined): boolean {
