@@ -5,28 +5,11 @@
  * loses nothing.
  */
 import { describe, expect, test } from '@jest/globals';
-import type { Resident } from './world.js';
+import { say, talkingPair } from './talking-pair.js';
 import { World } from './world.js';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
-
-/** Two agents that have written to each other, with all receipts told. */
-async function pair(seed: number) {
-  const world = await World.create(seed);
-  const alice = await world.agent('alice');
-  const bob = await world.agent('bob');
-  await say(world, alice, 'bob', 'a1');
-  await say(world, bob, 'alice', 'b1');
-  await world.advance(MINUTE);
-  return { world, alice, bob };
-}
-
-async function say(world: World, from: Resident, to: string, text: string) {
-  const sent = await world.finish(from.agent.send(to, text));
-  await world.advance(SECOND);
-  return sent;
-}
 
 const settled = (promise: Promise<void>): Promise<string> =>
   Promise.race([
@@ -43,7 +26,7 @@ describe('T-S10 a copy of a store in use, restored after the agent went on', () 
   test.each(['closed', 'killed'] as const)(
     'is noticed on both sides, and both directions work at once (the original was %s)',
     async (end) => {
-      const { world, alice, bob } = await pair(1);
+      const { world, alice, bob } = await talkingPair(1);
       await using _ = world;
       const copy = await bob.store.snapshot();
       await say(world, bob, 'alice', 'b2');
@@ -65,7 +48,7 @@ describe('T-S10 a copy of a store in use, restored after the agent went on', () 
   );
 
   test('is noticed when its peer writes first', async () => {
-    const { world, alice, bob } = await pair(2);
+    const { world, alice, bob } = await talkingPair(2);
     await using _ = world;
     const copy = await bob.store.snapshot();
     await say(world, bob, 'alice', 'b2');
@@ -84,7 +67,7 @@ describe('T-S10 a copy of a store in use, restored after the agent went on', () 
   });
 
   test('tells of no message that it was delivered when only another copy has sent it', async () => {
-    const { world, alice, bob } = await pair(3);
+    const { world, alice, bob } = await talkingPair(3);
     await using _ = world;
     const copies = [await bob.store.snapshot(), await bob.store.snapshot()] as const;
     await world.kill(bob);
@@ -110,7 +93,7 @@ describe('T-S10 a copy of a store in use, restored after the agent went on', () 
 
 describe('T-S10 a copy whose lost time has shown prekeys', () => {
   test('gets what its peer says in a session that was begun with them', async () => {
-    const { world, alice, bob } = await pair(6);
+    const { world, alice, bob } = await talkingPair(6);
     await using _ = world;
     const copy = await bob.store.snapshot();
     // The time that will be lost: a later run of bob's shows other prekeys.
@@ -137,7 +120,7 @@ describe('T-S10 a copy whose lost time has shown prekeys', () => {
   });
 
   test('says so anew, however often it is restored within an hour', async () => {
-    const { world, alice, bob } = await pair(7);
+    const { world, alice, bob } = await talkingPair(7);
     await using _ = world;
     let copy = await bob.store.snapshot();
     let present = bob;
@@ -159,7 +142,7 @@ describe('T-S10 a copy whose lost time has shown prekeys', () => {
 
 describe('T-S11 an agent that was killed and starts on its own store', () => {
   test('is not taken for one that went back; what it sent before is told of', async () => {
-    const { world, alice, bob } = await pair(4);
+    const { world, alice, bob } = await talkingPair(4);
     await using _ = world;
     await world.close(alice);
     const b2 = await world.finish(bob.agent.send('alice', 'b2'));
@@ -201,7 +184,7 @@ describe('T-S11 an agent that was killed and starts on its own store', () => {
   });
 
   test('loses no message of the hub and sends what was sealed, however often it is killed', async () => {
-    const { world, alice, bob } = await pair(6);
+    const { world, alice, bob } = await talkingPair(6);
     await using _ = world;
     let from = bob;
     const expected = ['b1'];

@@ -4,26 +4,15 @@
  * settled by the present identities.
  */
 import { describe, expect, test } from '@jest/globals';
-import type { Resident } from './world.js';
+import { say, talkingPair } from './talking-pair.js';
 import { World } from './world.js';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;
 
-async function say(world: World, from: Resident, to: string, text: string) {
-  const sent = await world.finish(from.agent.send(to, text));
-  await world.advance(SECOND);
-  return sent;
-}
-
 /** Bob is about to be put back to a copy that knows nothing of the session that Alice uses. */
 async function aboutToLose(seed: number) {
-  const world = await World.create(seed);
-  const alice = await world.agent('alice');
-  const bob = await world.agent('bob');
-  await say(world, alice, 'bob', 'a1');
-  await say(world, bob, 'alice', 'b1');
-  await world.advance(MINUTE);
+  const { world, alice, bob } = await talkingPair(seed);
   const copy = await bob.store.snapshot();
   const left = await bob.store.snapshot();
   await world.kill(bob);
