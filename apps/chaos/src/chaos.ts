@@ -135,8 +135,9 @@ async function settle(
     for (const agent of agents) if (agent.flows) agent.tell({ flow: false });
     const seen = evidence();
     // A busy process hears late that it is to begin nothing more.
-    looks = begunIn(seen) === begun ? looks + 1 : 0;
+    const before = begun;
     begun = begunIn(seen);
+    looks = begun === before ? looks + 1 : 0;
     if (looks >= QUIET_LOOKS && unsettledIn(seen).length === 0) break;
   }
   for (const agent of agents) agent.tell({ flow: false });
