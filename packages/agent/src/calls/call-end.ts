@@ -8,9 +8,10 @@ import type { JsonObject } from '@agentmesh/protocol';
 import type { Draft } from '../conversation/compose.js';
 import { reasonOf } from '../conversation/outcome.js';
 import { AgentError, isAgentErrorCode } from '../ground/errors.js';
+import type { AgentErrorCode } from '../ground/errors.js';
 import { readEnd } from '../message/ask.js';
 import { valueOf } from '../message/payload.js';
-import type { CallEnd } from './call-row.js';
+import type { CallEnd, CallRow } from './call-row.js';
 import { RemoteError } from './remote-error.js';
 
 /** The error for an outcome that is no answer. */
@@ -49,4 +50,16 @@ export function endOf(promise: Promise<unknown>): Promise<Error | null> {
     () => null,
     (error: unknown) => (error instanceof Error ? error : new AgentError('FAILED')),
   );
+}
+
+/** How a request ends that is not sent any more, or was refused; `reason` is of its `outgoing`. */
+export function undelivered(
+  { row, isLate }: { readonly row: CallRow; readonly isLate: boolean },
+  reason: string | null,
+  nowMs: number,
+): { readonly code: AgentErrorCode; readonly message: string } {
+  // The time of its envelope is longer than that of its caller.
+  const isOver = isLate || reason === 'EXPIRED_UNSENT' || nowMs >= row.byMs;
+  if (isOver) return { code: 'DEADLINE', message: '' };
+  return { code: isAgentErrorCode(reason) ? reason : 'UNDELIVERED', message: reason ?? '' };
 }

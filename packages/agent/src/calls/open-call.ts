@@ -54,6 +54,8 @@ export interface OpenCall {
   isAwaited: boolean;
   release: (() => void) | null;
   cancelTimer: (() => void) | null;
+  /** The time of its caller has passed, whatever a clock that was set since shows. */
+  isLate: boolean;
   readonly onProgress: ((value: JsonValue) => void) | null;
   /** What has come of it, if it is a stream. */
   stream: IncomingStream | null;
@@ -75,6 +77,7 @@ export function newOpenCall(
     isAwaited: false,
     release: null,
     cancelTimer: null,
+    isLate: false,
     onProgress,
     stream: null,
   };

@@ -10,7 +10,7 @@ import type { Received } from '../conversation/judge.js';
 import type { Outcome } from '../conversation/outcome.js';
 import { aidsOf } from '../conversation/peer.js';
 import type { Peer } from '../conversation/peer.js';
-import { AgentError, isAgentErrorCode } from '../ground/errors.js';
+import { AgentError } from '../ground/errors.js';
 import type { AgentErrorCode } from '../ground/errors.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { readEnd } from '../message/ask.js';
@@ -19,7 +19,7 @@ import { replyToOf } from '../message/payload.js';
 import { ROW } from '../store/row-keys.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
-import { cancelDraft, endOf, OUTCOME_CODES, outcomeOf } from './call-end.js';
+import { cancelDraft, endOf, OUTCOME_CODES, outcomeOf, undelivered } from './call-end.js';
 import { CallSlots } from './call-slots.js';
 import { Call } from './call.js';
 import { dropStream, hasEnded, newOpenCall, oldestFirst, tellProgress } from './open-call.js';
@@ -219,9 +219,8 @@ export class OutgoingCalls {
     if (call.row.end !== null) return;
     if (state === 'handled') this.#expectReply(call);
     if (state !== 'expired' && state !== 'rejected') return;
-    const isLate = this.#parts.context.runtime.now() >= call.row.byMs;
-    const code = isAgentErrorCode(reason) ? reason : 'UNDELIVERED';
-    void this.#end(call, isLate ? 'DEADLINE' : code, isLate ? '' : (reason ?? '')).catch(nothing);
+    const { code, message } = undelivered(call, reason, this.#parts.context.runtime.now());
+    void this.#end(call, code, message).catch(nothing);
   }
 
   /** Handled, and perhaps without an answer. */
@@ -300,6 +299,7 @@ export class OutgoingCalls {
   }
 
   async #expire(call: OpenCall): Promise<void> {
+    call.isLate = true;
     if (!(await this.#end(call, 'DEADLINE', ''))) return;
     await this.#parts.withdraw(call.row.envelopeId, new AgentError('CANCELLED'));
   }

@@ -65,6 +65,10 @@ describe('simulation', () => {
     await expectHolds(912_031, { calls: true });
   });
 
+  test('holds for seed 913774, which found: a request too late ends as a message that expired', async () => {
+    await expectHolds(913_774, { calls: true });
+  });
+
   test('holds where agents change their identities, too', async () => {
     for (let seed = FIRST; seed < FIRST + ROTATING; seed++)
       await expectHolds(seed, { rotate: true });
