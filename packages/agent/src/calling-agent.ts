@@ -32,10 +32,12 @@ import { durationMs } from './ground/duration.js';
 import type { Duration } from './ground/duration.js';
 import type { TraceContext } from './ground/tracing.js';
 import { AgentError } from './ground/errors.js';
+import { AGENT_LIMITS } from './ground/limits.js';
 import { askMember, isOperation, KEY_LENGTH } from './message/ask.js';
 import { exactBody, valueBody } from './message/payload.js';
 import { registered } from './handling/handlers.js';
 import type { HandlerOptions } from './handling/handlers.js';
+import { Places } from './handling/places.js';
 
 /** Options of `request` and `call`. */
 export interface CallOptions {
@@ -73,8 +75,6 @@ export interface ServeOptions extends HandlerOptions {
   /** How far the caller's identity must be established; default `anyone`. */
   readonly from?: ServedFrom | undefined;
 }
-
-const LONGEST_MS = 29 * 86_400_000;
 
 /** What is asked, beside its options. */
 interface Asked {
@@ -168,8 +168,8 @@ export abstract class CallingAgent {
   onRequest(handler: RequestHandler, options: HandlerOptions = {}): () => void {
     if (typeof handler !== 'function') throw new AgentError('BAD_OPTION', 'handler: a function');
     const { order = 'none' } = options;
-    const { concurrency, isOrdered, limitMs } = registered(() => {}, { ...options, order });
-    return this.#serve('', { run: handler, concurrency, isOrdered, limitMs, isStream: false });
+    const how = servedWith({ ...options, order });
+    return this.#serve('', { ...how, run: handler, isStream: false });
   }
 
   /**
@@ -214,8 +214,8 @@ export abstract class CallingAgent {
   onStream(handler: StreamHandler, options: HandlerOptions = {}): () => void {
     if (typeof handler !== 'function') throw new AgentError('BAD_OPTION', 'handler: a function');
     const { order = 'none' } = options;
-    const { concurrency, isOrdered, limitMs } = registered(() => {}, { ...options, order });
-    return this.#serve(STREAMS, { run: handler, concurrency, isOrdered, limitMs, isStream: true });
+    const how = servedWith({ ...options, order });
+    return this.#serve(STREAMS, { ...how, run: handler, isStream: true });
   }
 
   /**
@@ -235,8 +235,7 @@ export abstract class CallingAgent {
       throw new AgentError('BAD_OPTION', "from: 'anyone', 'pinned' or 'verified'");
     }
     const serving = { log: context.log, runtime: context.runtime, from };
-    const checked = registered(() => {}, { ...rest, order });
-    const { concurrency, isOrdered, limitMs } = checked;
+    const how = servedWith({ ...rest, order });
     const made = operationsOf(contract).map(([name, op, operation]) => {
       const handler: unknown = (handlers as Record<string, unknown>)[name];
       if (typeof handler !== 'function') {
@@ -244,7 +243,7 @@ export abstract class CallingAgent {
       }
       const run = servedOperation(serving, op, operation, handler.bind(handlers) as never);
       const isStream = operation.kind === 'stream';
-      return { op, served: { run, concurrency, isOrdered, limitMs, isStream, isExact: true } };
+      return { op, served: { ...how, run, isStream, isExact: true } };
     });
     const removers = made.map(({ op, served }) => this.#engine.dispatcher.addServed(op, served));
     return () => removers.forEach((remove) => remove());
@@ -363,7 +362,8 @@ function checkedOptions(asked: Asked, options: CallOptions) {
     throw new AgentError('BAD_OPTION', `key: 1 to ${KEY_LENGTH} characters`);
   }
   const timeoutMs = durationMs(timeout, 'timeout');
-  if (timeoutMs > LONGEST_MS) throw new AgentError('BAD_OPTION', 'timeout: at most 29 days');
+  if (timeoutMs > AGENT_LIMITS.callMs)
+    throw new AgentError('BAD_OPTION', 'timeout: at most 29 days');
   if (signal?.aborted === true) throw new AgentError('CANCELLED', undefined, signal.reason);
   return { timeoutMs, key, onProgress };
 }
@@ -379,4 +379,12 @@ function cancelWith(call: Call, signal: AbortSignal | undefined): void {
 function reasonText(reason: unknown): string {
   if (typeof reason === 'string') return reason;
   return reason instanceof Error ? reason.message : '';
+}
+
+/** How a handler of requests is run. Throws BAD_OPTION. */
+function servedWith(
+  options: HandlerOptions,
+): Pick<ServedHandler, 'isOrdered' | 'limitMs' | 'places'> {
+  const { concurrency, isOrdered, limitMs } = registered(() => {}, options);
+  return { isOrdered, limitMs, places: new Places(concurrency) };
 }

@@ -145,6 +145,34 @@ describe('a program with agents on a LocalHub ends', () => {
   });
 });
 
+/** Serves chunks without end, and ends when nobody has read any for a while. */
+const ENDLESS = `
+  let made = 0;
+  bot.onStream(async function* () {
+    for (;;) yield (made++, 'x'.repeat(1_000));
+  });
+  let before = -1;
+  while (made === 0 || made !== before) {
+    before = made;
+    await new Promise((resolve) => setTimeout(resolve, 500));
+  }
+  await bot.close();
+  console.log('closed', made < 300);`;
+
+test('a program whose stream nobody reads ends when its agents are closed', async () => {
+  const text = `
+    const hub = new LocalHub();
+    const alice = await Agent.create('alice', { hub, logLevel: 'silent' });
+    const bot = await Agent.create('bot', { hub, logLevel: 'silent' });
+    const stream = alice.stream('bot', 'x', { timeout: '1h' });
+    const { result } = stream;
+    stream.next().then(({ value }) => console.log(value.length));
+    ${ENDLESS}
+    await alice.close();
+    await result.catch(({ code }) => console.log(code));`;
+  expect(await runProgram({ text })).toEqual({ code: 0, out: '1000\nclosed true\nCLOSED\n' });
+});
+
 describe('a program with an agent on a hub in the network', () => {
   const bot = (port: number, more: string, keys = 'bot'): string => `
     const hub = new NetworkHub({ host: '127.0.0.1', port: ${port}, connectTimeoutMs: 500 });
@@ -216,6 +244,28 @@ describe('a program with an agent on a hub in the network', () => {
         code: 0,
         out: '',
       });
+    } finally {
+      await hub.stop();
+    }
+  }, 60_000);
+
+  test('whose stream is not read, nor its reader there any more, ends when it is closed', async () => {
+    const hub = await new NetworkHubServer({ data: join(folder, 'unread'), port: 0 }).start();
+    try {
+      const { promise: up, resolve } = Promise.withResolvers<void>();
+      const running = runProgram({
+        text: bot(hub.port, `console.log('up');${ENDLESS}`, 'unread'),
+        onOutput: () => resolve(),
+      });
+      await Promise.race([up, running]);
+      const reader = `
+        const hub = new NetworkHub({ host: '127.0.0.1', port: ${hub.port} });
+        const reader = await Agent.create('reader', { hub, logLevel: 'silent' });
+        const stream = reader.stream('bot', 'x', { timeout: '1h' });
+        console.log((await stream.next()).value.length);
+        process.kill(process.pid, 'SIGKILL');`;
+      expect(await runProgram({ text: reader })).toEqual({ code: null, out: '1000\n' });
+      expect(await running).toEqual({ code: 0, out: 'up\nclosed true\n' });
     } finally {
       await hub.stop();
     }

@@ -15,11 +15,12 @@ import type { JsonValue } from '@agentmesh/protocol';
 import type { AgentContext } from '../agent-context.js';
 import { AgentError } from '../ground/errors.js';
 import type { Speech } from '../sending/speech.js';
-import { ROW, under } from '../store/row-keys.js';
+import { ROW } from '../store/row-keys.js';
+import { rowsUnder } from '../store/row-pages.js';
 import type { StoreOperation } from '../store/store.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import type { Told } from './call-end.js';
-import { decodePart, NO_PARTS } from './stream-items.js';
+import { decodePart, NO_PARTS, PART_COST } from './stream-items.js';
 import type { StreamItem } from './stream-items.js';
 import { decodeEnd, decodeRead, encodeEnd, encodeRead, resultOf } from './stream-rows.js';
 import type { StreamEnd } from './stream-rows.js';
@@ -32,8 +33,8 @@ const SLACK = 1_100_000;
 const PORTION = 4;
 const TELL_MS = 200;
 const TELL_AGAIN_MS = 5_000;
-/** More parts than a window can hold. */
-export const STREAM_PARTS = 10_000;
+/** More parts than a window can hold: each counts more than its data. */
+const STREAM_PARTS = 10_000;
 
 /** What a stream works with. */
 export interface StreamMeans {
@@ -177,8 +178,7 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
   /** Takes up what an earlier run received. */
   async load(): Promise<void> {
     const { id, context } = this.#means;
-    const rows = await context.store.range({ ...under(`part/${id}`), limit: STREAM_PARTS });
-    for (const { key, value } of rows) {
+    for await (const { key, value } of rowsUnder(context.store, `part/${id}`)) {
       if (key === ROW.streamEnd(id)) this.#end = decodeEnd(value);
       else if (key === ROW.streamRead(id))
         ({ items: this.#read, hash: this.#hash } = decodeRead(value));
@@ -275,7 +275,8 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
       if (!isApart) return `items ${at} to ${at + items.length - 1} came twice`;
     }
     if (at < from) return `item ${at} came again`;
-    if (this.#bytes + data.length > STREAM_WINDOW + SLACK) return 'more than its credit';
+    const isMore = this.#bytes + data.length > STREAM_WINDOW + SLACK;
+    if (isMore || this.#parts.size >= STREAM_PARTS) return 'more than its credit';
     return null;
   }
 
@@ -297,7 +298,7 @@ export class IncomingStream implements AsyncIterableIterator<StreamItem> {
     this.#inPart = 0;
     this.#parts.delete(begin);
     this.#bytes -= data.length;
-    this.#untold.bytes += data.length;
+    this.#untold.bytes += data.length + PART_COST;
     this.#untold.parts.push(begin);
     if (this.#untold.bytes >= STREAM_WINDOW / PORTION) void this.#tellRead();
   }

@@ -12,11 +12,12 @@ import type { Logger } from '../ground/runtime.js';
 import type { Deliveries } from '../sending/deliveries.js';
 import type { Post, Posted } from '../sending/post.js';
 import type { Speech } from '../sending/speech.js';
-import { ROW, under } from '../store/row-keys.js';
+import { ROW } from '../store/row-keys.js';
+import { rowsUnder } from '../store/row-pages.js';
 import type { RowSweeper } from '../store/row-sweeper.js';
+import type { StoreOperation } from '../store/store.js';
 import type { CallRow } from './call-row.js';
 import type { Slot } from './call-slots.js';
-import { STREAM_PARTS } from './incoming-stream.js';
 import type { IncomingStream } from './incoming-stream.js';
 
 /** What calls work with. */
@@ -121,8 +122,8 @@ export async function dropStream(
 ): Promise<void> {
   const drop = async (): Promise<void> => {
     if (isStopped() || context.store.failure !== null) return;
-    const rows = await context.store.range({ ...under(`part/${id}`), limit: STREAM_PARTS });
-    const parts = rows.map(({ key }) => ({ delete: key }));
+    const parts: StoreOperation[] = [];
+    for await (const { key } of rowsUnder(context.store, `part/${id}`)) parts.push({ delete: key });
     sweeper.delete(ROW.call(id), parts);
   };
   // A producer that has changed its identity writes under another lock.

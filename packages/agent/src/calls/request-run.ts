@@ -13,6 +13,7 @@ import type { Message } from '../message/message.js';
 import { abortAt } from '../handling/deadline.js';
 import { tellOfFailure } from '../handling/handlers.js';
 import type { Registered } from '../handling/handlers.js';
+import type { Places } from '../handling/places.js';
 import { countAnew } from '../handling/run-count.js';
 import type { Surroundings } from '../handling/surroundings.js';
 import type { Waiting } from '../handling/waiting-messages.js';
@@ -22,7 +23,9 @@ import { RequestContext, RequestFailure } from './request-context.js';
 import { Steps } from './steps.js';
 
 /** A handler of requests or streams with its options. */
-export interface ServedHandler extends Pick<Registered, 'concurrency' | 'isOrdered' | 'limitMs'> {
+export interface ServedHandler extends Pick<Registered, 'isOrdered' | 'limitMs'> {
+  /** Shared by all handlers of a contract. */
+  readonly places: Places;
   readonly run: (request: Message, context: RequestContext) => unknown;
   /** The answer arrives as exactly what it is, also where it is no object. */
   readonly isExact: boolean;
@@ -72,7 +75,8 @@ export class RequestRun {
     this.id = about.request.id;
     this.message = about.message;
     this.controller = controller;
-    this.byMs = parts.context.hubClock.toOurs(this.ask.byMs);
+    const { hubClock, runtime } = parts.context;
+    this.byMs = Math.min(hubClock.toOurs(this.ask.byMs), runtime.now() + AGENT_LIMITS.callMs);
     const { signal } = controller;
     this.steps = new Steps(parts.context.store, this.id, signal, () => this.gotOn());
     this.#aborted = new Promise((_, reject) => {
@@ -116,6 +120,11 @@ export class RequestRun {
   /** A promise that ends when the run is not wanted any more. */
   orAborted<T>(promise: Promise<T> | T): Promise<T> {
     return Promise.race([promise, this.#aborted]);
+  }
+
+  /** Waits for the reader of its stream; others have its place meanwhile. */
+  async aside(waiting: Promise<void>): Promise<void> {
+    await this.item.places?.aside(waiting, (promise) => this.orAborted(promise));
   }
 
   /** Counts what the handler does as work until it ends, also where nobody waits for it longer. */

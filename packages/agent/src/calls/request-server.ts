@@ -13,9 +13,10 @@ import { endError, endMember } from '../message/ask.js';
 import type { Ask, EndError } from '../message/ask.js';
 import type { Message } from '../message/message.js';
 import { exactBody, replyToMember, valueBody } from '../message/payload.js';
-import { runWithin } from '../handling/handlers.js';
-import type { InboxEntry, Waiting } from '../handling/waiting-messages.js';
-import { ROW, stepsOf } from '../store/row-keys.js';
+import { CONCURRENCY, runWithin } from '../handling/handlers.js';
+import { Places } from '../handling/places.js';
+import type { InboxEntry, Waiting, WaitingRequest } from '../handling/waiting-messages.js';
+import { ROW } from '../store/row-keys.js';
 import { rowsUnder } from '../store/row-pages.js';
 import type { RowSweeper } from '../store/row-sweeper.js';
 import type { StoreOperation } from '../store/store.js';
@@ -57,6 +58,7 @@ export class RequestServer {
   readonly #keys = new KeyedMutex();
   /** By operation; that of requests without one, and of any other, by ''. */
   readonly #handlers = new Map<string, ServedHandler>();
+  readonly #unserved = new Places(CONCURRENCY);
   /** Requests whose handler works, perhaps after its run was given up. */
   readonly #working = new Set<Waiting>();
 
@@ -69,11 +71,14 @@ export class RequestServer {
     return this.#handlers.size > 0;
   }
 
-  /** Requests that may run at once. */
-  get concurrency(): number {
-    let most = 0;
-    for (const { concurrency } of this.#handlers.values()) most = Math.max(most, concurrency);
-    return most;
+  /** The places of the handler that a request is for; others answer that there is none. */
+  placesFor(ask: Ask): Places {
+    return this.#handlerFor(ask)?.places ?? this.#unserved;
+  }
+
+  /** Whether a request may run now. */
+  hasPlaceFor({ request, sender }: WaitingRequest['entry']): boolean {
+    return this.placesFor(request.ask).hasRoomFor(sender);
   }
 
   /** Whether the requests of one caller run one after the other. */
@@ -157,8 +162,9 @@ export class RequestServer {
 
   /** Keys of what the runs of a request have written. */
   async #leftBy(id: string, { isStream }: Ask): Promise<readonly string[]> {
-    const rows = await this.#parts.context.store.range({ ...stepsOf(id), limit: 1_000 });
-    return [...rows.map(({ key }) => key), ...(isStream ? [ROW.produced(id)] : [])];
+    const keys = isStream ? [ROW.produced(id)] : [];
+    for await (const { key } of rowsUnder(this.#parts.context.store, `step/${id}`)) keys.push(key);
+    return keys;
   }
 
   /** With the end of a run: the request is gone, and all that belongs to it. */

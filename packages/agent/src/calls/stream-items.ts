@@ -15,6 +15,9 @@ const utf8Strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 /** The hash before the first part. */
 export const NO_PARTS = new Uint8Array(32);
 
+/** What a part counts of its window besides its data: small ones cost their reader a row each. */
+export const PART_COST = 64;
+
 /** One item as it is counted and sent. */
 export interface EncodedItem {
   readonly isBytes: boolean;

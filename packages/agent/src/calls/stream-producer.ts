@@ -8,7 +8,7 @@ import type { CallFrame } from '@agentmesh/crypto';
 import { RowReader, RowWriter } from '../store/row-codec.js';
 import { ROW } from '../store/row-keys.js';
 import type { StoreOperation } from '../store/store.js';
-import { encodeItem, encodePart, NO_PARTS } from './stream-items.js';
+import { encodeItem, encodePart, NO_PARTS, PART_COST } from './stream-items.js';
 import type { EncodedItem } from './stream-items.js';
 
 /** How far a stream is, as its producer keeps it. */
@@ -70,12 +70,17 @@ export class StreamProducer {
   add(item: unknown): void {
     const encoded = encodeItem(item);
     this.#pending.push(encoded);
-    this.#pendingBytes += encoded.data.length;
+    this.#pendingBytes += costOf(encoded);
   }
 
-  /** Resolves when there is credit for another item. */
+  /** Whether there is credit for another item. */
+  get hasRoom(): boolean {
+    return this.#pendingBytes + this.#unreadBytes < this.#window;
+  }
+
+  /** Resolves when there is. */
   async room(): Promise<void> {
-    while (this.#pendingBytes + this.#unreadBytes >= this.#window) {
+    while (!this.hasRoom) {
       await new Promise<void>((resolve) => void this.#waiting.push(resolve));
     }
   }
@@ -115,13 +120,14 @@ export class StreamProducer {
       bytes += item.data.length + 1;
     }
     this.#pending.splice(0, items.length);
-    this.#pendingBytes -= items.reduce((sum, { data }) => sum + data.length, 0);
+    this.#pendingBytes -= items.reduce((sum, item) => sum + costOf(item), 0);
     const data = encodePart(items);
     const { run, items: at, hash } = this.#produced;
     const upTo = at + items.length;
     this.#produced = { run, items: upTo, hash: nextPartHash(hash, data) };
-    this.#unread.push({ upTo, bytes: data.length });
-    this.#unreadBytes += data.length;
+    const cost = data.length + PART_COST;
+    this.#unread.push({ upTo, bytes: cost });
+    this.#unreadBytes += cost;
     return { callId: this.#callId, what: CALL_FRAME.part, run, at, data };
   }
 
@@ -140,4 +146,9 @@ export class StreamProducer {
     const row = new RowWriter().u8(VERSION).u32(run).u64(items).fixed(hash);
     return { put: ROW.produced(this.#id), value: row.finish() };
   }
+}
+
+/** Of bytes each item is a part. */
+function costOf({ isBytes, data }: EncodedItem): number {
+  return data.length + (isBytes ? PART_COST : 0);
 }

@@ -133,7 +133,7 @@ export class StreamServer {
         if (from > 0 && !isFromSeen) throw new AgentError('STREAM_RESTARTED');
         producer.add(step.value);
         sender.wake();
-        await run.orAborted(producer.room());
+        if (!producer.hasRoom) await run.aside(producer.room());
       }
     } finally {
       // A generator that hangs is not waited for.

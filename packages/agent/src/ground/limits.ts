@@ -169,6 +169,8 @@ export const AGENT_LIMITS = {
 
   /** Requests that have not ended; then `call` is refused with BACKPRESSURE. */
   openCalls: 10_000,
+  /** Longest wait for an answer, whatever a request says: its envelope waits a minute longer. */
+  callMs: 29 * DAY_MS,
   /** How long an answer is kept that is not read. */
   answerKeptMs: 7 * DAY_MS,
   /** How long requests with the same key get the same answer. */

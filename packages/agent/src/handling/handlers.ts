@@ -20,7 +20,10 @@ export type Handler = (message: Message) => void | Promise<void>;
 
 /** How a handler is run. */
 export interface HandlerOptions {
-  /** Messages that it may have at once, each of another sender; default 16. */
+  /**
+   * Messages that it may have at once, each of another sender; default 16. So many requests, of any
+   * caller; a stream that waits for its reader does not count.
+   */
   readonly concurrency?: number | undefined;
   /** `sender` (default): the messages of one sender one after the other. `none`: as they come. */
   readonly order?: 'sender' | 'none' | undefined;
@@ -57,7 +60,8 @@ export interface Registered {
 /** A function of the program, its loop over messages, or what keeps them until they are taken. */
 export type HandlerKind = 'function' | 'loop' | 'mailbox';
 
-const CONCURRENCY = 16;
+/** Where a handler does not say. */
+export const CONCURRENCY = 16;
 /** Highest concurrency of a handler. */
 export const HIGHEST_CONCURRENCY = 10_000;
 

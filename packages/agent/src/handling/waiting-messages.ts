@@ -14,6 +14,7 @@ import { wayOf, wayOfAsk } from '../message/way.js';
 import type { Way } from '../message/way.js';
 import { HandlingOrder } from './handling-order.js';
 import type { Position } from './handling-order.js';
+import type { Places } from './places.js';
 
 /** A committed inbox row. */
 export interface InboxEntry {
@@ -47,6 +48,8 @@ export interface Waiting {
   isPutOff: boolean;
   /** While handlers have it: what tells them to stop. */
   controller: AbortController | null;
+  /** While a handler of requests has it: whose place it takes. */
+  places: Places | null;
   /** While handlers have it: the next one of its sender waits for it. */
   isInTurn: boolean;
 }
@@ -177,6 +180,7 @@ export class WaitingMessages {
       dueMs,
       isPutOff: false,
       controller: null,
+      places: null,
       isInTurn: false,
     });
   }
@@ -218,8 +222,10 @@ export class WaitingMessages {
     }
   }
 
-  /** Handlers have it now. */
-  begin(item: Waiting, isOrdered: boolean): void {
+  /** Handlers have it now; one of requests gives it a place. */
+  begin(item: Waiting, isOrdered: boolean, places: Places | null): void {
+    item.places = places;
+    places?.begin(item.entry.sender);
     item.controller = new AbortController();
     item.late ??= this.#order.begins(item.entry.position);
     item.isInTurn = isOrdered;
@@ -229,6 +235,8 @@ export class WaitingMessages {
   /** They have it no more. */
   end(item: Waiting): void {
     item.controller = null;
+    item.places?.end(item.entry.sender);
+    item.places = null;
     item.isCounted = false;
     if (!item.isInTurn) return;
     item.isInTurn = false;

@@ -153,6 +153,7 @@ export class Dispatcher {
   /** Adds a handler of requests; see `RequestServer.add`. */
   addServed(op: string, handler: ServedHandler): () => void {
     const remove = this.#server.add(op, handler);
+    handler.places.onRoom = () => this.#kick();
     this.#kick();
     return () => {
       remove();
@@ -258,7 +259,8 @@ export class Dispatcher {
   #begin(item: Waiting): void {
     const { isOrdered } = this.#choice();
     const isRequest = this.#isServed(item);
-    this.#waiting.begin(item, isOrdered(item));
+    const places = isRequest ? this.#server.placesFor(item.entry.request.ask) : null;
+    this.#waiting.begin(item, isOrdered(item), places);
     if (isRequest) this.#requestRuns += 1;
     const run = this.#run(item, isRequest).finally(() => {
       if (isRequest) this.#requestRuns -= 1;
@@ -290,12 +292,12 @@ export class Dispatcher {
   #choice(): Choice {
     const { concurrency, isOrdered } = this.#handlers;
     const isRoom = this.#runs.size - this.#requestRuns < concurrency;
-    const isRoomForRequest = this.#requestRuns < this.#server.concurrency;
     return {
       isOrdered: (item) =>
         this.#isServed(item) ? this.#server.isOrdered(item.entry.request.ask) : isOrdered,
       mayRun: (item) =>
-        (this.#isServed(item) ? isRoomForRequest : isRoom) && this.#around.mayRun(item.entry),
+        (this.#isServed(item) ? this.#server.hasPlaceFor(item.entry) : isRoom) &&
+        this.#around.mayRun(item.entry),
     };
   }
 

@@ -176,11 +176,6 @@ export function pendingOrderOf(pendingKey: string): number {
   return Number.parseInt(pendingKey.slice(pendingKey.lastIndexOf('/') + 1), 16);
 }
 
-/** Bounds of the results of one request's steps. */
-export function stepsOf(id: string): { readonly from: string; readonly to: string } {
-  return under(`step/${id}`);
-}
-
 /** Order of the inbox row that an outcome's row stands for. */
 export function inboxOrderOf(outcomeKey: string): number {
   return Number.parseInt(outcomeKey.slice(outcomeKey.lastIndexOf('/') + 1), 16);
