@@ -36,6 +36,9 @@ export class WebSocketLink implements Link, Holder {
   #gathers = false;
   #corked = false;
   #closing = false;
+  /** Whole messages for later turns of the loop; null for one that is not a text. */
+  #unread: (string | null)[] = [];
+  #unreadBytes = 0;
   /** Whether reading goes on in the next turn of the loop. */
   #isTurnOver = false;
   #waitingSinceMs: number | null = null;
@@ -57,11 +60,13 @@ export class WebSocketLink implements Link, Holder {
     this.#served = served;
     // Before `ws` reads the same bytes, so that a message it finds in them resets the count.
     this.#socket.prependListener('data', (bytes: Buffer) => this.#count(bytes.length));
-    this.#webSocket.on('message', (data, isBinary) => this.#receive(data, isBinary));
+    this.#webSocket.on('message', (data, isBinary) => this.#arrived(data, isBinary));
     // `ws` answers pings by itself: a client that pings and does not read must not fill our memory.
     this.#webSocket.on('ping', () => this.#pinged());
     this.#webSocket.on('error', () => this.destroy());
     this.#webSocket.once('close', () => {
+      // The peer may have said something and ended in one piece.
+      while (this.#unread.length > 0) this.#receive();
       this.#options.budget.update(this, 0);
       served.closed();
     });
@@ -97,6 +102,7 @@ export class WebSocketLink implements Link, Holder {
     if (this.#closing) return;
     this.#flush();
     this.#closing = true;
+    [this.#unread, this.#unreadBytes] = [[], 0];
     this.#readOn();
     this.#webSocket.close(code, reason);
     const linger = setTimeout(() => this.destroy(), LINGER_MS);
@@ -177,21 +183,38 @@ export class WebSocketLink implements Link, Holder {
 
   #account(): void {
     if (this.#socket.destroyed) return;
-    this.#options.budget.update(this, this.#unfinished + this.backlog);
+    this.#options.budget.update(this, this.#unfinished + this.#unreadBytes + this.backlog);
   }
 
-  #receive(data: unknown, isBinary: boolean): void {
+  /** `ws` hands on all messages of one reading of the socket, up to 64 KiB, in one go. */
+  #arrived(data: unknown, isBinary: boolean): void {
     this.#unfinished = 0;
     this.#unfinishedSinceMs = null;
+    if (this.#closing) return;
+    const text = isBinary || !(data instanceof Buffer) ? null : data.toString('utf8');
+    this.#unread.push(text);
+    this.#unreadBytes += text?.length ?? 0;
+    if (!this.#isTurnOver) this.#readTurn();
+    this.#pauseIfFull();
+  }
+
+  /** Of many messages no more than a turn's; the rest when the others have been read. */
+  #readTurn(): void {
+    const last = this.#unreadBytes - TURN_BYTES;
+    while (this.#unread.length > 0 && this.#unreadBytes > last) this.#receive();
+    if (this.#unread.length > 0) this.#endTurn();
+    this.#account();
+  }
+
+  /** Hands the next message to the core. */
+  #receive(): void {
+    const text = this.#unread.shift() ?? null;
+    this.#unreadBytes -= text?.length ?? 0;
     const served = this.#served;
     if (served === null || this.#closing) return;
-    if (isBinary || !(data instanceof Buffer)) {
-      const detail = 'a frame is a text message';
-      return served.receive({ ok: false, error: new ProtocolError('BAD_JSON', { detail }) }, '');
-    }
-    const text = data.toString('utf8');
-    served.receive(clientFrameOf(text, served.maxFrameLength), text);
-    this.#pauseIfFull();
+    if (text !== null) return served.receive(clientFrameOf(text, served.maxFrameLength), text);
+    const detail = 'a frame is a text message';
+    served.receive({ ok: false, error: new ProtocolError('BAD_JSON', { detail }) }, '');
   }
 
   #pauseIfFull(): void {
@@ -204,7 +227,10 @@ export class WebSocketLink implements Link, Holder {
   }
 
   #readOn(): void {
-    if (this.#webSocket.isPaused && this.#mayRead()) this.#webSocket.resume();
+    if (!this.#mayRead()) return;
+    this.#readTurn();
+    const isEmpty = this.#unread.length === 0;
+    if (isEmpty && this.#webSocket.isPaused && this.#mayRead()) this.#webSocket.resume();
   }
 
   #drained(): void {
