@@ -5,6 +5,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Bundle } from '@agentmesh/crypto';
 import type { Delivery } from '@agentmesh/protocol';
+import { usualPrekeys } from './few-prekeys.js';
 import { flipped } from './forger.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
@@ -157,6 +158,7 @@ describe('a recorded first message', () => {
   });
 
   test('T-H7 opk-exhaustion: what peers take is filled up again before it ends', async () => {
+    usualPrekeys();
     await using world = await World.create();
     const bob = await world.agent('bob');
     for (let n = 0; n < 35; n++) {

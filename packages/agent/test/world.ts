@@ -11,6 +11,7 @@ import type { AgentEvents, AgentOptions, Message } from '../src/index.js';
 import type { Runtime } from '../src/index.js';
 import { DiskAwareHost } from './disk-aware-host.js';
 import { KeyLedger } from './key-ledger.js';
+import './few-prekeys.js';
 import { TestStore } from './test-store.js';
 
 /** An agent and what a test remembers of it. */
