@@ -11,6 +11,9 @@ import { folderInMemory } from './temporary.mjs';
 
 const jest = createRequire(import.meta.url).resolve('jest/bin/jest');
 const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
+// As many workers run as there are cores: threads that collect garbage beside them cost more than
+// they gain, and collecting less often costs a tenth less.
+flags.push('--single-threaded-gc', '--max-semi-space-size=64');
 const { GATE_SEED, ...given } = process.env;
 const folder = process.env.TMPDIR === undefined ? folderInMemory() : null;
 const env = {
