@@ -169,3 +169,32 @@ describe('of a sender that has lost its store', () => {
     },
   );
 });
+
+describe('of a sender that was put back to an earlier copy', () => {
+  test.each([false, true])(
+    'what the lost time said and comes after is marked (in a later run: %s)',
+    async (isLater) => {
+      await using world = await World.create();
+      const alice = await world.agent('alice');
+      const bob = await world.agent('bob');
+      await world.finish(alice.agent.send('bob', 'before'));
+      await world.advance(5_000);
+      const copy = await alice.store.snapshot();
+      const held = [];
+      for (const text of ['m5', 'm6', 'm7']) held.push(...(await sentAndHeld(world, alice, text)));
+      await world.kill(alice);
+      const { keyPair } = alice;
+      const again = await world.agent('alice', {}, { keyPair, store: copy });
+      await world.finish(again.agent.send('bob', 'n5'));
+      await world.advance(5_000);
+      expect(marked(bob)).toEqual(['before', 'n5']);
+      const last = isLater ? await world.restart(bob) : bob;
+      for (const delivery of held) world.hub.inject('bob', delivery);
+      await world.advance(60_000);
+      expect(marked(last).slice(-3)).toEqual(['m5 late', 'm6 late', 'm7 late']);
+      await world.finish(again.agent.send('bob', 'n6'));
+      await world.advance(5_000);
+      expect(marked(last).at(-1)).toBe('n6');
+    },
+  );
+});

@@ -11,7 +11,10 @@ import type { Peer } from '../src/conversation/peer.js';
 import { holesOf } from '../src/conversation/run.js';
 import { settle } from '../src/conversation/settle.js';
 import type { OpenedMessage } from '../src/conversation/settle.js';
+import type { Received } from '../src/conversation/judge.js';
+import { positionOf } from '../src/receiving/arrivals.js';
 import { ROW } from '../src/store/row-keys.js';
+import { HandlingModel } from './handling-model.js';
 
 const AID = new Uint8Array(32).fill(9);
 const START_MS = 1_700_000_000_000;
@@ -73,6 +76,7 @@ export class RunModel {
   readonly sent = new Set<string>();
   readonly #accepted = new Set<string>();
   readonly clones: string[] = [];
+  readonly handlers = new HandlingModel();
   readonly #rows = new Map<string, unknown>();
   #peer: Peer;
 
@@ -107,6 +111,8 @@ export class RunModel {
   /** The sender is killed and begins a new run. */
   kill(step = 0): void {
     const { boot, ...before } = this.#sender;
+    // No two runs begin within a millisecond.
+    this.pass(1);
     this.#sender = { ...before, boot: boot + 1 + step, instance: uniqueRun(this.#draw), sid: null };
   }
 
@@ -130,6 +136,7 @@ export class RunModel {
     }
     const { msgId } = this.#say({ kind: 'application', payload: {} }, isLost);
     this.sent.add(toHex(msgId));
+    this.handlers.said(toHex(msgId));
     if (!isLost) this.#accepted.add(toHex(msgId));
   }
 
@@ -198,13 +205,17 @@ export class RunModel {
     }
     const rows = new Map(this.#rows);
     try {
-      const settled = await settle(this.#opened(rows, sealed, isOpen));
+      const opened = this.#opened(rows, sealed, isOpen);
+      const settled = await settle(opened);
       this.#rows.clear();
       for (const [key, row] of rows) this.#rows.set(key, row);
       this.#peer = decodePeer(rows.get(ROW.peer(AID)) as Uint8Array);
       const id = toHex(sealed.said.msgId);
       if (!settled.repeated && sealed.said.body.kind === 'application') {
         this.handled.set(id, (this.handled.get(id) ?? 0) + 1);
+        const { content } = opened.opened;
+        const received = { peer: this.#peer, content, epoch: 1 } as Received;
+        this.handlers.came(id, positionOf(received, opened.me.meta));
       }
       return true;
     } catch (error) {
@@ -275,8 +286,9 @@ export class RunModel {
       for (let left = this.onItsWay.length; left > 0; left--) await this.deliver(0);
       if (round % 3 === 0) this.nudge();
       this.pass(60_000);
-      if (!this.ask() && round > 3 && this.onItsWay.length === 0) return;
+      if (!this.ask() && round > 3 && this.onItsWay.length === 0) break;
     }
+    while (this.handlers.takeNext());
   }
 }
 

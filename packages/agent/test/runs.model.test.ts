@@ -23,7 +23,9 @@ interface Act {
     | 'pass'
     | 'copy'
     | 'restore'
-    | 'clock';
+    | 'clock'
+    | 'handle'
+    | 'restart';
   readonly at: number;
 }
 
@@ -48,6 +50,8 @@ async function step(model: RunModel, { what, at }: Act): Promise<void> {
   else if (what === 'burst') for (let n = at % 12; n > 0; n--) model.say(false);
   else if (what === 'pass') model.pass(at % 5_000);
   else if (what === 'clock') model.setClock(at - HOUR_MS);
+  else if (what === 'handle') for (let n = at % 4; n > 0; n--) model.handlers.takeNext();
+  else if (what === 'restart') model.handlers.restart();
   else model.say(what === 'lose');
 }
 
@@ -97,6 +101,39 @@ test(
       fc.asyncProperty(histories, async (history) => {
         const model = await run(history, () => {});
         expect(model.twice()).toEqual([]);
+      }),
+      { seed, numRuns },
+    );
+  },
+  60_000 + 1_000 * numRuns,
+);
+
+test.each([
+  ['killed', [...COMMON, 'lose', 'handle', 'handle', 'restart'] as const],
+  ['killed, with a clock that is set', [...COMMON, 'lose', 'clock', 'handle', 'handle'] as const],
+  ['restored', [...COMMON, 'handle', 'handle', 'copy', 'restore'] as const],
+])(
+  `what a sender that is %s has said before what is handled is marked (seed ${seed}, ${numRuns} runs)`,
+  async (_, whats) => {
+    await fc.assert(
+      fc.asyncProperty(historiesOf(whats), async (history) => {
+        const { handlers } = await run(history, () => {});
+        expect(handlers.unmarked).toEqual([]);
+      }),
+      { seed, numRuns },
+    );
+  },
+  60_000 + 1_000 * numRuns,
+);
+
+test(
+  `nothing is marked of a sender whose messages come in order (seed ${seed}, ${numRuns} runs)`,
+  async () => {
+    const histories = historiesOf(['kill', 'say', 'burst', 'flush', 'pass', 'handle']);
+    await fc.assert(
+      fc.asyncProperty(histories, async (history) => {
+        const { handlers } = await run(history, () => {});
+        expect(handlers.falselyMarked).toEqual([]);
       }),
       { seed, numRuns },
     );

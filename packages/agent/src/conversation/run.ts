@@ -142,6 +142,19 @@ export function isEarlierRun(
   return false;
 }
 
+/** Runs from which one has said that it goes on, the last first, as far as they are known. */
+export function lineOf(peer: Peer, { since, instance }: WindowKey): readonly Uint8Array[] {
+  const line: Uint8Array[] = [];
+  for (let at = instance; line.length <= peer.windows.length;) {
+    const window = windowAt(peer, { since, instance: at });
+    // Before its first number nothing was said.
+    if (window === null || window.parent === null || window.parent.from === 1) break;
+    at = window.parent.instance;
+    line.push(at);
+  }
+  return line;
+}
+
 /** The window of a run once its peer has said from where it goes on. */
 export function continued(peer: Peer, key: WindowKey, { instance, number }: RunWord) {
   const window = windowAt(peer, key) ?? emptyWindow(key);

@@ -40,3 +40,27 @@ test('within one source numbers count, however they came', () => {
   expect(run(came, ['second', 'third', 'other', 'fourth'])).toEqual(['fourth']);
   expect(run(came, ['third', 'second'])).toEqual(['second']);
 });
+
+test('of a store that was put back it counts which run goes on from which, not its numbers', () => {
+  const copied = { run: 'copied', boot: 7, atMs: 1_000 };
+  const restored = { run: 'restored', boot: 5, atMs: 2_000, line: ['copied'] };
+  const came = { lost: of('a', 8, copied), next: of('a', 6, restored), then: of('a', 7, restored) };
+  expect(run(came, ['next', 'lost', 'then'])).toEqual(['lost']);
+  expect(run(came, ['lost', 'next', 'then'])).toEqual([]);
+});
+
+test('of two runs that go on from a third one the earlier one is of the lost time', () => {
+  const lost = of('a', 8, { run: 'lost', boot: 9, atMs: 1_000, line: ['copied'] });
+  const next = of('a', 6, { run: 'restored', boot: 5, atMs: 2_000, line: ['copied'] });
+  expect(run({ lost, next }, ['next', 'lost'])).toEqual(['lost']);
+  expect(run({ lost, next }, ['lost', 'next'])).toEqual([]);
+});
+
+test('of runs of which nothing is known time decides, unless all else speaks against it', () => {
+  const early = of('a', 3, { run: 'one', boot: 1, atMs: 5_000 });
+  const late = of('a', 9, { run: 'six', boot: 6, atMs: 9_000 });
+  // Its clock was set back.
+  const back = of('a', 12, { run: 'nine', boot: 9, atMs: 4_000 });
+  expect(run({ early, late, back }, ['late', 'early'])).toEqual(['early']);
+  expect(run({ early, late, back }, ['back', 'late'])).toEqual(['late']);
+});

@@ -12,7 +12,7 @@ import type { InboxRow } from '../message/inbox.js';
 import type { Seen } from '../message/message.js';
 import { wayOf, wayOfAsk } from '../message/way.js';
 import type { Way } from '../message/way.js';
-import { HandlingOrder } from './handling-order.js';
+import { HandlingOrder, isSaidBefore } from './handling-order.js';
 import type { Position } from './handling-order.js';
 import type { Places } from './places.js';
 
@@ -295,10 +295,10 @@ export class WaitingMessages {
     for (const item of items) {
       if (item.controller !== null || !mayRun(item)) continue;
       if (this.#inTurn.has(item.entry.sender) && isOrdered(item)) continue;
-      const { source, number } = item.entry.position;
-      if (found === null) found = item;
-      else if (source === found.entry.position.source && number < found.entry.position.number)
-        found = item;
+      const { position } = item.entry;
+      const first = found?.entry.position ?? null;
+      const isOfIt = first === null || position.source === first.source;
+      if (first === null || (isOfIt && isSaidBefore(position, first))) found = item;
     }
     return found;
   }

@@ -12,8 +12,9 @@ import type { KeyedMutex } from '../ground/keyed-mutex.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { isSameStore, storeOf } from '../self/meta.js';
 import type { Meta } from '../self/meta.js';
+import { lineOf } from '../conversation/run.js';
 import { highestBefore } from '../conversation/sequence-window.js';
-import type { Position } from '../handling/handling-order.js';
+import type { Position, Said } from '../handling/handling-order.js';
 import type { Received } from '../conversation/judge.js';
 import { ROW } from '../store/row-keys.js';
 import type { AgentStore, StoreOperation } from '../store/store.js';
@@ -119,22 +120,29 @@ export function sourceOf({ peer, content, epoch }: Received): string {
 }
 
 /** Where a message stands among those of its sender; `meta` is our store's. */
-export function positionOf(received: Received, meta: Meta): Position {
+export function positionOf(received: Received, { since, numbersSince }: Meta): Position {
   const { peer, content, epoch } = received;
-  const { convSeq: number, instance } = content;
+  const { convSeq: number, instance, boot, sentAtMs: atMs } = content;
   const { name: sender, succeededBy, instance: present } = peer;
-  const { since, numbersSince } = meta;
   // What came to a former identity of ours is counted apart.
-  const store = storeOf(instance);
-  // The numbers of one store go on over its runs, each of which has a window of its own.
-  const tops = peer.windows
-    .filter((window) => window.since === since && storeOf(window.instance) === store)
-    .map((window) => highestBefore(window, number));
   const isPresent = epoch === numbersSince;
-  const before = isPresent ? Math.max(0, ...tops) : 0;
+  const line = isPresent ? lineOf(peer, { since, instance }).map(toHex) : [];
+  // The numbers of one store go on over its runs, each of which has a window of its own.
+  const before = (): readonly Said[] => {
+    const windows = peer.windows.filter(
+      (window) => isPresent && window.since === since && isSameStore(window.instance, instance),
+    );
+    return windows.map((window) => {
+      const isSpeaker = present !== null && equalBytes(window.instance, present);
+      const told = { boot: window.boot, atMs: isSpeaker ? peer.spoken.atMs : undefined };
+      const runs = { run: toHex(window.instance), line: lineOf(peer, window).map(toHex) };
+      return { number: highestBefore(window, number), ...runs, ...told };
+    });
+  };
   const isLost = present !== null && !isSameStore(present, instance);
   const isFormer = succeededBy !== null || !isPresent || isLost;
-  return { source: sourceOf(received), number, sender, before, isFormer };
+  const said = { number, run: toHex(instance), boot, atMs, line };
+  return { ...said, source: sourceOf(received), sender, before, isFormer };
 }
 
 type Taken = Pick<Envelope, 'from' | 'id' | 'blob'>;
