@@ -25,6 +25,21 @@ describe('a request', () => {
     await expect(again.agent.callById(call.id)).rejects.toMatchObject({ code: 'UNKNOWN_CALL' });
   });
 
+  test('of which nobody reads the answer keeps it for 7 days, and then nothing of it is left', async () => {
+    await using world = await World.create();
+    const { alice, bob } = await pair(world);
+    bob.agent.onRequest(() => ({ text: 'fine' }));
+    const { id, ended } = await world.finish(alice.agent.call('bob', 'x'));
+    await world.finish(ended);
+    await world.jump(AGENT_LIMITS.answerKeptMs - 2 * AGENT_LIMITS.upkeepMs);
+    await world.advance(AGENT_LIMITS.upkeepMs);
+    expect((await alice.agent.calls()).map((call) => call.id)).toEqual([id]);
+    await world.jump(2 * AGENT_LIMITS.upkeepMs);
+    await world.advance(AGENT_LIMITS.upkeepMs);
+    await expect(alice.agent.callById(id)).rejects.toMatchObject({ code: 'UNKNOWN_CALL' });
+    expect(await rowsOf(alice, 'call/')).toEqual([]);
+  });
+
   test('is answered once, and leaves nothing behind on either side', async () => {
     await using world = await World.create();
     const { alice, bob } = await pair(world);

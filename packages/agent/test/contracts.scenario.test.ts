@@ -107,6 +107,30 @@ describe('a contract', () => {
     await expect(world.finish(stream.result)).rejects.toMatchObject({ code: 'CANCELLED' });
   });
 
+  test.each(['given up', 'not kept'])(
+    'a stream that is %s runs what its generator cleans up',
+    async (how) => {
+      await using world = await World.create();
+      let isClean = false;
+      const { peer } = await desk(world, {
+        ...handlers,
+        async *write() {
+          try {
+            for (;;) yield how === 'not kept' ? 7 : 'x'.repeat(100_000);
+          } finally {
+            isClean = true;
+          }
+        },
+      });
+      const stream = peer.write({ topic: 'that' });
+      await world.finish(stream.id);
+      await world.advance(1_000);
+      if (how === 'given up') await world.finish(stream.cancel('enough'));
+      await world.advance(1_000);
+      expect(isClean).toBe(true);
+    },
+  );
+
   test('tells events, which are handled', async () => {
     await using world = await World.create();
     const { peer } = await desk(world);
@@ -151,11 +175,20 @@ describe('what does not fit', () => {
     });
     const lax = defineContract('research@1', { summarize: request({}) });
     const peer = alice.agent.peer('llm', lax);
-    for (const input of [{ url: 1 }, { url: 'x', words: {} }, [], 'text', null]) {
-      await expect(world.finish(peer.summarize(input))).rejects.toMatchObject({
-        name: 'RemoteError',
-        code: 'BAD_PAYLOAD',
-      });
+    for (const [input, path] of [
+      [{ url: 1 }, 'url'],
+      [{ url: 'https://a.example', words: {} }, 'words'],
+      [[], ''],
+      ['text', ''],
+      [null, ''],
+    ] as const) {
+      const error: unknown = await world
+        .finish(peer.summarize(input))
+        .catch((reason: unknown) => reason);
+      expect(error).toMatchObject({ name: 'RemoteError', code: 'BAD_PAYLOAD', data: { path } });
+      const { detail } = error as { detail: string };
+      expect(detail).toContain(path);
+      expect(Buffer.byteLength(detail)).toBeLessThanOrEqual(200);
     }
     expect(runs).toBe(0);
     // It is no failure of the handler.
@@ -164,12 +197,19 @@ describe('what does not fit', () => {
 
   test('an answer is INVALID_OUTPUT; what is wrong with it stays at the callee', async () => {
     await using world = await World.create();
-    const { peer } = await desk(world, { ...handlers, summarize: () => ({ summary: 7 }) });
-    const error: unknown = await world
-      .finish(peer.summarize({ url: 'https://a.example' }))
+    const logged: unknown[] = [];
+    const error = (...line: unknown[]): void => void logged.push(line);
+    const logger = { debug() {}, info() {}, warn() {}, error };
+    const alice = await world.agentWithoutHandler('alice');
+    const llm = await world.agentWithoutHandler('llm', { logger, logLevel: 'error' });
+    const wrong = { ...handlers, summarize: () => ({ summary: 7 }) };
+    llm.agent.serve(research, wrong as never);
+    const told: unknown = await world
+      .finish(alice.agent.peer('llm', research).summarize({ url: 'https://a.example' }))
       .catch((reason: unknown) => reason);
-    expect(error).toMatchObject({ code: 'INVALID_OUTPUT' });
-    expect(String(error)).not.toContain('summary');
+    expect(told).toMatchObject({ code: 'INVALID_OUTPUT' });
+    expect(String(told)).not.toContain('summary');
+    expect(JSON.stringify(logged)).toMatch(/research@1\/summarize.*summary/);
   });
 
   test('an answer of a callee that checks nothing is INVALID_OUTPUT at the caller', async () => {

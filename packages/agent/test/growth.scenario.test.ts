@@ -3,7 +3,9 @@
  * know. None of them keeps a conversation from going on.
  */
 import { expect, test } from '@jest/globals';
-import { CONTENT_KIND } from '@agentmesh/crypto';
+import { CONTENT_KIND, equalBytes } from '@agentmesh/crypto';
+import { decodePeer } from '../src/conversation/peer.js';
+import { ROW } from '../src/store/row-keys.js';
 import { envelopeTo, forgerTo } from './forger.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
@@ -20,25 +22,32 @@ async function laterVersion(world: World, alice: Resident) {
     const wire = forger.say({ kind, body, ...names });
     world.hub.inject('alice', envelopeTo(alice, forger.aid, wire));
   };
-  return { say, mallory };
+  /** All of these messages up to here have come: what alice tells their sender. */
+  const acknowledged = async (): Promise<number> => {
+    const row = await alice.store.get(ROW.peer(forger.aid));
+    const windows = row === null ? [] : decodePeer(row).windows;
+    return windows.find(({ instance }) => equalBytes(instance, forger.instance))?.low ?? 0;
+  };
+  return { say, mallory, acknowledged };
 }
 
 test('unknown kinds from 12 to 127 are taken and skipped, and what follows is received', async () => {
   await using world = await World.create();
   const alice = await world.agent('alice');
-  const { say } = await laterVersion(world, alice);
+  const { say, acknowledged } = await laterVersion(world, alice);
   for (const kind of [12, 64, 127]) say(kind, Uint8Array.of(1, 2, 3));
   say(CONTENT_KIND.application, new TextEncoder().encode('{"text":"after"}'));
   await world.advance(10_000);
   expect(alice.texts).toEqual(['hello', 'after']);
   expect(alice.events.refused).toEqual([]);
   expect(alice.events.gap).toEqual([]);
+  expect(await acknowledged()).toBe(4);
 });
 
 test('kinds from 129 on are taken, acknowledged and answered as unsupported', async () => {
   await using world = await World.create();
   const alice = await world.agent('alice');
-  const { say, mallory } = await laterVersion(world, alice);
+  const { say, mallory, acknowledged } = await laterVersion(world, alice);
   for (const kind of [129, 255]) say(kind, new Uint8Array());
   say(CONTENT_KIND.application, new TextEncoder().encode('{"text":"after"}'));
   await world.advance(10_000);
@@ -47,6 +56,7 @@ test('kinds from 129 on are taken, acknowledged and answered as unsupported', as
   const states = outgoing.filter(({ peer }) => peer === 'alice').map(({ state }) => state);
   expect(states.filter((state) => state === 'unsupported')).toHaveLength(2);
   expect(alice.events.refused).toEqual([]);
+  expect(await acknowledged()).toBe(3);
 });
 
 test('an unknown outcome state ends the message as failed, with its number as the reason', async () => {

@@ -71,11 +71,16 @@ export function servedOperation(
       return async function* (request, context) {
         const input = await inputOf(request, context);
         const chunks = handler(input, context) as AsyncGenerator<StreamItem, unknown, void>;
-        let step = await chunks.next();
-        for (; step.done !== true; step = await chunks.next()) {
-          yield (await fitting(operation.chunk, step.value, context)) as StreamItem;
+        try {
+          let step = await chunks.next();
+          for (; step.done !== true; step = await chunks.next()) {
+            yield (await fitting(operation.chunk, step.value, context)) as StreamItem;
+          }
+          return await fitting(operation.result, step.value, context);
+        } finally {
+          // One that is left early cleans up.
+          await chunks.return?.(undefined);
         }
-        return fitting(operation.result, step.value, context);
       };
   }
 }
