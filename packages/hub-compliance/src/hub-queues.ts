@@ -79,6 +79,25 @@ export function hubTurns(start: StartHub): void {
         expect(others).toEqual(Array.from({ length: 253 }, (_, at) => at % 256));
       }));
 
+    test('T-A81 longer-queue: turns hold in a queue of which less than all can be known', () => {
+      const limits = { queueMessages: 100_000, heldBytesOfOne: 1 };
+      return withHub(start, { limits }, async ({ alice, bob, carol, join }) => {
+        (await join(bob)).close();
+        const attacker = await join(alice);
+        for (let part = 0; part < 3; part++) await fill(attacker, bob, 600);
+        await fill(await join(carol), bob, 3);
+        const receiver = await join(bob);
+        receiver.send({ type: 'credit', messages: 2_000, bytes: 2_000_000 });
+        const deliveries = await take(receiver, 1_803);
+        const isOf = (agent: TestAgent) => (deliver: (typeof deliveries)[number]) =>
+          equalBytes(deliver.envelope.from, agent.aid);
+        expect(deliveries.findLastIndex(isOf(carol))).toBeLessThan(12);
+        const seqs = deliveries.filter(isOf(alice)).map(({ seq }) => seq);
+        expect(seqs).toEqual([...new Set(seqs)].toSorted((a, b) => a - b));
+        expect(seqs).toHaveLength(1_800);
+      });
+    });
+
     test('who is faster than its recipient does not hold up another that writes meanwhile', () =>
       withHub(start, {}, async ({ hub, alice, bob, carol, join }) => {
         const receiver = await join(bob);

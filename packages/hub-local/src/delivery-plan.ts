@@ -3,6 +3,8 @@
  * with its own envelopes in the order of the queue. Whoever has filled its share of a queue is then
  * before others with a turn only, not with all that it has. Owns which envelopes are known to wait,
  * as numbers, and the contents of those that were stored a moment ago; the rest is in the store.
+ * Where there is no room for more numbers, those of whoever has most are left out from one on, and
+ * asked for again when it has had its turns.
  */
 import { byteKey } from './byte-key.js';
 import { FairQueue } from './fair-queue.js';
@@ -27,25 +29,42 @@ const TURN_COST = 2_048;
 const PLANNED_BYTES = 32;
 /** So many need no room in common with others: nobody can take the turns from everybody. */
 const ALWAYS_PLANNED = 1_024;
+/** Nothing is left out of senders with so few. */
+const FEW = 16;
 
 /** One connection's order. */
 export class DeliveryPlan<Content extends { readonly blob: Uint8Array }> {
   readonly #share: HeldShare;
   readonly #turns = new FairQueue<string, number>(TURN_COST);
   readonly #contents = new Map<number, Content>();
+  /** The first of a sender that was left out: then so is all that it has from there on. */
+  readonly #leftOut = new Map<string, number>();
+  /** Of these, whoever has nothing planned any more. */
+  readonly #short = new Set<string>();
 
   constructor(share: HeldShare) {
     this.#share = share;
   }
 
   get size(): number {
-    return this.#turns.size;
+    return this.#turns.size + this.#leftOut.size;
   }
 
-  /** False if there is no room. What comes later has a higher `seq`. */
+  /** From where on to ask again for what was left out; null if nobody waits for that. */
+  get missing(): number | null {
+    const [sender] = this.#short;
+    return sender === undefined ? null : (this.#leftOut.get(sender) ?? null);
+  }
+
+  /** False if there is no room to know of it. What comes later has a higher `seq`. */
   add({ seq, from, bytes }: Outlined, content?: Content): boolean {
-    if (this.size >= ALWAYS_PLANNED && !this.#share.take(PLANNED_BYTES)) return false;
-    this.#turns.push(byteKey(from), DELIVERY_COST + bytes, seq);
+    const sender = byteKey(from);
+    while (!this.#leftOut.has(sender)) {
+      if (this.#turns.size < ALWAYS_PLANNED || this.#share.take(PLANNED_BYTES)) break;
+      if (!this.#leaveOut()) return false;
+    }
+    if (this.#leftOut.has(sender)) return true;
+    this.#turns.push(sender, DELIVERY_COST + bytes, seq);
     if (content !== undefined) this.provide(seq, content);
     return true;
   }
@@ -60,8 +79,54 @@ export class DeliveryPlan<Content extends { readonly blob: Uint8Array }> {
   take(): Planned | null {
     const next = this.#turns.takeOne();
     if (next === null) return null;
-    if (this.size >= ALWAYS_PLANNED) this.#share.give(PLANNED_BYTES);
+    if (this.#turns.size >= ALWAYS_PLANNED) this.#share.give(PLANNED_BYTES);
+    if (this.#leftOut.size > 0) this.#look(next.sender);
     return { seq: next.item, bytes: next.cost - DELIVERY_COST };
+  }
+
+  /**
+   * Plans what had been left out: `entries` are all from `from` to `upTo`, and `isLast` says that
+   * nothing that was left out is after them. False if there is no room for any.
+   */
+  refill(
+    entries: readonly Outlined[],
+    { from, upTo, isLast }: { readonly from: number; readonly upTo: number; isLast: boolean },
+  ): boolean {
+    const before = this.#turns.size;
+    const firsts = new Map([...this.#leftOut].filter(([, seq]) => seq >= from && seq <= upTo));
+    for (const sender of firsts.keys()) this.#leftOut.delete(sender);
+    let isFull = false;
+    for (const entry of entries) {
+      const sender = byteKey(entry.from);
+      if (entry.seq > upTo || entry.seq < (firsts.get(sender) ?? Infinity)) continue;
+      if (this.add(entry)) continue;
+      this.#leftOut.set(sender, entry.seq);
+      isFull = true;
+    }
+    for (const sender of firsts.keys()) {
+      if (!isLast && !this.#leftOut.has(sender)) this.#leftOut.set(sender, upTo + 1);
+      this.#look(sender);
+    }
+    return !isFull || this.#turns.size > before;
+  }
+
+  /** Leaves out of whoever has most; false if everybody has few. */
+  #leaveOut(): boolean {
+    const over = this.#turns.size - ALWAYS_PLANNED;
+    const shed = this.#turns.shed(FEW);
+    const first = shed?.items[0];
+    if (shed === null || first === undefined) return false;
+    this.#share.give(Math.min(over, shed.items.length) * PLANNED_BYTES);
+    for (const seq of shed.items) this.contentOf(seq);
+    this.#leftOut.set(shed.sender, first);
+    return true;
+  }
+
+  /** Whether the sender waits for what was left out. */
+  #look(sender: string): void {
+    const isShort = this.#leftOut.has(sender) && this.#turns.countOf(sender) === 0;
+    if (isShort) this.#short.add(sender);
+    else this.#short.delete(sender);
   }
 
   /** Whether its content is here. */

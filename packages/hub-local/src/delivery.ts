@@ -151,7 +151,7 @@ export class Delivery {
     // All that waits is known before turns are given, as far as there is room to know it.
     if (this.#queue.mayLook) return this.#look();
     this.#serve();
-    if (isTurn) this.pump();
+    if (isTurn || this.#queue.mayLook) this.pump();
   }
 
   /**

@@ -86,7 +86,7 @@ export class FairQueue<Key, T> {
   }
 
   /** The next item alone. Its sender's turn goes on with the next call. */
-  takeOne(): { readonly item: T; readonly cost: number } | null {
+  takeOne(): { readonly sender: Key; readonly item: T; readonly cost: number } | null {
     for (const [sender, waiting] of this.#senders) {
       waiting.credit += this.#quantum;
       if ((waiting.costs[waiting.next] ?? Infinity) > waiting.credit) {
@@ -96,9 +96,31 @@ export class FairQueue<Key, T> {
       const taken = this.#takeFirst(waiting);
       waiting.credit -= this.#quantum;
       if (waiting.next === waiting.items.length) this.#senders.delete(sender);
-      return taken;
+      return { sender, ...taken };
     }
     return null;
+  }
+
+  /** How many of a sender's items wait. */
+  countOf(sender: Key): number {
+    const waiting = this.#senders.get(sender);
+    return waiting === undefined ? 0 : waiting.items.length - waiting.next;
+  }
+
+  /** Drops the later half of whoever has most waiting; null if nobody has more than `few`. */
+  shed(few: number): { readonly sender: Key; readonly items: readonly T[] } | null {
+    let most: { sender: Key; waiting: Waiting<T>; count: number } | null = null;
+    for (const [sender, waiting] of this.#senders) {
+      const count = waiting.items.length - waiting.next;
+      if (count > (most?.count ?? few)) most = { sender, waiting, count };
+    }
+    if (most === null) return null;
+    const { sender, waiting, count } = most;
+    const from = waiting.next + Math.ceil(count / 2);
+    const items = waiting.items.splice(from);
+    for (const cost of waiting.costs.splice(from)) waiting.cost -= cost;
+    this.#size -= items.length;
+    return { sender, items };
   }
 
   #takeFirst(waiting: Waiting<T>): { readonly item: T; readonly cost: number } {

@@ -68,9 +68,10 @@ export class KnownQueue {
     return this.#plan?.size ?? 0;
   }
 
-  /** Whether to look beyond the frontier: not for a few numbers while there is no room for more. */
+  /** Whether to look on: not for a few numbers while there is no room for more. */
   get mayLook(): boolean {
-    return this.#behind && (!this.#isFull || this.size < OUTLINE_PAGE / 2);
+    const isAsked = this.#behind || typeof this.#plan?.missing === 'number';
+    return isAsked && (!this.#isFull || this.size < OUTLINE_PAGE / 2);
   }
 
   /** Something may be in the queue that nobody offered. */
@@ -134,6 +135,7 @@ export class KnownQueue {
   /** A short queue is read at once with its contents; of a long one numbers come first. */
   look(room: Room): Look {
     const { store, recipient, clock } = this.#options;
+    if (!this.#behind) return this.#lookBack();
     this.#behind = false;
     this.#isFull = false;
     this.#reading = true;
@@ -151,6 +153,30 @@ export class KnownQueue {
       failed: () => {
         this.#reading = false;
         this.#behind = true;
+      },
+    };
+  }
+
+  /** Reads again what there was no room to know. */
+  #lookBack(): Look {
+    const { store, recipient, clock } = this.#options;
+    const from = this.#plan?.missing ?? 0;
+    const upTo = this.#frontier;
+    this.#reading = true;
+    return {
+      read: async () => {
+        const query = { recipient, after: from - 1, nowMs: clock(), messages: OUTLINE_PAGE };
+        const { entries, end } = await store.outline(query);
+        const last = entries.at(-1)?.seq ?? upTo;
+        const isLast = end || last >= upTo;
+        return () => {
+          const seen = { from, upTo: isLast ? upTo : last, isLast };
+          this.#isFull = this.#plan?.refill(entries, seen) === false;
+          return this.#looked(upTo, false);
+        };
+      },
+      failed: () => {
+        this.#reading = false;
       },
     };
   }
