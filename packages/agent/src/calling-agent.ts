@@ -364,7 +364,10 @@ function checkedOptions(asked: Asked, options: CallOptions) {
   const timeoutMs = durationMs(timeout, 'timeout');
   if (timeoutMs > AGENT_LIMITS.callMs)
     throw new AgentError('BAD_OPTION', 'timeout: at most 29 days');
-  if (signal?.aborted === true) throw new AgentError('CANCELLED', undefined, signal.reason);
+  if (signal?.aborted === true) {
+    const reason: unknown = signal.reason;
+    throw new AgentError('CANCELLED', reasonText(reason) || undefined, reason);
+  }
   return { timeoutMs, key, onProgress };
 }
 

@@ -57,6 +57,8 @@ describe('time', () => {
     expect(seen).toEqual(['running']);
     expect(reasons).toEqual([expect.objectContaining({ code: 'DEADLINE' })]);
     expect(await rowsOf(bob, 'inbox/')).toEqual([]);
+    // That both noticed it is no answer to a call that nobody made.
+    expect(alice.events.orphanReply).toEqual([]);
   });
 
   test('the deadline of a request bounds what its handler asks others', async () => {

@@ -208,6 +208,18 @@ describe('what a handler throws', () => {
 });
 
 describe('cancel', () => {
+  test('before it was asked for: nothing is asked, and the reason is told', async () => {
+    await using world = await World.create();
+    const { alice } = await pair(world);
+    const signal = AbortSignal.abort('too late');
+    await expect(alice.agent.request('bob', 'x', { signal })).rejects.toMatchObject({
+      code: 'CANCELLED',
+      detail: 'too late',
+      cause: 'too late',
+    });
+    expect(await rowsOf(alice, 'call/', 'outbox/')).toEqual([]);
+  });
+
   test('before it has left: nothing of it arrives', async () => {
     await using world = await World.create();
     const { alice, bob } = await pair(world);

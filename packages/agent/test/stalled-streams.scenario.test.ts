@@ -124,7 +124,10 @@ describe('a consumer that never grants credit', () => {
     const { sayText } = await hostilePeerOf(world, alice);
     sayText(askOf(world, { credit: WINDOW }), { msgId: fromHex(ID) });
     await world.advance(10_000);
+    const beganMs = world.host.clock();
     await world.close(alice);
+    // Handlers that work are waited for; nobody knows when the reader comes.
+    expect(world.host.clock() - beganMs).toBeLessThan(AGENT_LIMITS.drainMs);
     expect(seen).toMatchObject({ running: 0, reasons: [{ code: 'CLOSED' }] });
     const again = await world.agentWithoutHandler('alice', {}, alice);
     const later = endless(again);

@@ -185,7 +185,9 @@ export class OutgoingCalls {
     const end = readEnd(payload);
     if (this.#find(id, peer) === null) {
       const orphan = { id: toHex(content.msgId), peer: peer.name, replyTo: id };
-      if (end !== null) context.events.emit('orphanReply', orphan);
+      // That its time is over, the caller has seen by itself.
+      const isLate = end !== null && 'error' in end && end.error.code === 'DEADLINE';
+      if (end !== null && !isLate) context.events.emit('orphanReply', orphan);
       return;
     }
     this.#applyStaged(id);

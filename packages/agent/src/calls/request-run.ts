@@ -14,7 +14,7 @@ import { abortAt } from '../handling/deadline.js';
 import { tellOfFailure } from '../handling/handlers.js';
 import type { Registered } from '../handling/handlers.js';
 import type { Places } from '../handling/places.js';
-import { countAnew } from '../handling/run-count.js';
+import { countAnew, endRun } from '../handling/run-count.js';
 import type { Surroundings } from '../handling/surroundings.js';
 import type { Waiting } from '../handling/waiting-messages.js';
 import type { Sender } from '../sending/sender.js';
@@ -124,7 +124,10 @@ export class RequestRun {
 
   /** Waits for the reader of its stream; others have its place meanwhile. */
   async aside(waiting: Promise<void>): Promise<void> {
-    await this.item.places?.aside(waiting, (promise) => this.orAborted(promise));
+    await this.item.places?.aside(waiting, {
+      end: () => endRun(this.#parts.context, this.item, new AgentError('CLOSED')),
+      orAborted: (promise) => this.orAborted(promise),
+    });
   }
 
   /** Counts what the handler does as work until it ends, also where nobody waits for it longer. */

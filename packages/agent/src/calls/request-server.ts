@@ -101,6 +101,11 @@ export class RequestServer {
     return () => void this.#handlers.delete(op);
   }
 
+  /** The agent ends: streams whose readers are waited for go on in its next run. */
+  close(): void {
+    for (const { places } of this.#handlers.values()) places.close();
+  }
+
   #handlerFor({ op, isStream }: Ask): ServedHandler | undefined {
     const named = op === null ? undefined : this.#handlers.get(op);
     // An operation that no contract here has, such as one of another major, is no plain request.

@@ -4,6 +4,14 @@
  * so that no caller holds up others by not reading. Owns these counts.
  */
 
+/** A run that waits for its reader. */
+export interface AsideRun {
+  /** Tells it to end. */
+  readonly end: () => void;
+  /** Rejects when it is to end. */
+  readonly orAborted: (promise: Promise<void>) => Promise<void>;
+}
+
 /** The places of one handler, or of all handlers of a contract. Callers are names. */
 export class Places {
   readonly #count: number;
@@ -12,6 +20,9 @@ export class Places {
   readonly #begun = new Map<string, number>();
   /** Runs that were aside and go on with the next place, in their order. */
   readonly #returning = new Set<() => void>();
+  /** What ends each run that is aside. */
+  readonly #aside = new Set<() => void>();
+  #isClosing = false;
   /** Told when there is room for another run. */
   onRoom: () => void = () => undefined;
 
@@ -24,11 +35,13 @@ export class Places {
     return this.#taken < this.#count && (this.#begun.get(caller) ?? 0) < this.#count;
   }
 
+  /** A run of this caller begins. */
   begin(caller: string): void {
     this.#taken += 1;
     this.#begun.set(caller, (this.#begun.get(caller) ?? 0) + 1);
   }
 
+  /** It has ended. */
   end(caller: string): void {
     const left = (this.#begun.get(caller) ?? 0) - 1;
     if (left > 0) this.#begun.set(caller, left);
@@ -36,14 +49,17 @@ export class Places {
     this.#leave();
   }
 
+  /** The agent ends: no reader is waited for any more. */
+  close(): void {
+    this.#isClosing = true;
+    for (const end of this.#aside) end();
+  }
+
   /**
-   * Lets others have the place of a run until `waiting` ends, and takes one again. `orAborted`
-   * rejects when the run is to end: it does so at once, whether there is a place or not.
+   * Lets others have the place of a run until `waiting` ends, and takes one again. A run that is to
+   * end does so at once, whether there is a place or not.
    */
-  async aside(
-    waiting: Promise<void>,
-    orAborted: (promise: Promise<void>) => Promise<void>,
-  ): Promise<void> {
+  async aside(waiting: Promise<void>, { end, orAborted }: AsideRun): Promise<void> {
     this.#leave();
     const { promise: turn, resolve } = Promise.withResolvers<void>();
     let isHeld = false;
@@ -51,12 +67,15 @@ export class Places {
       isHeld = true;
       resolve();
     };
+    this.#aside.add(end);
     try {
+      if (this.#isClosing) end();
       await orAborted(waiting);
       if (this.#taken < this.#count) return;
       this.#returning.add(go);
       await orAborted(turn);
     } finally {
+      this.#aside.delete(end);
       this.#returning.delete(go);
       if (!isHeld) this.#taken += 1;
     }

@@ -211,6 +211,7 @@ export class Dispatcher {
   }
 
   async #idle(): Promise<void> {
+    this.#server.close();
     while (this.#filling !== null || this.#runs.size > 0) {
       await this.#filling;
       await Promise.all(this.#runs);
@@ -257,10 +258,9 @@ export class Dispatcher {
   }
 
   #begin(item: Waiting): void {
-    const { isOrdered } = this.#choice();
     const isRequest = this.#isServed(item);
     const places = isRequest ? this.#server.placesFor(item.entry.request.ask) : null;
-    this.#waiting.begin(item, isOrdered(item), places);
+    this.#waiting.begin(item, this.#choice().isOrdered(item), places);
     if (isRequest) this.#requestRuns += 1;
     const run = this.#run(item, isRequest).finally(() => {
       if (isRequest) this.#requestRuns -= 1;
