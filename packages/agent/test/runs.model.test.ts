@@ -108,6 +108,29 @@ test(
   60_000 + 1_000 * numRuns,
 );
 
+test(
+  `all of a sender that is restored, and heard before it is killed again, is handled once (seed ${seed}, ${numRuns} runs)`,
+  async () => {
+    const histories = historiesOf([...COMMON, 'copy', 'restore']);
+    await fc.assert(
+      fc.asyncProperty(histories, async (history) => {
+        const model = new RunModel();
+        let isUnheard = false;
+        for (const act of history) {
+          const isEnd = act.what === 'kill' || act.what === 'restore';
+          if (isEnd && isUnheard) await model.settle();
+          await step(model, act);
+          isUnheard = act.what === 'restore' || (isUnheard && !isEnd);
+        }
+        await model.settle();
+        expect([model.twice(), model.missing()]).toEqual([[], []]);
+      }),
+      { seed, numRuns },
+    );
+  },
+  60_000 + 1_000 * numRuns,
+);
+
 test.each([
   ['killed', [...COMMON, 'lose', 'handle', 'handle', 'restart'] as const],
   ['killed, with a clock that is set', [...COMMON, 'lose', 'clock', 'handle', 'handle'] as const],
@@ -150,3 +173,29 @@ test('what is remembered far below the mark is enough where all of six runs come
   await model.settle();
   expect([model.twice(), model.missing()]).toEqual([[], []]);
 });
+
+/** Each of so many runs says one thing, and that it goes on comes late, or never. */
+test.each(
+  [100, 300, 1_200].flatMap((said) =>
+    [5, 8, 40].flatMap((runs) => [true, false].map((isLate) => [said, runs, isLate] as const)),
+  ),
+)(
+  'of %i messages of a run none comes twice when %i more are heard (their words late: %s)',
+  async (said, runs, isLate) => {
+    const model = new RunModel();
+    for (let n = said; n > 0; n--) model.say(false);
+    while (model.onItsWay.length > 0) await model.deliver(0);
+    const words: typeof model.onItsWay = [];
+    for (let run = 0; run < runs; run++) {
+      model.kill();
+      model.pass(1_000);
+      model.say(false);
+      words.push(...model.onItsWay.splice(0, 1));
+      await model.deliver(0);
+    }
+    model.ask();
+    if (isLate) model.onItsWay.push(...words);
+    await model.settle();
+    expect([model.twice(), model.missing()]).toEqual([[], []]);
+  },
+);

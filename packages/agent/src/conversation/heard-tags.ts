@@ -11,7 +11,7 @@ import { ROW } from '../store/row-keys.js';
 import type { StoreTransaction } from '../store/store-transaction.js';
 import { currentWindow } from './peer.js';
 import type { Peer } from './peer.js';
-import { emptyWindow, PART_NUMBERS, partOf, partsOf, withParts } from './sequence-window.js';
+import { emptyWindow, isNew, PART_NUMBERS, partOf, partsOf, withParts } from './sequence-window.js';
 import type { FormerWindow, SeenNumber, SequenceWindow, WindowKey } from './sequence-window.js';
 
 const VERSION = 1;
@@ -21,6 +21,8 @@ const BEQUEATHED_PARTS = 16;
 /** Parts of what runs that are forgotten had, and stores of which that is remembered. */
 const ASIDE_PARTS = 32;
 const ASIDE_STORES = 2;
+/** Forgotten runs of which is remembered up to where everything had come. */
+const ASIDE_RUNS = 16;
 
 /** A message under a number. */
 export interface Heard {
@@ -152,6 +154,10 @@ export async function isHeardOfStore(
   { identity, windows, aside }: Peer,
   { key, heard }: { readonly key: WindowKey; readonly heard: Heard },
 ): Promise<boolean> {
+  const ofIt = (each: SequenceWindow): boolean =>
+    each.since === key.since && equalBytes(each.instance, key.instance);
+  const own = aside.find(ofIt);
+  if (own !== undefined && !isNew(own, heard.number)) return true;
   const having = [...windows, ...aside].filter(({ seen }) => seen.includes(heard.number));
   if (having.length === 0) return false;
   for (const { since, instance } of runsOf(having, key)) {
@@ -199,6 +205,7 @@ export async function forgetParts(
   for (const window of [...forgotten, ...gonePast]) {
     aside = await bequeath(tx, aid, { window, to: after.windows, aside });
   }
+  for (const window of forgotten) aside = withMark(aside, window);
   const kept = [...after.windows, ...aside];
   const gone = [...before.windows, ...before.aside].filter((window) => !kept.includes(window));
   const keys = gone.flatMap((window) =>
@@ -281,7 +288,28 @@ function withSeen(
   const sorted = [...new Set(seen)].toSorted((a, b) => a - b);
   const bounded = withParts({ ...place, seen: sorted }, ASIDE_PARTS).window.seen;
   const next = { ...place, seen: bounded };
-  return [...aside.filter((each) => each !== place), next].slice(-ASIDE_STORES);
+  const places = aside.filter((each) => isPlace(each) && each !== place);
+  const marks = aside.filter((each) => !isPlace(each));
+  return [...[...places, next].slice(-ASIDE_STORES), ...marks];
+}
+
+/**
+ * A run that has said more than is remembered by the beginnings of msgIds: what it says again is a
+ * repeat up to its mark, whoever goes on from it.
+ */
+function withMark(aside: Peer['aside'], window: SequenceWindow): Peer['aside'] {
+  const { since, instance, boot, low, seen, givenUp, parent } = window;
+  const isRemembered = (seen[0] ?? low + 1) <= (parent?.from ?? 1);
+  const same = aside.find((each) => each.since === since && equalBytes(each.instance, instance));
+  if (isRemembered || low <= (same?.low ?? 0)) return aside;
+  const mark = { since, instance, boot, low, seen: [], givenUp, parent: null };
+  const marks = aside.filter((each) => each !== same && !isPlace(each));
+  return [...aside.filter(isPlace), ...[...marks, mark].slice(-ASIDE_RUNS)];
+}
+
+/** Whether it holds what several runs of a store had, not the mark of one. */
+function isPlace({ instance }: SequenceWindow): boolean {
+  return equalBytes(instance, withoutRun(instance));
 }
 
 /** Who is to remember a message; null where somebody does. */
@@ -300,7 +328,7 @@ function heirOf(heirs: readonly Place[], last: Place, { number, tag }: SeenNumbe
 
 /** Where that is remembered: an instance that no run of the store has. */
 function asideOf(aside: Peer['aside'], { since, instance }: SequenceWindow): SequenceWindow {
-  const found = runsOf(aside, { since, instance })[0];
+  const found = runsOf(aside.filter(isPlace), { since, instance })[0];
   return found ?? emptyWindow({ since, instance: withoutRun(instance) });
 }
 
