@@ -4,6 +4,7 @@
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, statfsSync, statSync, writeFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, test } from '@jest/globals';
 import { SqliteHubStore } from '../src/index.js';
 import { aid, append, commit, envelope, inFolder, register, waiting } from './store-samples.js';
@@ -108,8 +109,10 @@ describe('a full disk', () => {
     }),
   );
 
-  test('is also the quota of the operator', () =>
+  test.each([0, 4_096])('is also the quota of the operator, with pages of %d bytes', (pageBytes) =>
     inFolder(async (folder) => {
+      // Files of earlier versions keep their larger pages; 0 stands for a new file.
+      if (pageBytes > 0) await withPages(folder, pageBytes);
       const store = await SqliteHubStore.open({ folder, quotaBytes: 4 * MIB });
       await register(store, 2);
       let n = 0;
@@ -122,8 +125,27 @@ describe('a full disk', () => {
       });
       expect(await append(store, envelope(n, { blob }))).toMatchObject({ status: 'stored' });
       await store.close();
-    }));
+      if (pageBytes > 0) expect(pageBytesOf(folder)).toBe(pageBytes);
+    }),
+  );
 });
+
+/** An empty store whose pages are of this size. */
+async function withPages(folder: string, pageBytes: number): Promise<void> {
+  await (await SqliteHubStore.open({ folder })).close();
+  const database = new DatabaseSync(join(folder, 'hub.db'));
+  database.exec(`PRAGMA journal_mode = DELETE; PRAGMA page_size = ${pageBytes}; VACUUM`);
+  database.close();
+}
+
+function pageBytesOf(folder: string): unknown {
+  const database = new DatabaseSync(join(folder, 'hub.db'));
+  try {
+    return database.prepare('PRAGMA page_size').get()?.['page_size'];
+  } finally {
+    database.close();
+  }
+}
 
 test('a change that fails alone does not harm those of the same turn', () =>
   inFolder(async (folder) => {

@@ -15,7 +15,6 @@ const MIB = 1024 * 1024;
 const LARGEST_LOG = 16 * MIB;
 /** On a small file system the log stays a small part of it. */
 const LOG_SHARE = 1 / 16;
-const PAGE = 4_096;
 const syncData = promisify(fdatasync);
 
 /** Files of one open database. */
@@ -25,6 +24,8 @@ export class LogKeeper {
   readonly #failpoint: Failpoint;
   readonly #identities: ReadonlyMap<string, string>;
   readonly #largestLog: number;
+  /** Those of a file from an earlier version are larger. */
+  readonly #pageBytes: number;
   /** The log once more: SQLite holds no locks on it that closing this would drop. */
   readonly #descriptor: number;
   #written = 0;
@@ -34,8 +35,9 @@ export class LogKeeper {
     this.#path = path;
     this.#failpoint = failpoint;
     this.#identities = new Map([path, `${path}-wal`].map((file) => [file, identityOf(file)]));
+    this.#pageBytes = numberOf(database, 'page_size');
     this.#largestLog = Math.min(LARGEST_LOG, this.read().total * LOG_SHARE);
-    const pages = Math.ceil((2 * this.#largestLog) / PAGE);
+    const pages = Math.ceil((2 * this.#largestLog) / this.#pageBytes);
     database.exec(`PRAGMA wal_autocheckpoint = ${pages}`);
     this.#descriptor = openSync(`${path}-wal`, 'r+');
     // From here on the syncs after commits are ours; those around checkpoints stay SQLite's.
@@ -86,8 +88,9 @@ export class LogKeeper {
     const { bsize, blocks, bavail } = statfsSync(dirname(this.#path));
     const pages = numberOf(this.#database, 'page_count');
     const unused = numberOf(this.#database, 'freelist_count');
-    const used = (pages - unused) * PAGE;
-    return { total: bsize * blocks, free: bsize * bavail, used, unused: unused * PAGE };
+    const used = (pages - unused) * this.#pageBytes;
+    const rest = { used, unused: unused * this.#pageBytes };
+    return { total: bsize * blocks, free: bsize * bavail, ...rest };
   }
 }
 
@@ -97,6 +100,9 @@ function identityOf(file: string): string {
   return stats === undefined ? '' : `${stats.dev}:${stats.ino}`;
 }
 
-function numberOf(database: DatabaseSync, pragma: 'page_count' | 'freelist_count'): number {
+function numberOf(
+  database: DatabaseSync,
+  pragma: 'page_size' | 'page_count' | 'freelist_count',
+): number {
   return Number(database.prepare(`PRAGMA ${pragma}`).get()?.[pragma]);
 }

@@ -28,6 +28,8 @@ const FULL_CHECK_BYTES = 256 * 1024 * 1024;
 /** Everything that the store makes in its folder: none of it may be somebody else's. */
 const FILES = [DATABASE_FILE, `${DATABASE_FILE}-wal`, `${DATABASE_FILE}-shm`, 'hub.reserve'];
 
+/** Small: most commits change little on each page. */
+const PAGE_BYTES = 2_048;
 const DEFAULT_CACHE_BYTES = 64 * 1024 * 1024;
 
 /** Set while a process has the database open: then there is a log beside it. */
@@ -209,6 +211,7 @@ function refuseNewer(database: DatabaseSync, path: string): void {
  */
 function configure(database: DatabaseSync, cacheBytes = DEFAULT_CACHE_BYTES): void {
   database.exec('PRAGMA locking_mode = EXCLUSIVE');
+  database.exec(`PRAGMA page_size = ${PAGE_BYTES}`);
   database.exec('PRAGMA journal_mode = WAL');
   database.exec('PRAGMA synchronous = FULL');
   database.exec(`PRAGMA cache_size = -${Math.ceil(cacheBytes / 1024)}`);
