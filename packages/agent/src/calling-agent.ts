@@ -27,6 +27,7 @@ import { namesSelf, parseReference } from './conversation/trust.js';
 import type { Engine } from './engine/engine.js';
 import { assertCallOptions } from './engine/options.js';
 import { assertMaySend } from './engine/posting.js';
+import { whenThere } from './peers/peer-wait.js';
 import { patienceOf } from './sending/patience.js';
 import { durationMs } from './ground/duration.js';
 import type { Duration } from './ground/duration.js';
@@ -46,6 +47,8 @@ export interface CallOptions {
    * days. Inside a handler of a request no longer than its own caller waits.
    */
   readonly timeout?: Duration | undefined;
+  /** How long to wait before that for a peer that is not on the hub yet; as in `SendOptions`. */
+  readonly waitForPeer?: number | undefined;
   /**
    * Cancels the call: the callee is told, and its handler stopped. What is not committed here by
    * then is never asked.
@@ -327,7 +330,8 @@ export abstract class CallingAgent {
     const ask = async (payload: unknown, trace: TraceContext | null): Promise<Begun> => {
       const patience = patienceOf({ signal: options.signal }, context.runtime);
       try {
-        const to = await patience.until(introductions.resolve(reference));
+        const find = (): Promise<Uint8Array> => introductions.resolve(reference);
+        const to = await patience.until(whenThere(context, options.waitForPeer ?? 0, find));
         assertMaySend(this.#engine, to);
         this.#around.loops.sending(to, way, true);
         const byMs = Math.min(context.runtime.now() + timeoutMs, latestMs);

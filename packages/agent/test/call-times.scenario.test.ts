@@ -29,6 +29,10 @@ describe('time', () => {
     await world.close(bob);
     const asking = alice.agent.request('bob', 'x', { timeout: '30s' });
     await expect(world.finish(asking)).rejects.toMatchObject({ code: 'DEADLINE', retryable: true });
+    // It lasts a minute longer than anybody waits.
+    const { envelope } = world.hub.passed.sent.findLast(({ by }) => by === 'alice')!;
+    expect(envelope.ttlSeconds).toBeGreaterThan(80);
+    expect(envelope.ttlSeconds).toBeLessThanOrEqual(90);
     await world.advance(120_000);
     const again = await world.agentWithoutHandler('bob', {}, bob);
     let runs = 0;
@@ -92,6 +96,37 @@ describe('time', () => {
       code: 'LOOP',
     });
     expect(asked).toBe(AGENT_LIMITS.hops + 1);
+  });
+});
+
+describe('a callee that is not on the hub yet', () => {
+  test('is waited for, then the time of the request begins; without that it is PEER_NOT_FOUND', async () => {
+    await using world = await World.create();
+    const alice = await world.agentWithoutHandler('alice');
+    const options = { waitForPeer: 60_000, timeout: '10s' } as const;
+    await expect(world.finish(alice.agent.request('bob', 'x'))).rejects.toMatchObject({
+      code: 'PEER_NOT_FOUND',
+    });
+    const asking = alice.agent.request('bob', 'x', options);
+    const items: unknown[] = [];
+    const reading = (async () => {
+      for await (const item of alice.agent.stream('bob', 'x', options)) items.push(item);
+    })();
+    await world.advance(30_000);
+    const bob = await world.agentWithoutHandler('bob');
+    bob.agent.onRequest(() => ({ text: 'fine' }));
+    bob.agent.onStream(async function* () {
+      yield 'fine';
+    });
+    expect(await world.finish(asking)).toEqual({ text: 'fine' });
+    await world.finish(reading);
+    expect(items).toEqual(['fine']);
+    await expect(
+      alice.agent.request('bob', 'x', { waitForPeer: '1m' as never }),
+    ).rejects.toMatchObject({
+      code: 'BAD_OPTION',
+      message: expect.stringContaining('waitForPeer'),
+    });
   });
 });
 

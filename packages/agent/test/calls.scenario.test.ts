@@ -101,9 +101,15 @@ describe('a request', () => {
     await using world = await World.create();
     const { alice, bob } = await pair(world);
     bob.agent.onMessage(() => {});
-    const asking = alice.agent.request('bob', 'x');
-    asking.catch(() => undefined);
-    await expect(world.finish(asking)).rejects.toMatchObject({ code: 'NO_REPLY' });
+    const call = await world.finish(alice.agent.call('bob', 'x'));
+    for (let n = 0; n < 100 && alice.events.outgoing.at(-1)?.state !== 'handled'; n++) {
+      await world.advance(100);
+    }
+    expect(alice.events.outgoing.at(-1)).toMatchObject({ state: 'handled' });
+    await world.advance(1_800);
+    expect(call.isOpen).toBe(true);
+    await world.advance(300);
+    await expect(call.answer()).rejects.toMatchObject({ code: 'NO_REPLY' });
   });
 
   test('that a plain handler refuses ends with its reason', async () => {

@@ -141,7 +141,7 @@ describe('a hub that is not there', () => {
     await expect(world.finish(alice.agent.send('nobody', 'x'))).rejects.toMatchObject({
       code: 'PEER_NOT_FOUND',
       message: expect.stringMatching(
-        /^Peer 'nobody' not found on hub: check the spelling, listPeers.* waitForPeer of send$/,
+        /^Peer 'nobody' not found on hub: check the spelling, listPeers.* waitForPeer$/,
       ),
     });
     const alone = await world.agent('alone', { hub: undefined });

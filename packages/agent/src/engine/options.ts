@@ -186,15 +186,19 @@ const SEND_OPTIONS: readonly string[] = [
   'auto',
   'onStored',
 ];
-const CALL_OPTIONS: readonly string[] = ['timeout', 'signal', 'key', 'onProgress', 'auto', 'op'];
+const CALL_OPTIONS: readonly string[] = [
+  'timeout',
+  'waitForPeer',
+  'signal',
+  'key',
+  'onProgress',
+  'auto',
+  'op',
+];
 
 /** Checks how a message is to be sent; throws BAD_OPTION. */
 export function checkSendOptions(options: SendOptions = {}): SendOptions {
   assertNames(options, SEND_OPTIONS, 'send');
-  const { waitForPeer = 0 } = options;
-  if (typeof waitForPeer !== 'number' || !(waitForPeer >= 0)) {
-    throw new AgentError('BAD_OPTION', 'waitForPeer: milliseconds, 0 or more');
-  }
   if (options.timeout !== undefined) durationMs(options.timeout, 'timeout');
   if (options.onStored !== undefined && typeof options.onStored !== 'function') {
     throw new AgentError('BAD_OPTION', 'onStored: a function');
@@ -202,13 +206,13 @@ export function checkSendOptions(options: SendOptions = {}): SendOptions {
   return options;
 }
 
-/** Checks the names of the options of a request, and `auto`; throws BAD_OPTION. */
-export function assertCallOptions(options: { readonly auto?: boolean | undefined }): void {
+/** Checks the names of the options of a request, and those of `send`; throws BAD_OPTION. */
+export function assertCallOptions(options: Pick<SendOptions, 'auto' | 'waitForPeer'>): void {
   assertNames(options, CALL_OPTIONS, 'requests');
 }
 
 function assertNames(
-  options: { readonly auto?: unknown },
+  options: { readonly auto?: unknown; readonly waitForPeer?: unknown },
   known: readonly string[],
   of: string,
 ): void {
@@ -220,7 +224,10 @@ function assertNames(
     const names = known.join(', ');
     throw new AgentError('BAD_OPTION', `${unknown} is not an option of ${of}; there are ${names}`);
   }
-  const { auto } = options;
+  const { auto, waitForPeer = 0 } = options;
+  if (typeof waitForPeer !== 'number' || !(waitForPeer >= 0)) {
+    throw new AgentError('BAD_OPTION', 'waitForPeer: milliseconds, 0 or more');
+  }
   if (auto !== undefined && typeof auto !== 'boolean') {
     throw new AgentError('BAD_OPTION', 'auto: true or false');
   }

@@ -13,7 +13,7 @@ import type { Revocations } from './revocations.js';
 
 const ADVICE =
   'check the spelling, listPeers() gives the names on the hub; for one that is about to start, ' +
-  'wait with the option waitForPeer of send';
+  'wait with the option waitForPeer';
 
 /** What of a peer is asked for. */
 export interface BundleRequest {

@@ -43,7 +43,7 @@ const WORDS: readonly (readonly [string, string])[] = [
   ],
   [
     'check the spelling, listPeers() gives the names on the hub; for one that is about to start, ' +
-      'wait with the option waitForPeer of send',
+      'wait with the option waitForPeer',
     'check the spelling, or start it',
   ],
   ['outgoing tells what becomes of it', 'agentmesh outbox shows whether it still waits'],
