@@ -29,6 +29,7 @@ export async function besideCrowd(crowd: HonestCrowd, setup: AssailantSetup): Pr
   await crowd.exchange(ROUND_MS / 2);
   const [quiet, attacked]: [Delays[], Delays[]] = [[], []];
   let attacker: AssailantWord = { sent: 0, answered: 0, most: 0, closes: 0 };
+  const during = { ms: 0, sent: 0, answered: 0 };
   for (let round = 0; round < ROUNDS; round++) {
     quiet.push(await crowd.exchange(ROUND_MS));
     const assailant = new Assailant(setup);
@@ -37,13 +38,24 @@ export async function besideCrowd(crowd: HonestCrowd, setup: AssailantSetup): Pr
       while (assailant.counted.sent === 0 && performance.now() < untilMs) await pause(10);
       if (assailant.counted.sent === 0) throw new CannotTry('the attackers did not start');
       await pause(ONSET_MS);
+      const [before, beganMs] = [assailant.counted, performance.now()];
       attacked.push(await crowd.exchange(ROUND_MS));
+      during.ms += performance.now() - beganMs;
+      during.sent += assailant.counted.sent - before.sent;
+      during.answered += assailant.counted.answered - before.answered;
     } finally {
       await assailant.end();
     }
     attacker = together(attacker, assailant.counted);
   }
-  return { ...figuresOf(quiet, attacked), attacker };
+  const { isWhole, figures } = figuresOf(quiet, attacked);
+  const eachSecond = (count: number): number => Math.round((1_000 * count) / during.ms);
+  // A ratio says something only of an attack that was in full swing.
+  const rates = {
+    'attacker sent each second': eachSecond(during.sent),
+    'attacker answered each second': eachSecond(during.answered),
+  };
+  return { isWhole, figures: { ...rates, ...figures }, attacker };
 }
 
 function figuresOf(quiet: readonly Delays[], attacked: readonly Delays[]) {

@@ -79,7 +79,7 @@ export function hubTurns(start: StartHub): void {
         expect(others).toEqual(Array.from({ length: 253 }, (_, at) => at % 256));
       }));
 
-    test('T-A81 longer-queue: turns hold in a queue of which less than all can be known', () => {
+    test('T-A82 longer-queue: turns hold in a queue of which less than all can be known', () => {
       const limits = { queueMessages: 100_000, heldBytesOfOne: 1 };
       return withHub(start, { limits }, async ({ alice, bob, carol, join }) => {
         (await join(bob)).close();

@@ -114,7 +114,7 @@ function readerOf(senders: readonly number[], heldBytes: number) {
   return { got, looked, offer, read, rest, waiting };
 }
 
-test('T-A81 longer-queue: who wrote after 100,000 of a stranger is before nearly all of them', async () => {
+test('T-A82 longer-queue: who wrote after 100,000 of a stranger is before nearly all of them', async () => {
   const senders = Array<number>(MANY).fill(1);
   senders.push(2, 2);
   const { got, looked, offer, read } = readerOf(senders, 0);
@@ -137,6 +137,21 @@ test('T-A81 longer-queue: who wrote after 100,000 of a stranger is before nearly
   );
   // The whole queue once, and a page for each half of what may be known.
   expect(looked.pages).toBeLessThan(MANY / PAGE + 2 * (MANY / (ALWAYS / 2)) + 10);
+}, 120_000);
+
+test.each([
+  ['one after the other', (at: number) => Math.floor(at / 20)],
+  ['in turns', (at: number) => at % 500],
+  [
+    'a little at the beginning, the rest at the end',
+    (at: number) => (at < 8_500 ? at % 500 : at % 7),
+  ],
+])('T-A82 longer-queue: of many names %s it is not read for each', async (_how, senderOf) => {
+  const senders = Array.from({ length: 10_000 }, (_, at) => senderOf(at));
+  const { got, looked, read } = readerOf(senders, 0);
+  await read(10_000);
+  expect(new Set(got.map(({ seq }) => seq)).size).toBe(10_000);
+  expect(looked.rows).toBeLessThan(5 * 10_000);
 });
 
 test('each envelope comes once, and those of one sender in order, however little is known', async () => {

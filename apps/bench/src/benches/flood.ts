@@ -1,13 +1,13 @@
 /**
  * Fifty agents that write now and then, beside one that sends as fast as it can: from sending to
- * delivery, and the same on a quiet hub. The load of the fifty does not wait for the server, so a
- * stall is counted in every message that it delays.
+ * delivery, and the same on a quiet hub. The flood is a process of its own with less priority: an
+ * attacker does not own the processor of those whom it delays. The load of the fifty does not wait
+ * for the server, so a stall is counted in every message that it delays.
  */
 import { paced, pump } from '../brokers/broker.js';
-import type { Lane } from '../brokers/broker.js';
-import { confirm } from '../harness/bench-error.js';
 import type { Bench, Case, Sample, Scale } from '../harness/bench.js';
 import { quantile } from '../harness/statistics.js';
+import { Flood } from '../peers/flood.js';
 import { hubEntrants, SERVER_TIME } from './hub-entrants.js';
 import type { HubWork } from './hub-entrants.js';
 
@@ -15,13 +15,10 @@ const HONEST = 50;
 /** Messages of all fifty together. */
 const PER_SECOND = 200;
 const BYTES = 256;
-/** Unaccepted messages of the flood: nearly all that a hub allows one connection. */
-const FLOOD_WINDOW = 900;
-/** Undelivered ones: below the share of a queue that one sender may fill. */
-const FLOOD_BACKLOG = 2_000;
 const MEASURES = [
   { name: 'p50', unit: 'ms', better: 'lower' },
   { name: 'p99', unit: 'ms', better: 'lower' },
+  { name: 'offered', unit: 'messages/s', better: 'higher' },
   { name: 'flood', unit: 'messages/s', better: 'higher' },
 ] as const;
 
@@ -33,25 +30,19 @@ export const floodBench: Bench = {
 
 function floodCase(scale: Scale): Case {
   const work = (hasFlood: boolean): HubWork => ({
-    lanes: HONEST + 1,
+    lanes: HONEST,
     scale,
-    async measure(lanes) {
-      const flooder = lanes[HONEST];
-      confirm(flooder !== undefined, 'a lane for the flood');
+    async measure(lanes, port) {
       const count = (scale.quick ? 1 : 5) * PER_SECOND;
-      const flood = hasFlood ? startFlood(flooder) : null;
-      const startMs = performance.now();
-      const delays = await paced(lanes.slice(0, HONEST), {
-        count,
-        perSecond: PER_SECOND,
-        bytes: BYTES,
-      });
-      const seconds = (performance.now() - startMs) / 1000;
+      const flood = hasFlood ? await Flood.of(port) : null;
+      const delays = await paced(lanes, { count, perSecond: PER_SECOND, bytes: BYTES });
+      const { offered, delivered } = flood?.rates() ?? { offered: 0, delivered: 0 };
       const flooded = (await flood?.stop()) ?? 0;
       const sample: Sample = {
         p50: quantile(delays, 0.5),
         p99: quantile(delays, 0.99),
-        flood: flooded / seconds,
+        offered,
+        flood: delivered,
       };
       return { messages: count + flooded, sample };
     },
@@ -89,35 +80,5 @@ function aloneCase(scale: Scale): Case {
     mostRounds: 3,
     entrants: [hubEntrants.ours(work(1)), { ...hubEntrants.ours(work(8)), ...eight }],
     targets: [{ measure: rate.name, against: 'eight', atLeast: 0.5 }],
-  };
-}
-
-/** Keeps {@link FLOOD_WINDOW} messages unaccepted until it is stopped; gives how many arrived. */
-function startFlood(lane: Lane): { stop(): Promise<number> } {
-  let [open, sent, delivered] = [0, 0, 0];
-  let mostSent = Infinity;
-  const ended = Promise.withResolvers<number>();
-  const goOn = (): void => {
-    const most = Math.min(mostSent, sent + FLOOD_WINDOW - open, delivered + FLOOD_BACKLOG);
-    for (; sent < most; sent++) {
-      open += 1;
-      lane.send(Buffer.alloc(BYTES), () => {
-        open -= 1;
-        goOn();
-      });
-    }
-    if (open === 0 && delivered >= mostSent) ended.resolve(delivered);
-  };
-  lane.onDelivery = () => {
-    delivered += 1;
-    goOn();
-  };
-  goOn();
-  return {
-    stop() {
-      mostSent = sent;
-      goOn();
-      return ended.promise;
-    },
   };
 }

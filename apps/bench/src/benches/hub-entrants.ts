@@ -27,7 +27,10 @@ export interface HubWork {
   readonly lanes: number;
   readonly scale: Scale;
   /** How many messages went, and what was measured; the server's share is added to it. */
-  measure(lanes: readonly Lane[]): Promise<{ readonly messages: number; readonly sample: Sample }>;
+  measure(
+    lanes: readonly Lane[],
+    port: number,
+  ): Promise<{ readonly messages: number; readonly sample: Sample }>;
 }
 
 /** Processor time of the server's process: what a busy machine disturbs least. */
@@ -161,7 +164,7 @@ function contenderOf(parts: {
 
 async function roundOf(work: HubWork, broker: Broker, server: ServerProcess): Promise<Sample> {
   const before = server.processorMs();
-  const { messages, sample } = await work.measure(broker.lanes);
+  const { messages, sample } = await work.measure(broker.lanes, server.port);
   const micros = (server.processorMs() - before) * 1000;
   return { ...sample, [SERVER_TIME.name]: micros / messages };
 }
