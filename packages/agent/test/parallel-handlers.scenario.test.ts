@@ -244,6 +244,30 @@ describe('the inbox', () => {
       expect(odd).toEqual([]);
     });
 
+    test('the same of its bytes: a quarter of them is few large messages', async () => {
+      const bytes = AGENT_LIMITS as { inboxBytes: number };
+      const { inboxBytes } = bytes;
+      bytes.inboxBytes = 64 * 1_024;
+      try {
+        await using world = await World.create();
+        const [mallory, alice] = [await world.agent('mallory'), await world.agent('alice')];
+        const bob = await world.agentWithoutHandler('bob');
+        const large = flood.slice(0, 8).map((text) => text.repeat(4 * 1_024));
+        await sendAll(world, mallory, 'bob', large);
+        await world.advance(1_000);
+        const { inbox } = await bob.agent.status();
+        expect(inbox).toBeGreaterThan(0);
+        expect(inbox).toBeLessThanOrEqual(4);
+        await world.finish((await world.finish(alice.agent.send('bob', 'honest'))).delivered);
+        expect((await bob.agent.status()).inbox).toBe(inbox + 1);
+        const { texts, odd } = noter(bob);
+        await world.advance(1_000);
+        expect([texts.filter((text) => text !== 'honest'), odd]).toEqual([large, []]);
+      } finally {
+        bytes.inboxBytes = inboxBytes;
+      }
+    });
+
     test('what comes behind it waits for it, also while it is taken', async () => {
       await using world = await World.create();
       const { mallory, bob } = await flooded(world);

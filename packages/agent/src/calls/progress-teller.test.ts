@@ -60,3 +60,15 @@ test('a word that cannot be said is not tried again; the next one is', async () 
   await pace(3);
   expect([state.tries, said]).toEqual([2, ['next']]);
 });
+
+test('a word of more than 4 KiB is BAD_OPTION, and nothing of it is said', async () => {
+  const { progress, said, pace } = teller();
+  const longest = 4_096 - JSON.stringify({ value: '' }).length;
+  expect(() => progress.tell('x'.repeat(longest + 1))).toThrow(
+    expect.objectContaining({ code: 'BAD_OPTION' }),
+  );
+  await pace(3);
+  progress.tell('x'.repeat(longest));
+  await pace(3);
+  expect(said).toEqual(['x'.repeat(longest)]);
+});
