@@ -16,7 +16,7 @@ import { until } from './test-clients.js';
 
 beforeAll(() => ready());
 
-/** `AGENTMESH_BACKUP_LOST=100,1500,2300,10000` in a nightly run. */
+/** `pnpm backups` takes 100, 1,500, 2,300 and 10,000. */
 const LOST = (process.env['AGENTMESH_BACKUP_LOST'] ?? '100').split(',').map(Number);
 const WAIT_MS = 300_000;
 /** Well before the five minutes after which a sender asks of itself. */
