@@ -1,6 +1,6 @@
 /**
  * Ten thousand peers in a store cost nothing: starting, sending and receiving read as many rows as
- * with one peer. Counted, not timed.
+ * with one peer. Counted, not timed. A hundred that come at once are not kept waiting.
  */
 import { expect, test } from '@jest/globals';
 import { createIdentityRecord, parseIdentityRecord } from '@agentmesh/crypto';
@@ -113,4 +113,18 @@ test(`many peers in a store cost nothing: with ${PEERS} as many rows are read as
       .filter((key) => key.startsWith('peer/')),
   );
   expect([...peers]).toEqual([ROW.peer(bob.keyPair.identity.aid)]);
+});
+
+test('a hundred new agents whose first messages come at once are heard within five seconds', async () => {
+  await using world = await World.create();
+  const boss = await world.agent('boss');
+  await world.close(boss);
+  const names = Array.from({ length: 100 }, (_, n) => `worker-${n}`);
+  for (const name of names) {
+    const { agent } = await world.agent(name);
+    await world.finish(agent.send('boss', name));
+  }
+  const again = await world.agent('boss', {}, boss);
+  for (let halves = 0; halves < 10; halves++) await world.advance(500);
+  expect(again.texts.toSorted()).toEqual(names.toSorted());
 });
