@@ -29,8 +29,8 @@ const TURN_COST = 2_048;
 const PLANNED_BYTES = 32;
 /** So many need no room in common with others: nobody can take the turns from everybody. */
 const ALWAYS_PLANNED = 1_024;
-/** Nothing is left out of senders with so few. */
-const FEW = 16;
+/** So many of each sender stay known, so that it has its turn. */
+const FEW = 1;
 
 /** One connection's order. */
 export class DeliveryPlan<Content extends { readonly blob: Uint8Array }> {
