@@ -48,7 +48,7 @@ export interface CallOptions {
    */
   readonly timeout?: Duration | undefined;
   /** How long to wait before that for a peer that is not on the hub yet; as in `SendOptions`. */
-  readonly waitForPeer?: number | undefined;
+  readonly waitForPeer?: Duration | undefined;
   /**
    * Cancels the call: the callee is told, and its handler stopped. What is not committed here by
    * then is never asked.
@@ -331,7 +331,7 @@ export abstract class CallingAgent {
       const patience = patienceOf({ signal: options.signal }, context.runtime);
       try {
         const find = (): Promise<Uint8Array> => introductions.resolve(reference);
-        const to = await patience.until(whenThere(context, options.waitForPeer ?? 0, find));
+        const to = await patience.until(whenThere(context, options.waitForPeer, find));
         assertMaySend(this.#engine, to);
         this.#around.loops.sending(to, way, true);
         const byMs = Math.min(context.runtime.now() + timeoutMs, latestMs);

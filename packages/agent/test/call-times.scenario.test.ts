@@ -103,7 +103,7 @@ describe('a callee that is not on the hub yet', () => {
   test('is waited for, then the time of the request begins; without that it is PEER_NOT_FOUND', async () => {
     await using world = await World.create();
     const alice = await world.agentWithoutHandler('alice');
-    const options = { waitForPeer: 60_000, timeout: '10s' } as const;
+    const options = { waitForPeer: '1m', timeout: '10s' } as const;
     await expect(world.finish(alice.agent.request('bob', 'x'))).rejects.toMatchObject({
       code: 'PEER_NOT_FOUND',
     });
@@ -122,7 +122,7 @@ describe('a callee that is not on the hub yet', () => {
     await world.finish(reading);
     expect(items).toEqual(['fine']);
     await expect(
-      alice.agent.request('bob', 'x', { waitForPeer: '1m' as never }),
+      alice.agent.request('bob', 'x', { waitForPeer: 'long' as never }),
     ).rejects.toMatchObject({
       code: 'BAD_OPTION',
       message: expect.stringContaining('waitForPeer'),

@@ -16,7 +16,8 @@ export interface Guard {
 
 const LIMIT_MS = 5_000;
 const ISSUES = 20;
-const MESSAGE_LENGTH = 200;
+/** Of a message and of a path, in UTF-8. */
+const TEXT_BYTES = 200;
 
 /**
  * The value that the schema gives. Rejects with a {@link ContractError}: the code given where the
@@ -71,7 +72,7 @@ function issuesOf(issues: unknown): readonly Issue[] {
 function issueOf(issue: Partial<SchemaIssue> | null): Issue {
   const message = typeof issue?.message === 'string' ? issue.message : 'does not fit';
   const path = Array.isArray(issue?.path) ? issue.path : [];
-  return { path: pathOf(path).slice(0, MESSAGE_LENGTH), message: message.slice(0, MESSAGE_LENGTH) };
+  return { path: cut(pathOf(path)), message: cut(message) };
 }
 
 /** `items[3].name` */
@@ -87,8 +88,13 @@ function pathOf(path: readonly unknown[]): string {
 }
 
 function messageOf(error: unknown): string {
-  const text = error instanceof Error ? error.message : String(error);
-  return text.slice(0, MESSAGE_LENGTH);
+  return cut(error instanceof Error ? error.message : String(error));
+}
+
+/** Whole characters within the bound. */
+function cut(text: string): string {
+  const { read } = new TextEncoder().encodeInto(text, new Uint8Array(TEXT_BYTES));
+  return text.slice(0, read);
 }
 
 function isPromiseLike(value: unknown): value is PromiseLike<unknown> {

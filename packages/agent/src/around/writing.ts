@@ -51,7 +51,7 @@ export async function sendTo(
     const find = (): Promise<Uint8Array> => introductions.resolve(reference);
     const patience = patienceOf(options, context.runtime);
     try {
-      const to = await patience.until(whenThere(context, options.waitForPeer ?? 0, find));
+      const to = await patience.until(whenThere(context, options.waitForPeer, find));
       around.loops.sending(to, way, false);
       return await send(engine, to, body, { options, patience });
     } finally {

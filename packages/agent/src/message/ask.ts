@@ -5,6 +5,7 @@
  */
 import { visible } from '@agentmesh/protocol';
 import type { JsonObject, JsonValue } from '@agentmesh/protocol';
+import { reasonOf } from '../conversation/outcome.js';
 import { traceContextOf } from '../ground/tracing.js';
 import type { TraceContext } from '../ground/tracing.js';
 
@@ -44,7 +45,7 @@ const END = '$end';
 /** Stands for a payload that is no object. */
 export const VALUE = '$value';
 
-/** Characters of a key of a request, of a code, and of a message. */
+/** Characters of a key of a request. */
 export const KEY_LENGTH = 128;
 const CODE = /^[A-Z][A-Z0-9_]{0,63}$/;
 const OP = /^[a-z][a-z0-9.-]{0,63}@[1-9][0-9]{0,5}\/[a-zA-Z][a-zA-Z0-9_]{0,63}$/;
@@ -53,7 +54,6 @@ const OP = /^[a-z][a-z0-9.-]{0,63}@[1-9][0-9]{0,5}\/[a-zA-Z][a-zA-Z0-9_]{0,63}$/
 export function isOperation(op: unknown): op is string {
   return typeof op === 'string' && OP.test(op);
 }
-const MESSAGE_LENGTH = 200;
 const TEXT_LENGTH = 512;
 const HIGHEST_HOPS = 1_000;
 
@@ -130,8 +130,7 @@ export function endError(
   message: string,
   { retryable = false, data = null }: { retryable?: boolean; data?: JsonValue } = {},
 ): EndError {
-  const text = message.toWellFormed().slice(0, MESSAGE_LENGTH).toWellFormed();
-  return { code: CODE.test(code) ? code : 'FAILED', message: text, retryable, data };
+  return { code: CODE.test(code) ? code : 'FAILED', message: reasonOf(message), retryable, data };
 }
 
 function isObject(value: JsonValue | undefined): value is JsonObject {

@@ -36,10 +36,9 @@ export interface SendResult {
 /** How a message is sent. */
 export interface SendOptions {
   /**
-   * How long to wait for a peer that is not on the hub yet, in milliseconds; then PEER_NOT_FOUND.
-   * Default: 0.
+   * How long to wait for a peer that is not on the hub yet; then PEER_NOT_FOUND. Default: 0.
    */
-  readonly waitForPeer?: number | undefined;
+  readonly waitForPeer?: Duration | undefined;
   /**
    * How long the message is wanted: after it, outbox and hub drop the message and say so. Default
    * 7 days, at most 30.

@@ -4,17 +4,20 @@
  */
 import { AgentMeshError } from '@agentmesh/crypto';
 import type { AgentContext } from '../agent-context.js';
+import { durationMs } from '../ground/duration.js';
+import type { Duration } from '../ground/duration.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 
 /** What the hub says of a peer that has not started, or is just about to publish its keys. */
 const ABSENT: ReadonlySet<string> = new Set(['PEER_NOT_FOUND', 'NO_PREKEYS']);
 
-/** Looks for a peer until it is there, for at most `limitMs`; rejects with the last refusal. */
+/** Looks for a peer until it is there, for at most so long; rejects with the last refusal. */
 export function whenThere<T>(
   context: AgentContext,
-  limitMs: number,
+  wait: Duration | undefined,
   find: () => Promise<T>,
 ): Promise<T> {
+  const limitMs = typeof wait === 'string' ? durationMs(wait, 'waitForPeer') : (wait ?? 0);
   const untilMs = context.waits() + limitMs;
   return untilThere(context, () => untilMs, find);
 }
