@@ -5,7 +5,7 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import type { Agent, RequestContext } from '../src/index.js';
-import { at, calm, everyPoint, leftOf, POINTS, settle } from './call-points.js';
+import { at, calm, die, everyPoint, leftOf, POINTS, settle } from './call-points.js';
 import type { Point } from './call-points.js';
 import { acquainted } from './two-agents.js';
 import { World } from './world.js';
@@ -124,4 +124,32 @@ describe.each(STORIES)('$name', (story) => {
     const points = await everyPoint(side, (point) => cancelAt(story, point));
     expect(points).toBeGreaterThanOrEqual(story.least);
   });
+});
+
+test('a callee that dies before it has deleted the steps of a cancelled request deletes them later', async () => {
+  await using world = await World.create();
+  const { alice, bob } = await acquainted(world);
+  const hang = async (_request: unknown, context: RequestContext): Promise<never> => {
+    await context.once('effect', () => 'done');
+    return await new Promise<never>(() => {});
+  };
+  bob.agent.onRequest(hang);
+  const cancelled = await world.finish(alice.agent.call('bob', 'given up'));
+  const kept = await world.finish(alice.agent.call('bob', 'goes on', { timeout: '1h' }));
+  await world.advance(1_000);
+  const steps = async (): Promise<string[]> =>
+    [...(await bob.store.rows()).keys()].filter((key) => key.startsWith('step/'));
+  expect(await steps()).toHaveLength(2);
+  bob.store.beforeCommit = (operations) => {
+    if (operations.some((one) => 'delete' in one && one.delete.startsWith('step/'))) die(bob);
+  };
+  await world.finish(cancelled.cancel('enough'));
+  await world.advance(1_000);
+  expect(await steps()).toHaveLength(2);
+  await world.close(bob);
+  calm(bob);
+  await world.agentWithoutHandler('bob', {}, bob);
+  await world.advance(1_000);
+  // The step of a request that may run again stays.
+  expect(await steps()).toEqual([expect.stringContaining(kept.id)]);
 });

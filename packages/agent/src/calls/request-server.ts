@@ -11,10 +11,12 @@ import { KeyedMutex } from '../ground/keyed-mutex.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { endError, endMember } from '../message/ask.js';
 import type { Ask, EndError } from '../message/ask.js';
+import { decodeInboxRow } from '../message/inbox.js';
 import type { Message } from '../message/message.js';
 import { exactBody, replyToMember, valueBody } from '../message/payload.js';
 import { CONCURRENCY, runWithin } from '../handling/handlers.js';
 import { Places } from '../handling/places.js';
+import { entryOf } from '../handling/waiting-messages.js';
 import type { InboxEntry, Waiting, WaitingRequest } from '../handling/waiting-messages.js';
 import { ROW } from '../store/row-keys.js';
 import { rowsUnder } from '../store/row-pages.js';
@@ -158,6 +160,23 @@ export class RequestServer {
     for await (const { key, value } of rowsUnder(context.store, 'key')) {
       if (decodeKeyRow(value).untilMs <= nowMs) sweeper.delete(key);
     }
+  }
+
+  /** What a process left that died between the end of a request and the deletion of its rows. */
+  async load(): Promise<void> {
+    const { context, sweeper } = this.#parts;
+    const left = new Map<string, string[]>();
+    for (const prefix of ['step', 'produced']) {
+      for await (const { key } of rowsUnder(context.store, prefix)) {
+        const [, id = ''] = key.split('/');
+        left.set(id, [...(left.get(id) ?? []), key]);
+      }
+    }
+    if (left.size === 0) return;
+    for await (const { key, value } of rowsUnder(context.store, 'inbox')) {
+      left.delete(entryOf(key, decodeInboxRow(value)).request?.id ?? '');
+    }
+    for (const key of [...left.values()].flat()) sweeper.delete(key);
   }
 
   /** A request is gone without a run: so is what earlier ones left. */

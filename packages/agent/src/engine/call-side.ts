@@ -44,8 +44,9 @@ export class CallSide {
     this.server = new RequestServer({ context, sender, sweeper, isFullFor, around });
   }
 
-  load(): Promise<void> {
-    return this.outgoing.load();
+  async load(): Promise<void> {
+    await this.server.load();
+    await this.outgoing.load();
   }
 
   /** What is kept for a time only. */
