@@ -124,11 +124,14 @@ export class RequestServer {
   async serve(item: Waiting, message: Message, inside: Inside): Promise<boolean> {
     const { entry, controller } = item;
     const { request, row } = entry;
-    if (request === null || controller === null || this.#parts.isFullFor(row.from)) return false;
+    if (request === null || controller === null) return false;
     const about = { request, message, working: this.#working };
     const run = new RequestRun(this.#parts, item, about, controller);
     const handler = this.#handlerFor(run.ask);
     const refusal = run.refusal() ?? (handler === undefined ? this.#unknown(run.ask) : null);
+    // One whose time is over ends whatever waits: else two agents whose queues are full of requests
+    // wait for each other.
+    if (refusal?.code !== 'DEADLINE' && this.#parts.isFullFor(row.from)) return false;
     if (refusal !== null || handler === undefined) {
       return this.#answer(run, failed(refusal ?? this.#unknown(run.ask)), null);
     }

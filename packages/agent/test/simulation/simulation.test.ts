@@ -69,6 +69,10 @@ describe('simulation', () => {
     await expectHolds(913_774, { calls: true });
   });
 
+  test('holds for seed 925755, which found: queues full of late requests wait for each other', async () => {
+    await expectHolds(925_755, { calls: true });
+  });
+
   test('holds where agents change their identities, too', async () => {
     for (let seed = FIRST; seed < FIRST + ROTATING; seed++)
       await expectHolds(seed, { rotate: true });
