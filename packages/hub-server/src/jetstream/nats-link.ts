@@ -22,7 +22,8 @@ import { NatsRequests } from './nats-requests.js';
 import { ackIn, publishHeaders, removalOf, wasRemoved } from './nats-wire.js';
 import { madeStream } from './made-stream.js';
 import type { StreamPlan } from './layout.js';
-import { entryOf, passedOnIn } from './stream-entry.js';
+import { passedOnIn } from './stream-entry.js';
+import { readUpTo } from './stream-reading.js';
 import type { PassedOn, StreamEntry } from './stream-entry.js';
 
 /** How to publish. */
@@ -64,7 +65,6 @@ const ORDERED_MS = 5_000;
 /** Longer than an election takes. */
 const SILENCE_MS = 10_000;
 const NANOS = 1_000_000;
-const SCAN_MS = 2_000;
 /** NATS removes a reader that nobody asks any more. */
 const READER_IDLE_MS = 60_000;
 const DELETE_FAILED = 10_057;
@@ -294,30 +294,7 @@ export class NatsLink {
   async read({ stream, from, name }: StreamReader, max: number): Promise<StreamEntry[]> {
     return this.#once(async () => {
       const consumer = await this.#client.consumers.get(stream, name);
-      const wanted = Math.min(max, (await consumer.info()).num_pending);
-      const entries: StreamEntry[] = [];
-      if (wanted === 0) return entries;
-      const messages = await consumer.fetch({ max_messages: wanted, expires: SCAN_MS });
-      let left = 0;
-      let isLost = false;
-      // A client that lost its connection meanwhile would wait for ever.
-      const watch = setTimeout(() => {
-        isLost = true;
-        messages.stop();
-      }, 2 * SCAN_MS);
-      try {
-        for await (const message of messages) {
-          entries.push(entryOf(message));
-          left = message.info.pending;
-          // Others may have been removed since they were counted.
-          if (entries.length >= wanted || left === 0) break;
-        }
-      } finally {
-        clearTimeout(watch);
-      }
-      if (isLost || (left > 0 && entries.length < wanted)) {
-        throw new JetStreamStoreError('STORE_UNAVAILABLE', { detail: 'reading was interrupted' });
-      }
+      const entries = await readUpTo(consumer, max);
       return entries.filter(({ seq }) => seq >= from);
     });
   }
