@@ -154,7 +154,7 @@ describe('from packed tarballs, on two machines', () => {
     expect(await two.status()).toMatchObject({ outbox: 0 });
     await killed(up);
     // Without holder and hub a message is kept.
-    const kept = await two.run('agentmesh send alice "I am still here" --timeout 1s');
+    const kept = await two.run('agentmesh send alice "I am still here" --timeout 5s');
     expect(kept).toMatchObject({ status: 7, stdout: expect.stringMatching(/^queued /) });
     // The question has gone on: it makes way for whoever holds the agent and stays.
     const again = one.type('agentmesh up');
