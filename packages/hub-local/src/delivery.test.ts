@@ -3,7 +3,7 @@ import type { HubFrame } from '@agentmesh/protocol';
 import { CORE_LIMITS } from './core-limits.js';
 import { Delivery } from './delivery.js';
 import { HeldBytes } from './held-envelopes.js';
-import { QueueWriter } from './queue-writer.js';
+import { idleParts, unused } from '../test/idle-delivery.js';
 
 const recipient = new Uint8Array(32);
 
@@ -19,11 +19,8 @@ function deliveryOver(seqs: readonly number[]) {
     if (frame.type === 'deliver') sent.push(frame.seq);
   };
   const entries = seqs.map((seq) => ({ ...envelopeOf(seq), due: true, attempt: 1 }) as const);
-  const unused = (): never => {
-    throw new TypeError('nothing is written here');
-  };
   const delivery = new Delivery({
-    recipient,
+    ...idleParts(),
     link: { send, close: unused, backlog: 0 },
     store: {
       read: ({ after }) => {
@@ -33,20 +30,7 @@ function deliveryOver(seqs: readonly number[]) {
       outline: unused,
       fetch: unused,
     },
-    writer: new QueueWriter({
-      store: { commit: unused },
-      quota: { messages: 9, bytes: 9, senderMessages: 9, senderBytes: 9, retiredMs: 9 },
-      commitEnvelopes: 9,
-      clock: () => 5,
-      defer: unused,
-      onNotified: unused,
-      onFailure: unused,
-    }),
-    limits: CORE_LIMITS,
     held: new HeldBytes(CORE_LIMITS),
-    clock: () => 5,
-    senders: { putOff: unused },
-    onFailure: unused,
   });
   const offer = (seq: number, follows = seq - 1): void => {
     delivery.offer(envelopeOf(seq), follows);

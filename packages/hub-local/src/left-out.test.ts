@@ -5,9 +5,8 @@ import type { HubFrame } from '@agentmesh/protocol';
 import { CORE_LIMITS } from './core-limits.js';
 import { Delivery } from './delivery.js';
 import { HeldBytes } from './held-envelopes.js';
-import { QueueWriter } from './queue-writer.js';
+import { idleParts, unused } from '../test/idle-delivery.js';
 
-const recipient = new Uint8Array(32);
 const MANY = 100_000;
 /** In a connection without any room in common with others. */
 const ALWAYS = 1_024;
@@ -26,9 +25,6 @@ function readerOf(senders: readonly number[], heldBytes: number) {
   const blob = new Uint8Array(10);
   const waiting = new Map(senders.map((sender, at) => [at + 1, sender]));
   let lastSeq = senders.length;
-  const unused = (): never => {
-    throw new TypeError('not used here');
-  };
   const entryOf = (seq: number, sender: number) => {
     const from = aidOf(sender);
     return {
@@ -60,7 +56,7 @@ function readerOf(senders: readonly number[], heldBytes: number) {
   };
   const held = new HeldBytes({ heldBytes, heldBytesOfOne: heldBytes });
   const delivery = new Delivery({
-    recipient,
+    ...idleParts(),
     link: { send, close: unused, backlog: 0 },
     store: {
       read: ({ after, messages }) => {
@@ -78,20 +74,7 @@ function readerOf(senders: readonly number[], heldBytes: number) {
         return Promise.resolve(found.map((seq) => entryOf(seq, waiting.get(seq) ?? 0)));
       },
     },
-    writer: new QueueWriter({
-      store: { commit: unused },
-      quota: { messages: 9, bytes: 9, senderMessages: 9, senderBytes: 9, retiredMs: 9 },
-      commitEnvelopes: 9,
-      clock: () => 5,
-      defer: unused,
-      onNotified: unused,
-      onFailure: unused,
-    }),
-    limits: CORE_LIMITS,
     held,
-    clock: () => 5,
-    senders: { putOff: unused },
-    onFailure: unused,
   });
   /** One more is stored while the queue is read. */
   const offer = (sender: number): void => {
