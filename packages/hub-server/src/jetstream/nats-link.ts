@@ -23,8 +23,8 @@ import { ackIn, publishHeaders, removalOf, wasRemoved } from './nats-wire.js';
 import { madeStream } from './made-stream.js';
 import type { StreamPlan } from './layout.js';
 import { passedOnIn } from './stream-entry.js';
-import { readUpTo } from './stream-reading.js';
 import type { PassedOn, StreamEntry } from './stream-entry.js';
+import { readUpTo } from './stream-reading.js';
 
 /** How to publish. */
 export interface PublishOptions {

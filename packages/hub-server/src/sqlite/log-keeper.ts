@@ -9,6 +9,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { promisify } from 'node:util';
 import type { DiskReading } from './disk-space.js';
 import type { Failpoint } from './failpoint.js';
+import { numberOf } from './open-database.js';
 import { HubStoreError, storeErrorOf } from './store-error.js';
 
 const MIB = 1024 * 1024;
@@ -98,11 +99,4 @@ export class LogKeeper {
 function identityOf(file: string): string {
   const stats = statSync(file, { throwIfNoEntry: false });
   return stats === undefined ? '' : `${stats.dev}:${stats.ino}`;
-}
-
-function numberOf(
-  database: DatabaseSync,
-  pragma: 'page_size' | 'page_count' | 'freelist_count',
-): number {
-  return Number(database.prepare(`PRAGMA ${pragma}`).get()?.[pragma]);
 }

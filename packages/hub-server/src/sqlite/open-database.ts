@@ -233,7 +233,11 @@ function migrate(database: DatabaseSync, failpoint: Failpoint): void {
   database.exec('COMMIT');
 }
 
-function numberOf(database: DatabaseSync, pragma: 'application_id' | 'user_version'): number {
+/** What a database says of itself, where that is a number. */
+export function numberOf(
+  database: DatabaseSync,
+  pragma: 'application_id' | 'user_version' | 'page_size' | 'page_count' | 'freelist_count',
+): number {
   return Number(database.prepare(`PRAGMA ${pragma}`).get()?.[pragma]);
 }
 
