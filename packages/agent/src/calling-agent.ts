@@ -170,9 +170,7 @@ export abstract class CallingAgent {
    */
   onRequest(handler: RequestHandler, options: HandlerOptions = {}): () => void {
     if (typeof handler !== 'function') throw new AgentError('BAD_OPTION', 'handler: a function');
-    const { order = 'none' } = options;
-    const how = servedWith({ ...options, order });
-    return this.#serve('', { ...how, run: handler, isStream: false });
+    return this.#serve('', { ...servedWith(options), run: handler, isStream: false });
   }
 
   /**
@@ -216,9 +214,7 @@ export abstract class CallingAgent {
    */
   onStream(handler: StreamHandler, options: HandlerOptions = {}): () => void {
     if (typeof handler !== 'function') throw new AgentError('BAD_OPTION', 'handler: a function');
-    const { order = 'none' } = options;
-    const how = servedWith({ ...options, order });
-    return this.#serve(STREAMS, { ...how, run: handler, isStream: true });
+    return this.#serve(STREAMS, { ...servedWith(options), run: handler, isStream: true });
   }
 
   /**
@@ -233,12 +229,12 @@ export abstract class CallingAgent {
   ): () => void {
     const { context } = this.#engine;
     context.assertRunning();
-    const { from = 'anyone', order = 'none', ...rest } = options;
+    const { from = 'anyone', ...rest } = options;
     if (!['anyone', 'pinned', 'verified'].includes(from)) {
       throw new AgentError('BAD_OPTION', "from: 'anyone', 'pinned' or 'verified'");
     }
     const serving = { log: context.log, runtime: context.runtime, from };
-    const how = servedWith({ ...rest, order });
+    const how = servedWith(rest);
     const made = operationsOf(contract).map(([name, op, operation]) => {
       const handler: unknown = (handlers as Record<string, unknown>)[name];
       if (typeof handler !== 'function') {
@@ -388,10 +384,11 @@ function reasonText(reason: unknown): string {
   return reason instanceof Error ? reason.message : '';
 }
 
-/** How a handler of requests is run. Throws BAD_OPTION. */
-function servedWith(
-  options: HandlerOptions,
-): Pick<ServedHandler, 'isOrdered' | 'limitMs' | 'places'> {
-  const { concurrency, isOrdered, limitMs } = registered(() => {}, options);
+/** How a handler of requests is run: as they come, if it does not say. Throws BAD_OPTION. */
+function servedWith({
+  order = 'none',
+  ...rest
+}: HandlerOptions): Pick<ServedHandler, 'isOrdered' | 'limitMs' | 'places'> {
+  const { concurrency, isOrdered, limitMs } = registered(() => {}, { ...rest, order });
   return { isOrdered, limitMs, places: new Places(concurrency) };
 }

@@ -44,14 +44,9 @@ const utf8Strict = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /** A text cut to what a reason may have, never in the middle of a character. */
 export function reasonOf(text: string): string {
-  let reason = '';
-  let bytes = 0;
-  for (const character of text.toWellFormed()) {
-    bytes += utf8.encode(character).length;
-    if (bytes > REASON_BYTES) break;
-    reason += character;
-  }
-  return reason;
+  const whole = text.toWellFormed();
+  const { read } = utf8.encodeInto(whole, new Uint8Array(REASON_BYTES));
+  return whole.slice(0, read);
 }
 
 /** The body of kind 8 for 1 to {@link OUTCOMES} outcomes. */

@@ -226,8 +226,8 @@ function assertNames(
   }
   const { auto, waitForPeer = 0 } = options;
   if (typeof waitForPeer !== 'number' || !(waitForPeer >= 0)) {
-    // A number may be 0, or without end.
-    durationMs(typeof waitForPeer === 'number' ? NaN : waitForPeer, 'waitForPeer');
+    // Unlike other times it may be 0, or without end.
+    durationMs(waitForPeer, 'waitForPeer');
   }
   if (auto !== undefined && typeof auto !== 'boolean') {
     throw new AgentError('BAD_OPTION', 'auto: true or false');
