@@ -3,7 +3,7 @@
  * its own. SQLite holds no locks on the log that closing this would drop, and for the life of an
  * opened store the log is one file.
  */
-import { closeSync, fdatasync, openSync } from 'node:fs';
+import { closeSync, fdatasync, ftruncateSync, openSync } from 'node:fs';
 import { logOf } from './open-files.js';
 
 /** The log of one open database. */
@@ -19,6 +19,11 @@ export class LogSync {
     return new Promise((resolve, reject) => {
       fdatasync(this.#descriptor, (error) => (error === null ? resolve() : reject(error)));
     });
+  }
+
+  /** Gives back what a transaction wrote behind so many bytes, after SQLite rolled it back. */
+  cut(bytes: number): void {
+    ftruncateSync(this.#descriptor, bytes);
   }
 
   close(): void {

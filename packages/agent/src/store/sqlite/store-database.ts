@@ -8,6 +8,7 @@ import type { DatabaseSync } from 'node:sqlite';
 import { StorageError } from '../../ground/errors.js';
 import type { StoreRange, StoreRow } from '../store.js';
 import { Journal } from './journal.js';
+import type { NextCycle } from './journal.js';
 import { LogSync } from './log-sync.js';
 import { openDatabase } from './open-database.js';
 import { OpenFiles } from './open-files.js';
@@ -20,6 +21,8 @@ import { storageErrorOf } from './storage-failure.js';
 const LONGEST_LOG_BYTES = 3 * 1024 * 1024;
 /** On a disk with less room than this the log takes no more of it than it must. */
 const SCARCE_BYTES = 16 * 1024 * 1024;
+/** There the log is emptied when it is this long. */
+const SCARCE_LOG_BYTES = 64 * 1024;
 const CHECKPOINT = 'PRAGMA wal_checkpoint(TRUNCATE)';
 
 /** Reads and writes of one open database. Everything it throws is a typed error. */
@@ -102,13 +105,41 @@ export class StoreDatabase {
   merge(options: { readonly carry: boolean }): boolean {
     if (this.#journal.bytes === 0) return false;
     const { table, journal } = this.#overlay.part(options);
-    const next = this.#transactWithRoom(() => {
-      this.#table.apply(table);
-      return this.#journal.end(journal);
-    });
+    const next = this.#atOnce(table, journal) ?? this.#oneByOne(table, journal);
     this.#journal.ended(next);
     this.#overlay.replace(journal);
     return journal.size > 0;
+  }
+
+  /** Null where there is no room for it. */
+  #atOnce(table: RowChanges, journal: RowChanges): NextCycle | null {
+    if (this.#files.room() < SCARCE_BYTES) return null;
+    try {
+      return this.#transactWithRoom(() => {
+        this.#table.apply(table);
+        return this.#journal.end(journal);
+      });
+    } catch (error) {
+      if (isFull(error)) return null;
+      throw error;
+    }
+  }
+
+  /**
+   * Each change is a transaction, those that delete first: the others find the pages that these
+   * free. The log is emptied before and between, so that it never takes the room that it needs in
+   * the database. The journal has all of the changes until its cycle ends, so it does no harm if
+   * only some are made.
+   */
+  #oneByOne(table: RowChanges, journal: RowChanges): NextCycle {
+    this.emptyLog();
+    const isPut = ([, value]: readonly [string, Uint8Array | null]): number =>
+      value === null ? 0 : 1;
+    for (const change of [...table].toSorted((a, b) => isPut(a) - isPut(b))) {
+      this.#transactWithRoom(() => this.#table.apply(new Map([change])));
+      if (this.#files.confirm() >= SCARCE_LOG_BYTES) this.emptyLog();
+    }
+    return this.#transactWithRoom(() => this.#journal.end(journal));
   }
 
   /** Moves the log into the database and empties it: older versions of rows go with both. */
@@ -137,34 +168,42 @@ export class StoreDatabase {
     try {
       return this.#transact(task);
     } catch (error) {
-      if (!(error instanceof StorageError) || error.code !== 'STORE_FULL') throw error;
+      if (!isFull(error)) throw error;
     }
     return this.#transact(task);
   }
 
   #transact<T>(task: () => T): T {
-    try {
-      this.#files.confirm();
-      this.#database.exec('BEGIN IMMEDIATE');
-      const result = task();
-      this.#database.exec('COMMIT');
+    return this.#typed(() => {
+      const logBytes = this.#files.confirm();
+      let result: T;
+      try {
+        this.#database.exec('BEGIN IMMEDIATE');
+        result = task();
+        this.#database.exec('COMMIT');
+      } catch (thrown) {
+        this.#undo(logBytes);
+        throw thrown;
+      }
       this.#files.confirm();
       return result;
-    } catch (thrown) {
-      this.#undo();
-      throw storageErrorOf(thrown, this.#path);
-    }
+    });
   }
 
   /**
    * SQLite may have rolled back by itself, and then refuses to do it again; if it could not, the
    * next transaction is refused. After a failed write the log may hold the refused transaction as
-   * if it were complete: emptying the log, to which SQLite does not count it, takes it away.
+   * if it were complete: emptying the log, to which SQLite does not count it, takes it away. On a
+   * full disk that needs the room which the refused transaction took: it is cut off first.
    */
-  #undo(): void {
-    for (const command of ['ROLLBACK', CHECKPOINT]) {
+  #undo(logBytes: number): void {
+    for (const step of [
+      () => this.#database.exec('ROLLBACK'),
+      () => this.#log.cut(logBytes),
+      () => this.#database.exec(CHECKPOINT),
+    ]) {
       try {
-        this.#database.exec(command);
+        step();
       } catch {
         // The failure that led here is the one to report.
       }
@@ -178,4 +217,8 @@ export class StoreDatabase {
       throw storageErrorOf(thrown, this.#path);
     }
   }
+}
+
+function isFull(error: unknown): boolean {
+  return error instanceof StorageError && error.code === 'STORE_FULL';
 }
