@@ -151,6 +151,24 @@ describe('send', () => {
     await world.advance(5_000);
     expect(again.texts).toEqual(texts);
   });
+
+  test('to a queue with room for some of what is under way keeps its order, and nothing is late', async () => {
+    await using world = await World.create(1, { limits: { queueBytes: 256 * 1_024 } });
+    const { alice, bob } = await introduced(world);
+    await world.close(bob);
+    // Each second one would find room where the one before it finds none.
+    const texts = Array.from({ length: 60 }, (_, n) => `${n} `.repeat(n % 2 === 0 ? 6_000 : 1));
+    const sending = Promise.all(texts.map((text) => alice.agent.send('bob', text)));
+    await world.advance(1_000);
+    const accepted = alice.events.outgoing.filter(({ state }) => state === 'accepted');
+    expect(accepted.length).toBeGreaterThan(0);
+    expect(accepted.length).toBeLessThan(texts.length);
+    const again = await world.agent('bob', {}, bob);
+    await world.finish(sending);
+    await world.advance(60_000);
+    expect(again.texts).toEqual(texts);
+    expect(again.messages.filter(({ late, redelivered }) => late || redelivered)).toEqual([]);
+  });
 });
 
 test('reply() resolves at its own commit: a hub that is away keeps no handler', async () => {

@@ -20,6 +20,7 @@ import {
 import {
   storeAppend,
   storeDeduplication,
+  storeOrder,
   storeQuotas,
   storeOutlines,
   storeReading,
@@ -46,6 +47,7 @@ export function storeCompliance(name: string, open: OpenStore): void {
     storeDeduplication(open);
     storeRecipients(open);
     storeQuotas(open);
+    storeOrder(open);
     storeReading(open);
     storeOutlines(open);
     storePrekeyExpiry(open);

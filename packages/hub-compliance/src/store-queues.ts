@@ -197,6 +197,36 @@ export function storeQuotas(open: OpenStore): void {
   });
 }
 
+/** Of what one sender has under way, when there is room for some of it only. */
+export function storeOrder(open: OpenStore): void {
+  describe('order', () => {
+    test('nothing overtakes what finds no room, though it would find some itself', () =>
+      withStore(open, async (store) => {
+        await register(store, 3);
+        const limits = { quota: { ...quota, bytes: 1_000 } };
+        const [small, large, tiny, last] = [{}, {}, {}, {}];
+        const follows = [
+          envelopeOf(1, { ticket: small }),
+          envelopeOf(2, { blob: blobOf(2, 1_000), ticket: large, after: small }),
+          envelopeOf(3, { ticket: tiny, after: large }),
+          envelopeOf(4, { to: aidOf(3) }),
+          envelopeOf(5, { ticket: last, after: tiny }),
+        ];
+        const outcomes = await append(store, follows, limits);
+        const full = 'queue_full';
+        expect(outcomes.map(({ status }) => status)).toEqual([
+          'stored',
+          full,
+          full,
+          'stored',
+          full,
+        ]);
+        expect(dueOf(await read(store)).map(({ id }) => id)).toEqual([envelopeOf(1).id]);
+        expect(await statusOf(store, envelopeOf(3), limits)).toBe('stored');
+      }));
+  });
+}
+
 /** What a fair order is made from, and what is read when it is made. */
 export function storeOutlines(open: OpenStore): void {
   const query = { recipient: aidOf(2), after: 0, messages: 100, nowMs: NOW_MS };

@@ -6,7 +6,8 @@
  */
 import { setTimeout as pause } from 'node:timers/promises';
 import { toBase64Url } from '@agentmesh/protocol';
-import type { AppendOutcome, NewEnvelope, QueueQuota } from '@agentmesh/hub-local';
+import { RefusedBefore } from '@agentmesh/hub-local';
+import type { AppendOutcome, NewEnvelope, OrderTicket, QueueQuota } from '@agentmesh/hub-local';
 import type { Directory, RecipientRefusal } from './directory.js';
 import { encodeNote, idKeyOf, noteOf } from './envelope-note.js';
 import type { EnvelopeNote } from './envelope-note.js';
@@ -58,6 +59,8 @@ const NOBODY: Recipient = { ledger: null, refusal: 'unknown_recipient' };
 interface Batch {
   readonly rules: AppendRules;
   readonly outcomes: AppendOutcome[];
+  /** There was no room for these: what follows them does not overtake them. */
+  readonly refused: RefusedBefore;
   /** Why something could not be written. */
   failure: unknown;
 }
@@ -75,7 +78,12 @@ export class Appender {
     envelopes: readonly NewEnvelope[],
     rules: AppendRules,
   ): Promise<readonly AppendOutcome[]> {
-    const batch: Batch = { rules, outcomes: [], failure: null };
+    const batch: Batch = {
+      rules,
+      outcomes: [],
+      refused: new RefusedBefore(),
+      failure: null,
+    };
     let waiting: readonly Candidate[] = await this.#candidates(envelopes, rules);
     while (waiting.length > 0) waiting = await this.#round(batch, waiting);
     const isLost = batch.outcomes.every(({ status }) => status === 'storage');
@@ -114,18 +122,29 @@ export class Appender {
     const admitted: Candidate[] = [];
     const later: Candidate[] = [];
     const refused: Candidate[] = [];
+    const undecided = new Set<OrderTicket>();
     for (const candidate of waiting) {
       const { idKey, ledger, envelope } = candidate;
-      if (seen.has(idKey)) later.push(candidate);
+      const { ticket = {}, after } = envelope;
+      if (this.#isOvertaking(batch, candidate)) continue;
+      if (seen.has(idKey) || (after !== undefined && undecided.has(after))) later.push(candidate);
       else if (ledger === null) refused.push(candidate);
       else if (ledger.reserve(envelope, batch.rules.quota)) admitted.push(candidate);
       else if (admitted.length > 0) later.push(candidate);
       else refused.push(candidate);
+      if (admitted.at(-1) !== candidate) undecided.add(ticket);
       seen.add(idKey);
     }
     await this.#store(batch, admitted);
     await Promise.all(refused.map((candidate) => this.#refuse(batch, candidate, later)));
     return later.toSorted((a, b) => a.index - b.index);
+  }
+
+  /** Whether there was no room for the one before it, which then decides about it too. */
+  #isOvertaking({ refused, outcomes }: Batch, { index, envelope }: Candidate): boolean {
+    const outcome = refused.outcomeOf(envelope);
+    if (outcome !== null) outcomes[index] = refused.note(envelope, outcome);
+    return outcome !== null;
   }
 
   /** There is no room, or nobody to receive: unless it is known already. */
@@ -138,7 +157,7 @@ export class Appender {
       if (told !== null) batch.outcomes[index] = told;
       else if (refusal !== null) batch.outcomes[index] = { status: refusal };
       else if (hasRoom(await ledgers.renew(envelope.to), envelope, quota)) later.push(candidate);
-      else batch.outcomes[index] = { status: 'queue_full' };
+      else batch.outcomes[index] = batch.refused.note(envelope, { status: 'queue_full' });
     } catch (thrown) {
       this.#fail(batch, candidate, thrown);
     }
@@ -248,9 +267,9 @@ export class Appender {
     return null;
   }
 
-  #fail(batch: Batch, { index }: Candidate, thrown: unknown): void {
+  #fail(batch: Batch, { index, envelope }: Candidate, thrown: unknown): void {
     batch.failure ??= thrown;
-    batch.outcomes[index] = { status: 'storage' };
+    batch.outcomes[index] = batch.refused.note(envelope, { status: 'storage' });
   }
 }
 
