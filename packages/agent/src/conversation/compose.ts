@@ -5,7 +5,8 @@
  */
 import { CONTENT_KIND, decodeContent, encodeContent, seal } from '@agentmesh/crypto';
 import type { ContentKind, CryptoSession } from '@agentmesh/crypto';
-import { ackOf, outgoingOf, replaceSession } from './peer.js';
+import { outgoingOf } from './outgoing.js';
+import { ackOf, replaceSession } from './peer.js';
 import type { Peer } from './peer.js';
 import { encodeRunWord } from './run.js';
 import { receiptBody } from './body.js';

@@ -8,6 +8,8 @@ import type { IdentityRecord, PublicIdentity } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { isSameStore } from '../self/meta.js';
 import { DecodedRows, RowReader, RowWriter } from '../store/row-codec.js';
+import { freshOutgoing, readOutgoing, writeOutgoing } from './outgoing.js';
+import type { Outgoing } from './outgoing.js';
 import {
   emptyWindow,
   highest,
@@ -101,33 +103,6 @@ export interface Peer {
   readonly reset: { readonly atMs: number; readonly count: number };
 }
 
-/** Our numbers towards one peer. */
-export interface Outgoing {
-  /** Our epoch that these numbers belong to. */
-  readonly epoch: number;
-  readonly next: number;
-  /** The peer has everything up to here. */
-  readonly acked: number;
-  /** The last number that wants an acknowledgement: a message of the application. */
-  readonly wanted: number;
-  /** Our epoch in which the last one was taken, and our instance then; null before version 5. */
-  readonly run: number;
-  readonly instance: Uint8Array | null;
-  /** Lowest number whose content is kept. */
-  readonly keptFrom: number;
-  /** Bytes of all contents so far, and of those before some number up to `keptFrom`. */
-  readonly total: number;
-  readonly before: number;
-  /** When old contents were last looked for. */
-  readonly trimmedMs: number;
-}
-
-/** Our numbers at the beginning of an epoch. */
-function freshOutgoing(epoch: number): Outgoing {
-  const numbers = { next: 1, acked: 0, wanted: 0, keptFrom: 1, total: 0, before: 0, trimmedMs: 0 };
-  return { epoch, ...numbers, run: 0, instance: null };
-}
-
 /** A peer at the moment it is pinned. */
 export function newPeer(record: IdentityRecord, standing: Standing, epoch: number): Peer {
   return {
@@ -190,16 +165,6 @@ export function activeOf(peer: Peer, epoch: number): SessionEntry | null {
 export function replaceSession(peer: Peer, entry: SessionEntry): Peer {
   const generation = Math.max(peer.generation, entry.generation);
   return { ...peer, generation, sessions: withSession(peer.sessions, entry) };
-}
-
-/** Our numbers, begun anew if they are of an earlier epoch of our store. */
-export function outgoingOf(peer: Peer, epoch: number): Outgoing {
-  return peer.outgoing.epoch === epoch ? peer.outgoing : freshOutgoing(epoch);
-}
-
-/** Whether a message of the application has not been acknowledged, nor given up. */
-export function isAwaiting({ acked, wanted, keptFrom }: Outgoing): boolean {
-  return wanted > acked && wanted >= keptFrom;
 }
 
 /** The window of one of the peer's instances; null if it is new, or kept no more. */
@@ -311,10 +276,7 @@ export function encodePeer(peer: Peer): Uint8Array {
   row.list(peer.sessions, (entry) => writeEntry(row, entry)).u32(peer.generation);
   row.optional(peer.instance).optional(peer.heldInstance);
   row.list(peer.windows, (window) => writeWindow(row, window));
-  const { epoch, next, acked, wanted, keptFrom, total, before, trimmedMs } = peer.outgoing;
-  const { run, instance } = peer.outgoing;
-  row.u32(epoch).varint(next).varint(acked).varint(wanted).varint(keptFrom);
-  row.u64(total).u64(before).u64(trimmedMs).u32(run).optional(instance);
+  writeOutgoing(row, peer.outgoing);
   row.u64(peer.ackSent).u32(peer.owed).u64(peer.reset.atMs).u32(peer.reset.count);
   for (const { boot } of peer.sessions) row.varint(boot);
   row.varint(peer.spoken.boot).varint(peer.spoken.atMs);
@@ -338,7 +300,6 @@ function readStored(bytes: Uint8Array): StoredPeer {
   const row = new RowReader(bytes, 'peer');
   const version = row.u8();
   if (version < 1 || version > VERSION) row.fail();
-  const number = (): number => (version < 9 ? row.u64() : row.varint());
   const signing = row.fixed(32);
   const dh = row.fixed(32);
   const known = {
@@ -364,18 +325,7 @@ function readStored(bytes: Uint8Array): StoredPeer {
       former.push(read);
       return read.window;
     }),
-    outgoing: {
-      epoch: row.u32(),
-      next: number(),
-      acked: number(),
-      wanted: version < 4 ? 0 : number(),
-      keptFrom: number(),
-      total: row.u64(),
-      before: row.u64(),
-      trimmedMs: row.u64(),
-      run: version < 5 ? 0 : row.u32(),
-      instance: version < 5 ? null : row.optional(16),
-    },
+    outgoing: readOutgoing(row, version),
     ackSent: row.u64(),
     owed: row.u32(),
     reset: { atMs: row.u64(), count: row.u32() },

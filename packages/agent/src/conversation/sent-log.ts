@@ -5,7 +5,7 @@
 import { CONTENT_KIND, decodeContent, encodeContent, toHex } from '@agentmesh/crypto';
 import { AGENT_LIMITS } from '../ground/limits.js';
 import { decodeSaidBefore } from './former-talk.js';
-import type { Outgoing } from './peer.js';
+import type { Outgoing } from './outgoing.js';
 import { RowReader, RowWriter } from '../store/row-codec.js';
 import { ROW } from '../store/row-keys.js';
 import type { StoreTransaction } from '../store/store-transaction.js';

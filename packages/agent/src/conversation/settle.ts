@@ -8,8 +8,10 @@ import type { SequenceRange } from '@agentmesh/crypto';
 import type { Body } from './body.js';
 import { AgentError } from '../ground/errors.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
-import { encodePeer, isAwaiting, outgoingOf, replaceWindow, windowAt } from './peer.js';
-import type { Outgoing, Peer } from './peer.js';
+import { isAwaiting, outgoingOf } from './outgoing.js';
+import { encodePeer, replaceWindow, windowAt } from './peer.js';
+import type { Outgoing } from './outgoing.js';
+import type { Peer } from './peer.js';
 import {
   forgetParts,
   isHeardHere,

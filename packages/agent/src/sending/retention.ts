@@ -7,7 +7,8 @@ import type { AgentMeshError, SequenceRange } from '@agentmesh/crypto';
 import { toHex } from '@agentmesh/crypto';
 import type { AgentContext } from '../agent-context.js';
 import { loadPeer } from '../conversation/handshake.js';
-import { encodePeer, isAwaiting } from '../conversation/peer.js';
+import { isAwaiting } from '../conversation/outgoing.js';
+import { encodePeer } from '../conversation/peer.js';
 import type { Peer } from '../conversation/peer.js';
 import {
   applicationId,

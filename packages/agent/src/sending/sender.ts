@@ -8,7 +8,7 @@ import type { SequenceRange } from '@agentmesh/crypto';
 import { receiptBody } from '../conversation/body.js';
 import { isUnused } from '../conversation/compose.js';
 import type { Composed, Draft } from '../conversation/compose.js';
-import { outgoingOf } from '../conversation/peer.js';
+import { outgoingOf } from '../conversation/outgoing.js';
 import type { Peer } from '../conversation/peer.js';
 import { IdentityChangedError, SucceededError } from '../ground/errors.js';
 import { AGENT_LIMITS } from '../ground/limits.js';
