@@ -8,7 +8,8 @@ import { AgentMeshError, toHex } from '@agentmesh/crypto';
 import type { Body } from '../src/conversation/body.js';
 import { ackOf, decodePeer, newPeer } from '../src/conversation/peer.js';
 import type { Peer } from '../src/conversation/peer.js';
-import { holesOf } from '../src/conversation/run.js';
+import { holesOf, lineFrom, unheard, withLink } from '../src/conversation/run.js';
+import type { RunLink } from '../src/conversation/sequence-window.js';
 import { settle } from '../src/conversation/settle.js';
 import type { OpenedMessage } from '../src/conversation/settle.js';
 import type { Received } from '../src/conversation/judge.js';
@@ -43,6 +44,8 @@ interface SenderState {
   /** Instance of the last number; null before the first one. */
   readonly lastInstance: Uint8Array | null;
   readonly next: number;
+  readonly links: readonly RunLink[];
+  readonly acked: number;
   readonly kept: ReadonlyMap<number, Said>;
   readonly sid: Uint8Array | null;
 }
@@ -75,6 +78,8 @@ export class RunModel {
   /** msgIds of the application that left the sender, and of them those that did get to the hub. */
   readonly sent = new Set<string>();
   readonly #accepted = new Set<string>();
+  /** Came in a session that had been dropped for later ones. */
+  readonly #unread = new Set<string>();
   readonly clones: string[] = [];
   readonly handlers = new HandlingModel();
   readonly #rows = new Map<string, unknown>();
@@ -86,6 +91,8 @@ export class RunModel {
       boot: 1,
       lastInstance: null,
       next: 1,
+      links: [],
+      acked: 0,
       kept: new Map(),
       sid: null,
     };
@@ -128,16 +135,20 @@ export class RunModel {
 
   /** A message of the application, behind what its run has to say first. */
   say(isLost: boolean): void {
-    const { lastInstance, instance, next } = this.#sender;
-    const isAnew = lastInstance !== null && toHex(lastInstance) !== toHex(instance);
-    if (isAnew) {
-      const word = { what: 'goesOn', instance: lastInstance, number: next } as const;
-      this.#say({ kind: 'run', word }, isLost);
-    }
+    this.#goOn(isLost);
     const { msgId } = this.#say({ kind: 'application', payload: {} }, isLost);
     this.sent.add(toHex(msgId));
     this.handlers.said(toHex(msgId));
     if (!isLost) this.#accepted.add(toHex(msgId));
+  }
+
+  #goOn(isLost: boolean): void {
+    const { lastInstance, instance, next, links, acked } = this.#sender;
+    if (lastInstance === null || toHex(lastInstance) === toHex(instance)) return;
+    const line = withLink(links, { instance: lastInstance, number: next });
+    this.#sender = { ...this.#sender, links: line };
+    const word = { what: 'goesOn', ...lineFrom({ acked, keptFrom: 1 }, line) } as const;
+    this.#say({ kind: 'run', word }, isLost);
   }
 
   nudge(): void {
@@ -170,22 +181,25 @@ export class RunModel {
   /** The receiver asks for what is missing; the sender says it again. */
   ask(): boolean {
     const ranges = holesOf(this.#peer, 1);
+    this.#acknowledge();
     this.#answer(ranges);
     return ranges.length > 0;
   }
 
+  /** What the receiver says to the sender's present run tells it how far that has come. */
+  #acknowledge(): void {
+    const { instance } = this.#peer;
+    if (instance === null || toHex(instance) !== toHex(this.#sender.instance)) return;
+    const acked = ackOf(this.#peer, 1);
+    const links = unheard(this.#sender.links, acked);
+    const kept = new Map([...this.#sender.kept].filter(([number]) => number > acked));
+    this.#sender = { ...this.#sender, links, kept, acked };
+  }
+
   #answer(ranges: readonly SequenceRange[]): void {
     if (ranges.length === 0) return;
-    const { lastInstance, instance } = this.#sender;
     // First in its session comes something of its own run.
-    if (lastInstance === null || toHex(lastInstance) !== toHex(instance)) {
-      const word = {
-        what: 'goesOn',
-        instance: lastInstance ?? instance,
-        number: this.#sender.next,
-      };
-      this.#say({ kind: 'run', word } as Body, false);
-    }
+    this.#goOn(false);
     for (const [number, said] of this.#sender.kept) {
       if (ranges.some(({ from, to }) => from <= number && number <= to)) this.#seal(said);
     }
@@ -201,6 +215,7 @@ export class RunModel {
     if (!isOpen && this.#rows.has(ROW.usedSession(sealed.sid))) {
       const { sid: used } = this.#sender;
       if (used !== null && toHex(used) === sid) this.#sender = { ...this.#sender, sid: null };
+      this.#unread.add(toHex(sealed.said.msgId));
       return true;
     }
     const rows = new Map(this.#rows);
@@ -268,12 +283,16 @@ export class RunModel {
       .map(({ number }) => number);
   }
 
-  /** What will never come: the present store of the sender keeps it, or the hub has accepted it. */
+  /**
+   * What will never come: the present store of the sender keeps it, or the hub has accepted it.
+   * What it keeps no more can be read only while its session is there.
+   */
   missing(): string[] {
     const kept = [...this.#sender.kept.values()]
       .filter(({ body }) => body.kind === 'application')
       .map(({ msgId }) => toHex(msgId));
-    return [...new Set([...kept, ...this.#accepted])].filter((id) => !this.handled.has(id));
+    const readable = [...this.#accepted].filter((id) => !this.#unread.has(id));
+    return [...new Set([...kept, ...readable])].filter((id) => !this.handled.has(id));
   }
 
   twice(): string[] {

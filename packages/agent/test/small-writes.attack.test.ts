@@ -128,7 +128,11 @@ test('T-A61 large rows by far numbers and instances: each message writes a few k
   for (let run = 1; run <= 3 * AGENT_LIMITS.instances; run++) {
     const instance = duel.instance.slice().fill(run, 8);
     const number = (2 * AGENT_LIMITS.sequenceParts + run) * 2 ** 40;
-    const body = encodeRunWord({ what: 'goesOn', instance: before, number });
+    const line = Array.from({ length: AGENT_LIMITS.runLinks - 1 }, (_, at) => ({
+      instance: duel.instance.slice().fill(100 + at, 8),
+      number: number - 1 - at,
+    }));
+    const body = encodeRunWord({ what: 'goesOn', before: line, instance: before, number });
     const forked = await duel.say({ instance, convSeq: number, kind: CONTENT_KIND.run, body });
     expect(forked.bytes).toBeLessThan(MOST_BYTES);
     expect(forked.rows).toBeLessThan(MOST_ROWS);

@@ -8,7 +8,7 @@ import type { ContentKind, CryptoSession } from '@agentmesh/crypto';
 import { outgoingOf } from './outgoing.js';
 import { ackOf, replaceSession } from './peer.js';
 import type { Peer } from './peer.js';
-import { encodeRunWord } from './run.js';
+import { encodeRunWord, lineFrom, withLink } from './run.js';
 import { receiptBody } from './body.js';
 import type { Author } from '../self/author.js';
 import { findSession } from './sessions.js';
@@ -101,9 +101,11 @@ export function goOn(
     entry.epoch === meta.epoch || entry.lastNumber > 0 ? entry : { ...entry, lastNumber: next - 1 },
   );
   const before = (isUnsaid ? meta.previous : instance) ?? new Uint8Array(16);
-  const body = encodeRunWord({ what: 'goesOn', instance: before, number: next });
+  const links = withLink(peer.outgoing.links, { instance: before, number: next });
+  const body = encodeRunWord({ what: 'goesOn', ...lineFrom(peer.outgoing, links) });
+  const outgoing = { ...peer.outgoing, links };
   return {
-    conversation: { peer: { ...peer, sessions }, session },
+    conversation: { peer: { ...peer, sessions, outgoing }, session },
     word: { kind: CONTENT_KIND.run, body },
   };
 }

@@ -17,6 +17,7 @@ import {
   readFormerWindow,
   readWindow,
   sparseOf,
+  withBefore,
   withGivenUp,
   withParts,
   withSparse,
@@ -172,19 +173,14 @@ export function windowAt(peer: Peer, key: WindowKey): SequenceWindow | null {
   return peer.windows.find((window) => isAt(window, key)) ?? null;
 }
 
-/** The window of one of the peer's instances, empty if it is new. */
-function windowOf(peer: Peer, key: WindowKey): SequenceWindow {
-  return windowAt(peer, key) ?? emptyWindow(key);
-}
-
 function isAt(window: SequenceWindow, { since, instance }: WindowKey): boolean {
   return window.since === since && equalBytes(window.instance, instance);
 }
 
 /**
  * The peer with a window changed; those that count most and the most recently changed ones are
- * kept, with one bound on their numbers, parts and ranges: each message writes the outline of all
- * of them again.
+ * kept, with one bound on their numbers, parts, ranges and links: each message writes the outline
+ * of all of them again.
  */
 export function replaceWindow(peer: Peer, window: SequenceWindow): Peer {
   const others = peer.windows.filter((other) => !isAt(other, window));
@@ -197,11 +193,14 @@ export function replaceWindow(peer: Peer, window: SequenceWindow): Peer {
   let room = AGENT_LIMITS.sequenceSparse - sparseOf(window);
   let parts = AGENT_LIMITS.sequenceParts - partsOf(window).length;
   let ranges = AGENT_LIMITS.givenUpRanges - window.givenUp.length;
+  let links = AGENT_LIMITS.runLinksKept - (window.parent?.before.length ?? 0);
   const bounded = kept.toReversed().map((other) => {
-    const next = withGivenUp(withParts(withSparse(other, room), parts).window, ranges);
+    const some = withGivenUp(withParts(withSparse(other, room), parts).window, ranges);
+    const next = withBefore(some, links);
     room -= sparseOf(next);
     parts -= partsOf(next).length;
     ranges -= next.givenUp.length;
+    links -= next.parent?.before.length ?? 0;
     return next;
   });
   return { ...peer, windows: [...bounded.toReversed(), window] };
@@ -240,8 +239,10 @@ function ranked(
 }
 
 /** The window of the peer's current instance; null until it was heard. */
-export function currentWindow({ instance, ...peer }: Peer, since: number): SequenceWindow | null {
-  return instance === null ? null : windowOf({ instance, ...peer }, { since, instance });
+export function currentWindow(peer: Peer, since: number): SequenceWindow | null {
+  if (peer.instance === null) return null;
+  const key = { since, instance: peer.instance };
+  return windowAt(peer, key) ?? emptyWindow(key);
 }
 
 /** Highest number of the peer's current instance received without a hole. */
@@ -254,9 +255,10 @@ export function ackOf(peer: Peer, since: number): number {
  * none that want an acknowledgement, version 4 of no runs, version 5 of no
  * date of the pin, version 6 wrote numbers in more bytes, version 7 held
  * what is now in rows of their own (`heard-tags`), version 8
- * did not know when the present run spoke, and what forgotten ones had, and took more bytes.
+ * did not know when the present run spoke, and what forgotten ones had, and took more bytes,
+ * version 9 knew our last run only.
  */
-const VERSION = 9;
+const VERSION = 10;
 const rows = new DecodedRows<StoredPeer>();
 
 /** A peer, with what an earlier version held in its row beside. */
@@ -320,7 +322,7 @@ function readStored(bytes: Uint8Array): StoredPeer {
     instance: row.optional(16),
     heldInstance: row.optional(16),
     windows: row.list(() => {
-      if (version >= 8) return readWindow(row);
+      if (version >= 8) return readWindow(row, version);
       const read = readFormerWindow(row, version);
       former.push(read);
       return read.window;
@@ -334,7 +336,7 @@ function readStored(bytes: Uint8Array): StoredPeer {
   const sessions = known.sessions.map((entry) => ({ ...entry, boot: boot() }));
   const spoken = version < 9 ? { boot: 0, atMs: 0 } : { boot: row.varint(), atMs: row.varint() };
   const length = version < 9 ? 0 : row.varint();
-  const aside = Array.from({ length }, () => readWindow(row));
+  const aside = Array.from({ length }, () => readWindow(row, version));
   const peer: Peer = { ...known, sessions, spoken, aside };
   row.end();
   return { peer, former };

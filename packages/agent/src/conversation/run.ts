@@ -5,48 +5,104 @@
  */
 import { CryptoError, equalBytes, LIMITS } from '@agentmesh/crypto';
 import type { SequenceRange } from '@agentmesh/crypto';
+import { AGENT_LIMITS } from '../ground/limits.js';
 import { isSameStore } from '../self/meta.js';
 import { currentWindow, windowAt } from './peer.js';
 import type { Peer } from './peer.js';
 import { emptyWindow, forkedFrom, highest, isNew, missing } from './sequence-window.js';
-import type { SequenceWindow, WindowKey } from './sequence-window.js';
+import type { RunLink, SequenceWindow, WindowKey } from './sequence-window.js';
 
 /**
  * `goesOn`: my numbers from `number` on follow those of that instance below it. `wentBack`: I have
  * numbers of that instance of yours up to `number`, which you gave a second time.
  */
-export interface RunWord {
+export interface RunWord extends RunLink {
   readonly what: 'goesOn' | 'wentBack';
-  /** 16 bytes; zeros for the instance that the peer knew last. */
-  readonly instance: Uint8Array;
-  readonly number: number;
+  /**
+   * How that instance went on itself, and each that is named here, as far as the peer has not
+   * acknowledged it: the last first.
+   */
+  readonly before: readonly RunLink[];
 }
 
 const WORDS: readonly RunWord['what'][] = ['goesOn', 'wentBack'];
-const LENGTH = 25;
+const LINK = 24;
+/** Stands for the instance that the peer knew last. */
+const UNKNOWN = new Uint8Array(16);
 
-/** Body of a content of this kind: u8 what, instance, u64 number. */
-export function encodeRunWord({ what, instance, number }: RunWord): Uint8Array {
-  const body = new Uint8Array(LENGTH);
+/** Body of a content of this kind: u8 what, then for each link instance and u64 number. */
+export function encodeRunWord({ what, before, ...word }: RunWord): Uint8Array {
+  const links = [word, ...before];
+  const body = new Uint8Array(1 + links.length * LINK);
+  const view = new DataView(body.buffer);
   body[0] = WORDS.indexOf(what);
-  body.set(instance, 1);
-  new DataView(body.buffer).setBigUint64(LENGTH - 8, BigInt(number));
+  for (const [at, { instance, number }] of links.entries()) {
+    body.set(instance, 1 + at * LINK);
+    view.setBigUint64(17 + at * LINK, BigInt(number));
+  }
   return body;
 }
 
 /** Strict inverse of {@link encodeRunWord}; throws BAD_CONTENT. */
 export function decodeRunWord(body: Uint8Array): RunWord {
   const what = WORDS[body[0] ?? -1];
-  if (body.length !== LENGTH || what === undefined) throw new CryptoError('BAD_CONTENT');
-  const view = new DataView(body.buffer, body.byteOffset, LENGTH);
-  const number = Number(view.getBigUint64(LENGTH - 8));
-  if (!Number.isSafeInteger(number)) throw new CryptoError('BAD_CONTENT');
-  return { what, instance: body.slice(1, LENGTH - 8), number };
+  const most = what === 'goesOn' ? AGENT_LIMITS.runLinks : 1;
+  const count = (body.length - 1) / LINK;
+  if (what === undefined || !Number.isInteger(count) || count > most) throw badWord();
+  const [first, ...before] = Array.from({ length: count }, (_, at) => readLink(body, at));
+  if (first === undefined) throw badWord();
+  for (const [at, { number }] of before.entries()) {
+    // Each has said at least from where it goes on.
+    if (number === 0 || number >= (before[at - 1] ?? first).number) throw badWord();
+  }
+  return { what, ...first, before };
+}
+
+function readLink(body: Uint8Array, at: number): RunLink {
+  const [from, to] = [1 + at * LINK, 1 + (at + 1) * LINK];
+  const number = Number(new DataView(body.buffer, body.byteOffset + to - 8, 8).getBigUint64(0));
+  if (!Number.isSafeInteger(number)) throw badWord();
+  return { instance: body.slice(from, to - 8), number };
+}
+
+function badWord(): CryptoError {
+  return new CryptoError('BAD_CONTENT');
+}
+
+/**
+ * The links of our runs with one more; the first says what the peer knows, so that it is kept and
+ * the one behind it goes where there are too many: what those two have said is asked for again.
+ */
+export function withLink(links: readonly RunLink[], link: RunLink): readonly RunLink[] {
+  // One more has room in a word: where the line began.
+  const excess = Math.max(0, links.length + 2 - AGENT_LIMITS.runLinks);
+  return [...links, link].toSpliced(1, excess);
+}
+
+/** What a word says of the past of our present run, from whose links, the last one its own. */
+export function lineFrom(
+  { acked, keptFrom }: { readonly acked: number; readonly keptFrom: number },
+  links: readonly RunLink[],
+): Line {
+  // As long as nothing is acknowledged the peer may know of no run of this line.
+  const isWhole = acked === 0 && (links[0]?.number ?? 0) > keptFrom;
+  const begun = isWhole ? [{ instance: UNKNOWN, number: keptFrom }] : [];
+  const [last = { instance: UNKNOWN, number: keptFrom }, ...before] = links.toReversed();
+  return { ...last, before: [...before, ...begun] };
+}
+
+/**
+ * The links that a peer needs once it has our numbers up to `acked`: of runs that it may not know,
+ * and of the last that it has heard of, since it keeps the windows of few.
+ */
+export function unheard(links: readonly RunLink[], acked: number): readonly RunLink[] {
+  const next = links.findIndex(({ number }) => number > acked);
+  return links.slice(Math.max(0, (next < 0 ? links.length : next) - 1));
 }
 
 /** Whether the peer says that its instance goes on from the one that counts as its present one. */
-export function goesOnFrom({ what, instance }: RunWord, present: Uint8Array): boolean {
-  return what === 'goesOn' && equalBytes(instance, present);
+export function goesOnFrom({ what, before, ...word }: RunWord, present: Uint8Array): boolean {
+  return what === 'goesOn' && [word, ...before].some((link) => equalBytes(link.instance, present));
 }
 
 /**
@@ -108,22 +164,38 @@ function currentFor(
 ): SequenceWindow | null {
   const current =
     peer.instance === null ? null : windowAt(peer, { since, instance: peer.instance });
-  if (current === null || current.parent === null || number >= current.parent.from) return null;
-  if (!isSameStore(current.instance, instance)) return null;
+  if (current === null || !isSameStore(current.instance, instance)) return null;
+  // From the first of its line on it is known whose the numbers are.
+  const first = linksOf(peer, current).at(-1);
+  if (first === undefined || number >= first.number) return null;
   // Far below the mark nobody remembers which message had it: as everywhere a repeat.
   return isNew(current, number) || isHeardHere || !current.seen.includes(number) ? current : null;
 }
 
-/** Windows of runs that follow an instance, where it still had this number. */
+/** Windows of runs that follow an instance, where it still had this number, the next first. */
 function later(peer: Peer, { since, instance }: WindowKey, number: number): SequenceWindow[] {
-  const children = peer.windows.filter(
-    ({ parent, since: at }) =>
-      at === since &&
-      parent !== null &&
-      number < parent.from &&
-      equalBytes(parent.instance, instance),
-  );
-  return children.flatMap((child) => [child, ...later(peer, child, number)]);
+  const following: { readonly window: SequenceWindow; readonly at: number }[] = [];
+  for (const window of peer.windows) {
+    if (window.since !== since || window.parent === null) continue;
+    const links = linksOf(peer, window);
+    const at = links.findIndex((link) => equalBytes(link.instance, instance));
+    const isShared = at >= 0 && links.slice(0, at + 1).every((link) => number < link.number);
+    if (isShared) following.push({ window, at });
+  }
+  return following.toSorted((a, b) => a.at - b.at).map(({ window }) => window);
+}
+
+/** From where a run goes on, and those before it, the last first, as far as they are known. */
+function linksOf(peer: Peer, { since, instance }: WindowKey): readonly RunLink[] {
+  const links: RunLink[] = [];
+  let at = instance;
+  for (let steps = 0; steps <= peer.windows.length; steps++) {
+    const parent = windowAt(peer, { since, instance: at })?.parent ?? null;
+    if (parent === null) break;
+    links.push({ instance: parent.instance, number: parent.from }, ...parent.before);
+    at = links.at(-1)?.instance ?? at;
+  }
+  return links;
 }
 
 /** Whether an instance is one that another goes on from, as far as the peer has said. */
@@ -132,31 +204,57 @@ export function isEarlierRun(
   { since, instance }: WindowKey,
   than: Uint8Array | null,
 ): boolean {
-  let at = than;
-  for (let steps = 0; at !== null && steps <= peer.windows.length; steps++) {
-    const parent: SequenceWindow['parent'] =
-      windowAt(peer, { since, instance: at })?.parent ?? null;
-    if (parent !== null && equalBytes(parent.instance, instance)) return true;
-    at = parent?.instance ?? null;
-  }
-  return false;
+  if (than === null) return false;
+  const links = linksOf(peer, { since, instance: than });
+  return links.some((link) => equalBytes(link.instance, instance));
 }
 
 /** Runs from which one has said that it goes on, the last first, as far as they are known. */
-export function lineOf(peer: Peer, { since, instance }: WindowKey): readonly Uint8Array[] {
-  const line: Uint8Array[] = [];
-  for (let at = instance; line.length <= peer.windows.length;) {
-    const window = windowAt(peer, { since, instance: at });
-    // Before its first number nothing was said.
-    if (window === null || window.parent === null || window.parent.from === 1) break;
-    at = window.parent.instance;
-    line.push(at);
-  }
-  return line;
+export function lineOf(peer: Peer, key: WindowKey): readonly Uint8Array[] {
+  if ((windowAt(peer, key)?.parent ?? null) === null) return [];
+  const links = linksOf(peer, key);
+  // Before its first number nothing was said.
+  const first = links.findIndex(({ number }) => number === 1);
+  return links.slice(0, first < 0 ? links.length : first).map(({ instance }) => instance);
 }
 
-/** The window of a run once its peer has said from where it goes on. */
-export function continued(peer: Peer, key: WindowKey, { instance, number }: RunWord) {
+/**
+ * What is known of a run, and of those that its word names, once that has come. Those of which
+ * nothing else has come are not kept: those that follow them know what they say.
+ */
+export function goneOn(peer: Peer, key: WindowKey, word: Line) {
+  const line = unsaid(peer, key, [word, ...word.before]);
+  const own = line.map(({ run }) => windowAt(peer, run));
+  // What goes on from one cannot be what that one knew last.
+  let windows = peer.windows.filter((window) => !own.includes(window));
+  let wentBack: SequenceWindow | null = null;
+  const changed: SequenceWindow[] = [];
+  for (const [at, { run, word: said }] of line.entries()) {
+    const window = own[at] ?? null;
+    const known = { ...peer, windows: window === null ? windows : [...windows, window] };
+    const next = continued(known, run, said);
+    windows = [...windows, next.window];
+    wentBack ??= next.wentBack;
+    if (window !== null || equalBytes(run.instance, key.instance)) changed.push(next.window);
+  }
+  return { windows: changed, wentBack };
+}
+
+/** What a run says of its past. */
+type Line = RunLink & Pick<RunWord, 'before'>;
+
+/** Of a line of runs those that have not said themselves from where they go on, the first first. */
+function unsaid(peer: Peer, key: WindowKey, links: readonly RunLink[]) {
+  const line = links.map((link, at) => ({
+    run: { since: key.since, instance: links[at - 1]?.instance ?? key.instance },
+    word: { ...link, before: links.slice(at + 1) },
+  }));
+  const said = line.findIndex(({ run }) => (windowAt(peer, run)?.parent ?? null) !== null);
+  return (said < 0 ? line : line.slice(0, said)).toReversed();
+}
+
+/** The window of a run that goes on from another one. */
+export function continued(peer: Peer, key: WindowKey, { instance, number, before }: Line) {
   const window = windowAt(peer, key) ?? emptyWindow(key);
   const parent = parentOf(peer, key, instance);
   // One that would go on from itself, if only by way of others, is not believed.
@@ -164,7 +262,7 @@ export function continued(peer: Peer, key: WindowKey, { instance, number }: RunW
     equalBytes(parent?.instance ?? instance, key.instance) ||
     isEarlierRun(peer, key, parent?.instance ?? instance);
   if (window.parent !== null || isCircle) return { window, wentBack: null };
-  const from = { instance: parent?.instance ?? instance, from: number };
+  const from = { instance: parent?.instance ?? instance, from: number, before };
   // Of the run that it names nothing may have come yet, or ever: what came of those before it
   // counts all the same. The number before is that run's own: who else has it is of a lost time.
   const forked = forkedFrom(window, parent ?? lastBelow(peer, key, number - 1), from);
@@ -197,7 +295,11 @@ function supposed(peer: Peer, window: SequenceWindow): SequenceWindow {
   const [first = 0] = window.seen;
   const before = lastBelow(peer, window, first);
   if (before === null) return window;
-  return forkedFrom(window, before, { instance: before.instance, from: first - 1 });
+  return forkedFrom(window, before, {
+    instance: before.instance,
+    from: first - 1,
+    before: [],
+  });
 }
 
 /** The window of the instance that is named; zeros stand for the last one of the same store. */
@@ -225,20 +327,19 @@ function othersOf(peer: Peer, key: WindowKey): readonly SequenceWindow[] {
 /** Whether an instance is known only because a later run goes on from it. */
 export function isKnownParent(peer: Peer, { since, instance }: WindowKey): boolean {
   return peer.windows.some(
-    (window) =>
-      window.since === since &&
-      window.parent !== null &&
-      equalBytes(window.parent.instance, instance),
+    (window) => window.since === since && isEarlierRun(peer, { since, instance }, window.instance),
   );
 }
 
 /** A window of an earlier run in which a number is taken that a later run has given as well. */
 export function isTakenTwice(peer: Peer, window: SequenceWindow): boolean {
   return peer.windows.some(
-    ({ since, parent }) =>
-      since === window.since &&
-      parent !== null &&
-      equalBytes(parent.instance, window.instance) &&
-      highest(window) >= parent.from,
+    (other) =>
+      other.since === window.since &&
+      other.parent !== null &&
+      linksOf(peer, other).some(
+        ({ instance, number }) =>
+          number <= highest(window) && equalBytes(instance, window.instance),
+      ),
   );
 }

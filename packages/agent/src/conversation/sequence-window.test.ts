@@ -150,7 +150,7 @@ describe('the window of received numbers', () => {
     const row = new RowWriter();
     writeWindow(row, window);
     const reader = new RowReader(row.finish(), 'window');
-    expect(readWindow(reader)).toEqual(window);
+    expect(readWindow(reader, 10)).toEqual(window);
     reader.end();
   });
 

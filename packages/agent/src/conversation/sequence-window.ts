@@ -15,6 +15,13 @@ const BITMAP_BYTES = PART_NUMBERS / 8;
 const FORMER_TAG_BYTES = 8;
 const TAG_BYTES = 5;
 
+/** Where a run goes on: with this number, behind those of that instance. */
+export interface RunLink {
+  /** 16 bytes; in a word zeros for the instance that the peer knew last. */
+  readonly instance: Uint8Array;
+  readonly number: number;
+}
+
 /** The receive window of one (aid, instance), for one identity of ours. */
 export interface SequenceWindow {
   /** Epoch in which the identity of ours began that these numbers are addressed to. */
@@ -31,8 +38,15 @@ export interface SequenceWindow {
    * any more, but one that was on its way all the time is as new as ever.
    */
   readonly givenUp: readonly SequenceRange[];
-  /** The run of the same store that this one goes on from: numbers below `from` are both's. */
-  readonly parent: { readonly instance: Uint8Array; readonly from: number } | null;
+  /**
+   * The run of the same store that this one goes on from: numbers below `from` are both's.
+   * `before`: how that one went on, and those before it, where it was said with it.
+   */
+  readonly parent: {
+    readonly instance: Uint8Array;
+    readonly from: number;
+    readonly before: readonly RunLink[];
+  } | null;
 }
 
 /** Whose numbers, and towards which identity of ours. */
@@ -201,6 +215,13 @@ export function withGivenUp(window: SequenceWindow, most: number): SequenceWindo
   return excess <= 0 ? window : { ...window, givenUp: window.givenUp.slice(excess) };
 }
 
+/** The window with what was said of the runs before its parent, if there are at most so many. */
+export function withBefore(window: SequenceWindow, most: number): SequenceWindow {
+  const { parent } = window;
+  if (parent === null || parent.before.length <= Math.max(0, most)) return window;
+  return { ...window, parent: { ...parent, before: [] } };
+}
+
 /** Numbers above the mark. */
 export function sparseOf({ seen, low }: SequenceWindow): number {
   return seen.filter((number) => number > low).length;
@@ -215,6 +236,15 @@ export function writeWindow(row: RowWriter, window: SequenceWindow): void {
     before = to;
   });
   row.optional(window.parent?.instance ?? null).varint(window.parent?.from ?? 0);
+  row.list(window.parent?.before ?? [], (link) => writeLink(row, link));
+}
+
+export function writeLink(row: RowWriter, { instance, number }: RunLink): void {
+  row.fixed(instance).varint(number);
+}
+
+export function readLink(row: RowReader): RunLink {
+  return { instance: row.fixed(16), number: row.varint() };
 }
 
 /** Each part as what it is above the one before, and a bitmap. */
@@ -255,8 +285,8 @@ function readGivenUp(row: RowReader): readonly SequenceRange[] {
   });
 }
 
-/** Reads a window back as the present version of the peer's row has it. */
-export function readWindow(row: RowReader): SequenceWindow {
+/** Reads a window back as a version of the peer's row from 8 on has it. */
+export function readWindow(row: RowReader, version: number): SequenceWindow {
   const window = {
     since: row.u32(),
     instance: row.fixed(16),
@@ -267,7 +297,8 @@ export function readWindow(row: RowReader): SequenceWindow {
   };
   const instance = row.optional(16);
   const from = row.varint();
-  return { ...window, parent: instance === null ? null : { instance, from } };
+  const before = version < 10 ? [] : row.list(() => readLink(row));
+  return { ...window, parent: instance === null ? null : { instance, from, before } };
 }
 
 /** A number that was received, and the beginning of its msgId. */
@@ -293,9 +324,9 @@ export function readFormerWindow(row: RowReader, version: number): FormerWindow 
   const known = { since, instance, boot: row.u32(), low: row.u64() };
   const tags = readTags(row, version);
   const givenUp = version < 3 ? [] : row.list(() => ({ from: row.u64(), to: row.u64() }));
-  const before = version < 5 ? null : row.optional(16);
+  const run = version < 5 ? null : row.optional(16);
   const from = version < 5 ? 0 : row.u64();
-  const parent = before === null ? null : { instance: before, from };
+  const parent = run === null ? null : { instance: run, from, before: [] };
   const window = { ...known, seen: tags.map(({ number }) => number), givenUp, parent };
   return { window, tags };
 }

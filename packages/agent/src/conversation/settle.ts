@@ -20,7 +20,7 @@ import {
   rememberHeard,
   rememberInstead,
 } from './heard-tags.js';
-import { continued, holesOf, isKnownParent, isTakenTwice, windowsOf } from './run.js';
+import { goneOn, holesOf, isKnownParent, isTakenTwice, unheard, windowsOf } from './run.js';
 import type { RunWord } from './run.js';
 import { isSameStore } from '../self/meta.js';
 import { ROW } from '../store/row-keys.js';
@@ -89,8 +89,8 @@ interface EarlierMessage {
 }
 
 const OURS: WentBack = { whose: 'ours' };
-/** Stands for the instance that was known last. */
-const NO_INSTANCE = new Uint8Array(16);
+/** A store that begins again: behind the instance that was known last. */
+const FROM_UNKNOWN = { instance: new Uint8Array(16), number: 1, before: [] };
 
 /** Steps 9 to 11: judges instance and number, then writes everything but the inbox row. */
 export async function settle(message: OpenedMessage): Promise<Settled> {
@@ -198,11 +198,10 @@ function withRun(
   const isPresent = peer.instance !== null && equalBytes(peer.instance, instance);
   const isShown = convSeq === 1 && isPresent && !isKnown && isUnheard(message, key);
   if (!isSaid && !isShown) return { peer, wentBack: null };
-  const word = isSaid ? body.word : { what: 'goesOn' as const, instance: NO_INSTANCE, number: 1 };
-  const { window, wentBack } = continued(peer, key, word);
+  const { windows, wentBack } = goneOn(peer, key, isSaid ? body.word : FROM_UNKNOWN);
   if (wentBack === null && !isSaid) return { peer, wentBack: null };
   const told = wentBack === null ? null : theirs(wentBack);
-  return { peer: replaceWindow(peer, window), wentBack: told };
+  return { peer: windows.reduce(replaceWindow, peer), wentBack: told };
 }
 
 /** Whether a session begins with an instance of which nothing was heard or told. */
@@ -220,7 +219,10 @@ function takenTwice(before: Peer, after: Peer, key: WindowKey): WentBack | null 
 
 function theirs(window: SequenceWindow): WentBack {
   const { instance } = window;
-  return { whose: 'theirs', word: { what: 'wentBack', instance, number: highest(window) } };
+  return {
+    whose: 'theirs',
+    word: { what: 'wentBack', instance, number: highest(window), before: [] },
+  };
 }
 
 /**
@@ -268,7 +270,14 @@ async function withAcknowledgement(message: OpenedMessage, peer: Peer): Promise<
     tx.delete(ROW.sent(peer.identity.aid, epoch, number));
   }
   const before = keptFrom === outgoing.next ? outgoing.total : outgoing.before;
-  const acked = { ...outgoing, acked: peerAck, keptFrom, before };
+  const links = outgoing.links.length === 0 ? [] : unheard(outgoing.links, peerAck);
+  const acked = {
+    ...outgoing,
+    acked: peerAck,
+    keptFrom,
+    before,
+    links,
+  };
   if (isAwaiting(outgoing) && !isAwaiting(acked)) tx.delete(ROW.unacked(peer.identity.aid));
   return { peer: { ...peer, outgoing: acked }, outgoing: acked, upTo, isBeyond, earlier };
 }

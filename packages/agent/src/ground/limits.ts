@@ -82,6 +82,10 @@ export const AGENT_LIMITS = {
   skippedPartKeys: 32,
   /** Instances of one peer whose windows are kept, for each identity of ours, and of how many. */
   instances: 4,
+  /** Runs that a word names, of those that its recipient has not acknowledged. */
+  runLinks: 16,
+  /** The same, remembered of all runs of one peer together. */
+  runLinksKept: 32,
   identities: 8,
 
   /** Age at which a session is replaced: coarse post-quantum healing (§2.9). */

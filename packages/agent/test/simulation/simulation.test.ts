@@ -73,6 +73,10 @@ describe('simulation', () => {
     await expectHolds(925_755, { calls: true });
   });
 
+  test('holds for seed 926193, which found: what a run says that was heard of by nobody counts as had', async () => {
+    await expectHolds(926_193, { calls: true });
+  });
+
   test('holds where agents change their identities, too', async () => {
     for (let seed = FIRST; seed < FIRST + ROTATING; seed++)
       await expectHolds(seed, { rotate: true });
