@@ -21,6 +21,8 @@ const BEQUEATHED_PARTS = 16;
 /** Parts of what runs that are forgotten had, and stores of which that is remembered. */
 const ASIDE_PARTS = 32;
 const ASIDE_STORES = 2;
+/** Messages of one part put aside: runs of several lost times may have given the same numbers. */
+const ASIDE_TAGS = 2 * PART_NUMBERS;
 /** Forgotten runs of which is remembered up to where everything had come. */
 const ASIDE_RUNS = 16;
 
@@ -46,7 +48,7 @@ function decodeTags(bytes: Uint8Array, part: number): readonly SeenNumber[] {
   const row = new RowReader(bytes, 'heard');
   if (row.u8() !== VERSION) row.fail();
   const length = (bytes.length - 1) / (1 + TAG_BYTES);
-  if (!Number.isInteger(length) || length > PART_NUMBERS) row.fail();
+  if (!Number.isInteger(length) || length > ASIDE_TAGS) row.fail();
   return Array.from({ length }, () => ({
     number: part * PART_NUMBERS + row.u8(),
     tag: row.fixed(TAG_BYTES),
@@ -140,7 +142,7 @@ export async function rememberInstead(
   if (known === null) return peer.aside;
   const place = asideOf(peer.aside, window);
   const at = { since: place.since, instance: place.instance, part: partOf(number) };
-  const tags = [...(await loadTags(tx, aid, at)), { number, tag: known }].slice(-PART_NUMBERS);
+  const tags = [...(await loadTags(tx, aid, at)), { number, tag: known }].slice(-ASIDE_TAGS);
   tx.put(ROW.heard(aid, place, at.part), encodeTags(tags));
   return withSeen(peer.aside, place, [...place.seen, number]);
 }
@@ -271,7 +273,7 @@ async function bequeath(
     for (const tag of await loadTags(tx, aid, { ...window, part })) {
       const heir = heirOf(places, last, tag);
       if (heir === null) continue;
-      heir.tags = [...heir.tags, tag].slice(-PART_NUMBERS);
+      heir.tags = [...heir.tags, tag].slice(heir === last ? -ASIDE_TAGS : -PART_NUMBERS);
       tx.put(ROW.heard(aid, heir.window, part), encodeTags(heir.tags));
       if (heir === last) seen.add(tag.number);
     }
