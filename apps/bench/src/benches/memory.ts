@@ -28,6 +28,8 @@ const AT_ONCE = 200;
 const WARM_UP = 0.2;
 const AGENTS_SLOPE = { name: 'agents', unit: 'KiB/minute', better: 'lower' } as const;
 const HUB_SLOPE = { name: 'hub', unit: 'KiB/minute', better: 'lower' } as const;
+/** The same without what SQLite and the allocator hold: what a leak would be. */
+const HUB_ALIVE_SLOPE = { name: 'hub alive', unit: 'KiB/minute', better: 'lower' } as const;
 const ALIVE = { name: 'alive', unit: 'MiB', better: 'lower' } as const;
 
 export const memoryBench: Bench = {
@@ -40,7 +42,7 @@ export const memoryBench: Bench = {
       title:
         `${AGENTS} agents, ${PER_SECOND} messages/s, ${scale.minutes} minutes` +
         (scale.smallCaches ? ', caches full from the beginning' : ''),
-      measures: [AGENTS_SLOPE, HUB_SLOPE, ALIVE],
+      measures: [AGENTS_SLOPE, HUB_SLOPE, HUB_ALIVE_SLOPE, ALIVE],
       mostRounds: 1,
       hangingMs: Number.POSITIVE_INFINITY,
       entrants: [{ id: OURS, label: 'AgentMesh', open: () => openSociety(scale) }],
@@ -124,12 +126,13 @@ async function observe(server: ServerProcess, talk: Talk, minutes: number): Prom
   }, 1000 / PER_SECOND);
   await pause(lengthMs * WARM_UP);
   const before = await takeCensus();
-  const [alive, hub]: [number, number][][] = [[], []];
+  const [alive, hub, hubAlive]: [number, number][][] = [[], [], []];
   for (let sample = 0; sample < SAMPLES; sample++) {
     await pause((lengthMs * (1 - WARM_UP)) / SAMPLES);
     const minute = (performance.now() - startMs) / 60_000;
     alive?.push([minute, liveBytes() / 1024]);
     hub?.push([minute, server.residentBytes() / 1024]);
+    hubAlive?.push([minute, (await server.liveBytes()) / 1024]);
   }
   clearInterval(timer);
   const growth = growthOf(before, await takeCensus());
@@ -137,6 +140,7 @@ async function observe(server: ServerProcess, talk: Talk, minutes: number): Prom
   return {
     [AGENTS_SLOPE.name]: slopeOf(alive ?? []),
     [HUB_SLOPE.name]: slopeOf(hub ?? []),
+    [HUB_ALIVE_SLOPE.name]: slopeOf(hubAlive ?? []),
     [ALIVE.name]: (alive?.at(-1)?.[1] ?? Number.NaN) / 1024,
   };
 }

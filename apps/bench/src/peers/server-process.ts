@@ -56,7 +56,10 @@ export class ServerProcess {
 
   async run(): Promise<void> {
     const args = this.#plan.args(this.folder, this.port);
-    const child = spawn(this.#plan.program, args, { stdio: ['ignore', 'ignore', 'inherit'] });
+    // Programs of ours answer on it, see `liveBytes`; others do not know of it.
+    const stdio = ['ignore', 'ignore', 'inherit', 'ipc'] as const;
+    const child = spawn(this.#plan.program, args, { stdio: [...stdio] });
+    child.channel?.unref();
     this.#child = child;
     const endMs = performance.now() + START_MS;
     while (!(await listens(this.port))) {
@@ -93,6 +96,16 @@ export class ServerProcess {
   residentBytes(): number {
     const status = readFileSync(`/proc/${this.#child?.pid}/status`, 'utf8');
     return Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) * 1024;
+  }
+
+  /** Bytes that are alive in it after a collection; only a program of ours can tell. */
+  async liveBytes(): Promise<number> {
+    const child = this.#child;
+    if (child === null) throw new BenchError('PEER_FAILED', this.#plan.program);
+    const told = once(child, 'message');
+    child.send('liveBytes');
+    const [bytes] = (await told) as [number];
+    return bytes;
   }
 
   /** Bytes that the process has had written to the disk. */

@@ -1,11 +1,14 @@
 /**
  * Our hub as a process to be measured: the server of the `agentmesh-hub` command with its durable
  * store and its defaults. Arguments: folder, port, and `small-caches` for one whose caches fill
- * soon. Ends well on SIGTERM, so that a profile is written.
+ * soon. Tells what is alive in it when it is asked. Ends well on SIGTERM, so that a profile is
+ * written.
  */
 import process from 'node:process';
 
 import { NetworkHubServer, SqliteHubStore } from '@agentmesh/hub-server';
+
+import { liveBytes } from '../benches/heap.js';
 
 const SMALL = { memoryIds: 10_000, cacheBytes: 4 * 1024 * 1024 };
 
@@ -17,6 +20,7 @@ const server = new NetworkHubServer({
   port: Number(port),
 });
 await server.start();
+process.on('message', () => process.send?.(liveBytes()));
 process.once('SIGTERM', () => {
   void server
     .stop()
