@@ -4,16 +4,33 @@
  */
 import { describe, expect, test } from '@jest/globals';
 import { CONTENT_KIND } from '@agentmesh/crypto';
-import { AgentError } from '../src/index.js';
+import { AgentError, MemoryStore } from '../src/index.js';
+import type { StoreOperation } from '../src/index.js';
 import { encodeOutcomes } from '../src/conversation/outcome.js';
 import { envelopeTo, forgerTo } from './forger.js';
 import { KeyLedger } from './key-ledger.js';
 import { LIES } from './lies.js';
+import { TestStore } from './test-store.js';
 import { World } from './world.js';
 import type { Resident } from './world.js';
 
 const statesOf = ({ events }: Resident, id: string): string[] =>
   events.outgoing.filter((step) => step.id === id).map(({ state }) => state);
+
+/** A disk that takes its time for each commit, and any number at once. */
+class SlowStore extends MemoryStore {
+  readonly #sync: () => Promise<void>;
+
+  constructor(sync: () => Promise<void>) {
+    super();
+    this.#sync = sync;
+  }
+
+  override async commit(operations: readonly StoreOperation[]): Promise<void> {
+    await this.#sync();
+    await super.commit(operations);
+  }
+}
 
 const outcomeRows = async ({ store }: Resident): Promise<string[]> =>
   [...(await store.rows()).keys()].filter((key) => key.startsWith('outcome/'));
@@ -93,6 +110,40 @@ describe('the steps of a message', () => {
     await world.advance(60_000);
     await Promise.all(results.map(({ handled }) => handled));
     expect(world.hub.passed.sent.length).toBe(before + 1);
+  });
+
+  test('outcomes are told while work keeps coming, however long that goes on', async () => {
+    await using world = await World.create();
+    const alice = await world.agent('alice');
+    const { schedule } = world.runtime();
+    const pause = (ms: number) => new Promise<void>((resolve) => void schedule(ms, resolve));
+    const store = new TestStore(world.ledger, new SlowStore(() => pause(10)));
+    const bob = await world.finish(world.agentWithoutHandler('bob', {}, { store }));
+    let [begun, handled, told, mostOwed] = [0, 0, 0, 0];
+    alice.agent.on('outgoing', ({ state }) => (told += Number(state === 'handled')));
+    // While one commit is made others are handled: deleting their rows never comes to an end.
+    const handle = async (): Promise<void> => {
+      begun += 1;
+      await pause(40 + (begun % 10));
+      handled += 1;
+      mostOwed = Math.max(mostOwed, handled - told);
+    };
+    bob.agent.onMessage(handle, { order: 'none', concurrency: 100 });
+    await world.finish(alice.agent.send('bob', 'first'));
+    await world.advance(60_000);
+    const working = Array.from({ length: 25 }, async (_, nth) => {
+      await pause(2 * nth);
+      for (let n = 0; n < 30; n++) {
+        await alice.agent.send('bob', 'work');
+        await pause(50);
+      }
+    });
+    for (let ms = 0; ms < 2_000; ms++) await world.host.advance(1);
+    await Promise.all(working);
+    expect(handled).toBe(751);
+    expect(mostOwed).toBeLessThan(200);
+    await world.advance(60_000);
+    expect(told).toBe(handled);
   });
 
   test('a message to oneself is handled like any other', async () => {
