@@ -2,6 +2,8 @@
  * Identities that take room from others: strangers in the queue of an agent that is away, and names
  * that nobody uses, whose keys fill the disk.
  */
+import { join } from 'node:path';
+import { DatabaseSync } from 'node:sqlite';
 import { describe, expect, jest, test } from '@jest/globals';
 import type { HubStore } from '@agentmesh/hub-local';
 import { SqliteHubStore } from '../src/index.js';
@@ -59,6 +61,16 @@ const sweep = (nowMs: number, isConnected: (who: Uint8Array) => boolean = () => 
   keepNoticesMs: DAY,
   isConnected,
 });
+
+/** What the database holds: pages that are free again are not counted. */
+function bytesIn(folder: string): number {
+  const database = new DatabaseSync(join(folder, 'hub.db'), { readOnly: true });
+  const [pages, free, size] = ['page_count', 'freelist_count', 'page_size'].map((name) =>
+    Number(database.prepare(`PRAGMA ${name}`).get()?.[name]),
+  );
+  database.close();
+  return ((pages ?? 0) - (free ?? 0)) * (size ?? 0);
+}
 
 describe('T-A24 queue-closed-by-strangers', () => {
   test('four strangers leave the queue of an agent that is away open to its peers', () =>
@@ -127,6 +139,30 @@ describe('T-A25 disk-filled-by-names', () => {
       // Its name stays its own.
       expect(await store.aidOfName('agent-1')).toEqual(aid(1));
       await store.close();
+    }));
+
+  test('an identity that was used and never comes back costs 4 KiB at the end, and a page for each prekey before', () =>
+    inFolder(async (folder) => {
+      const many = Array.from({ length: 64 }, (_, n) => n + 2);
+      const store = await SqliteHubStore.open({ folder });
+      await register(store, 1);
+      for (const n of many) {
+        await store.claim(claim(n));
+        const record = new Uint8Array(400).fill(n);
+        const whose = { owner: aid(n), subject: aid(n), name: `agent-${n}`, revision: 1 };
+        await store.putIdentity({ ...whose, record, nowMs: NOW });
+        await store.putPrekeys(prekeys(n, 50));
+        await commit(store, { append: [envelope(n, { from: aid(n), to: aid(1) })] });
+      }
+      await commit(store, { acknowledge: [{ recipient: aid(1), seqs: many.map((n) => n - 1) }] });
+      await store.close();
+      const before = bytesIn(folder);
+      const again = await SqliteHubStore.open({ folder });
+      for (let n = 0; n < 10; n++) await again.expire(sweep(NOW + 31 * DAY));
+      for (const n of many) expect(await again.aidOfName(`agent-${n}`)).toEqual(aid(n));
+      await again.close();
+      expect(before / many.length).toBeGreaterThan(50 * 2_048);
+      expect(bytesIn(folder) / many.length).toBeLessThan(4 * 1_024);
     }));
 
   test('however many register, half of the disk stays for envelopes', () =>

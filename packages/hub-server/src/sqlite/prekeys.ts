@@ -73,7 +73,7 @@ export class Prekeys {
   }
 
   /**
-   * Removes up to `max` one-time prekeys that have run out, 66 KiB for an agent that never comes
+   * Removes up to `max` one-time prekeys that have run out, a page each for an agent that never comes
    * back; whether there may be more. Signed ones stay: with them its record is served.
    */
   expire(nowMs: number, max: number): boolean {
