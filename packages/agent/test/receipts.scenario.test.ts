@@ -115,8 +115,9 @@ describe('the steps of a message', () => {
   test('outcomes are told while work keeps coming, however long that goes on', async () => {
     await using world = await World.create();
     const alice = await world.agent('alice');
-    const { schedule } = world.runtime();
-    const pause = (ms: number) => new Promise<void>((resolve) => void schedule(ms, resolve));
+    const runtime = world.runtime();
+    const pause = (ms: number) =>
+      new Promise<void>((resolve) => void runtime.schedule(ms, resolve));
     const store = new TestStore(world.ledger, new SlowStore(() => pause(10)));
     const bob = await world.finish(world.agentWithoutHandler('bob', {}, { store }));
     let [begun, handled, told, mostOwed] = [0, 0, 0, 0];

@@ -73,8 +73,9 @@ export class Prekeys {
   }
 
   /**
-   * Removes up to `max` one-time prekeys that have run out, a page each for an agent that never comes
-   * back; whether there may be more. Signed ones stay: with them its record is served.
+   * Removes up to `max` one-time prekeys that have run out, also those of an agent that never comes
+   * back, each of which has a page; whether there may be more. Signed ones stay: with them its
+   * record is served.
    */
   expire(nowMs: number, max: number): boolean {
     return Number(this.#statements.expireOneTime.run(nowMs, max).changes) === max;
