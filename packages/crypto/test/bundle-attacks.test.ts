@@ -201,7 +201,8 @@ describe('old records', () => {
     const bundle = { ...bundleOf(bob()), record };
     expect(verifyBundle(bundle, EXPECTED).record.validUntilMs).toBe(NOW);
     expectRefused({ record }, 'EXPIRED', { nowMs: NOW + 1 });
-    const text = `valid until ${new Date(NOW).toISOString()}, the clock here says`;
+    const when = `valid until ${new Date(NOW).toISOString()}, the clock here says`;
+    const text = `the identity record of 'bob', ${when}`;
     expect(() => verifyBundle(bundle, { ...EXPECTED, nowMs: NOW + 1 })).toThrow(text);
   });
 

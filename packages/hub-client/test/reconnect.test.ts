@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { seededRandom, TestAgent } from '@agentmesh/hub-compliance';
-import { LocalHub, MemoryHubStore } from '@agentmesh/hub-local';
+import { LocalHub, MemoryHubStore, systemHost } from '@agentmesh/hub-local';
 import { ready } from '@agentmesh/crypto';
 import { NetworkHub } from '../src/index.js';
 import { Cable, Diary } from './cable.js';
@@ -229,6 +229,41 @@ describe('ends', () => {
     cable.connected = true;
     await connecting;
     expect(diary.news).toEqual(['down CONNECTION_LOST']);
+  });
+
+  test('an authentication that comes too late is tried again on a new connection', async () => {
+    await ready();
+    let aheadMs = 0;
+    const ticks = new Set<() => void>();
+    const cable = new Cable(
+      new LocalHub({
+        host: {
+          ...systemHost,
+          clock: () => systemHost.clock() + aheadMs,
+          every: (_ms, task) => {
+            ticks.add(task);
+            return () => ticks.delete(task);
+          },
+        },
+      }),
+    );
+    const hub = networkHub({ host: 'localhost' }, cable.host());
+    const agent = new TestAgent('sleepy', random);
+    const credentials = agent.credentials({
+      sign: (text) => {
+        // As where the process is suspended between the hub's challenge and its answer.
+        while (aheadMs < 11_000) {
+          aheadMs += 1_000;
+          for (const tick of ticks) tick();
+        }
+        return agent.keyPair.sign(text);
+      },
+    });
+    const diary = new Diary();
+    const line = await hub.connect(credentials, diary);
+    expect(diary.news).toEqual(['down TIMEOUT']);
+    expect(cable.attempts).toBe(2);
+    expect((await line.list({})).names).toEqual([]);
   });
 
   test('nobody listening: connect rejects with a retryable error after its time', async () => {
