@@ -6,42 +6,59 @@ import { copyFileSync, readFileSync, statSync, truncateSync, writeFileSync } fro
 import { join } from 'node:path';
 import { setTimeout } from 'node:timers/promises';
 import { describe, expect, test } from '@jest/globals';
+import { asMounter, onSmallDisk } from './small-disk.js';
 import { inFolder, storeAt } from './store-folder.js';
 import { isBeingMoved } from './store-log.js';
 import { lastCommit, StoreWriter } from './store-process.js';
 import type { Report } from './store-process.js';
 import { chance } from './store-seed.js';
+import type { Chance } from './store-seed.js';
 
 const MINUTES = 60_000;
 /** What one more round may take on a busy machine. */
 const ROUND_MS = 10_000;
 
 describe('kill -9', () => {
-  const kills = chance(20, 'AGENTMESH_KILLS');
-  /** The log reaches the size of a checkpoint several times a second. */
-  const largest = 120_000;
+  const many = chance(20, 'AGENTMESH_KILLS');
+  const fewer = chance(6, 'AGENTMESH_KILLS');
+  const limitMs = 10 * MINUTES + many.times * ROUND_MS;
+
+  /** Kills a writer of rows up to `largest` bytes, and looks at what the next process finds. */
+  async function expectNothingLost(
+    path: string,
+    { kills, largest }: { readonly kills: Chance; readonly largest: number },
+  ): Promise<void> {
+    let before = 0;
+    for (let i = 0; i < kills.times; i++) {
+      const writer = new StoreWriter(path, { largest });
+      expect(await writer.first()).toBe(`open ${before + 1}`);
+      await setTimeout(kills.below(250));
+      await writer.kill();
+
+      const store = storeAt(path);
+      await store.open();
+      const found = await lastCommit(store, largest);
+      expect(found).toBeGreaterThanOrEqual(writer.reports.at(-1)?.n ?? before);
+      await store.close();
+      before = found;
+    }
+    expect(before).toBeGreaterThan(kills.times);
+  }
 
   test(
-    `at any moment loses nothing that was committed and tears nothing: ${kills.title}`,
-    () =>
-      inFolder(async ({ path }) => {
-        let before = 0;
-        for (let i = 0; i < kills.times; i++) {
-          const writer = new StoreWriter(path, { largest });
-          expect(await writer.first()).toBe(`open ${before + 1}`);
-          await setTimeout(kills.below(250));
-          await writer.kill();
+    `at any moment loses nothing that was committed and tears nothing: ${many.title}`,
+    // The log reaches the size of a checkpoint several times a second.
+    () => inFolder(({ path }) => expectNothingLost(path, { kills: many, largest: 120_000 })),
+    limitMs,
+  );
 
-          const store = storeAt(path);
-          await store.open();
-          const found = await lastCommit(store, largest);
-          expect(found).toBeGreaterThanOrEqual(writer.reports.at(-1)?.n ?? before);
-          await store.close();
-          before = found;
-        }
-        expect(before).toBeGreaterThan(kills.times);
-      }),
-    10 * MINUTES + kills.times * ROUND_MS,
+  asMounter(
+    `the same on a small disk, where a merge goes row by row: ${fewer.title}`,
+    () =>
+      onSmallDisk((folder) =>
+        expectNothingLost(join(folder, 'alice.db'), { kills: fewer, largest: 40_000 }),
+      ),
+    limitMs,
   );
 });
 
