@@ -68,6 +68,25 @@ describe('a full disk', () => {
     }),
   );
 
+  asRoot('met at the start is told as such, and nothing is wrong once there is room', () =>
+    onSmallDisk(async (folder) => {
+      const store = await SqliteHubStore.open({ folder });
+      await register(store, 2);
+      expect(await append(store, envelope(1, { blob }))).toMatchObject({ status: 'stored' });
+      await store.close();
+      const { bsize, bfree } = statfsSync(folder);
+      writeFileSync(join(folder, 'other'), new Uint8Array(bsize * bfree));
+      await expect(SqliteHubStore.open({ folder })).rejects.toMatchObject({
+        code: 'STORE_FULL',
+        retryable: true,
+      });
+      rmSync(join(folder, 'other'));
+      const again = await SqliteHubStore.open({ folder });
+      expect(await waiting(again)).toEqual([1]);
+      await again.close();
+    }),
+  );
+
   asRoot('met in the middle of a commit refuses what is new and keeps the rest of it', () =>
     onSmallDisk(async (folder) => {
       const store = await SqliteHubStore.open({ folder });

@@ -108,6 +108,9 @@ const CODES: Readonly<Record<number, HubStoreErrorCode>> = {
   26: 'STORE_FOREIGN',
 };
 
+/** No room for the index of the log, 32 KiB, which SQLite calls an input/output error. */
+const IOERR_SHMSIZE = 4_874;
+
 /** File system errors that have a code of their own. */
 const ERRNO: Readonly<Record<string, HubStoreErrorCode>> = {
   EACCES: 'STORE_UNWRITABLE',
@@ -131,6 +134,7 @@ export function storeErrorOf(thrown: unknown, detail?: string): HubStoreError {
 function codeOf(thrown: unknown): HubStoreErrorCode {
   if (typeof thrown !== 'object' || thrown === null) return 'STORE_DEFECT';
   if ('errcode' in thrown && typeof thrown.errcode === 'number') {
+    if (thrown.errcode === IOERR_SHMSIZE) return 'STORE_FULL';
     return CODES[thrown.errcode & 0xff] ?? 'STORE_DEFECT';
   }
   if ('syscall' in thrown && 'code' in thrown && typeof thrown.code === 'string') {
