@@ -3,10 +3,11 @@
  * The `agentmesh-hub` command. Owns the process: its streams, signals and exit; everything else is
  * in `cli/run`, which a Node that is too old refuses to load.
  */
+import * as os from 'node:os';
+import { chooseCollector } from './cli/collector.js';
 import { silenceSqliteWarning } from './cli/sqlite-warning.js';
-import { boundYoungGeneration } from './cli/young-generation.js';
 
-boundYoungGeneration(process);
+chooseCollector(process, () => os.availableParallelism());
 silenceSqliteWarning();
 import('./cli/run.js').then(
   ({ run }) =>

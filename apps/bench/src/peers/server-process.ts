@@ -7,6 +7,7 @@ import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { connect, createServer } from 'node:net';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import process from 'node:process';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -136,7 +137,10 @@ export function writtenBytes(pid: number): number {
 }
 
 /** As the command `agentmesh-hub` sets it for itself. */
-const V8_OF_HUBS = ['--max-semi-space-size=8'];
+const V8_OF_HUBS = [
+  '--max-semi-space-size=8',
+  ...(availableParallelism() > 2 ? [] : ['--single-threaded-gc']),
+];
 
 /** One of our own servers: a script of this package. */
 export function nodePlan(script: string, profileFolder: string | null, extra: string[] = []) {

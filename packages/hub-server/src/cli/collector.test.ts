@@ -1,11 +1,14 @@
 import { expect, test } from '@jest/globals';
-import { boundYoungGeneration } from './young-generation.js';
-import type { ReplaceableProcess } from './young-generation.js';
+import { chooseCollector } from './collector.js';
+import type { ReplaceableProcess } from './collector.js';
 
 /** What a process would be replaced with; null if it goes on. */
-function replacement(change: Partial<ReplaceableProcess> = {}): readonly string[] | null {
+function replacement(
+  change: Partial<ReplaceableProcess> = {},
+  processors = 8,
+): readonly string[] | null {
   let replaced: readonly string[] | null = null;
-  boundYoungGeneration({
+  const target: ReplaceableProcess = {
     execPath: '/bin/node',
     execArgv: ['--enable-source-maps'],
     argv: ['/bin/node', '/hub.js', '--port', '1'],
@@ -13,7 +16,8 @@ function replacement(change: Partial<ReplaceableProcess> = {}): readonly string[
     platform: 'linux',
     execve: (file, args) => (replaced = [file, ...args]),
     ...change,
-  });
+  };
+  chooseCollector(target, () => processors);
   return replaced;
 }
 
@@ -21,6 +25,14 @@ test('a hub is started again as itself, with the flag before its own', () => {
   const node = '/bin/node';
   const flags = ['--max-semi-space-size=8', '--enable-source-maps'];
   expect(replacement()).toEqual([node, node, ...flags, '/hub.js', '--port', '1']);
+});
+
+test.each([
+  [1, true],
+  [2, true],
+  [3, false],
+])('with %i processors a hub collects in its own thread alone: %s', (processors, isAlone) => {
+  expect(replacement({}, processors)?.includes('--single-threaded-gc')).toBe(isAlone);
 });
 
 test.each<[string, Partial<ReplaceableProcess>]>([
